@@ -1,0 +1,51 @@
+/**
+ * What the toolchain step found or built, as the stacks need it.
+ *
+ * `./scripts/up` (and `./scripts/toolchain`) writes it to `.toolchain/toolchain.json` in the clone; the CDKTF app
+ * reads it. It names only paths, hashes and versions.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+
+/** A folder holding a Dockerfile and what it copies; `hash` is the SHA-256 over all of it. */
+const imageContext = z.strictObject({
+  context: z.string(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type ImageContext = z.infer<typeof imageContext>;
+
+export const toolchainSchema = z.strictObject({
+  /** Build contexts, for `images: {source: build}`; absent where every image comes from a registry. */
+  images: z.strictObject({ vault: imageContext, kes: imageContext, minio: imageContext }).optional(),
+  /** Exact versions of the Terraform providers that `terraform init` will find. */
+  providers: z.strictObject({
+    source: z.enum(['mirror', 'registry']),
+    docker: z.string(),
+    vault: z.string(),
+  }),
+});
+export type Toolchain = z.infer<typeof toolchainSchema>;
+
+/** The project's folder: where `cdktf.json` is. */
+export const projectRoot = path.resolve(__dirname, '..');
+
+/** Where the toolchain step leaves its findings. */
+export const toolchainFile = path.join(projectRoot, '.toolchain', 'toolchain.json');
+
+/** What a machine with registry access uses when no toolchain step ran: the current providers, no image contexts. */
+export const registryToolchain: Toolchain = {
+  providers: { source: 'registry', docker: '4.6.0', vault: '5.6.0' },
+};
+
+/** Reads the findings of the toolchain step, or {@link registryToolchain} where it never ran. */
+export function readToolchain(file: string = toolchainFile): Toolchain {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return registryToolchain;
+    throw error;
+  }
+  return toolchainSchema.parse(JSON.parse(text));
+}
