@@ -1,0 +1,290 @@
+/**
+ * The schema of an environment file: one YAML file per deployment, strict, every problem reported at once.
+ *
+ * Choices are discriminated unions, so that an impossible combination cannot be written; what the shape cannot say is
+ * in {@link crossFieldRules}. Every default is here and nowhere else.
+ */
+import { z } from 'zod';
+import { durationRule, durationToMs, isDuration } from './duration';
+import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+
+const named = (rule: NameRule, fix?: string) =>
+  z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
+
+const duration = z.string().refine(isDuration, { error: durationRule });
+const port = z.int().min(1).max(65535);
+const absolutePath = z.string().refine((value) => value.startsWith('/'), { error: 'must be an absolute path' });
+
+/** A reference that always names the same bytes. */
+const imageReference = z.string().regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, {
+  error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
+});
+
+const providerVersion = z.string().regex(/^\d+\.\d+\.\d+$/, { error: 'must be an exact version such as 5.6.0' });
+
+const vault = z.discriminatedUnion('mode', [
+  z.strictObject({
+    mode: z.literal('embedded').describe('Vault runs in a container of this deployment.'),
+    unseal: z
+      .enum(['auto', 'manual'])
+      .default('auto')
+      .describe(
+        'auto: a small container unseals Vault after every restart, so a reboot heals by itself; whoever can read the ' +
+          'Docker volumes can then unseal. manual: the shares are only in the state folder, and a person unseals.',
+      ),
+    shares: z.int().min(1).max(10).default(1).describe('Unseal shares that the initialisation makes.'),
+    threshold: z.int().min(1).max(10).default(1).describe('Shares that unseal Vault.'),
+    port: port.default(8200).describe('Published port of the Vault API.'),
+    memoryMb: z.int().min(128).default(512),
+  }),
+  z.strictObject({
+    mode: z.literal('external').describe('An existing Vault; its token comes from VAULT_TOKEN, never from this file.'),
+    address: z
+      .url({ protocol: /^https$/, error: 'must be an https:// address; Vault is never spoken to in the clear' })
+      .optional()
+      .describe('Address of Vault. Default: VAULT_ADDR.'),
+    namespace: z.string().optional().describe('Vault namespace. Default: VAULT_NAMESPACE, or none.'),
+    caFile: absolutePath.optional().describe('CA certificates of Vault, PEM. Default: VAULT_CACERT, or the system’s.'),
+  }),
+]);
+
+const appRole = z.strictObject({
+  mount: named(vaultPath).default('approle').describe('Where the AppRole backend is mounted.'),
+  tokenPeriod: duration.default('30m').describe('Period of the token of KES, which renews it for ever. At least 10m.'),
+});
+
+const keyStore = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('vault'),
+    mount: named(vaultPath).default('kes').describe('Path of the KV mount.'),
+    prefix: named(vaultPath)
+      .optional()
+      .describe(
+        'Folder of the master keys in the mount; the Vault policy of KES ends there. Default: the environment’s name.',
+      ),
+    kvVersion: z
+      .union([z.literal(1), z.literal(2)])
+      .default(2)
+      .describe('Version of the KV secrets engine.'),
+    approle: appRole.prefault({}),
+  }),
+]);
+
+const kes = z.strictObject({
+  port: port.default(7373).describe('Published port of KES, for the post-deploy checks and the key operations.'),
+  cache: z
+    .strictObject({
+      any: duration.default('5m').describe('A master key leaves the cache after this time.'),
+      unused: duration.default('30s').describe('… or after this time without use.'),
+      offline: duration.default('0s').describe('… or after this time while Vault cannot be reached; 0s: as above.'),
+    })
+    .prefault({}),
+  memoryMb: z.int().min(32).default(256),
+});
+
+const minio = z.strictObject({
+  port: port.default(9000).describe('Published port of the S3 API.'),
+  hostnames: z
+    .array(named(dnsName))
+    .default([])
+    .describe('DNS names by which clients reach the S3 API, besides localhost; they go into its certificate.'),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, { error: 'must be a region name such as us-east-1' })
+    .default('us-east-1'),
+  defaultKey: named(kesName)
+    .default('backup-default')
+    .describe('Master key of SSE-S3, of auto-encryption and of MinIO’s own configuration. It can never be taken away.'),
+  autoEncryption: z
+    .boolean()
+    .default(true)
+    .describe('Encrypt requests that carry no SSE header into buckets without a default encryption, too.'),
+  memoryMb: z.int().min(256).default(2048),
+});
+
+const encryption = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('sse-s3').describe('Under the default key.') }),
+  z.strictObject({
+    type: z.literal('sse-kms').describe('Under a master key of its own.'),
+    key: named(kesName),
+  }),
+]);
+
+const bucket = z.strictObject({
+  name: named(bucketName),
+  encryption: encryption.default({ type: 'sse-s3' }),
+  versioning: z.boolean().default(false),
+  objectLock: z.boolean().default(false).describe('Can only be chosen when the bucket is made; needs versioning.'),
+});
+
+const images = z.discriminatedUnion('source', [
+  z.strictObject({ source: z.literal('build').describe('Build from pinned Go modules.') }),
+  z.strictObject({
+    source: z.literal('registry').describe('Pull by digest.'),
+    vault: imageReference,
+    kes: imageReference,
+    minio: imageReference.describe('Must hold mc beside minio, as the images of quay.io/minio/minio do.'),
+  }),
+]);
+
+const tls = z.discriminatedUnion(
+  'mode',
+  [
+    z.strictObject({
+      mode: z.literal('self-signed').describe('Certificates of the private CA of this environment.'),
+      validityDays: z
+        .int()
+        .min(7)
+        .max(825)
+        .default(365)
+        .describe('Life of a certificate; a deploy renews it when a third is left.'),
+    }),
+  ],
+  {
+    error:
+      'must be self-signed; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it',
+  },
+);
+
+const state = z.discriminatedUnion('backend', [
+  z.strictObject({
+    backend: z.literal('local'),
+    directory: absolutePath
+      .optional()
+      .describe(
+        'Folder of this environment’s state and secrets. Default: ~/.local/state/encrypted-backup-storage/<name>.',
+      ),
+  }),
+  z.strictObject({
+    backend: z.literal('s3').describe('Terraform state in an S3 bucket with lock files; secrets stay local.'),
+    directory: absolutePath.optional(),
+    bucket: named(bucketName),
+    keyPrefix: z.string().default('encrypted-backup-storage'),
+    region: z.string(),
+    endpoint: z.url({ protocol: /^https$/, error: 'must be an https:// address' }).optional(),
+  }),
+]);
+
+const shape = z.strictObject({
+  name: named(environmentName).describe('Name of the deployment; containers, volumes and folders are named after it.'),
+  docker: z
+    .strictObject({
+      host: z.string().optional().describe('Docker host. Default: DOCKER_HOST, or the local socket.'),
+      publishAddress: z.ipv4().default('127.0.0.1').describe('Address on which ports are published.'),
+    })
+    .prefault({}),
+  images: images.default({ source: 'build' }),
+  providers: z
+    .strictObject({ vault: providerVersion.optional(), docker: providerVersion.optional() })
+    .default({})
+    .describe('Terraform provider versions. Default: what can be had, see docs/architecture.md.'),
+  vault: vault.prefault({ mode: 'embedded' }),
+  keyStore: keyStore.prefault({ type: 'vault' }),
+  kes: kes.prefault({}),
+  minio: minio.prefault({}),
+  buckets: z.array(bucket).default([]),
+  tls: tls.prefault({ mode: 'self-signed' }),
+  state: state.default({ backend: 'local' }),
+  allowDataLoss: z
+    .string()
+    .optional()
+    .describe('The environment’s own name, to let `cdktf destroy` delete master keys and data.'),
+});
+
+/** One environment, every default filled in. */
+export type Environment = z.infer<typeof shape>;
+/** An environment as its file writes it. */
+export type EnvironmentInput = z.input<typeof shape>;
+export type EmbeddedVault = Extract<Environment['vault'], { mode: 'embedded' }>;
+export type ExternalVault = Extract<Environment['vault'], { mode: 'external' }>;
+export type BucketSettings = Environment['buckets'][number];
+
+/** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
+export const MINIMUM_TOKEN_PERIOD = '10m';
+
+interface Problem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly fix?: string;
+}
+
+/** The rules that relate two settings to each other. */
+export function crossFieldRules(environment: Environment): Problem[] {
+  const problems: Problem[] = [];
+  const say = (path: Problem['path'], message: string, fix: string): void => {
+    problems.push({ path, message, fix });
+  };
+
+  const ports: [Problem['path'], number][] = [
+    [['kes', 'port'], environment.kes.port],
+    [['minio', 'port'], environment.minio.port],
+  ];
+  if (environment.vault.mode === 'embedded') ports.unshift([['vault', 'port'], environment.vault.port]);
+  ports.forEach(([path, number], index) => {
+    const earlier = ports.slice(0, index).find(([, other]) => other === number);
+    if (earlier) say(path, `must differ from ${earlier[0].join('.')}`, 'choose another port');
+  });
+
+  if (environment.vault.mode === 'embedded' && environment.vault.threshold > environment.vault.shares) {
+    say(['vault', 'threshold'], `must be at most vault.shares (${environment.vault.shares})`, 'raise vault.shares');
+  }
+  if (environment.vault.mode === 'embedded' && environment.vault.threshold === 1 && environment.vault.shares > 1) {
+    say(
+      ['vault', 'threshold'],
+      'must be at least 2 when there are several shares (Vault refuses it)',
+      'raise vault.threshold',
+    );
+  }
+
+  const period = environment.keyStore.approle.tokenPeriod;
+  if (isDuration(period) && durationToMs(period) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+    say(
+      ['keyStore', 'approle', 'tokenPeriod'],
+      `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
+      `write ${MINIMUM_TOKEN_PERIOD} or more`,
+    );
+  }
+
+  for (const which of ['any', 'unused'] as const) {
+    const time = environment.kes.cache[which];
+    if (isDuration(time) && durationToMs(time) === 0) {
+      say(
+        ['kes', 'cache', which],
+        'must be longer than 0s, because KES would then ask Vault for every object',
+        which === 'any' ? 'write 5m' : 'write 30s',
+      );
+    }
+  }
+
+  const seen = new Map<string, number>();
+  environment.buckets.forEach((bucket, index) => {
+    const first = seen.get(bucket.name);
+    if (first !== undefined) say(['buckets', index, 'name'], `must differ from buckets[${first}].name`, 'remove one');
+    seen.set(bucket.name, index);
+    if (bucket.objectLock && !bucket.versioning) {
+      say(['buckets', index, 'objectLock'], 'needs versioning', 'add versioning: true');
+    }
+  });
+
+  if (environment.allowDataLoss !== undefined && environment.allowDataLoss !== environment.name) {
+    say(
+      ['allowDataLoss'],
+      `must be the environment’s own name (${environment.name})`,
+      'correct it, or remove the line',
+    );
+  }
+  return problems;
+}
+
+/** The schema of an environment file. Unknown keys are errors. */
+export const environmentSchema = shape.superRefine((environment, context) => {
+  for (const { path, message, fix } of crossFieldRules(environment)) {
+    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, crossField: true } });
+  }
+});
+
+/** Every master key of an environment: the default key first, then the buckets' own, each once. */
+export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets'>): string[] {
+  const ofBuckets = environment.buckets.flatMap(({ encryption: e }) => (e.type === 'sse-kms' ? [e.key] : []));
+  return [...new Set([environment.minio.defaultKey, ...ofBuckets])];
+}

@@ -1,0 +1,160 @@
+/**
+ * Finds, reads and validates an environment file, and reports everything that is wrong with it at once.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { UsageError } from '../operations/errors';
+import { type Environment, environmentSchema } from './environment';
+import { type StateLayout, stateLayout } from './state';
+import { projectRoot } from './toolchain';
+
+/** An environment with where it came from and where its state is. */
+export interface LoadedEnvironment {
+  readonly environment: Environment;
+  /** Absolute path of the environment file. */
+  readonly file: string;
+  readonly state: StateLayout;
+}
+
+/** The environment that is meant when nobody names one. */
+export const DEFAULT_ENVIRONMENT = 'local';
+
+/** Absolute path of the file that `nameOrPath` means: a name in `environments/`, or a path to a YAML file. */
+export function environmentFile(nameOrPath: string): string {
+  const isPath = nameOrPath.includes('/') || /\.ya?ml$/.test(nameOrPath);
+  return isPath ? path.resolve(nameOrPath) : path.join(projectRoot, 'environments', `${nameOrPath}.yaml`);
+}
+
+/**
+ * Loads an environment.
+ *
+ * @param nameOrPath default: `EBS_ENVIRONMENT`, or `local`
+ * @throws UsageError that lists every problem of the file with path, rule, value and fix
+ */
+export function loadEnvironment(
+  nameOrPath: string = process.env.EBS_ENVIRONMENT ?? DEFAULT_ENVIRONMENT,
+): LoadedEnvironment {
+  const file = environmentFile(nameOrPath);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `environment file ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      'name an environment of environments/, or give the path of a YAML file',
+    );
+  }
+  const environment = parseEnvironment(text, path.basename(file));
+  return { environment, file, state: stateLayout(environment.name, environment.state.directory) };
+}
+
+/**
+ * Parses the text of an environment file.
+ *
+ * @param label how messages call the file
+ * @throws UsageError that lists every problem
+ */
+export function parseEnvironment(text: string, label: string): Environment {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      return `  line ${line}, column ${col}: ${error.message.split('\n')[0] ?? ''}`;
+    });
+    throw new UsageError([`${label} is not YAML:`, ...problems].join('\n'));
+  }
+  const raw: unknown = document.toJS();
+  const result = environmentSchema.safeParse(raw ?? {});
+  if (result.success) return result.data;
+  const issues = [...result.error.issues, ...crossFieldIssuesDespite(result.error.issues, raw)];
+  throw new UsageError(
+    [
+      `${label} has ${issues.length === 1 ? 'a problem' : `${issues.length} problems`}:`,
+      ...issues.map((issue) => `  ${describeIssue(issue, raw)}`),
+    ].join('\n'),
+  );
+}
+
+/**
+ * zod looks at the rules between settings only when every setting by itself is right. To report all problems at once,
+ * the wrong settings are taken away, so that their defaults stand in, and the rules are asked again.
+ */
+function crossFieldIssuesDespite(issues: readonly z.core.$ZodIssue[], raw: unknown): z.core.$ZodIssue[] {
+  if (issues.some((issue) => issue.code === 'custom' && issue.params?.crossField === true)) return [];
+  const repaired = structuredClone(raw);
+  for (const issue of issues) {
+    const parent = valueAt(repaired, issue.path.slice(0, -1));
+    const last = issue.path.at(-1);
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) Reflect.deleteProperty(Object(valueAt(repaired, issue.path)) as object, key);
+    } else if (typeof parent === 'object' && parent !== null && last !== undefined) {
+      Reflect.deleteProperty(parent, last);
+    }
+  }
+  const again = environmentSchema.safeParse(repaired);
+  return again.success ? [] : again.error.issues.filter((i) => i.code === 'custom' && i.params?.crossField === true);
+}
+
+function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys
+      .map((key) => `${pathText([...issue.path, key])}: is not a setting. Remove it, or correct its spelling.`)
+      .join('\n  ');
+  }
+  const value = valueAt(raw, issue.path);
+  const got = value === undefined ? 'got nothing' : `got: ${JSON.stringify(value)}`;
+  const fix = issue.code === 'custom' ? (issue.params?.fix as string | undefined) : undefined;
+  return `${pathText(issue.path)}: ${ruleText(issue)}, ${got}.${fix === undefined ? '' : ` ${sentence(fix)}`}`;
+}
+
+/** zod's own texts, turned into "must …" like ours. */
+function ruleText(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      return `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be ${oneOf(issue.values.map(String))}`;
+    case 'invalid_type':
+      return `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
+    case 'invalid_union':
+      return issue.message.startsWith('must') ? issue.message : `must be ${oneOf(optionsOf(issue))}`;
+    default:
+      return issue.message.startsWith('must') || issue.code === 'custom'
+        ? issue.message
+        : `must be valid (${issue.message})`;
+  }
+}
+
+function optionsOf(issue: z.core.$ZodIssueInvalidUnion): string[] {
+  const options = (issue as { options?: unknown[] }).options;
+  return options?.map(String) ?? ['one of the documented alternatives'];
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length > 1 ? `one of ${values.join(', ')}` : (values[0] ?? 'nothing');
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
+    '',
+  );
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined,
+    raw,
+  );
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

@@ -1,0 +1,50 @@
+/**
+ * The rules for names, each in one place: the schema, the constructs and the operations all ask here.
+ */
+
+/** A rule for a string: `test` decides, `rule` completes the sentence "<property> …". */
+export interface NameRule {
+  readonly test: (value: string) => boolean;
+  readonly rule: string;
+}
+
+/**
+ * Names of master keys, policies and identities in KES: `0-9 A-Z a-z _ -`, at most 80 characters, `-` neither first
+ * nor last, not `_` alone. Source: minio/kes v0.24.0, auth.go, `verifyName`.
+ */
+export const kesName: NameRule = {
+  test: (value) => /^(?!-)(?!.*-$)(?!_$)[0-9A-Za-z_-]{1,80}$/.test(value),
+  rule: 'must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone',
+};
+
+/**
+ * Names of buckets: the S3 rule without dots, because a dot breaks TLS for virtual-host style addresses. Source:
+ * Amazon S3 User Guide, "General purpose bucket naming rules".
+ */
+export const bucketName: NameRule = {
+  test: (value) => /^(?!xn--)(?!.*-s3alias$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(value),
+  rule: 'must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit',
+};
+
+/**
+ * Names of environments: they become part of container, volume and network names and of folder names, and KES
+ * prefixes in Vault.
+ */
+export const environmentName: NameRule = {
+  test: (value) => /^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(value),
+  rule: 'must be 1 to 32 characters of a-z, 0-9 and "-", beginning with a letter and not ending with "-"',
+};
+
+/** One or more path segments in Vault, without a leading or trailing slash. */
+export const vaultPath: NameRule = {
+  test: (value) => /^[0-9A-Za-z_-]+(?:\/[0-9A-Za-z_-]+)*$/.test(value),
+  rule: 'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end',
+};
+
+/** A DNS name without a trailing dot; a leading wildcard label is allowed. */
+export const dnsName: NameRule = {
+  test: (value) =>
+    value.length <= 253 &&
+    /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value),
+  rule: 'must be a DNS name',
+};

@@ -1,0 +1,84 @@
+/**
+ * Where the state and the secrets of an environment live: outside the clone, so that `git clean`, a second clone or a
+ * CI workspace can neither lose nor confuse a deployment.
+ */
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+/** Absolute paths of everything that belongs to one environment. */
+export interface StateLayout {
+  /** The folder of the environment. */
+  readonly root: string;
+  /** Private keys, unseal shares, tokens, SecretIDs and root credentials: 0700, files 0600. */
+  readonly secrets: string;
+  /** Certificates and their dates; nothing secret. */
+  readonly tls: string;
+  /** The certificate of the private CA: what an S3 client must trust in self-signed mode. */
+  readonly caCertificate: string;
+  /** Terraform's local state, one file per stack. */
+  readonly terraform: string;
+  /** The canaries of the master keys: ciphertext and a SHA-256, nothing secret. */
+  readonly canaries: string;
+  /** Reports of the post-deploy checks. */
+  readonly reports: string;
+  /** Logs of deployments, 0600. */
+  readonly logs: string;
+  /** The synthesized stacks of `./scripts/up`; plain `cdktf deploy` uses `cdktf.out` in the clone. */
+  readonly cdktfOut: string;
+  /** Held by whoever is changing the environment. */
+  readonly lock: string;
+  /** Says that `secrets` belongs to this deployment; its twin lies in `secrets`. */
+  readonly deployment: string;
+  /** Every secret file, so that nobody spells a path twice. */
+  readonly secret: {
+    readonly deployment: string;
+    readonly tls: string;
+    readonly unsealShare: (number: number) => string;
+    readonly rootToken: string;
+    readonly provisionerToken: string;
+    readonly kesConfiguration: string;
+    readonly minioConfigEnv: string;
+    readonly minioRoot: string;
+  };
+}
+
+/** `$XDG_STATE_HOME/encrypted-backup-storage`, by default `~/.local/state/encrypted-backup-storage`. */
+export function defaultStateHome(env: NodeJS.ProcessEnv = process.env): string {
+  const home = env.XDG_STATE_HOME;
+  const base = home !== undefined && path.isAbsolute(home) ? home : path.join(homedir(), '.local', 'state');
+  return path.join(base, 'encrypted-backup-storage');
+}
+
+/**
+ * The layout of one environment's folder.
+ *
+ * @param environment name of the environment
+ * @param directory the folder itself; default: named like the environment under {@link defaultStateHome}
+ */
+export function stateLayout(environment: string, directory?: string): StateLayout {
+  const root = directory ?? path.join(defaultStateHome(), environment);
+  const secrets = path.join(root, 'secrets');
+  return {
+    root,
+    secrets,
+    tls: path.join(root, 'tls'),
+    caCertificate: path.join(root, 'tls', 'ca.crt'),
+    terraform: path.join(root, 'terraform'),
+    canaries: path.join(root, 'keys.json'),
+    reports: path.join(root, 'reports'),
+    logs: path.join(root, 'logs'),
+    cdktfOut: path.join(root, 'cdktf.out'),
+    lock: path.join(root, 'lock'),
+    deployment: path.join(root, 'deployment.json'),
+    secret: {
+      deployment: path.join(secrets, 'deployment.json'),
+      tls: path.join(secrets, 'tls'),
+      unsealShare: (number) => path.join(secrets, 'vault', `unseal-share-${number}`),
+      rootToken: path.join(secrets, 'vault', 'root-token'),
+      provisionerToken: path.join(secrets, 'vault', 'provisioner-token'),
+      kesConfiguration: path.join(secrets, 'kes', 'server-config.yaml'),
+      minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
+      minioRoot: path.join(secrets, 'minio', 'root.json'),
+    },
+  };
+}
