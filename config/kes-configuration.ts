@@ -1,0 +1,166 @@
+/**
+ * The configuration of KES as a type, with every rule that KES itself would break silently.
+ *
+ * A construct declares it with clients by name; the operation that writes the file knows their identities and the
+ * AppRole credentials and renders it. Facts: minio/kes v0.24.0, kesconf/config.go and file.go.
+ */
+import { durationRule, durationToMs, isDuration } from './duration';
+import { kesName, vaultPath } from './names';
+
+/** What a client of KES may do with a master key, as the last but one segment of KES's API path. */
+export type KeyAction = 'create' | 'generate' | 'decrypt' | 'encrypt' | 'describe';
+
+/** API paths of KES that are not about one key and that a policy may allow. */
+export type ServerRoute = '/v1/status' | '/v1/ready' | '/v1/metrics' | '/v1/key/list/*';
+
+/** One client of KES: its certificate's identity may do exactly this. */
+export interface KesClient {
+  /** Name of the policy and of the client certificate. */
+  readonly name: string;
+  /** Actions on master keys, by exact key name. */
+  readonly keys: readonly { readonly actions: readonly KeyAction[]; readonly names: readonly string[] }[];
+  /** Routes without a key. Default: none. */
+  readonly routes?: readonly ServerRoute[];
+}
+
+/** How long KES keeps a master key in memory. All three are Go durations and always written. */
+export interface KesCache {
+  /** Longest time. Never 0s. */
+  readonly any: string;
+  /** Longest time without use. Never 0s: KES would silently shorten `any` to 30s (cmd/kes/server.go, configureCache). */
+  readonly unused: string;
+  /** Longest time while the key store cannot be reached; counted from the start of KES. `0s`: not longer than above. */
+  readonly offline: string;
+}
+
+/** Where KES keeps the master keys: a KV mount in Vault, reached by AppRole. */
+export interface VaultKeyStore {
+  readonly type: 'vault';
+  /** `https://` address of Vault as KES reaches it. */
+  readonly endpoint: string;
+  readonly namespace?: string;
+  /** Path of the KV mount. */
+  readonly mount: string;
+  /** Folder in the mount. Always set, so that a policy can end there. */
+  readonly prefix: string;
+  readonly kvVersion: 1 | 2;
+  readonly appRole: { readonly mount: string; readonly role: string };
+  /** Path of the CA certificates of Vault inside the KES container. */
+  readonly caFile: string;
+  /** How often KES looks whether Vault answers. */
+  readonly ping: string;
+}
+
+/** The whole of it. */
+export interface KesConfiguration {
+  /** IP address and port to listen on. KES refuses a DNS name. */
+  readonly address: string;
+  /** Paths inside the container. Client certificates are verified against `ca` (`auth: on`). */
+  readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string };
+  readonly clients: readonly KesClient[];
+  readonly cache: KesCache;
+  readonly keyStore: VaultKeyStore;
+}
+
+/** What only the operation that writes the file knows. */
+export interface KesSecrets {
+  /** Identity of each client: hex SHA-256 of its certificate's SubjectPublicKeyInfo. */
+  readonly identities: Readonly<Record<string, string>>;
+  readonly roleId: string;
+  readonly secretId: string;
+}
+
+/** Everything that is wrong with a configuration: which property, the rule, the value got. Empty if nothing is. */
+export function kesConfigurationProblems(configuration: KesConfiguration): string[] {
+  const problems: string[] = [];
+  const refuse = (property: string, rule: string, got: string): void => {
+    problems.push(`\`${property}\` ${rule}, got: ${got}`);
+  };
+
+  if (!/^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):\d{1,5}$/i.test(configuration.address)) {
+    refuse('address', 'must be an IP address and a port, because KES refuses DNS names', configuration.address);
+  }
+
+  const names = new Set<string>();
+  configuration.clients.forEach((client, index) => {
+    const at = `clients[${index}]`;
+    if (!kesName.test(client.name)) refuse(`${at}.name`, kesName.rule, client.name);
+    if (names.has(client.name)) refuse(`${at}.name`, 'must be unique, because an identity has one policy', client.name);
+    names.add(client.name);
+    if (client.keys.length === 0 && (client.routes ?? []).length === 0) {
+      refuse(at, 'must be allowed something', client.name);
+    }
+    client.keys.forEach((grant, grantIndex) => {
+      for (const name of grant.names) {
+        if (!kesName.test(name)) refuse(`${at}.keys[${grantIndex}].names`, kesName.rule, name);
+      }
+    });
+  });
+
+  for (const which of ['any', 'unused', 'offline'] as const) {
+    const time = configuration.cache[which];
+    if (!isDuration(time)) refuse(`cache.${which}`, durationRule, time);
+    else if (which !== 'offline' && durationToMs(time) === 0) refuse(`cache.${which}`, 'must be longer than 0s', time);
+  }
+
+  const { keyStore } = configuration;
+  if (!keyStore.endpoint.startsWith('https://')) {
+    refuse('keyStore.endpoint', 'must begin with https://', keyStore.endpoint);
+  }
+  if (!vaultPath.test(keyStore.mount)) refuse('keyStore.mount', vaultPath.rule, keyStore.mount);
+  if (!vaultPath.test(keyStore.prefix)) refuse('keyStore.prefix', vaultPath.rule, keyStore.prefix);
+  if (!isDuration(keyStore.ping)) refuse('keyStore.ping', durationRule, keyStore.ping);
+  return problems;
+}
+
+/** The API paths that a client's policy allows, in the order in which they were declared. */
+export function allowedPaths(client: KesClient): string[] {
+  const keys = client.keys.flatMap(({ actions, names }) =>
+    actions.flatMap((action) => names.map((name) => `/v1/key/${action}/${name}`)),
+  );
+  return [...keys, ...(client.routes ?? [])];
+}
+
+/**
+ * The configuration file of KES as a plain value, ready for a YAML writer.
+ *
+ * There is no `keys:` block, because this version of KES reads and ignores it, and no `skip_auth`, because one would
+ * make client certificates optional on every route.
+ *
+ * @throws Error if a client has no identity; {@link kesConfigurationProblems} is asked before
+ */
+export function renderKesConfiguration(configuration: KesConfiguration, secrets: KesSecrets): Record<string, unknown> {
+  const { keyStore } = configuration;
+  return {
+    version: 'v1',
+    address: configuration.address,
+    admin: { identity: 'disabled' },
+    tls: {
+      key: configuration.tls.key,
+      cert: configuration.tls.certificate,
+      ca: configuration.tls.ca,
+      auth: 'on',
+    },
+    policy: Object.fromEntries(
+      configuration.clients.map((client) => {
+        const identity = secrets.identities[client.name];
+        if (identity === undefined) throw new Error(`client ${client.name} of KES has no identity`);
+        return [client.name, { allow: allowedPaths(client), identities: [identity] }];
+      }),
+    ),
+    cache: { expiry: { ...configuration.cache } },
+    log: { error: 'on', audit: 'on' },
+    keystore: {
+      vault: {
+        endpoint: keyStore.endpoint,
+        ...(keyStore.namespace === undefined ? {} : { namespace: keyStore.namespace }),
+        engine: keyStore.mount,
+        version: `v${keyStore.kvVersion}`,
+        prefix: keyStore.prefix,
+        approle: { engine: keyStore.appRole.mount, id: secrets.roleId, secret: secrets.secretId },
+        tls: { ca: keyStore.caFile },
+        status: { ping: keyStore.ping },
+      },
+    },
+  };
+}

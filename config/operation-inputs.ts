@@ -1,0 +1,130 @@
+/**
+ * What each operation that a deploy runs is told. Constructs write these values into a `local-exec`, operations read
+ * them back; both know them only from here. Nothing in them is secret: paths, addresses and names.
+ */
+import { z } from 'zod';
+import type { KesConfiguration } from './kes-configuration';
+
+/** How a program is reached from where the deploy runs. */
+const tlsEndpoint = z.strictObject({
+  url: z.string(),
+  /** CA certificates, PEM. Absent: the system's. */
+  caFile: z.string().optional(),
+});
+export type TlsEndpoint = z.infer<typeof tlsEndpoint>;
+
+/** The same for a client that shows a certificate. */
+const mutualTlsEndpoint = tlsEndpoint.extend({ certificateFile: z.string(), privateKeyFile: z.string() });
+export type MutualTlsEndpoint = z.infer<typeof mutualTlsEndpoint>;
+
+const leaf = z.strictObject({
+  name: z.string(),
+  usage: z.enum(['server', 'client']),
+  dnsNames: z.array(z.string()),
+  ipAddresses: z.array(z.string()),
+});
+export type LeafCertificate = z.infer<typeof leaf>;
+
+/**
+ * A file whose content ages. `generation` counts up each time the operation that makes it ran because it was due, so
+ * that the plan after a renewal is empty; see docs/adr/0008.
+ */
+const renewal = z.strictObject({ file: z.string(), generation: z.coerce.number().int() });
+
+const bucketSettings = z.strictObject({
+  name: z.string(),
+  encryption: z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('sse-s3') }),
+    z.strictObject({ type: z.literal('sse-kms'), key: z.string() }),
+  ]),
+  versioning: z.boolean(),
+  objectLock: z.boolean(),
+});
+
+/** The input of each operation, by the operation's name. */
+export const operationInputs = {
+  /** Makes or renews the private CA and the leaf certificates. */
+  'issue-certificates': z.strictObject({
+    environment: z.string(),
+    /** `ca.crt` and `<leaf>.crt` go here. */
+    certificateFolder: z.string(),
+    /** `ca.key` and `<leaf>.key` go here. */
+    privateKeyFolder: z.string(),
+    validityDays: z.number(),
+    leaves: z.array(leaf),
+    renewal,
+  }),
+
+  /** Makes MinIO's root credentials, once. */
+  'create-root-credentials': z.strictObject({
+    /** `KEY=VALUE` lines for MINIO_CONFIG_ENV_FILE. */
+    configEnvFile: z.string(),
+    /** `{accessKey, secretKey}` for the operations. */
+    rootFile: z.string(),
+  }),
+
+  /** Initialises and unseals an embedded Vault and leaves a token with a narrow policy. */
+  'initialize-vault': z.strictObject({
+    environment: z.string(),
+    endpoint: tlsEndpoint,
+    shares: z.number(),
+    threshold: z.number(),
+    unsealShareFiles: z.array(z.string()),
+    rootTokenFile: z.string(),
+    provisionerTokenFile: z.string(),
+    provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
+    canariesFile: z.string(),
+    renewal,
+  }),
+
+  /** Mints a SecretID unless the one in the file still works, and writes the configuration file of KES. */
+  'write-kes-configuration': z.strictObject({
+    vault: tlsEndpoint.extend({
+      namespace: z.string().optional(),
+      /** File with the token. Absent: VAULT_TOKEN. */
+      tokenFile: z.string().optional(),
+    }),
+    configuration: z.custom<KesConfiguration>((value) => typeof value === 'object' && value !== null),
+    /** Folder with `<client>.crt` of every client, from which their identities are computed. */
+    certificateFolder: z.string(),
+    file: z.string(),
+  }),
+
+  /** Makes a running program read its files again, and proves that it did. */
+  'reload-container': z.strictObject({
+    container: z.string(),
+    signal: z.enum(['SIGHUP']),
+    /** Text that the program logs after it has read its files. */
+    success: z.string(),
+    /** Text that it logs when it could not. */
+    failure: z.string().optional(),
+    dockerHost: z.string().optional(),
+  }),
+
+  /** Creates each master key once, gives it a canary, and opens the canaries of those that exist. */
+  'create-master-keys': z.strictObject({
+    creator: mutualTlsEndpoint,
+    prover: mutualTlsEndpoint,
+    keys: z.array(z.string()),
+    canariesFile: z.string(),
+    /** The volume with MinIO's data: if it holds data, a missing key was lost, not forgotten. */
+    dataVolume: z.string(),
+    dockerHost: z.string().optional(),
+  }),
+
+  /** Waits until MinIO, its KMS and its IAM are ready, and creates the buckets. */
+  'provision-buckets': z.strictObject({
+    endpoint: tlsEndpoint,
+    region: z.string(),
+    rootFile: z.string(),
+    buckets: z.array(bucketSettings),
+  }),
+
+  /** Runs the post-deploy checks and writes their reports. */
+  'run-checks': z.strictObject({
+    environmentFile: z.string(),
+  }),
+} as const;
+
+export type OperationName = keyof typeof operationInputs;
+export type OperationInput<N extends OperationName> = z.infer<(typeof operationInputs)[N]>;

@@ -1,0 +1,5 @@
+export * from './data-volume';
+export * from './file-volume';
+export * from './image';
+export * from './labels';
+export * from './service-container';

@@ -1,0 +1,10 @@
+/** The label by which a container, volume or network says to which environment it belongs. */
+export const ENVIRONMENT_LABEL = 'encrypted-backup-storage.environment';
+
+/** Labels as the Docker provider takes them. */
+export function environmentLabels(environment: string): { label: string; value: string }[] {
+  return [{ label: ENVIRONMENT_LABEL, value: environment }];
+}
+
+/** User and group of every process: not root, and no user of the host by convention ("nonroot" of distroless images). */
+export const SERVICE_UID = 65532;

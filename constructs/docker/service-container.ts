@@ -1,0 +1,136 @@
+import { Container } from '@cdktf/provider-docker/lib/container';
+import type { ITerraformDependable } from 'cdktf';
+import { Construct } from 'constructs';
+import { DeclarationError } from '../declaration-error';
+import { environmentLabels, SERVICE_UID } from './labels';
+
+/** How Docker finds out whether a container is healthy. */
+export interface HealthCheck {
+  /** Program and arguments, run inside the container. Exit code 0: healthy. */
+  readonly command: readonly string[];
+  /** @default 5 s */
+  readonly intervalSeconds?: number;
+}
+
+export interface ServiceContainerProps {
+  readonly name: string;
+  readonly environment: string;
+  /** Name or digest of an image on the Docker host. */
+  readonly image: string;
+  /** Program and arguments; replaces the image's own. */
+  readonly command: readonly [string, ...string[]];
+  readonly network: { readonly name: string; readonly alias: string };
+  /** @default - none */
+  readonly volumes?: readonly { readonly name: string; readonly path: string; readonly readOnly: boolean }[];
+  /** @default - none is published */
+  readonly ports?: readonly { readonly container: number; readonly host: number; readonly address: string }[];
+  /** Visible to everybody who may use Docker: never a secret. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** @default - the container counts as healthy when it runs */
+  readonly healthCheck?: HealthCheck;
+  /**
+   * Wait until the health check passes; the deploy fails when it does not.
+   *
+   * @default false
+   */
+  readonly waitUntilHealthy?: boolean;
+  /** Upper limit of memory; swap is not used. */
+  readonly memoryMb: number;
+  /**
+   * Time between SIGTERM and SIGKILL when the container is stopped or replaced.
+   *
+   * @default 10 - seconds; databases need 30 or more
+   */
+  readonly stopSeconds?: number;
+  /** @default - started at once */
+  readonly dependsOn?: readonly ITerraformDependable[];
+  /** Values that replace the container when they change. @default - none */
+  readonly restartOn?: Readonly<Record<string, string>>;
+}
+
+/** Threads and processes that the service user may have on the host; stops a fork bomb. */
+const PROCESS_LIMIT = 8192;
+
+/**
+ * A long-running container with everything taken away that a backup service does not need: not root, read-only root
+ * file system, no capabilities, no new privileges, memory and process limits.
+ */
+export class ServiceContainer extends Construct {
+  readonly name: string;
+  private readonly resource: Container;
+
+  constructor(scope: Construct, id: string, props: ServiceContainerProps) {
+    super(scope, id);
+    if (props.waitUntilHealthy === true && props.healthCheck === undefined) {
+      throw new DeclarationError(this, '`waitUntilHealthy` needs a `healthCheck`, got: none');
+    }
+    this.name = props.name;
+    const [program, ...parameters] = props.command;
+    this.resource = new Container(this, 'Resource', {
+      name: props.name,
+      image: props.image,
+      entrypoint: [program],
+      command: parameters,
+      user: `${SERVICE_UID}:${SERVICE_UID}`,
+      readOnly: true,
+      capabilities: { drop: ['ALL'] },
+      securityOpts: ['no-new-privileges'],
+      ulimit: [{ name: 'nproc', soft: PROCESS_LIMIT, hard: PROCESS_LIMIT }],
+      memory: props.memoryMb,
+      memorySwap: props.memoryMb,
+      tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
+      restart: 'unless-stopped',
+      stopTimeout: props.stopSeconds ?? 10,
+      destroyGraceSeconds: props.stopSeconds ?? 10,
+      logDriver: 'json-file',
+      logOpts: { 'max-size': '10m', 'max-file': '5' },
+      labels: [
+        ...environmentLabels(props.environment),
+        ...Object.entries(props.restartOn ?? {}).map(([label, value]) => ({
+          label: `encrypted-backup-storage.${label}`,
+          value,
+        })),
+      ],
+      networksAdvanced: [{ name: props.network.name, aliases: [props.network.alias] }],
+      volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
+        volumeName: name,
+        containerPath: path,
+        readOnly,
+      })),
+      ports: (props.ports ?? []).map(({ container, host, address }) => ({
+        internal: container,
+        external: host,
+        ip: address,
+      })),
+      env: Object.entries(props.variables ?? {}).map(([name, value]) => `${name}=${value}`),
+      ...(props.healthCheck === undefined
+        ? {}
+        : {
+            healthcheck: {
+              test: ['CMD', ...props.healthCheck.command],
+              interval: `${props.healthCheck.intervalSeconds ?? 5}s`,
+              timeout: '5s',
+              startPeriod: '30s',
+              retries: 3,
+            },
+          }),
+      wait: props.waitUntilHealthy ?? false,
+      waitTimeout: 90,
+      ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),
+    });
+    if (props.healthCheck !== undefined) {
+      // a first look every half second, so that a deploy does not wait for the interval to pass
+      this.resource.addOverride('healthcheck.start_interval', '500ms');
+    }
+  }
+
+  /** Docker's id of the container; another one after it was replaced. */
+  get containerId(): string {
+    return this.resource.id;
+  }
+
+  /** For the `dependsOn` of what needs the container. */
+  get dependable(): ITerraformDependable {
+    return this.resource;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Terraform expressions about files, so that a file is looked at when the plan is made and never when the app is built.
+ */
+
+/** SHA-256 of a file as the plan finds it, or `absent`: a plan works before the file exists. */
+export function fileHash(file: string): string {
+  return `\${fileexists(${quoted(file)}) ? filesha256(${quoted(file)}) : "absent"}`;
+}
+
+/**
+ * The generation of a file that ages, see docs/adr/0008-renewal-in-the-plan.md.
+ *
+ * The operation that makes such a file leaves a note beside it: `{"generation": 3, "renewAfter": "2026-11-22T00:00:00Z"}`.
+ *
+ * | note    | clock             | generation | so the operation |
+ * |---------|-------------------|------------|------------------|
+ * | absent  | any               | 1          | runs, writes 1   |
+ * | says 3  | before renewAfter | 3          | does not run     |
+ * | says 3  | after renewAfter  | 4          | runs, writes 4   |
+ *
+ * The clock is Terraform's at plan time, so the app stays free of one and two synths are equal.
+ */
+export function renewalGeneration(noteFile: string): string {
+  const note = `jsondecode(file(${quoted(noteFile)}))`;
+  const due = `timecmp(plantimestamp(), ${note}.renewAfter) >= 0`;
+  return `\${fileexists(${quoted(noteFile)}) ? tostring(${note}.generation + (${due} ? 1 : 0)) : "1"}`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,60 @@
+import { DataResource, Fn, type ITerraformDependable } from 'cdktf';
+import { Construct } from 'constructs';
+import type { OperationInput, OperationName } from '../config/operation-inputs';
+
+/** How a `local-exec` starts an operation: a shell command to which the operation's name is appended. */
+export interface OperationRunner {
+  readonly command: string;
+}
+
+export interface OperationProps<N extends OperationName> {
+  readonly runner: OperationRunner;
+  readonly operation: N;
+  /** What the operation is told. Ends up in the state: never a secret. */
+  readonly input: OperationInput<N>;
+  /**
+   * Values that make the operation run again when they change.
+   *
+   * @default - only a changed input does
+   */
+  readonly triggers?: Readonly<Record<string, string>>;
+  /** @default - the operation runs as soon as the values that it uses are known */
+  readonly dependsOn?: readonly ITerraformDependable[];
+}
+
+/**
+ * Something that acts at apply time: named here, done in `operations/`.
+ *
+ * It runs when it is created and whenever its input or a trigger changes. If it fails, the deploy fails, and it runs
+ * again on the next one.
+ */
+export class Operation<N extends OperationName> extends Construct {
+  private readonly resource: DataResource;
+
+  constructor(scope: Construct, id: string, props: OperationProps<N>) {
+    super(scope, id);
+    // through JSON, so that optional properties that are not there do not become nulls
+    const input = Fn.jsonencode(JSON.parse(JSON.stringify(props.input)));
+    this.resource = new DataResource(this, 'Resource', {
+      triggersReplace: { input, ...props.triggers },
+      provisioners: [
+        {
+          type: 'local-exec',
+          command: `${props.runner.command} ${props.operation}`,
+          environment: { EBS_OPERATION_INPUT: input },
+        },
+      ],
+      ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),
+    });
+  }
+
+  /** Changes each time the operation ran. */
+  get runId(): string {
+    return this.resource.id;
+  }
+
+  /** For the `dependsOn` of what must wait until the operation has succeeded. */
+  get dependable(): ITerraformDependable {
+    return this.resource;
+  }
+}

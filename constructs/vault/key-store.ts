@@ -1,0 +1,110 @@
+import { Audit } from '@cdktf/provider-vault/lib/audit';
+import { ApproleAuthBackendRole } from '@cdktf/provider-vault/lib/approle-auth-backend-role';
+import { AuthBackend } from '@cdktf/provider-vault/lib/auth-backend';
+import { Mount } from '@cdktf/provider-vault/lib/mount';
+import { Policy } from '@cdktf/provider-vault/lib/policy';
+import type { ITerraformDependable } from 'cdktf';
+import { Construct } from 'constructs';
+import { durationRule, durationToMs, isDuration } from '../../config/duration';
+import { MINIMUM_TOKEN_PERIOD } from '../../config/environment';
+import { DeclarationError } from '../declaration-error';
+import { kesPolicyRules, type KeyLocation, policyDocument } from './policies';
+
+/** A file audit device. */
+export interface AuditDevice {
+  readonly name: string;
+  /** Path in the Vault container, or `stdout`. */
+  readonly filePath: string;
+}
+
+export interface KeyStoreProps extends KeyLocation {
+  /** Name of the policy of KES. */
+  readonly policyName: string;
+  readonly appRole: {
+    readonly mount: string;
+    readonly role: string;
+    /** Period of KES's token, a duration of at least 10m. */
+    readonly tokenPeriod: string;
+  };
+  /**
+   * Audit devices. Vault answers nothing when it can write to none of them, so give two.
+   *
+   * @default - none is declared: whoever runs the Vault has theirs
+   */
+  readonly auditDevices?: readonly AuditDevice[];
+  /** Let Terraform delete the mount with every master key in it. @default false */
+  readonly allowDataLoss?: boolean;
+}
+
+/**
+ * Where KES keeps the master keys in Vault: a KV mount, a write-once policy, and an AppRole role whose token KES
+ * renews for ever.
+ *
+ * No SecretID is declared, because the provider would write it into the state; an operation mints it.
+ */
+export class KeyStore extends Construct {
+  private readonly role: ApproleAuthBackendRole;
+
+  constructor(scope: Construct, id: string, props: KeyStoreProps) {
+    super(scope, id);
+    const { tokenPeriod } = props.appRole;
+    if (!isDuration(tokenPeriod)) {
+      throw new DeclarationError(this, `\`appRole.tokenPeriod\` ${durationRule}, got: ${tokenPeriod}`);
+    }
+    if (durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+      throw new DeclarationError(
+        this,
+        `\`appRole.tokenPeriod\` must be at least ${MINIMUM_TOKEN_PERIOD}, got: ${tokenPeriod}`,
+        'KES would lose its token between two renewals',
+      );
+    }
+
+    // first, so that what follows is on record
+    const auditDevices = (props.auditDevices ?? []).map(
+      ({ name, filePath }) =>
+        new Audit(this, `Audit-${name}`, {
+          path: name,
+          type: 'file',
+          description: 'encrypted-backup-storage',
+          options: { file_path: filePath, mode: '0600' },
+        }),
+    );
+    new Mount(this, 'Mount', {
+      path: props.mount,
+      type: 'kv',
+      description: 'Master keys of KES',
+      options: { version: String(props.kvVersion) },
+      dependsOn: auditDevices,
+      lifecycle: { preventDestroy: props.allowDataLoss !== true },
+    });
+    const policy = new Policy(this, 'Policy', {
+      name: props.policyName,
+      policy: policyDocument(kesPolicyRules(props)),
+      dependsOn: auditDevices,
+    });
+    const backend = new AuthBackend(this, 'AppRole', {
+      type: 'approle',
+      path: props.appRole.mount,
+      description: 'Logins of KES',
+      dependsOn: auditDevices,
+    });
+    this.role = new ApproleAuthBackendRole(this, 'Role', {
+      backend: props.appRole.mount,
+      roleName: props.appRole.role,
+      bindSecretId: true,
+      tokenPolicies: [policy.name],
+      tokenPeriod: durationToMs(tokenPeriod) / 1000,
+      dependsOn: [backend],
+    });
+  }
+
+  /** For the `dependsOn` of what logs in by the role. */
+  get dependable(): ITerraformDependable {
+    return this.role;
+  }
+
+  /** Changes when the role was made anew. */
+  get roleId(): string {
+    return this.role.roleId;
+  }
+}

@@ -1,0 +1,204 @@
+import type { ITerraformDependable } from 'cdktf';
+import { Construct } from 'constructs';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { DeclarationError } from '../declaration-error';
+import { DataVolume, FileVolume, ServiceContainer } from '../docker';
+import { renewalGeneration } from '../expressions';
+import { Operation, type OperationRunner } from '../operation';
+import type { CertificateFiles } from '../tls/certificates';
+import { UNSEAL_SCRIPT } from './unseal-script';
+
+export interface VaultServerProps {
+  readonly runner: OperationRunner;
+  readonly environment: string;
+  /** Prefix of container and volume names. */
+  readonly namePrefix: string;
+  readonly image: string;
+  /** Path of the `vault` program in the image. */
+  readonly program: string;
+  readonly network: string;
+  /** Address and port on the Docker host. */
+  readonly publish: { readonly address: string; readonly port: number };
+  readonly ca: string;
+  readonly certificate: CertificateFiles;
+  readonly memoryMb: number;
+  readonly unseal: 'auto' | 'manual';
+  readonly shares: number;
+  readonly threshold: number;
+  /** Files for the unseal shares, one each. */
+  readonly unsealShareFiles: readonly string[];
+  readonly rootTokenFile: string;
+  readonly provisionerTokenFile: string;
+  readonly provisionerPolicy: { readonly name: string; readonly document: string };
+  /** If it names master keys, an empty Vault has lost them and is not initialised. */
+  readonly canariesFile: string;
+  /** Folder for the note about the provisioner token's renewal. */
+  readonly noteFolder: string;
+  readonly allowDataLoss: boolean;
+}
+
+/** Alias of Vault in the network. */
+export const VAULT_ALIAS = 'vault';
+const VAULT_PORT = 8200;
+const CLUSTER_PORT = 8201;
+/** Where the file audit device writes. */
+export const AUDIT_LOG = '/vault/audit/audit.log';
+
+/**
+ * One Vault server with integrated storage, initialised, unsealed and left with a token that can do no more than
+ * declare the key store. The root token is revoked.
+ */
+export class VaultServer extends Construct {
+  /** How the machine that deploys reaches it. */
+  readonly endpoint: TlsEndpoint;
+  readonly container: ServiceContainer;
+  private readonly initialize: Operation<'initialize-vault'>;
+
+  constructor(scope: Construct, id: string, props: VaultServerProps) {
+    super(scope, id);
+    if (props.unsealShareFiles.length !== props.shares) {
+      throw new DeclarationError(
+        this,
+        `\`unsealShareFiles\` must be one per share, got: ${props.unsealShareFiles.length} for ${props.shares}`,
+      );
+    }
+    const name = `${props.namePrefix}-${VAULT_ALIAS}`;
+    const { environment, image, runner } = props;
+    const files = new FileVolume(this, 'Files', {
+      name: `${name}-files`,
+      environment,
+      image,
+      files: [
+        { path: 'vault.json', content: JSON.stringify(serverConfiguration(name)) },
+        { path: 'ca.crt', source: props.ca },
+        { path: 'server.crt', source: props.certificate.certificate },
+        { path: 'server.key', source: props.certificate.privateKey },
+      ],
+    });
+    const data = new DataVolume(this, 'Data', {
+      name: `${name}-data`,
+      environment,
+      allowDataLoss: props.allowDataLoss,
+    });
+    const audit = new DataVolume(this, 'Audit', {
+      name: `${name}-audit`,
+      environment,
+      allowDataLoss: props.allowDataLoss,
+    });
+    this.container = new ServiceContainer(this, 'Server', {
+      name,
+      environment,
+      image,
+      command: [props.program, 'server', '-config=/files/vault.json'],
+      network: { name: props.network, alias: VAULT_ALIAS },
+      volumes: [
+        { name: files.name, path: '/files', readOnly: true },
+        { name: data.name, path: '/vault/data', readOnly: false },
+        { name: audit.name, path: '/vault/audit', readOnly: false },
+      ],
+      ports: [{ container: VAULT_PORT, host: props.publish.port, address: props.publish.address }],
+      healthCheck: {
+        command: [
+          'env',
+          `VAULT_ADDR=https://127.0.0.1:${VAULT_PORT}`,
+          'VAULT_CACERT=/files/ca.crt',
+          props.program,
+          'status',
+        ],
+        intervalSeconds: 10,
+      },
+      memoryMb: props.memoryMb,
+      stopSeconds: 30,
+      dependsOn: [files.dependable],
+    });
+    this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
+
+    const reload = new Operation(this, 'Reload', {
+      runner,
+      operation: 'reload-container',
+      input: { container: name, signal: 'SIGHUP', success: 'reloaded TLS certificate' },
+      triggers: files.versions,
+      dependsOn: [files.dependable, this.container.dependable],
+    });
+    const note = `${props.noteFolder}/provisioner-token.json`;
+    this.initialize = new Operation(this, 'Initialize', {
+      runner,
+      operation: 'initialize-vault',
+      input: {
+        environment,
+        endpoint: this.endpoint,
+        shares: props.shares,
+        threshold: props.threshold,
+        unsealShareFiles: [...props.unsealShareFiles],
+        rootTokenFile: props.rootTokenFile,
+        provisionerTokenFile: props.provisionerTokenFile,
+        provisionerPolicy: props.provisionerPolicy,
+        canariesFile: props.canariesFile,
+        renewal: { file: note, generation: renewalGeneration(note) as unknown as number },
+      },
+      // a container that was replaced starts sealed
+      triggers: { container: this.container.containerId },
+      dependsOn: [reload.dependable],
+    });
+    if (props.unseal === 'auto') this.addUnsealer(props, name);
+  }
+
+  /** For the `dependsOn` of what needs an unsealed Vault. */
+  get dependable(): ITerraformDependable {
+    return this.initialize.dependable;
+  }
+
+  private addUnsealer(props: VaultServerProps, name: string): void {
+    const { environment, image } = props;
+    const files = new FileVolume(this, 'UnsealerFiles', {
+      name: `${name}-unsealer-files`,
+      environment,
+      image,
+      files: [
+        { path: 'unseal.sh', content: UNSEAL_SCRIPT },
+        { path: 'ca.crt', source: props.ca },
+        // written by the initialisation in this same apply, when the plan has long looked at the file
+        ...props.unsealShareFiles.slice(0, props.threshold).map((source, index) => ({
+          path: `unseal-share-${index + 1}`,
+          source,
+          version: this.initialize.runId,
+        })),
+      ],
+      dependsOn: [this.initialize.dependable],
+    });
+    new ServiceContainer(this, 'Unsealer', {
+      name: `${name}-unsealer`,
+      environment,
+      image,
+      command: ['sh', '/files/unseal.sh'],
+      network: { name: props.network, alias: `${VAULT_ALIAS}-unsealer` },
+      volumes: [{ name: files.name, path: '/files', readOnly: true }],
+      variables: { VAULT_ADDR: `https://${VAULT_ALIAS}:${VAULT_PORT}`, VAULT_CACERT: '/files/ca.crt' },
+      memoryMb: 256,
+      dependsOn: [files.dependable],
+    });
+  }
+}
+
+/**
+ * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault
+ * 1.20 and later does not start (hashicorp/vault, command/server.go).
+ */
+function serverConfiguration(nodeId: string): Record<string, unknown> {
+  return {
+    ui: false,
+    disable_mlock: true,
+    api_addr: `https://${VAULT_ALIAS}:${VAULT_PORT}`,
+    cluster_addr: `https://${VAULT_ALIAS}:${CLUSTER_PORT}`,
+    storage: { raft: { path: '/vault/data', node_id: nodeId } },
+    listener: {
+      tcp: {
+        address: `0.0.0.0:${VAULT_PORT}`,
+        cluster_address: `0.0.0.0:${CLUSTER_PORT}`,
+        tls_cert_file: '/files/server.crt',
+        tls_key_file: '/files/server.key',
+        tls_min_version: 'tls12',
+      },
+    },
+  };
+}
