@@ -94,10 +94,21 @@ export const operationInputs = {
   'reload-container': z.strictObject({
     container: z.string(),
     signal: z.enum(['SIGHUP']),
-    /** Text that the program logs after it has read its files. */
-    success: z.string(),
-    /** Text that it logs when it could not. */
-    failure: z.string().optional(),
+    proof: z.discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z.literal('log'),
+        /** What the program logs when it has read its files. */
+        success: z.string(),
+        /** What it logs when it could not. */
+        failures: z.array(z.string()),
+      }),
+      z.strictObject({
+        kind: z.literal('certificate'),
+        endpoint: tlsEndpoint,
+        /** The certificate that it must serve then. */
+        certificateFile: z.string(),
+      }),
+    ]),
     dockerHost: z.string().optional(),
   }),
 

@@ -116,7 +116,11 @@ export class VaultServer extends Construct {
     const reload = new Operation(this, 'Reload', {
       runner,
       operation: 'reload-container',
-      input: { container: name, signal: 'SIGHUP', success: 'reloaded TLS certificate' },
+      input: {
+        container: name,
+        signal: 'SIGHUP',
+        proof: { kind: 'certificate', endpoint: this.endpoint, certificateFile: props.certificate.certificate },
+      },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });

@@ -1,0 +1,50 @@
+/**
+ * Refuses to plan for a deployment whose secrets are gone: Terraform would take everything for new and initialise an
+ * empty Vault over keys that still protect data.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { UsageError } from '../operations/errors';
+import type { StateLayout } from './state';
+
+const marker = z.object({ id: z.string() });
+
+/**
+ * The two markers that the first deploy leaves, one in the state folder and one in its `secrets/`.
+ *
+ * | state folder | secrets | meaning                                        |
+ * |--------------|---------|------------------------------------------------|
+ * | none         | none    | never deployed: go on                          |
+ * | A            | A       | deployed: go on                                |
+ * | A            | none    | the secrets are lost: REFUSE                   |
+ * | none         | A       | the state is lost: REFUSE                      |
+ * | A            | B       | two deployments were mixed: REFUSE             |
+ *
+ * @throws UsageError in the rows that say REFUSE
+ */
+export function requireIntactState(environment: string, state: StateLayout): void {
+  const here = readMarker(state.deployment);
+  const secrets = readMarker(state.secret.deployment);
+  if (here === secrets) return;
+  if (here !== undefined && secrets === undefined) {
+    throw new UsageError(
+      `environment ${environment} was deployed, but its secrets are gone: ${state.secrets} does not hold them`,
+      'put the folder back from where you keep it; nothing was changed, and nothing is made anew over existing keys',
+    );
+  }
+  if (here === undefined) {
+    throw new UsageError(
+      `environment ${environment} has secrets in ${state.secrets}, but the state beside them is gone (${state.deployment})`,
+      'put the state folder back from where you keep it; nothing was changed',
+    );
+  }
+  throw new UsageError(
+    `environment ${environment} has the secrets of another deployment in ${state.secrets}`,
+    'put the right folder back; nothing was changed',
+  );
+}
+
+function readMarker(file: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  return marker.parse(JSON.parse(readFileSync(file, 'utf8'))).id;
+}

@@ -1,0 +1,192 @@
+import type { ITerraformDependable } from 'cdktf';
+import { Construct } from 'constructs';
+import {
+  type KesCache,
+  type KesClient,
+  type KesConfiguration,
+  kesConfigurationProblems,
+  type VaultKeyStore,
+} from '../../config/kes-configuration';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { DeclarationError } from '../declaration-error';
+import { FileVolume, ServiceContainer } from '../docker';
+import { Operation, type OperationRunner } from '../operation';
+import type { CertificateFiles } from '../tls/certificates';
+
+/** Alias of KES in the network. */
+export const KES_ALIAS = 'kes';
+/** Port of KES in its container. */
+export const KES_PORT = 7373;
+
+/** Paths inside the KES container. */
+export const KES_FILES = {
+  configuration: '/files/server-config.yaml',
+  certificate: '/files/server.crt',
+  privateKey: '/files/server.key',
+  ca: '/files/ca.crt',
+  vaultCa: '/files/vault-ca.crt',
+} as const;
+
+/** The client that Docker's health check is: it may ask for the status and nothing else. */
+export const HEALTH_CLIENT: KesClient = { name: 'health', keys: [], routes: ['/v1/status'] };
+
+/**
+ * Declares the configuration of a KES server.
+ *
+ * @param clients every client besides {@link HEALTH_CLIENT}, which is always there
+ */
+export function kesConfiguration(
+  clients: readonly KesClient[],
+  cache: KesCache,
+  keyStore: VaultKeyStore,
+): KesConfiguration {
+  return {
+    address: `0.0.0.0:${KES_PORT}`,
+    tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
+    clients: [...clients, HEALTH_CLIENT],
+    cache,
+    keyStore,
+  };
+}
+
+export interface KesConfigurationFileProps {
+  readonly runner: OperationRunner;
+  readonly configuration: KesConfiguration;
+  readonly vault: TlsEndpoint & { readonly namespace?: string; readonly tokenFile?: string };
+  /** Folder with the certificate of every client, named after it. */
+  readonly certificateFolder: string;
+  /** Where the file is written. */
+  readonly file: string;
+  /** Values that make the file be written again. */
+  readonly triggers: Readonly<Record<string, string>>;
+  readonly dependsOn: readonly ITerraformDependable[];
+}
+
+/** The configuration file of KES, with a SecretID in it, so it exists only in the secrets folder and in a volume. */
+export class KesConfigurationFile extends Construct {
+  private readonly operation: Operation<'write-kes-configuration'>;
+
+  constructor(scope: Construct, id: string, props: KesConfigurationFileProps) {
+    super(scope, id);
+    const problems = kesConfigurationProblems(props.configuration);
+    if (problems.length > 0) throw new DeclarationError(this, problems.join('; '));
+    this.operation = new Operation(this, 'Write', {
+      runner: props.runner,
+      operation: 'write-kes-configuration',
+      input: {
+        vault: props.vault,
+        configuration: props.configuration,
+        certificateFolder: props.certificateFolder,
+        file: props.file,
+      },
+      triggers: props.triggers,
+      dependsOn: props.dependsOn,
+    });
+  }
+
+  /** Changes each time the file was written. */
+  get runId(): string {
+    return this.operation.runId;
+  }
+}
+
+export interface KesServerProps {
+  readonly runner: OperationRunner;
+  readonly environment: string;
+  readonly namePrefix: string;
+  readonly image: string;
+  /** Path of the `kes` program in the image. */
+  readonly program: string;
+  readonly network: string;
+  readonly publish: { readonly address: string; readonly port: number };
+  /** The file that {@link KesConfigurationFile} writes. */
+  readonly configurationFile: string;
+  /** CA of the private certificates. */
+  readonly ca: string;
+  /** CA of Vault. */
+  readonly vaultCa: string;
+  readonly certificate: CertificateFiles;
+  /** Certificate of {@link HEALTH_CLIENT}. */
+  readonly healthClient: CertificateFiles;
+  readonly memoryMb: number;
+}
+
+/** One stateless KES server. Other files are read again without a restart. */
+export class KesServer extends Construct {
+  /** How the machine that deploys reaches it. */
+  readonly endpoint: TlsEndpoint;
+  readonly container: ServiceContainer;
+  private readonly reload: Operation<'reload-container'>;
+
+  constructor(scope: Construct, id: string, props: KesServerProps) {
+    super(scope, id);
+    const name = `${props.namePrefix}-${KES_ALIAS}`;
+    const { environment, image } = props;
+    const files = new FileVolume(this, 'Files', {
+      name: `${name}-files`,
+      environment,
+      image,
+      files: [
+        { path: 'server-config.yaml', source: props.configurationFile },
+        { path: 'ca.crt', source: props.ca },
+        { path: 'vault-ca.crt', source: props.vaultCa },
+        { path: 'server.crt', source: props.certificate.certificate },
+        { path: 'server.key', source: props.certificate.privateKey },
+        { path: 'health.crt', source: props.healthClient.certificate },
+        { path: 'health.key', source: props.healthClient.privateKey },
+      ],
+    });
+    this.container = new ServiceContainer(this, 'Server', {
+      name,
+      environment,
+      image,
+      command: [props.program, 'server', '--config', KES_FILES.configuration],
+      network: { name: props.network, alias: KES_ALIAS },
+      volumes: [{ name: files.name, path: '/files', readOnly: true }],
+      ports: [{ container: KES_PORT, host: props.publish.port, address: props.publish.address }],
+      healthCheck: {
+        // the certificate is shown and verified on both sides, so this fails with a broken or expired one
+        command: [
+          'env',
+          `KES_SERVER=127.0.0.1:${KES_PORT}`,
+          'KES_CLIENT_CERT=/files/health.crt',
+          'KES_CLIENT_KEY=/files/health.key',
+          `SSL_CERT_FILE=${KES_FILES.ca}`,
+          props.program,
+          'status',
+          '--short',
+        ],
+      },
+      waitUntilHealthy: true,
+      memoryMb: props.memoryMb,
+      dependsOn: [files.dependable],
+    });
+    this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
+    this.reload = new Operation(this, 'Reload', {
+      runner: props.runner,
+      operation: 'reload-container',
+      input: {
+        container: name,
+        signal: 'SIGHUP',
+        // cmd/kes/server.go, the handler of SIGHUP
+        proof: {
+          kind: 'log',
+          success: 'Reloading configuration after SIGHUP signal completed',
+          failures: ['Failed to reload server config', 'Failed to update server configuration'],
+        },
+      },
+      triggers: files.versions,
+      dependsOn: [files.dependable, this.container.dependable],
+    });
+  }
+
+  /** For the `dependsOn` of what needs KES with its present configuration. */
+  get dependable(): ITerraformDependable {
+    return this.reload.dependable;
+  }
+
+  /** Changes when KES was made to read other files. */
+  get runId(): string {
+    return this.reload.runId;
+  }
+}

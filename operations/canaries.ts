@@ -1,0 +1,83 @@
+/**
+ * Canaries: for each master key a data key that it sealed at its birth. As long as the master key opens it, and the
+ * result is the same, the master key is still the one under which everything else was written.
+ *
+ * The file holds ciphertext and a SHA-256 of a random 256-bit key: nothing secret, so it may be committed and belongs
+ * into every backup.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ExternalError } from './errors';
+import { readIfExists, writeFileAtomically } from './files';
+import type { KesClient } from './kes-client';
+
+const canary = z.strictObject({
+  /** When the master key was created, or first met. */
+  bornAt: z.iso.datetime(),
+  /** `created` by this toolkit, or `adopted`: it existed already when its canary was made. */
+  origin: z.enum(['created', 'adopted']),
+  /** The sealed data key, base64. */
+  ciphertext: z.string(),
+  /** SHA-256 of the data key, hex. */
+  plaintextSha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type Canary = z.infer<typeof canary>;
+
+const canaryFile = z.strictObject({ version: z.literal(1), keys: z.record(z.string(), canary) });
+
+/** The canaries by the name of their master key. */
+export type Canaries = Readonly<Record<string, Canary>>;
+
+/** The canaries of a file; none if there is no file. */
+export function readCanaries(file: string): Canaries {
+  const text = readIfExists(file);
+  if (text === undefined) return {};
+  const parsed = canaryFile.safeParse(JSON.parse(text));
+  if (!parsed.success) throw new ExternalError(`${file} is not a file of canaries: ${z.prettifyError(parsed.error)}`);
+  return parsed.data.keys;
+}
+
+/** Replaces the file of canaries in one step. */
+export function writeCanaries(file: string, canaries: Canaries): void {
+  writeFileAtomically(file, `${JSON.stringify({ version: 1, keys: canaries }, null, 2)}\n`, 0o644);
+}
+
+/** What a canary says about its master key. */
+export type CanaryVerdict = 'opens' | 'missing' | 'other';
+
+/** Opens the canary of a master key. */
+export async function openCanary(
+  prover: KesClient,
+  key: string,
+  { ciphertext, plaintextSha256 }: Canary,
+): Promise<CanaryVerdict> {
+  const plaintext = await prover.decrypt(key, ciphertext, contextOf(key));
+  if (plaintext === 'missing' || plaintext === 'other') return plaintext;
+  return createHash('sha256').update(plaintext).digest('hex') === plaintextSha256 ? 'opens' : 'other';
+}
+
+/**
+ * Has a master key seal a new canary.
+ *
+ * @returns undefined if there is no such master key
+ */
+export async function makeCanary(
+  prover: KesClient,
+  key: string,
+  origin: Canary['origin'],
+): Promise<Canary | undefined> {
+  const dataKey = await prover.generate(key, contextOf(key));
+  if (dataKey === undefined) return undefined;
+  const plaintext = Buffer.from(dataKey.plaintext, 'base64');
+  return {
+    bornAt: new Date().toISOString(),
+    origin,
+    ciphertext: dataKey.ciphertext,
+    plaintextSha256: createHash('sha256').update(plaintext).digest('hex'),
+  };
+}
+
+/** Bound into the canary, so that it opens for no other purpose. */
+function contextOf(key: string): Buffer {
+  return Buffer.from(`encrypted-backup-storage canary of ${key}`);
+}

@@ -1,0 +1,47 @@
+/** Files that are either whole or not there. */
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+
+/**
+ * Writes a file in one step: written beside its place, flushed to the disk, then renamed.
+ *
+ * @param mode permission bits. Default: 0600; its folder becomes 0700 unless it exists
+ */
+export function writeFileAtomically(file: string, content: string | Uint8Array, mode = 0o600): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  const descriptor = openSync(temporary, 'wx', mode);
+  try {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    for (let offset = 0; offset < bytes.length;) offset += writeSync(descriptor, bytes, offset);
+    fsyncSync(descriptor);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+  chmodSync(temporary, mode);
+  renameSync(temporary, file);
+}
+
+/** The text of a file, or undefined if there is none. */
+export function readIfExists(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

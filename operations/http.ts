@@ -1,0 +1,84 @@
+/**
+ * One HTTPS request with its own CA and, if need be, a client certificate. Certificates are always verified.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent, request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { TlsEndpoint } from '../config/operation-inputs';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'LIST';
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** @default 10000 */
+  readonly timeoutMs?: number;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** Sends requests to one server over a kept connection. */
+export class HttpClient {
+  private readonly agent: Agent;
+  private readonly base: URL;
+
+  /** @throws if a certificate or key file cannot be read */
+  constructor(endpoint: TlsEndpoint & { readonly certificateFile?: string; readonly privateKeyFile?: string }) {
+    this.base = new URL(endpoint.url);
+    if (this.base.protocol !== 'https:') throw new Error(`address must begin with https://, got: ${endpoint.url}`);
+    this.agent = new Agent({
+      keepAlive: true,
+      ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+      ...(endpoint.certificateFile === undefined ? {} : { cert: readFileSync(endpoint.certificateFile) }),
+      ...(endpoint.privateKeyFile === undefined ? {} : { key: readFileSync(endpoint.privateKeyFile) }),
+    });
+  }
+
+  /** Whatever the server answers is a response; only a failure to get one rejects. */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const body = request.json === undefined ? undefined : Buffer.from(JSON.stringify(request.json));
+    return new Promise((resolve, reject) => {
+      const outgoing = httpsRequest(
+        new URL(request.path, this.base),
+        {
+          method: request.method,
+          agent: this.agent,
+          timeout: request.timeoutMs ?? 10_000,
+          headers: {
+            ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
+            ...request.headers,
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
+          response.on('end', () => {
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              text: Buffer.concat(chunks).toString('utf8'),
+            });
+          });
+        },
+      );
+      outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer from ${this.base.host} in time`)));
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        reject(
+          new Error(`${this.base.host}: ${error.message || (error.code ?? 'connection failed')}`, { cause: error }),
+        );
+      });
+      outgoing.end(body);
+    });
+  }
+
+  /** Closes the kept connections, so that the program can end. */
+  close(): void {
+    this.agent.destroy();
+  }
+}

@@ -1,0 +1,45 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { z } from 'zod';
+import type { TlsEndpoint } from '../config/operation-inputs';
+
+const credentials = z.strictObject({ accessKey: z.string().min(1), secretKey: z.string().min(1) });
+export type S3Credentials = z.infer<typeof credentials>;
+
+/** Reads `{accessKey, secretKey}` from a file of the secrets folder. */
+export function readCredentials(file: string): S3Credentials {
+  return credentials.parse(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+export interface S3Options {
+  readonly endpoint: TlsEndpoint;
+  readonly region: string;
+  readonly credentials: S3Credentials;
+  /** @default 3 - tries of a request */
+  readonly attempts?: number;
+}
+
+/** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
+export function s3Client(options: S3Options): S3Client {
+  const { endpoint } = options;
+  return new S3Client({
+    endpoint: endpoint.url,
+    region: options.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: options.credentials.accessKey, secretAccessKey: options.credentials.secretKey },
+    maxAttempts: options.attempts ?? 3,
+    // checksums that nobody asked for break SSE-C and third-party servers (aws-sdk-js-v3 issue 6810)
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      requestTimeout: 30_000,
+      connectionTimeout: 5_000,
+      httpsAgent: new Agent({
+        keepAlive: true,
+        maxSockets: 16,
+        ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+      }),
+    },
+  });
+}

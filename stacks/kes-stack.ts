@@ -1,0 +1,52 @@
+import type { Construct } from 'constructs';
+import { masterKeys } from '../config/environment';
+import { imageReference } from '../constructs/docker';
+import { KesServer } from '../constructs/kes/kes-server';
+import { MasterKeys } from '../constructs/kes/master-keys';
+import type { Certificates } from '../constructs/tls/certificates';
+import { type Deployment, imageSource, programPath } from './deployment';
+import { EnvironmentStack } from './environment-stack';
+import { LEAVES } from './foundation-stack';
+
+/** KES, and the master keys: created once, proven each time. */
+export class KesStack extends EnvironmentStack {
+  readonly server: KesServer;
+  readonly keys: MasterKeys;
+
+  /** @param vaultCa CA by which KES verifies Vault */
+  constructor(scope: Construct, deployment: Deployment, certificates: Certificates, vaultCa: string) {
+    super(scope, 'kes', deployment);
+    this.useDocker();
+    const { environment, state, runner } = deployment;
+    this.server = new KesServer(this, 'Kes', {
+      runner,
+      environment: environment.name,
+      namePrefix: this.names.prefix,
+      image: imageReference(imageSource(deployment, 'kes')),
+      program: programPath(environment, 'kes'),
+      network: this.names.network,
+      publish: { address: environment.docker.publishAddress, port: environment.kes.port },
+      configurationFile: state.secret.kesConfiguration,
+      ca: certificates.ca,
+      vaultCa,
+      certificate: certificates.leaf(LEAVES.kes),
+      healthClient: certificates.leaf(LEAVES.health),
+      memoryMb: environment.kes.memoryMb,
+    });
+    const as = (leaf: string) => ({
+      ...this.server.endpoint,
+      certificateFile: certificates.leaf(leaf).certificate,
+      privateKeyFile: certificates.leaf(leaf).privateKey,
+    });
+    this.keys = new MasterKeys(this, 'MasterKeys', {
+      runner,
+      keys: masterKeys(environment),
+      creator: as(LEAVES.keyCreator),
+      prover: as(LEAVES.keyProver),
+      canariesFile: state.canaries,
+      dataVolume: this.names.dataVolume,
+      triggers: { container: this.server.container.containerId, reload: this.server.runId },
+      dependsOn: [this.server.dependable],
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import type { Construct } from 'constructs';
+import { TerraformOutput } from 'cdktf';
+import { imageReference } from '../constructs/docker';
+import { KES_ALIAS, KES_PORT } from '../constructs/kes/kes-server';
+import { Buckets } from '../constructs/minio/buckets';
+import { MinioServer } from '../constructs/minio/minio-server';
+import type { Certificates } from '../constructs/tls/certificates';
+import { type Deployment, imageSource, programPath } from './deployment';
+import { EnvironmentStack } from './environment-stack';
+import { LEAVES } from './foundation-stack';
+
+/** MinIO with its buckets: what the backup clients talk to. */
+export class MinioStack extends EnvironmentStack {
+  readonly server: MinioServer;
+  readonly buckets: Buckets;
+
+  constructor(scope: Construct, deployment: Deployment, certificates: Certificates) {
+    super(scope, 'minio', deployment);
+    this.useDocker();
+    const { environment, state, runner } = deployment;
+    const { minio } = environment;
+    this.server = new MinioServer(this, 'Minio', {
+      environment: environment.name,
+      namePrefix: this.names.prefix,
+      image: imageReference(imageSource(deployment, 'minio')),
+      program: programPath(environment, 'minio'),
+      mcProgram: programPath(environment, 'mc'),
+      network: this.names.network,
+      publish: { address: environment.docker.publishAddress, port: minio.port },
+      region: minio.region,
+      certificate: certificates.leaf(LEAVES.minio),
+      ca: certificates.ca,
+      kms: {
+        endpoints: [`https://${KES_ALIAS}:${KES_PORT}`],
+        defaultKey: minio.defaultKey,
+        client: certificates.leaf(LEAVES.minioClient),
+        autoEncryption: minio.autoEncryption,
+      },
+      configEnvFile: state.secret.minioConfigEnv,
+      memoryMb: minio.memoryMb,
+      dataVolume: this.names.dataVolume,
+      allowDataLoss: environment.allowDataLoss === environment.name,
+    });
+    this.buckets = new Buckets(this, 'Buckets', {
+      runner,
+      endpoint: this.server.endpoint,
+      region: minio.region,
+      rootFile: state.secret.minioRoot,
+      buckets: environment.buckets,
+      triggers: { container: this.server.container.containerId },
+      dependsOn: [this.server.dependable],
+    });
+
+    const output = (id: string, value: unknown, description: string) =>
+      new TerraformOutput(this, id, { value, description, staticId: true });
+    output('s3_endpoint', this.server.endpoint.url, 'Address of the S3 API');
+    output('ca_certificate', certificates.ca, 'CA certificate that S3 clients must trust');
+    output('region', minio.region, 'Region to tell S3 clients');
+    output(
+      'buckets',
+      environment.buckets.map(({ name }) => name),
+      'Buckets',
+    );
+  }
+}
