@@ -1,0 +1,106 @@
+/** Child processes: their output goes to a log file, the last lines are kept for the error. */
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+
+/** How many lines of output an error repeats. */
+const TAIL_LINES = 15;
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Receives stdout and stderr, appended. */
+  readonly logFile: string;
+  /** Ends the child (SIGTERM) when aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with every line, as it comes. */
+  readonly onLine?: (line: string) => void;
+  /** Lines that are mere progress: an error does not repeat them. */
+  readonly isProgress?: (line: string) => boolean;
+}
+
+/** A child that ended with something else than 0. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  /** The last lines that it printed. */
+  readonly tail: readonly string[];
+  readonly logFile: string;
+
+  constructor(command: string, outcome: string, tail: readonly string[], logFile: string) {
+    super(`\`${command}\` ${outcome}`);
+    this.tail = tail;
+    this.logFile = logFile;
+  }
+
+  /** What the child said last and where the rest is, for a message to people. */
+  describe(): string {
+    const said = this.tail.length > 0 ? `\n  ${this.tail.join('\n  ')}` : ' (no output)';
+    return `${this.message}. Its last lines:${said}\n  log: ${this.logFile}`;
+  }
+}
+
+/** Runs a command to its end; rejects with {@link CommandError} where it fails. */
+export async function run(command: string, args: readonly string[], options: RunOptions): Promise<void> {
+  await mkdir(path.dirname(options.logFile), { recursive: true });
+  const log = openSync(options.logFile, 'a', 0o600);
+  const shown = [path.basename(command), ...args].join(' ');
+  const tail: string[] = [];
+  const takeLine = (line: string): void => {
+    if (line.trim() !== '' && options.isProgress?.(line) !== true) {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+    }
+    options.onLine?.(line);
+  };
+  try {
+    options.signal?.throwIfAborted();
+    writeSync(log, `\n# ${new Date().toISOString()} ${shown}\n`);
+    const outcome = await new Promise<string | undefined>((resolve) => {
+      const child = spawn(command, args, {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...(options.cwd !== undefined && { cwd: options.cwd }),
+        ...(options.env !== undefined && { env: options.env }),
+      });
+      const terminate = (): void => void child.kill('SIGTERM');
+      options.signal?.addEventListener('abort', terminate, { once: true });
+      for (const stream of [child.stdout, child.stderr]) {
+        let rest = '';
+        stream.setEncoding('utf8');
+        stream.on('data', (chunk: string) => {
+          writeSync(log, chunk);
+          const lines = (rest + chunk).split('\n');
+          rest = lines.pop() ?? '';
+          lines.forEach(takeLine);
+        });
+        stream.on('end', () => {
+          if (rest !== '') takeLine(rest);
+        });
+      }
+      child.on('error', (error) => {
+        resolve(`could not be started: ${error.message}`);
+      });
+      child.on('close', (code, signal) => {
+        options.signal?.removeEventListener('abort', terminate);
+        resolve(
+          code === 0 ? undefined : signal === null ? `failed with exit code ${String(code)}` : `was ended by ${signal}`,
+        );
+      });
+    });
+    // an interrupted child is the interruption, not a failure of its own
+    options.signal?.throwIfAborted();
+    if (outcome !== undefined) throw new CommandError(shown, outcome, tail, options.logFile);
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** What a short command printed; `undefined` where it is not installed or failed. */
+export function capture(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): string | undefined {
+  const result = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}

@@ -1,0 +1,151 @@
+/** Builds a pinned Go program once per content: what is in the cache under its key is complete. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, readFile, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { ExternalError, UsageError } from '../errors';
+import { waitForLock } from '../lock';
+import { type CacheLayout, createFolderAtomically } from './cache';
+import { capture, CommandError, run } from './command';
+import type { GoProgram } from './programs';
+
+/** The oldest Go that the go.mod files accept. */
+export const MINIMUM_GO = '1.26';
+
+/** Times of all files that go into images: a layer's hash covers them. */
+export const FIXED_TIME = new Date('2026-01-01T00:00:00Z');
+
+const goSettingsSchema = z.object({
+  GOVERSION: z.string(),
+  GOOS: z.string(),
+  GOARCH: z.string(),
+  GOAMD64: z.string(),
+  GOARM64: z.string(),
+  GOEXPERIMENT: z.string(),
+});
+
+/** What, besides the sources, decides which bytes the compiler writes. */
+export type GoSettings = z.infer<typeof goSettingsSchema>;
+
+function goEnvironment(program: GoProgram): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    CGO_ENABLED: '0',
+    // replaces the user's flags: a `-mod=mod` there would edit go.mod
+    GOFLAGS: '-buildvcs=false',
+    // a go.work in a folder above would bring in other modules
+    GOWORK: 'off',
+    ...(program.target === 'image' && { GOOS: 'linux' }),
+  };
+}
+
+export function goArguments(program: GoProgram): string[] {
+  const tags = program.tags.length > 0 ? ['-tags', program.tags.join(',')] : [];
+  return ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', ...tags];
+}
+
+/** The settings of the Go that would build this program; refuses a Go that is missing or too old. */
+export function goSettings(program: GoProgram): GoSettings {
+  const names = Object.keys(goSettingsSchema.shape);
+  // asked inside the module, because a newer Go may be chosen by its go.mod
+  const printed = capture('go', ['env', '-json', ...names], { cwd: program.module, env: goEnvironment(program) });
+  if (printed === undefined) {
+    const found = capture('go', ['version'], { env: { ...process.env, GOTOOLCHAIN: 'local' } });
+    throw new UsageError(
+      `Go ${MINIMUM_GO} or newer is needed to build ${program.name}, found: ${found ?? 'no go on PATH'}`,
+      'Install it from https://go.dev/dl/ and put its bin folder on PATH.',
+    );
+  }
+  return goSettingsSchema.parse(JSON.parse(printed));
+}
+
+/** Equal keys mean equal binaries: the sources (by go.sum), the flags and the compiler. */
+export async function buildKey(program: GoProgram, settings: GoSettings): Promise<string> {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([program.package, goArguments(program), settings]));
+  for (const file of ['go.mod', 'go.sum']) {
+    hash.update(`\0${file}\0`);
+    hash.update(await readFile(path.join(program.module, file)));
+  }
+  return hash.digest('hex');
+}
+
+/** Where the binary of a program is, or will be. */
+export async function locateProgram(cache: CacheLayout, program: GoProgram): Promise<{ key: string; file: string }> {
+  const key = await buildKey(program, goSettings(program));
+  return { key, file: path.join(cache.programs, program.name, key.slice(0, 16), program.name) };
+}
+
+export interface BuildOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is going on, as it changes. */
+  readonly onProgress?: (detail: string) => void;
+}
+
+/** Builds the program unless it is in the cache; returns the binary. */
+export async function buildProgram(
+  cache: CacheLayout,
+  program: GoProgram,
+  options: BuildOptions = {},
+): Promise<string> {
+  const { file } = await locateProgram(cache, program);
+  if (existsSync(file)) return file;
+  const logFile = path.join(cache.logs, `build-${program.name}.log`);
+  const lock = await waitForLock(`${path.dirname(file)}.lock`, `building ${program.name}`, options);
+  try {
+    // another process may have finished it while this one waited
+    if (existsSync(file)) return file;
+    await createFolderAtomically(path.dirname(file), async (folder) => {
+      const binary = path.join(folder, program.name);
+      const progress = new CompilerProgress();
+      await run('go', [...goArguments(program), '-v', '-o', binary, program.package], {
+        cwd: program.module,
+        env: goEnvironment(program),
+        logFile,
+        signal: options.signal,
+        onLine: (line) => options.onProgress?.(progress.take(line)),
+        isProgress: (line) => progress.isProgress(line),
+      });
+      // whatever the umask: the user of a container is another one
+      await chmod(binary, 0o755);
+      await utimes(binary, FIXED_TIME, FIXED_TIME);
+    });
+    return file;
+  } catch (error) {
+    throw error instanceof CommandError ? buildFailed(program, error) : error;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Counts what `go build -v` lists. */
+class CompilerProgress {
+  private downloaded = 0;
+  private compiled = 0;
+
+  isProgress(line: string): boolean {
+    return line.startsWith('go: downloading ') || /^[\w./~-]+$/.test(line);
+  }
+
+  take(line: string): string {
+    if (line.startsWith('go: downloading ')) this.downloaded += 1;
+    else if (this.isProgress(line)) this.compiled += 1;
+    return this.compiled > 0 ? `${this.compiled} packages compiled` : `${this.downloaded} modules downloaded`;
+  }
+}
+
+function buildFailed(program: GoProgram, error: CommandError): ExternalError {
+  const said = error.tail.join('\n');
+  if (/no space left on device/i.test(said)) {
+    return new ExternalError(
+      `no space left on the disk while building ${program.name}; nothing half-built was kept`,
+      `Free space in the Go caches' folders (\`go env GOCACHE GOMODCACHE\`) and for ${path.dirname(error.logFile)}, then run it again. Log: ${error.logFile}`,
+    );
+  }
+  const network = /dial tcp|no such host|i\/o timeout|TLS handshake|connection re(fused|set)/i.test(said);
+  return new ExternalError(
+    `building ${program.name} failed: ${error.describe()}`,
+    network ? 'The Go module proxy could not be reached: check the network and `go env GOPROXY`.' : undefined,
+  );
+}

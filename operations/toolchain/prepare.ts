@@ -1,0 +1,226 @@
+/**
+ * Everything that has to be on a machine before `cdktf deploy` can run, as a list of steps. Each step finds out whether
+ * it was done already, so an interrupted run is finished by the next one.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
+import { UsageError } from '../errors';
+import { cacheLayout, writeAtomically } from './cache';
+import { capture } from './command';
+import { checkDisk } from './disk';
+import { askEngine, type EngineInfo, engineUnreachable, ensureEngine, mayStartEngine } from './docker-engine';
+import { buildProgram, locateProgram } from './go-build';
+import { caBundle, imageContext, imageRecipes } from './image-contexts';
+import { findProgram, thisMachine } from './machine';
+import {
+  findBusybox,
+  findTerraform,
+  install,
+  type Missing,
+  missingBusybox,
+  missingEngine,
+  type TerraformProgram,
+} from './prerequisites';
+import { type BuiltProvider, dockerProvider, type GoProgram, opentofu, vaultProvider } from './programs';
+import {
+  chooseProviders,
+  createMirror,
+  type ForcedProviders,
+  forcedProviders,
+  type ProviderChoice,
+  registryProblem,
+  userConfiguration,
+} from './providers';
+import type { Step, StepContext } from './step';
+import { writeTerraformSettings } from './terraform-settings';
+
+/** What an environment wants from the toolchain. */
+export interface ToolchainRequest {
+  readonly images: 'build' | 'registry';
+  readonly providers?: ForcedProviders | undefined;
+}
+
+export interface ToolchainSteps {
+  /** Programs of the machine, installed where that is allowed. */
+  readonly prerequisites: Step;
+  /** A Docker Engine that answers. */
+  readonly engine: Step;
+  /** Images and providers; the last of them writes `.toolchain/toolchain.json`. */
+  readonly builds: readonly Step[];
+}
+
+/** What one program takes while it is built: its share of the Go caches, and the linker's temporary files. */
+const MODULES_BYTES = 0.6e9;
+const OBJECTS_BYTES = 0.5e9;
+const TEMPORARY_BYTES = 1.2e9;
+/** One binary, its image layer and the copy of it that Docker is sent. */
+const RESULT_BYTES = 0.4e9;
+
+const SETTINGS_FOLDER = path.dirname(toolchainFile);
+
+/** The steps for one request. They share what they find, so they are to be run in this order, once. */
+export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
+  const cache = cacheLayout();
+  const machine = thisMachine();
+  const binaries = new Map<string, string>();
+  let terraform: TerraformProgram | undefined;
+  let providers: ProviderChoice | undefined;
+  let engine: EngineInfo | undefined;
+  let images: Toolchain['images'];
+
+  const imagePrograms = request.images === 'build' ? imageRecipes.flatMap((recipe) => recipe.programs) : [];
+  const mirroredProviders = (): BuiltProvider[] =>
+    providers?.source === 'mirror' ? [dockerProvider, vaultProvider] : [];
+  const needed = (): GoProgram[] => [
+    ...imagePrograms,
+    ...mirroredProviders(),
+    ...(terraform === undefined ? [opentofu] : []),
+  ];
+
+  const prerequisites: Step = {
+    title: 'Prerequisites',
+    run: async (context) => {
+      terraform = findTerraform();
+      const missing: Missing[] = [];
+      if (request.images === 'build' && findBusybox() === undefined) missing.push(missingBusybox);
+      const answer = await askEngine();
+      if ('problem' in answer && findProgram('dockerd', [], `${process.env.PATH ?? ''}:/usr/sbin`) === undefined) {
+        // with a named host, or without the right to start one, a local engine would not help
+        if (mayStartEngine(machine)) missing.push(missingEngine);
+        else throw engineUnreachable(answer.problem);
+      }
+      await install(missing, machine, context);
+      const installed = missing.flatMap((item) => item.aptPackages);
+      return [
+        `Node ${process.versions.node}`,
+        terraform === undefined
+          ? 'no Terraform: OpenTofu is built'
+          : `${terraform.flavour === 'tofu' ? 'OpenTofu' : 'Terraform'} ${terraform.version}`,
+        ...(installed.length > 0 ? [`installed ${installed.join(', ')}`] : []),
+      ].join(', ');
+    },
+  };
+
+  const engineStep: Step = {
+    title: 'Docker Engine',
+    run: async (context) => {
+      engine = await ensureEngine(machine, context);
+      return `${engine.version}, ${engine.architecture}`;
+    },
+  };
+
+  const chooseStep: Step = {
+    title: 'Terraform providers',
+    run: async (context) => {
+      const forced = forcedProviders(request.providers);
+      const own = userConfiguration();
+      const problem =
+        own === undefined ? await registryProblem(terraform?.flavour ?? 'tofu', context.signal) : undefined;
+      providers = chooseProviders({ forced, userConfiguration: own, registryProblem: problem });
+      const versions = `docker ${providers.docker}, vault ${providers.vault}`;
+      if (providers.source === 'mirror') return `built here: ${versions}`;
+      return own === undefined ? `from the registry: ${versions}` : `as ${own} says: ${versions}`;
+    },
+  };
+
+  const diskStep: Step = {
+    title: 'Disk space',
+    applies: () => needed().some((program) => !isBuilt(program)),
+    run: async () => {
+      const count = needed().filter((program) => !isBuilt(program)).length;
+      const [objects = '', modules = '', temporary = ''] =
+        capture('go', ['env', 'GOCACHE', 'GOMODCACHE', 'GOTMPDIR'])?.split('\n') ?? [];
+      await checkDisk([
+        { folder: modules, bytes: count * MODULES_BYTES, purpose: 'Go modules' },
+        { folder: objects, bytes: count * OBJECTS_BYTES, purpose: 'compiled packages' },
+        { folder: temporary || tmpdir(), bytes: TEMPORARY_BYTES, purpose: 'the linker' },
+        { folder: cache.root, bytes: count * RESULT_BYTES, purpose: 'programs' },
+      ]);
+      return `enough to build ${count} ${count === 1 ? 'program' : 'programs'}`;
+    },
+  };
+
+  const isBuilt = (program: GoProgram): boolean => {
+    const file = binaries.get(program.name);
+    return file !== undefined && existsSync(file);
+  };
+
+  const locateStep: Step = {
+    title: 'Built programs',
+    run: async () => {
+      if (engine !== undefined && imagePrograms.length > 0) checkArchitecture(engine);
+      for (const program of needed()) binaries.set(program.name, (await locateProgram(cache, program)).file);
+      const missing = needed().filter((program) => !isBuilt(program));
+      const found = `${needed().length - missing.length} of ${needed().length} in ${cache.root}`;
+      return needed().length === 0 ? 'none needed' : found;
+    },
+  };
+
+  const buildStep = (program: GoProgram): Step => ({
+    title: `Build ${program.name}`,
+    applies: () => needed().includes(program) && !isBuilt(program),
+    run: async (context) => {
+      await buildProgram(cache, program, { signal: context.signal, onProgress: context.report });
+      return undefined;
+    },
+  });
+
+  const contextsStep: Step = {
+    title: 'Image contexts',
+    applies: () => request.images === 'build',
+    run: async () => {
+      const busybox = findBusybox();
+      if (busybox === undefined) throw new Error('busybox was checked by the prerequisites step');
+      const shared = { busybox, caBundle: caBundle() };
+      const made: Partial<NonNullable<Toolchain['images']>> = {};
+      for (const recipe of imageRecipes) made[recipe.name] = await imageContext(cache, recipe, binaries, shared);
+      images = made as NonNullable<Toolchain['images']>;
+      return imageRecipes.map((recipe) => recipe.name).join(', ');
+    },
+  };
+
+  const settingsStep: Step = {
+    title: 'Toolchain settings',
+    run: async () => {
+      if (providers === undefined) throw new Error('the providers step did not run');
+      const builds = new Map(mirroredProviders().map((provider) => [provider, binaries.get(provider.name) ?? '']));
+      const mirror = builds.size > 0 ? await createMirror(cache, builds) : undefined;
+      const tofu = terraform === undefined ? binaries.get(opentofu.name) : undefined;
+      await writeTerraformSettings(SETTINGS_FOLDER, { mirror, opentofu: tofu });
+      await writeFindings({ ...(images !== undefined && { images }), providers });
+      return path.relative(process.cwd(), toolchainFile);
+    },
+  };
+
+  const buildable = [...imagePrograms, dockerProvider, vaultProvider, opentofu];
+  return {
+    prerequisites,
+    engine: engineStep,
+    builds: [chooseStep, locateStep, diskStep, ...buildable.map(buildStep), contextsStep, settingsStep],
+  };
+}
+
+/** The programs of the images are built for this machine and run by the engine. */
+function checkArchitecture(engine: EngineInfo): void {
+  const here = process.arch === 'x64' ? 'amd64' : process.arch;
+  if (engine.architecture !== here) {
+    throw new UsageError(
+      `images can only be built for the architecture of this machine (${here}), the Docker Engine has: ${engine.architecture}`,
+      'Write `images: {source: registry, …}` in the environment file, or run this on a machine like the engine’s.',
+    );
+  }
+}
+
+/** Writes `.toolchain/toolchain.json`, but not where it says the same already. */
+async function writeFindings(findings: Toolchain): Promise<void> {
+  const text = `${JSON.stringify(toolchainSchema.parse(findings), null, 2)}\n`;
+  if (existsSync(toolchainFile) && readFileSync(toolchainFile, 'utf8') === text) return;
+  await writeAtomically(toolchainFile, text);
+}
+
+/** Runs steps one after the other without showing them; for tests and programs. */
+export async function runSteps(steps: readonly Step[], context: StepContext): Promise<void> {
+  for (const step of steps) if (step.applies?.() ?? true) await step.run(context);
+}

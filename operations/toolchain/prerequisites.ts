@@ -1,0 +1,117 @@
+/** The programs that must be on the machine: installed where that is allowed, else named with what to do. */
+import path from 'node:path';
+import { defaultStateHome } from '../../config/state';
+import { projectRoot } from '../../config/toolchain';
+import { ExternalError, UsageError } from '../errors';
+import { capture, CommandError, run } from './command';
+import { findProgram, isStaticElf, type Machine } from './machine';
+import type { TerraformFlavour } from './providers';
+import type { StepContext } from './step';
+
+/** The oldest versions of the programs that cdktf calls. */
+const MINIMUM_TERRAFORM: Readonly<Record<TerraformFlavour, readonly [number, number]>> = {
+  terraform: [1, 5],
+  tofu: [1, 6],
+};
+
+/** The shim, which is no Terraform by itself. */
+const SHIM = path.join(projectRoot, 'toolchain', 'terraform', 'bin', 'terraform');
+
+/** Something that is not there. */
+export interface Missing {
+  /** What it is and what it is for. */
+  readonly what: string;
+  /** The package of Debian and Ubuntu. */
+  readonly aptPackages: readonly string[];
+  /** What to do on other systems. */
+  readonly elsewhere: string;
+}
+
+export const missingBusybox: Missing = {
+  what: 'a statically linked busybox, the shell of the images',
+  aptPackages: ['busybox-static'],
+  elsewhere: 'install the package busybox-static (Debian, Ubuntu) or busybox (Alpine, Fedora)',
+};
+
+export const missingEngine: Missing = {
+  what: 'Docker Engine',
+  aptPackages: ['docker.io', 'iptables'],
+  elsewhere: 'install Docker Engine: https://docs.docker.com/engine/install/',
+};
+
+export interface TerraformProgram {
+  readonly flavour: TerraformFlavour;
+  readonly file: string;
+  readonly version: string;
+}
+
+/** The Terraform or OpenTofu of this machine; `undefined` where OpenTofu has to be built. */
+export function findTerraform(env: NodeJS.ProcessEnv = process.env): TerraformProgram | undefined {
+  const wanted = env.TERRAFORM_BINARY_NAME === 'tofu' ? ['tofu'] : ['terraform', 'tofu'];
+  for (const name of wanted) {
+    const file = findProgram(name, [SHIM], env.PATH);
+    if (file !== undefined) return checkTerraform(file, capture(file, ['version'], { env }) ?? '');
+  }
+  return undefined;
+}
+
+/** Reads `terraform version`; refuses what is too old. */
+export function checkTerraform(file: string, printed: string): TerraformProgram {
+  const match = /^(Terraform|OpenTofu) v((\d+)\.(\d+)\.\S+)/m.exec(printed);
+  const flavour = match?.[1] === 'OpenTofu' ? 'tofu' : 'terraform';
+  const [major, minor] = MINIMUM_TERRAFORM[flavour];
+  const found = [Number(match?.[3] ?? 0), Number(match?.[4] ?? 0)] as const;
+  if (match === null || found[0] < major || (found[0] === major && found[1] < minor)) {
+    throw new UsageError(
+      `${file} must be Terraform ${MINIMUM_TERRAFORM.terraform.join('.')} or newer, or OpenTofu ${MINIMUM_TERRAFORM.tofu.join('.')} or newer, got: ${printed === '' ? 'no version' : (printed.split('\n')[0] ?? '')}`,
+      'Update it (https://developer.hashicorp.com/terraform/install), or take it off PATH: OpenTofu is then built here with Go.',
+    );
+  }
+  return { flavour, file, version: match[2] ?? '' };
+}
+
+/** The static busybox of this machine. */
+export function findBusybox(): string | undefined {
+  const file = findProgram('busybox', [], `${process.env.PATH ?? ''}:/usr/bin:/bin`);
+  return file !== undefined && isStaticElf(file) ? file : undefined;
+}
+
+/** Installs what is missing as root on Debian and Ubuntu; elsewhere says exactly what to install. */
+export async function install(missing: readonly Missing[], machine: Machine, context: StepContext): Promise<void> {
+  if (missing.length === 0) return;
+  if (!machine.apt || !machine.root) throw refusal(missing, machine);
+  const packages = missing.flatMap((item) => item.aptPackages);
+  const logFile = path.join(defaultStateHome(), 'apt.log');
+  const apt = async (args: readonly string[]): Promise<void> => {
+    await run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      logFile,
+      signal: context.signal,
+      onLine: context.report,
+    });
+  };
+  try {
+    // a run that was interrupted may have left packages unconfigured, with which apt-get refuses to work
+    await run('dpkg', ['--configure', '-a'], { logFile, signal: context.signal });
+    await apt(['update']);
+    await apt(['install', '-y', '--no-install-recommends', ...packages]);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new ExternalError(
+      `installing ${packages.join(', ')} failed: ${error.describe()}`,
+      `Install by hand: apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`,
+    );
+  }
+}
+
+/** Names everything that is missing at once, with what to type. */
+export function refusal(missing: readonly Missing[], machine: Machine): UsageError {
+  const list = missing.map((item) => `\n  - ${item.what}${machine.apt ? '' : `: ${item.elsewhere}`}`).join('');
+  const packages = missing.flatMap((item) => item.aptPackages).join(' ');
+  return new UsageError(
+    `this machine lacks:${list}`,
+    machine.apt
+      ? `Type: sudo apt-get update && sudo apt-get install --no-install-recommends ${packages} (as root, this command does it itself).`
+      : 'Install what is listed, then run this again.',
+  );
+}

@@ -1,0 +1,89 @@
+/** The Go programs of this project: pinned in `toolchain/**`/go.mod, every byte checksummed by go.sum. */
+import path from 'node:path';
+import { projectRoot } from '../../config/toolchain';
+
+/** A program that is built from a Go module of its own. */
+export interface GoProgram {
+  /** File name of the binary, and the name under which it is cached and reported. */
+  readonly name: string;
+  /** Folder with go.mod and go.sum. */
+  readonly module: string;
+  /** Import path of the main package. */
+  readonly package: string;
+  readonly tags: readonly string[];
+  /** `linux` for what runs in an image, the machine's own system for what runs here. */
+  readonly target: 'image' | 'host';
+}
+
+const moduleFolder = (folder: string): string => path.join(projectRoot, 'toolchain', folder);
+
+export const minio: GoProgram = {
+  name: 'minio',
+  module: moduleFolder('images/minio'),
+  package: 'github.com/minio/minio',
+  tags: [],
+  target: 'image',
+};
+
+export const mc: GoProgram = {
+  name: 'mc',
+  module: moduleFolder('images/mc'),
+  package: 'github.com/minio/mc',
+  tags: [],
+  target: 'image',
+};
+
+export const kes: GoProgram = {
+  name: 'kes',
+  module: moduleFolder('images/kes'),
+  package: 'github.com/minio/kes/cmd/kes',
+  tags: [],
+  target: 'image',
+};
+
+export const vault: GoProgram = {
+  name: 'vault',
+  module: moduleFolder('images/vault'),
+  package: 'github.com/hashicorp/vault',
+  // keeps kv, approle, transit, pki, raft and the audit devices; drops the database and cloud plugins
+  tags: ['minimal'],
+  target: 'image',
+};
+
+export const opentofu: GoProgram = {
+  name: 'tofu',
+  module: moduleFolder('opentofu'),
+  package: 'github.com/opentofu/opentofu/cmd/tofu',
+  tags: [],
+  target: 'host',
+};
+
+/** A Terraform provider that can be built here. */
+export interface BuiltProvider extends GoProgram {
+  readonly namespace: string;
+  readonly type: string;
+  /** The version under which the filesystem mirror offers it. */
+  readonly version: string;
+}
+
+export const dockerProvider: BuiltProvider = {
+  name: 'terraform-provider-docker',
+  module: moduleFolder('providers/docker'),
+  package: 'github.com/terraform-providers/terraform-provider-docker',
+  tags: ['no_compose'],
+  target: 'host',
+  namespace: 'kreuzwerker',
+  type: 'docker',
+  version: '4.6.0',
+};
+
+export const vaultProvider: BuiltProvider = {
+  name: 'terraform-provider-vault',
+  module: moduleFolder('providers/vault'),
+  package: 'github.com/terraform-providers/terraform-provider-vault',
+  tags: [],
+  target: 'host',
+  namespace: 'hashicorp',
+  type: 'vault',
+  version: '1.9.0',
+};

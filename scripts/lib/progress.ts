@@ -1,0 +1,78 @@
+/** Shows steps while they run: a live list on a terminal, plain lines elsewhere. Everything goes to stderr. */
+import { Listr, type ListrTask, ListrLogger, ProcessOutput } from 'listr2';
+import type { Step, StepContext } from '../../operations/toolchain/step';
+
+/** Without a terminal, a long step says at most this often what it is doing. */
+const PLAIN_INTERVAL_MILLISECONDS = 30_000;
+
+/** Runs the steps one after the other and shows each with its time. */
+export async function showSteps(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+  if (process.stderr.isTTY && process.stdout.isTTY && !process.env.CI) await showList(steps, signal);
+  else for (const step of steps) await showPlainly(step, signal);
+}
+
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+function title(step: Step, remark: string | undefined, started: number): string {
+  return `${step.title}${remark === undefined ? '' : `: ${remark}`} (${duration(performance.now() - started)})`;
+}
+
+async function showPlainly(step: Step, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (!(step.applies?.() ?? true)) return;
+  const started = performance.now();
+  let shown = started;
+  const context: StepContext = {
+    signal,
+    report: (detail) => {
+      if (performance.now() - shown < PLAIN_INTERVAL_MILLISECONDS) return;
+      shown = performance.now();
+      process.stderr.write(`… ${title(step, detail, started)}\n`);
+    },
+    announce: (line) => {
+      shown = performance.now();
+      process.stderr.write(`  ${line}\n`);
+    },
+  };
+  try {
+    const remark = await step.run(context);
+    process.stderr.write(`✔ ${title(step, remark, started)}\n`);
+  } catch (error) {
+    process.stderr.write(`✖ ${title(step, undefined, started)}\n`);
+    throw error;
+  }
+}
+
+async function showList(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+  const tasks = steps.map(
+    (step): ListrTask => ({
+      title: step.title,
+      enabled: () => step.applies?.() ?? true,
+      task: async (_, task) => {
+        signal.throwIfAborted();
+        const started = performance.now();
+        const announced: string[] = [];
+        const remark = await step.run({
+          signal,
+          report: (detail) => (task.output = detail),
+          announce: (line) => {
+            announced.push(line);
+            task.title = [step.title, ...announced].join('\n');
+          },
+        });
+        task.title = [title(step, remark, started), ...announced].join('\n');
+      },
+    }),
+  );
+  const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) });
+  const list = new Listr(tasks, {
+    // an interrupted step has to take back what it began
+    registerSignalListeners: false,
+    rendererOptions: { logger, collapseErrors: false },
+  });
+  await list.run();
+}
