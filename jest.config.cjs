@@ -2,7 +2,8 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
+  // test/e2e drives real containers; ./scripts/test runs it with a configuration of its own
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
-  transform: { '^.+\\.ts$': ['ts-jest', { isolatedModules: true, diagnostics: false }] },
-  modulePathIgnorePatterns: ['<rootDir>/cdktf.out', '<rootDir>/.toolchain'],
+  transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  maxWorkers: '100%',
 };

@@ -1,0 +1,14 @@
+/**
+ * Strips the types with esbuild, which comes with tsx and so treats a file as `cdktf` does when it runs the app. Types
+ * are checked by `npm run typecheck`. `jest.mock` is not hoisted; nothing here mocks modules.
+ */
+const { createHash } = require('node:crypto');
+const { transformSync, version } = require('esbuild');
+
+const OPTIONS = { loader: 'ts', format: 'cjs', target: 'node20', sourcemap: 'inline', sourcesContent: false };
+
+module.exports = {
+  getCacheKey: (source, file) =>
+    createHash('sha256').update(JSON.stringify([version, OPTIONS, file, source])).digest('hex'),
+  process: (source, file) => ({ code: transformSync(source, { ...OPTIONS, sourcefile: file }).code }),
+};
