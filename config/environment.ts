@@ -62,10 +62,7 @@ const keyStore = z.discriminatedUnion('type', [
       .describe(
         'Folder of the master keys in the mount; the Vault policy of KES ends there. Default: the environment’s name.',
       ),
-    kvVersion: z
-      .union([z.literal(1), z.literal(2)])
-      .default(2)
-      .describe('Version of the KV secrets engine.'),
+    kvVersion: z.literal([1, 2]).default(2).describe('Version of the KV secrets engine.'),
     approle: appRole.prefault({}),
   }),
 ]);
@@ -170,7 +167,10 @@ const shape = z.strictObject({
   docker: z
     .strictObject({
       host: z.string().optional().describe('Docker host. Default: DOCKER_HOST, or the local socket.'),
-      publishAddress: z.ipv4().default('127.0.0.1').describe('Address on which ports are published.'),
+      publishAddress: z
+        .ipv4({ error: 'must be an IPv4 address' })
+        .default('127.0.0.1')
+        .describe('Address on which ports are published.'),
     })
     .prefault({}),
   images: images.default({ source: 'build' }),
@@ -279,7 +279,8 @@ export function crossFieldRules(environment: Environment): Problem[] {
 /** The schema of an environment file. Unknown keys are errors. */
 export const environmentSchema = shape.superRefine((environment, context) => {
   for (const { path, message, fix } of crossFieldRules(environment)) {
-    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, crossField: true } });
+    const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], environment);
+    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, crossField: true, value } });
   }
 });
 

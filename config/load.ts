@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { UsageError } from '../operations/errors';
+import { messageOf, UsageError } from '../operations/errors';
 import { type Environment, environmentSchema } from './environment';
 import { type StateLayout, stateLayout } from './state';
 import { projectRoot } from './toolchain';
@@ -58,22 +58,29 @@ export function loadEnvironment(
  */
 export function parseEnvironment(text: string, label: string): Environment {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => {
       const { line, col } = lines.linePos(error.pos[0]);
-      return `  line ${line}, column ${col}: ${error.message.split('\n')[0] ?? ''}`;
+      return `  line ${line}, column ${col}: ${error.message}`;
     });
     throw new UsageError([`${label} is not YAML:`, ...problems].join('\n'));
   }
-  const raw: unknown = document.toJS();
+  let raw: unknown;
+  try {
+    raw = document.toJS();
+  } catch (error) {
+    // an alias without its anchor, or too many aliases
+    throw new UsageError(`${label} is not YAML:\n  ${messageOf(error)}`);
+  }
   const result = environmentSchema.safeParse(raw ?? {});
   if (result.success) return result.data;
   const issues = [...result.error.issues, ...crossFieldIssuesDespite(result.error.issues, raw)];
+  const problems = issues.flatMap((issue) => describeIssue(issue, raw));
   throw new UsageError(
     [
-      `${label} has ${issues.length === 1 ? 'a problem' : `${issues.length} problems`}:`,
-      ...issues.map((issue) => `  ${describeIssue(issue, raw)}`),
+      `${label} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`,
+      ...problems.map((problem) => `  ${problem}`),
     ].join('\n'),
   );
 }
@@ -98,17 +105,32 @@ function crossFieldIssuesDespite(issues: readonly z.core.$ZodIssue[], raw: unkno
   return again.success ? [] : again.error.issues.filter((i) => i.code === 'custom' && i.params?.crossField === true);
 }
 
-function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string {
+function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys
-      .map((key) => `${pathText([...issue.path, key])}: is not a setting. Remove it, or correct its spelling.`)
-      .join('\n  ');
+    return issue.keys.map(
+      (key) => `${pathText([...issue.path, key])}: is not a setting. Remove it, or correct its spelling.`,
+    );
   }
-  const value = valueAt(raw, issue.path);
-  const got = value === undefined ? 'got nothing' : `got: ${JSON.stringify(value)}`;
-  const fix = issue.code === 'custom' ? (issue.params?.fix as string | undefined) : undefined;
-  return `${pathText(issue.path)}: ${ruleText(issue)}, ${got}.${fix === undefined ? '' : ` ${sentence(fix)}`}`;
+  const params = issue.code === 'custom' ? (issue.params as { fix?: string; value?: unknown } | undefined) : undefined;
+  const fix = params?.fix;
+  const where = issue.path.length === 0 ? 'the file' : pathText(issue.path);
+  return [
+    `${where}: ${ruleText(issue)}, ${got(valueAt(raw, issue.path), params?.value)}.${fix === undefined ? '' : ` ${sentence(fix)}`}`,
+  ];
 }
+
+/** @param standIn the default that a rule between settings was asked about */
+function got(value: unknown, standIn: unknown): string {
+  if (value !== undefined) return `got: ${JSON.stringify(value)}`;
+  return standIn === undefined ? 'got nothing' : `got: ${JSON.stringify(standIn)} (the default)`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  array: 'a list',
+  object: 'a map of settings',
+  boolean: 'true or false',
+};
 
 /** zod's own texts, turned into "must …" like ours. */
 function ruleText(issue: z.core.$ZodIssue): string {
@@ -120,7 +142,7 @@ function ruleText(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `must be ${oneOf(issue.values.map(String))}`;
     case 'invalid_type':
-      return `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`;
+      return `must be ${TYPE_NAMES[issue.expected] ?? `a ${issue.expected}`}`;
     case 'invalid_union':
       return issue.message.startsWith('must') ? issue.message : `must be ${oneOf(optionsOf(issue))}`;
     default:
