@@ -12,8 +12,12 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Receives stdout and stderr, appended. */
   readonly logFile: string;
-  /** Ends the child (SIGTERM) when aborted. */
+  /** Interrupts the child when aborted. */
   readonly signal?: AbortSignal | undefined;
+  /** @default - SIGINT is sent to the child */
+  readonly interrupt?: (pid: number) => void;
+  /** Gives the child a session of its own, which a Ctrl-C at the terminal does not reach. @default false */
+  readonly detached?: boolean;
   /** Called with every line, as it comes. */
   readonly onLine?: (line: string) => void;
   /** Lines that are mere progress: an error does not repeat them. */
@@ -42,8 +46,8 @@ export class CommandError extends Error {
 
 /** Runs a command to its end; rejects with {@link CommandError} where it fails. */
 export async function run(command: string, args: readonly string[], options: RunOptions): Promise<void> {
+  options.signal?.throwIfAborted();
   await mkdir(path.dirname(options.logFile), { recursive: true });
-  const log = openSync(options.logFile, 'a', 0o600);
   const shown = [path.basename(command), ...args].join(' ');
   const tail: string[] = [];
   const takeLine = (line: string): void => {
@@ -53,45 +57,77 @@ export async function run(command: string, args: readonly string[], options: Run
     }
     options.onLine?.(line);
   };
+  const log = openSync(options.logFile, 'a', 0o600);
   try {
-    options.signal?.throwIfAborted();
     writeSync(log, `\n# ${new Date().toISOString()} ${shown}\n`);
-    const outcome = await new Promise<string | undefined>((resolve) => {
-      const child = spawn(command, args, {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        ...(options.cwd !== undefined && { cwd: options.cwd }),
-        ...(options.env !== undefined && { env: options.env }),
-      });
-      const terminate = (): void => void child.kill('SIGTERM');
-      options.signal?.addEventListener('abort', terminate, { once: true });
-      for (const stream of [child.stdout, child.stderr]) {
-        let rest = '';
-        stream.setEncoding('utf8');
-        stream.on('data', (chunk: string) => {
-          writeSync(log, chunk);
-          const lines = (rest + chunk).split('\n');
-          rest = lines.pop() ?? '';
-          lines.forEach(takeLine);
-        });
-        stream.on('end', () => {
-          if (rest !== '') takeLine(rest);
-        });
-      }
-      child.on('error', (error) => {
-        resolve(`could not be started: ${error.message}`);
-      });
-      child.on('close', (code, signal) => {
-        options.signal?.removeEventListener('abort', terminate);
-        resolve(
-          code === 0 ? undefined : signal === null ? `failed with exit code ${String(code)}` : `was ended by ${signal}`,
-        );
-      });
-    });
+    const outcome = await runLogged(command, args, options, log, takeLine);
     // an interrupted child is the interruption, not a failure of its own
     options.signal?.throwIfAborted();
     if (outcome !== undefined) throw new CommandError(shown, outcome, tail, options.logFile);
   } finally {
     closeSync(log);
+  }
+}
+
+/** Resolves to what went wrong with the child; rejects where its output could not be logged. */
+async function runLogged(
+  command: string,
+  args: readonly string[],
+  options: RunOptions,
+  log: number,
+  takeLine: (line: string) => void,
+): Promise<string | undefined> {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.detached ?? false,
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.env !== undefined && { env: options.env }),
+  });
+  const interrupt = (): void => {
+    if (child.pid === undefined) return;
+    if (options.interrupt !== undefined) options.interrupt(child.pid);
+    // not SIGTERM, at which the go command would leave its work folder behind
+    else child.kill('SIGINT');
+  };
+  let logFailure: Error | undefined;
+  const takeChunk = (chunk: string): void => {
+    try {
+      if (logFailure === undefined) writeSync(log, chunk);
+    } catch (error) {
+      // a full disk; thrown from here it would end the whole program
+      logFailure = error as Error;
+      interrupt();
+    }
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = '';
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => {
+      takeChunk(chunk);
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      lines.forEach(takeLine);
+    });
+    stream.on('end', () => {
+      if (rest !== '') takeLine(rest);
+    });
+  }
+  options.signal?.addEventListener('abort', interrupt, { once: true });
+  try {
+    const outcome = await new Promise<string | undefined>((resolve) => {
+      child.on('error', (error) => {
+        resolve(`could not be started: ${error.message}`);
+      });
+      child.on('close', (code, signal) => {
+        resolve(
+          code === 0 ? undefined : signal === null ? `failed with exit code ${String(code)}` : `was ended by ${signal}`,
+        );
+      });
+    });
+    if (logFailure !== undefined) throw logFailure;
+    return outcome;
+  } finally {
+    options.signal?.removeEventListener('abort', interrupt);
   }
 }
 

@@ -4,8 +4,8 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import Docker from 'dockerode';
 import { defaultStateHome } from '../../config/state';
+import { dockerEngine } from '../docker';
 import { ExternalError, messageOf, UsageError } from '../errors';
 import { waitForLock } from '../lock';
 import { run } from './command';
@@ -36,7 +36,7 @@ export async function askEngine(timeout = ANSWER_MILLISECONDS): Promise<EngineIn
   const late = new AbortController();
   try {
     const version = await Promise.race([
-      new Docker().version(),
+      dockerEngine().version(),
       delay(timeout, undefined, { signal: late.signal }).then(() => {
         throw new Error(`no answer within ${timeout / 1000} s`);
       }),

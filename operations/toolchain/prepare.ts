@@ -2,12 +2,13 @@
  * Everything that has to be on a machine before `cdktf deploy` can run, as a list of steps. Each step finds out whether
  * it was done already, so an interrupted run is finished by the next one.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
 import { UsageError } from '../errors';
-import { cacheLayout, writeAtomically } from './cache';
+import { writeFileAtomically } from '../files';
+import { cacheLayout } from './cache';
 import { capture } from './command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, engineUnreachable, ensureEngine, mayStartEngine } from './docker-engine';
@@ -23,7 +24,7 @@ import {
   missingEngine,
   type TerraformProgram,
 } from './prerequisites';
-import { type BuiltProvider, dockerProvider, type GoProgram, opentofu, vaultProvider } from './programs';
+import { type BuiltProvider, dockerProvider, type GoProgram, mc, opentofu, vaultProvider } from './programs';
 import {
   chooseProviders,
   createMirror,
@@ -33,7 +34,7 @@ import {
   registryProblem,
   userConfiguration,
 } from './providers';
-import type { Step, StepContext } from './step';
+import type { Step } from './step';
 import { writeTerraformSettings } from './terraform-settings';
 
 /** What an environment wants from the toolchain. */
@@ -59,6 +60,14 @@ const TEMPORARY_BYTES = 1.2e9;
 const RESULT_BYTES = 0.4e9;
 
 const SETTINGS_FOLDER = path.dirname(toolchainFile);
+
+/** The client `mc`, for the people and tests of this clone. */
+const MC_LINK = path.join(SETTINGS_FOLDER, 'bin', 'mc');
+
+/** The `mc` that was built here, where that was done. */
+export function builtMc(): string | undefined {
+  return existsSync(MC_LINK) ? MC_LINK : undefined;
+}
 
 /** The steps for one request. They share what they find, so they are to be run in this order, once. */
 export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
@@ -188,8 +197,10 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       const builds = new Map(mirroredProviders().map((provider) => [provider, binaries.get(provider.name) ?? '']));
       const mirror = builds.size > 0 ? await createMirror(cache, builds) : undefined;
       const tofu = terraform === undefined ? binaries.get(opentofu.name) : undefined;
-      await writeTerraformSettings(SETTINGS_FOLDER, { mirror, opentofu: tofu });
-      await writeFindings({ ...(images !== undefined && { images }), providers });
+      const client = binaries.get(mc.name);
+      if (client !== undefined) linkAtomically(client, MC_LINK);
+      writeTerraformSettings(SETTINGS_FOLDER, { mirror, opentofu: tofu });
+      writeFindings({ ...(images !== undefined && { images }), providers });
       return path.relative(process.cwd(), toolchainFile);
     },
   };
@@ -213,14 +224,17 @@ function checkArchitecture(engine: EngineInfo): void {
   }
 }
 
-/** Writes `.toolchain/toolchain.json`, but not where it says the same already. */
-async function writeFindings(findings: Toolchain): Promise<void> {
-  const text = `${JSON.stringify(toolchainSchema.parse(findings), null, 2)}\n`;
-  if (existsSync(toolchainFile) && readFileSync(toolchainFile, 'utf8') === text) return;
-  await writeAtomically(toolchainFile, text);
+function linkAtomically(target: string, link: string): void {
+  mkdirSync(path.dirname(link), { recursive: true });
+  const temporary = `${link}.${process.pid}.tmp`;
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, link);
 }
 
-/** Runs steps one after the other without showing them; for tests and programs. */
-export async function runSteps(steps: readonly Step[], context: StepContext): Promise<void> {
-  for (const step of steps) if (step.applies?.() ?? true) await step.run(context);
+/** Writes `.toolchain/toolchain.json`, but not where it says the same already. */
+function writeFindings(findings: Toolchain): void {
+  const text = `${JSON.stringify(toolchainSchema.parse(findings), null, 2)}\n`;
+  if (existsSync(toolchainFile) && readFileSync(toolchainFile, 'utf8') === text) return;
+  writeFileAtomically(toolchainFile, text, 0o644);
 }

@@ -1,6 +1,6 @@
 /** The two files by which the shim in `toolchain/terraform` tells Terraform where this project's providers are. */
 import path from 'node:path';
-import { writeAtomically } from './cache';
+import { writeFileAtomically } from '../files';
 
 export interface TerraformSettings {
   /** The filesystem mirror; `undefined` where providers come from the registry. */
@@ -26,14 +26,14 @@ provider_installation {
 }
 
 /** Writes both files into the clone's `.toolchain` folder. */
-export async function writeTerraformSettings(folder: string, settings: TerraformSettings): Promise<void> {
+export function writeTerraformSettings(folder: string, settings: TerraformSettings): void {
   const configuration = path.join(folder, 'terraform.rc');
   const lines = ['# Written by ./scripts/toolchain, read by toolchain/terraform/bin/terraform.'];
   if (settings.mirror !== undefined) {
-    await writeAtomically(configuration, cliConfiguration(settings.mirror));
+    writeFileAtomically(configuration, cliConfiguration(settings.mirror), 0o644);
     lines.push(`EBS_PROVIDER_MIRROR=${shellQuote(settings.mirror)}`);
     lines.push(`EBS_TERRAFORM_CONFIG=${shellQuote(configuration)}`);
   }
   if (settings.opentofu !== undefined) lines.push(`EBS_OPENTOFU=${shellQuote(settings.opentofu)}`);
-  await writeAtomically(path.join(folder, 'terraform.env'), `${lines.join('\n')}\n`);
+  writeFileAtomically(path.join(folder, 'terraform.env'), `${lines.join('\n')}\n`, 0o644);
 }

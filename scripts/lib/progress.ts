@@ -6,8 +6,13 @@ import type { Step, StepContext } from '../../operations/toolchain/step';
 const PLAIN_INTERVAL_MILLISECONDS = 30_000;
 
 /** Runs the steps one after the other and shows each with its time. */
-export async function showSteps(steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  if (process.stderr.isTTY && process.stdout.isTTY && !process.env.CI) await showList(steps, signal);
+export async function showSteps(
+  steps: readonly Step[],
+  signal: AbortSignal,
+  options: { readonly plain?: boolean } = {},
+): Promise<void> {
+  if (options.plain !== true && process.stderr.isTTY && process.stdout.isTTY && !process.env.CI)
+    await showList(steps, signal);
   else for (const step of steps) await showPlainly(step, signal);
 }
 
@@ -48,26 +53,24 @@ async function showPlainly(step: Step, signal: AbortSignal): Promise<void> {
 }
 
 async function showList(steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  const tasks = steps.map(
-    (step): ListrTask => ({
-      title: step.title,
-      enabled: () => step.applies?.() ?? true,
-      task: async (_, task) => {
-        signal.throwIfAborted();
-        const started = performance.now();
-        const announced: string[] = [];
-        const remark = await step.run({
-          signal,
-          report: (detail) => (task.output = detail),
-          announce: (line) => {
-            announced.push(line);
-            task.title = [step.title, ...announced].join('\n');
-          },
-        });
-        task.title = [title(step, remark, started), ...announced].join('\n');
-      },
-    }),
-  );
+  const tasks = steps.map((step): ListrTask => ({
+    title: step.title,
+    enabled: () => step.applies?.() ?? true,
+    task: async (_, task) => {
+      signal.throwIfAborted();
+      const started = performance.now();
+      const announced: string[] = [];
+      const remark = await step.run({
+        signal,
+        report: (detail) => (task.output = detail),
+        announce: (line) => {
+          announced.push(line);
+          task.title = [step.title, ...announced].join('\n');
+        },
+      });
+      task.title = [title(step, remark, started), ...announced].join('\n');
+    },
+  }));
   const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) });
   const list = new Listr(tasks, {
     // an interrupted step has to take back what it began

@@ -1,0 +1,100 @@
+/** What a person, or a program, needs to know after a deploy: one screen, or the same as JSON. */
+import type { Environment } from '../../config/environment';
+import type { StateLayout } from '../../config/state';
+import { shellQuote } from '../../operations/toolchain/terraform-settings';
+
+export interface SummaryInput {
+  readonly environment: Pick<Environment, 'name' | 'docker' | 'minio' | 'buckets'>;
+  readonly state: Pick<StateLayout, 'root' | 'caCertificate' | 'reports' | 'secret'>;
+  /** The report of the post-deploy checks, where there is one. */
+  readonly report?: string | undefined;
+  /** The `mc` that was built here. */
+  readonly mc?: string | undefined;
+  /** The user's home folder, which is written as `~`. */
+  readonly home?: string | undefined;
+}
+
+/** The same facts for a program. */
+export interface SummaryJson {
+  readonly environment: string;
+  readonly s3: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly caFile: string;
+    /** File with `accessKey` and `secretKey`. */
+    readonly credentialsFile: string;
+    readonly buckets: readonly { readonly name: string; readonly encryption: string }[];
+  };
+  readonly stateFolder: string;
+  readonly report: string | null;
+}
+
+/** Where S3 clients connect: a name that is in the certificate. */
+export function s3Endpoint({ docker, minio }: SummaryInput['environment']): string {
+  const host = minio.hostnames[0] ?? (docker.publishAddress === '0.0.0.0' ? '127.0.0.1' : docker.publishAddress);
+  return `https://${host}:${minio.port}`;
+}
+
+export function summaryJson(input: SummaryInput): SummaryJson {
+  const { environment, state } = input;
+  return {
+    environment: environment.name,
+    s3: {
+      endpoint: s3Endpoint(environment),
+      region: environment.minio.region,
+      caFile: state.caCertificate,
+      credentialsFile: state.secret.minioRoot,
+      buckets: environment.buckets.map(({ name, encryption }) => ({
+        name,
+        encryption: encryption.type === 'sse-kms' ? `SSE-KMS with key ${encryption.key}` : 'SSE-S3',
+      })),
+    },
+    stateFolder: state.root,
+    report: input.report ?? null,
+  };
+}
+
+export function summaryText(input: SummaryInput): string {
+  const { s3, report, stateFolder, environment } = summaryJson(input);
+  const shown = (file: string): string => tilde(file, input.home);
+  const word = (file: string): string => quotedTilde(file, input.home);
+  const bucket = s3.buckets[0]?.name ?? 'BUCKET';
+  const mc = input.mc === undefined ? 'mc' : word(input.mc);
+  const buckets = s3.buckets.map(({ name, encryption }) => `${name} (${encryption})`).join(', ');
+  return `
+Encrypted backup storage "${environment}" is ready and proven.
+
+  S3 endpoint   ${s3.endpoint}   (region ${s3.region})
+  buckets       ${buckets === '' ? 'none yet' : buckets}
+  CA file       ${shown(s3.caFile)}
+  credentials   ${shown(input.state.secret.minioConfigEnv)}
+  report        ${report === null ? `${shown(input.state.reports)} (no report yet)` : shown(report)}
+  state         ${shown(stateFolder)}   (back it up: without it, nothing can be unsealed)
+
+Connect (once per shell; the credentials are not shown):
+  . ${word(input.state.secret.minioConfigEnv)}
+  export AWS_ACCESS_KEY_ID="$MINIO_ROOT_USER" AWS_SECRET_ACCESS_KEY="$MINIO_ROOT_PASSWORD"
+  export AWS_DEFAULT_REGION=${s3.region} CA=${word(s3.caFile)}
+
+  aws      aws --endpoint-url ${s3.endpoint} --ca-bundle "$CA" s3 cp FILE s3://${bucket}/
+  mc       export MC_HOST_${mcAlias(environment)}="${s3.endpoint.replace('://', '://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@')}"
+           SSL_CERT_FILE="$CA" ${mc} cp FILE ${mcAlias(environment)}/${bucket}/
+  restic   restic --cacert "$CA" -r s3:${s3.endpoint}/${bucket}/restic init
+`;
+}
+
+/** Names of aliases become names of environment variables. */
+function mcAlias(environment: string): string {
+  return environment.replaceAll('-', '_');
+}
+
+function tilde(file: string, home: string | undefined): string {
+  return home !== undefined && file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;
+}
+
+/** A path as one word of a shell; the tilde must stay outside of quotes. */
+function quotedTilde(file: string, home: string | undefined): string {
+  const short = tilde(file, home);
+  if (/^[\w./~@:+-]+$/.test(short)) return short;
+  return short.startsWith('~/') ? `~/${shellQuote(short.slice(2))}` : shellQuote(short);
+}

@@ -1,0 +1,122 @@
+/** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Environment } from '../config/environment';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { requireIntactState } from '../config/intact-state';
+import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { dockerEngine } from '../operations/docker';
+import { UsageError } from '../operations/errors';
+import { withLock } from '../operations/lock';
+import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
+import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
+import type { Step } from '../operations/toolchain/step';
+import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { deployStep } from './lib/deploy';
+import { showSteps } from './lib/progress';
+import { type SummaryInput, summaryJson, summaryText } from './lib/summary';
+
+const HELP = `Usage: ./scripts/up [environment] [--json] [--verbose]
+
+Deploys an environment and proves it: makes this machine ready (see ./scripts/toolchain --help), runs
+\`cdktf deploy '*'\`, and shows how to connect. What is done already is skipped, so it may be interrupted anywhere and
+run again, and it is the way to apply a changed environment file.
+
+  environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --json        print the summary as JSON
+  --verbose     show everything that cdktf prints
+  -h, --help    this text
+
+The summary goes to stdout, progress to stderr.
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseArguments(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const loaded = loadEnvironment(positionals[0]);
+  const { environment, state } = loaded;
+  requireIntactState(environment.name, state);
+  // for Docker's own variables to be in one voice with the environment file
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+
+  mkdirSync(state.root, { recursive: true, mode: 0o700 });
+  await withLock(state.lock, `deploying ${environment.name}`, async () => {
+    const { prerequisites, engine, builds } = prepareToolchain({
+      images: environment.images.source,
+      providers: environment.providers,
+    });
+    const steps = [prerequisites, engine, portsStep(loaded), ...builds, deployStep(loaded, values.verbose ?? false)];
+    await showSteps(steps, signal, { plain: values.verbose ?? false });
+  });
+
+  const summary: SummaryInput = {
+    environment,
+    state,
+    report: newestReport(state.reports),
+    mc: builtMc(),
+    home: homedir(),
+  };
+  process.stdout.write(values.json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
+});
+
+/** Asked before the long builds, so that a taken port is known at once. */
+function portsStep({ environment, file }: LoadedEnvironment): Step {
+  return {
+    title: 'Ports',
+    run: async () => {
+      const ports = wantedPorts(environment);
+      await requireFreePorts({
+        ports,
+        owner: { name: ENVIRONMENT_LABEL, value: environment.name },
+        docker: dockerEngine(environment.docker.host),
+        local: isLocalEngine(process.env.DOCKER_HOST),
+        settings: path.relative(process.cwd(), file),
+      });
+      return ports.map(({ port }) => port).join(', ');
+    },
+  };
+}
+
+function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
+  const address = docker.publishAddress;
+  return [
+    ...(vault.mode === 'embedded' ? [{ address, port: vault.port, purpose: 'Vault API, vault.port' }] : []),
+    { address, port: kes.port, purpose: 'KES API, kes.port' },
+    { address, port: minio.port, purpose: 'S3 API, minio.port' },
+  ];
+}
+
+function isLocalEngine(host: string | undefined): boolean {
+  return host === undefined || host === '' || host.startsWith('unix:');
+}
+
+/** The report that the checks wrote last; the readable one of several formats. */
+function newestReport(folder: string): string | undefined {
+  if (!existsSync(folder)) return undefined;
+  const files = readdirSync(folder)
+    .map((name) => path.join(folder, name))
+    .filter((file) => statSync(file).isFile())
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  return files.find((file) => file.endsWith('.html')) ?? files[0];
+}
+
+function parseArguments(args: string[]) {
+  try {
+    const parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, verbose: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
+    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    return parsed;
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See ./scripts/up --help.');
+  }
+}
