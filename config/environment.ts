@@ -205,14 +205,16 @@ export const MINIMUM_TOKEN_PERIOD = '10m';
 interface Problem {
   readonly path: readonly (string | number)[];
   readonly message: string;
-  readonly fix?: string;
+  readonly fix: string;
+  /** The other setting of the rule. */
+  readonly other: readonly (string | number)[];
 }
 
 /** The rules that relate two settings to each other. */
 export function crossFieldRules(environment: Environment): Problem[] {
   const problems: Problem[] = [];
-  const say = (path: Problem['path'], message: string, fix: string): void => {
-    problems.push({ path, message, fix });
+  const say = (path: Problem['path'], message: string, fix: string, other: Problem['path'] = []): void => {
+    problems.push({ path, message, fix, other });
   };
 
   const ports: [Problem['path'], number][] = [
@@ -222,17 +224,21 @@ export function crossFieldRules(environment: Environment): Problem[] {
   if (environment.vault.mode === 'embedded') ports.unshift([['vault', 'port'], environment.vault.port]);
   ports.forEach(([path, number], index) => {
     const earlier = ports.slice(0, index).find(([, other]) => other === number);
-    if (earlier) say(path, `must differ from ${earlier[0].join('.')}`, 'choose another port');
+    if (earlier) say(path, `must differ from ${earlier[0].join('.')}`, 'choose another port', earlier[0]);
   });
 
   if (environment.vault.mode === 'embedded' && environment.vault.threshold > environment.vault.shares) {
-    say(['vault', 'threshold'], `must be at most vault.shares (${environment.vault.shares})`, 'raise vault.shares');
+    say(['vault', 'threshold'], `must be at most vault.shares (${environment.vault.shares})`, 'raise vault.shares', [
+      'vault',
+      'shares',
+    ]);
   }
   if (environment.vault.mode === 'embedded' && environment.vault.threshold === 1 && environment.vault.shares > 1) {
     say(
       ['vault', 'threshold'],
       'must be at least 2 when there are several shares (Vault refuses it)',
       'raise vault.threshold',
+      ['vault', 'shares'],
     );
   }
 
@@ -259,10 +265,20 @@ export function crossFieldRules(environment: Environment): Problem[] {
   const seen = new Map<string, number>();
   environment.buckets.forEach((bucket, index) => {
     const first = seen.get(bucket.name);
-    if (first !== undefined) say(['buckets', index, 'name'], `must differ from buckets[${first}].name`, 'remove one');
+    if (first !== undefined) {
+      say(['buckets', index, 'name'], `must differ from buckets[${first}].name`, 'remove one', [
+        'buckets',
+        first,
+        'name',
+      ]);
+    }
     seen.set(bucket.name, index);
     if (bucket.objectLock && !bucket.versioning) {
-      say(['buckets', index, 'objectLock'], 'needs versioning', 'add versioning: true');
+      say(['buckets', index, 'objectLock'], 'needs versioning', 'add versioning: true', [
+        'buckets',
+        index,
+        'versioning',
+      ]);
     }
   });
 
@@ -271,6 +287,7 @@ export function crossFieldRules(environment: Environment): Problem[] {
       ['allowDataLoss'],
       `must be the environment’s own name (${environment.name})`,
       'correct it, or remove the line',
+      ['name'],
     );
   }
   return problems;
@@ -278,9 +295,9 @@ export function crossFieldRules(environment: Environment): Problem[] {
 
 /** The schema of an environment file. Unknown keys are errors. */
 export const environmentSchema = shape.superRefine((environment, context) => {
-  for (const { path, message, fix } of crossFieldRules(environment)) {
+  for (const { path, message, fix, other } of crossFieldRules(environment)) {
     const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], environment);
-    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, crossField: true, value } });
+    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, other: other.join('.'), value } });
   }
 });
 

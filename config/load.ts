@@ -75,7 +75,8 @@ export function parseEnvironment(text: string, label: string): Environment {
   }
   const result = environmentSchema.safeParse(raw ?? {});
   if (result.success) return result.data;
-  const issues = [...result.error.issues, ...crossFieldIssuesDespite(result.error.issues, raw)];
+  const single = result.error.issues.filter((issue) => !isCrossField(issue));
+  const issues = [...single, ...crossFieldIssues(result.error.issues, single, raw)];
   const problems = issues.flatMap((issue) => describeIssue(issue, raw));
   throw new UsageError(
     [
@@ -86,11 +87,23 @@ export function parseEnvironment(text: string, label: string): Environment {
 }
 
 /**
- * zod looks at the rules between settings only when every setting by itself is right. To report all problems at once,
- * the wrong settings are taken away, so that their defaults stand in, and the rules are asked again.
+ * What the rules between settings say. zod asks them only when every setting has its type; otherwise the wrong settings
+ * are taken away, so that their defaults stand in, and the rules are asked again. A rule about a wrong setting has
+ * nothing to say.
  */
-function crossFieldIssuesDespite(issues: readonly z.core.$ZodIssue[], raw: unknown): z.core.$ZodIssue[] {
-  if (issues.some((issue) => issue.code === 'custom' && issue.params?.crossField === true)) return [];
+function crossFieldIssues(
+  all: readonly z.core.$ZodIssue[],
+  single: readonly z.core.$ZodIssue[],
+  raw: unknown,
+): z.core.$ZodIssue[] {
+  const found = all.some(isCrossField) ? all : (environmentSchema.safeParse(without(single, raw)).error?.issues ?? []);
+  const wrong = new Set(single.map((issue) => issue.path.join('.')));
+  return found
+    .filter(isCrossField)
+    .filter((issue) => !wrong.has(issue.path.join('.')) && !wrong.has(String(issue.params?.other)));
+}
+
+function without(issues: readonly z.core.$ZodIssue[], raw: unknown): unknown {
   const repaired = structuredClone(raw);
   for (const issue of issues) {
     const parent = valueAt(repaired, issue.path.slice(0, -1));
@@ -101,8 +114,11 @@ function crossFieldIssuesDespite(issues: readonly z.core.$ZodIssue[], raw: unkno
       Reflect.deleteProperty(parent, last);
     }
   }
-  const again = environmentSchema.safeParse(repaired);
-  return again.success ? [] : again.error.issues.filter((i) => i.code === 'custom' && i.params?.crossField === true);
+  return repaired;
+}
+
+function isCrossField(issue: z.core.$ZodIssue): issue is z.core.$ZodIssueCustom {
+  return issue.code === 'custom' && issue.params?.other !== undefined;
 }
 
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
