@@ -9,6 +9,8 @@ const OPTIONS = { loader: 'ts', format: 'cjs', target: 'node20', sourcemap: 'inl
 
 module.exports = {
   getCacheKey: (source, file) =>
-    createHash('sha256').update(JSON.stringify([version, OPTIONS, file, source])).digest('hex'),
+    createHash('sha256')
+      .update(JSON.stringify([version, OPTIONS, file, source]))
+      .digest('hex'),
   process: (source, file) => ({ code: transformSync(source, { ...OPTIONS, sourcefile: file }).code }),
 };

@@ -1,0 +1,362 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { environmentFile, loadEnvironment, parseEnvironment } from '../../config/load';
+import { projectRoot } from '../../config/toolchain';
+import { UsageError } from '../../operations/errors';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { thrownBy } from '../helpers/thrown';
+
+/** What is wrong with a file, one line for each problem. */
+function problemsOf(text: string): string[] {
+  const error = thrownBy(() => parseEnvironment(text, 'test.yaml'));
+  expect(error).toBeInstanceOf(UsageError);
+  const [, ...problems] = error.message.split('\n');
+  return problems.map((problem) => problem.trim());
+}
+
+describe('a file that says nothing but the name', () => {
+  const environment = parseEnvironment('name: x', 'test.yaml');
+
+  test('is a whole deployment in containers on this machine', () => {
+    expect(environment).toEqual({
+      name: 'x',
+      docker: { publishAddress: '127.0.0.1' },
+      images: { source: 'build' },
+      providers: {},
+      vault: { mode: 'embedded', unseal: 'auto', shares: 1, threshold: 1, port: 8200, memoryMb: 512 },
+      keyStore: { type: 'vault', mount: 'kes', kvVersion: 2, approle: { mount: 'approle', tokenPeriod: '30m' } },
+      kes: { port: 7373, cache: { any: '5m', unused: '30s', offline: '0s' }, memoryMb: 256 },
+      minio: {
+        port: 9000,
+        hostnames: [],
+        region: 'us-east-1',
+        defaultKey: 'backup-default',
+        autoEncryption: true,
+        memoryMb: 2048,
+      },
+      buckets: [],
+      tls: { mode: 'self-signed', validityDays: 365 },
+      state: { backend: 'local' },
+    });
+  });
+
+  test('encrypts a bucket under the default key unless it says otherwise', () => {
+    const { buckets } = parseEnvironment('{name: x, buckets: [{name: backup}]}', 'test.yaml');
+    expect(buckets).toEqual([{ name: 'backup', encryption: { type: 'sse-s3' }, versioning: false, objectLock: false }]);
+  });
+});
+
+test('a file may use every setting', () => {
+  const text = `
+name: everything
+docker: { host: ssh://backup@nas, publishAddress: 0.0.0.0 }
+images:
+  source: registry
+  vault: docker.io/hashicorp/vault@sha256:${'a'.repeat(64)}
+  kes: quay.io/minio/kes:2025-03-12T09-35-18Z@sha256:${'b'.repeat(64)}
+  minio: quay.io/minio/minio@sha256:${'c'.repeat(64)}
+providers: { vault: 5.6.0, docker: 4.6.0 }
+vault: { mode: external, address: https://vault.example.org:8200, namespace: team/backup, caFile: /etc/vault/ca.pem }
+keyStore: { type: vault, mount: team/kes, prefix: prod, kvVersion: 1, approle: { mount: ci/approle, tokenPeriod: 10m } }
+kes: { port: 17373, cache: { any: 1h30m, unused: 5m, offline: 24h }, memoryMb: 64 }
+minio:
+  port: 19000
+  hostnames: [s3.example.org, '*.s3.example.org']
+  region: eu-central-1
+  defaultKey: Default_1
+  autoEncryption: false
+  memoryMb: 4096
+buckets:
+  - { name: plain }
+  - { name: locked, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
+tls: { mode: self-signed, validityDays: 90 }
+state: { backend: s3, directory: /srv/ebs, bucket: states, keyPrefix: prod, region: eu, endpoint: https://s3.aws.example }
+allowDataLoss: everything
+`;
+  expect(parseEnvironment(text, 'test.yaml')).toMatchObject({
+    vault: { mode: 'external', namespace: 'team/backup' },
+    keyStore: { kvVersion: 1, approle: { tokenPeriod: '10m' } },
+    buckets: [{ name: 'plain' }, { objectLock: true, encryption: { key: 'archive-key' } }],
+    state: { backend: 's3', keyPrefix: 'prod' },
+    allowDataLoss: 'everything',
+  });
+});
+
+test('every file of environments/ is valid', () => {
+  const files = readdirSync(path.join(projectRoot, 'environments')).filter((file) => /\.ya?ml$/.test(file));
+  expect(files).toContain('local.yaml');
+  for (const file of files) {
+    const { environment } = loadEnvironment(path.join(projectRoot, 'environments', file));
+    expect(file).toMatch(new RegExp(`^${environment.name}(\\.|$)`));
+  }
+});
+
+describe('a wrong setting is named with its path, the rule and the value', () => {
+  const kesName =
+    'must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone';
+  const bucketName = 'must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit';
+  const vaultPath =
+    'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
+  const image = 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…';
+
+  test.each([
+    // the file itself
+    ['', 'name: must be a string, got nothing.'],
+    ['[]', 'the file: must be a map of settings, got: [].'],
+    ['name', 'the file: must be a map of settings, got: "name".'],
+    // name
+    [
+      'name: Local',
+      'name: must be 1 to 32 characters of a-z, 0-9 and "-", beginning with a letter and not ending with "-", got: "Local".',
+    ],
+    ['name: 3', 'name: must be a string, got: 3.'],
+    // docker
+    ['docker: {host: 5}', 'docker.host: must be a string, got: 5.'],
+    ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IPv4 address, got: "localhost".'],
+    // images and providers
+    ['images: {source: pull}', 'images.source: must be one of build, registry, got: "pull".'],
+    [
+      `images: {source: registry, vault: 'vault:latest', kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}'}`,
+      `images.vault: ${image}, got: "vault:latest".`,
+    ],
+    ['providers: {vault: ~> 5}', 'providers.vault: must be an exact version such as 5.6.0, got: "~> 5".'],
+    // vault
+    ['vault: {port: 1}', 'vault.mode: must be one of embedded, external, got nothing.'],
+    ['vault: {mode: intern}', 'vault.mode: must be one of embedded, external, got: "intern".'],
+    ['vault: {mode: embedded, port: 0}', 'vault.port: must be at least 1, got: 0.'],
+    ['vault: {mode: embedded, port: 70000}', 'vault.port: must be at most 65535, got: 70000.'],
+    ['vault: {mode: embedded, port: 1.5}', 'vault.port: must be a whole number, got: 1.5.'],
+    ['vault: {mode: embedded, unseal: never}', 'vault.unseal: must be one of auto, manual, got: "never".'],
+    ['vault: {mode: embedded, shares: 0}', 'vault.shares: must be at least 1, got: 0.'],
+    ['vault: {mode: embedded, shares: 11, threshold: 2}', 'vault.shares: must be at most 10, got: 11.'],
+    ['vault: {mode: embedded, memoryMb: 64}', 'vault.memoryMb: must be at least 128, got: 64.'],
+    [
+      'vault: {mode: external, address: "http://vault:8200"}',
+      'vault.address: must be an https:// address; Vault is never spoken to in the clear, got: "http://vault:8200".',
+    ],
+    ['vault: {mode: external, caFile: ca.pem}', 'vault.caFile: must be an absolute path, got: "ca.pem".'],
+    // keyStore
+    ['keyStore: {type: aws}', 'keyStore.type: must be vault, got: "aws".'],
+    ['keyStore: {type: vault, mount: /kes}', `keyStore.mount: ${vaultPath}, got: "/kes".`],
+    ['keyStore: {type: vault, prefix: a//b}', `keyStore.prefix: ${vaultPath}, got: "a//b".`],
+    ['keyStore: {type: vault, kvVersion: 3}', 'keyStore.kvVersion: must be one of 1, 2, got: 3.'],
+    ['keyStore: {type: vault, approle: {mount: a/}}', `keyStore.approle.mount: ${vaultPath}, got: "a/".`],
+    [
+      'keyStore: {type: vault, approle: {tokenPeriod: 1d}}',
+      'keyStore.approle.tokenPeriod: must be a duration such as 30s, 5m or 1h30m, got: "1d".',
+    ],
+    // kes
+    ['kes: {cache: {any: soon}}', 'kes.cache.any: must be a duration such as 30s, 5m or 1h30m, got: "soon".'],
+    ['kes: {cache: {offline: 0}}', 'kes.cache.offline: must be a string, got: 0.'],
+    ['kes: {memoryMb: 8}', 'kes.memoryMb: must be at least 32, got: 8.'],
+    ['kes: null', 'kes: must be a map of settings, got: null.'],
+    // minio
+    ['minio: {defaultKey: a/b}', `minio.defaultKey: ${kesName}, got: "a/b".`],
+    ['minio: {hostnames: s3.example.org}', 'minio.hostnames: must be a list, got: "s3.example.org".'],
+    ['minio: {hostnames: [a b]}', 'minio.hostnames[0]: must be a DNS name, got: "a b".'],
+    ['minio: {region: EU West}', 'minio.region: must be a region name such as us-east-1, got: "EU West".'],
+    ['minio: {autoEncryption: "yes"}', 'minio.autoEncryption: must be true or false, got: "yes".'],
+    ['minio: {memoryMb: 128}', 'minio.memoryMb: must be at least 256, got: 128.'],
+    // buckets
+    ['buckets: [backup]', 'buckets[0]: must be a map of settings, got: "backup".'],
+    ['buckets: [{name: Backup}]', `buckets[0].name: ${bucketName}, got: "Backup".`],
+    [
+      'buckets: [{name: backup, encryption: {type: sse-c}}]',
+      'buckets[0].encryption.type: must be one of sse-s3, sse-kms, got: "sse-c".',
+    ],
+    [
+      'buckets: [{name: backup, encryption: {type: sse-kms}}]',
+      'buckets[0].encryption.key: must be a string, got nothing.',
+    ],
+    [
+      'buckets: [{name: backup, encryption: {type: sse-kms, key: -k}}]',
+      `buckets[0].encryption.key: ${kesName}, got: "-k".`,
+    ],
+    // tls
+    [
+      'tls: {mode: off}',
+      'tls.mode: must be self-signed; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it, got: "off".',
+    ],
+    ['tls: {mode: self-signed, validityDays: 6}', 'tls.validityDays: must be at least 7, got: 6.'],
+    ['tls: {mode: self-signed, validityDays: 826}', 'tls.validityDays: must be at most 825, got: 826.'],
+    // state
+    ['state: {backend: gcs}', 'state.backend: must be one of local, s3, got: "gcs".'],
+    ['state: {backend: local, directory: here}', 'state.directory: must be an absolute path, got: "here".'],
+    ['state: {backend: s3, bucket: B_, region: eu}', `state.bucket: ${bucketName}, got: "B_".`],
+    [
+      'state: {backend: s3, bucket: states, region: eu, endpoint: "http://s3"}',
+      'state.endpoint: must be an https:// address, got: "http://s3".',
+    ],
+    ['allowDataLoss: true', 'allowDataLoss: must be a string, got: true.'],
+  ])('%s', (text, problem) => {
+    const named = text === '' || /^(name|\[)/.test(text) ? text : `name: x\n${text}`;
+    expect(problemsOf(named)).toEqual([problem]);
+  });
+});
+
+describe('what is not a setting is an error, wherever it is', () => {
+  test.each([
+    ['nam: y', 'nam'],
+    ['docker: {hots: ssh://nas}', 'docker.hots'],
+    ['vault: {mode: embedded, address: "https://v"}', 'vault.address'],
+    ['vault: {mode: external, token: hvs.1}', 'vault.token'],
+    ['vault: {mode: external, unseal: auto}', 'vault.unseal'],
+    ['keyStore: {type: vault, approle: {secretId: x}}', 'keyStore.approle.secretId'],
+    ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry'],
+    ['minio: {rootPassword: x}', 'minio.rootPassword'],
+    ['buckets: [{name: backup, key: k}]', 'buckets[0].key'],
+    ['buckets: [{name: backup, encryption: {type: sse-s3, key: k}}]', 'buckets[0].encryption.key'],
+    ['state: {backend: local, bucket: states}', 'state.bucket'],
+    ['images: {source: build, vault: x}', 'images.vault'],
+    ['__proto__: {name: y}', '__proto__'],
+  ])('%s', (text, setting) => {
+    expect(problemsOf(`name: x\n${text}`)).toEqual([
+      `${setting}: is not a setting. Remove it, or correct its spelling.`,
+    ]);
+  });
+});
+
+describe('settings that contradict each other', () => {
+  test.each([
+    ['kes: {port: 8200}', 'kes.port: must differ from vault.port, got: 8200. Choose another port.'],
+    ['minio: {port: 8200}', 'minio.port: must differ from vault.port, got: 8200. Choose another port.'],
+    ['kes: {port: 9000}', 'minio.port: must differ from kes.port, got: 9000 (the default). Choose another port.'],
+    [
+      'vault: {mode: embedded, shares: 3, threshold: 4}',
+      'vault.threshold: must be at most vault.shares (3), got: 4. Raise vault.shares.',
+    ],
+    [
+      'vault: {mode: embedded, shares: 3}',
+      'vault.threshold: must be at least 2 when there are several shares (Vault refuses it), got: 1 (the default). Raise vault.threshold.',
+    ],
+    [
+      'keyStore: {type: vault, approle: {tokenPeriod: 9m59s}}',
+      'keyStore.approle.tokenPeriod: must be at least 10m, because the token of KES would die before KES renews it, got: "9m59s". Write 10m or more.',
+    ],
+    [
+      'kes: {cache: {any: 0s}}',
+      'kes.cache.any: must be longer than 0s, because KES would then ask Vault for every object, got: "0s". Write 5m.',
+    ],
+    [
+      'kes: {cache: {unused: 0m}}',
+      'kes.cache.unused: must be longer than 0s, because KES would then ask Vault for every object, got: "0m". Write 30s.',
+    ],
+    [
+      'buckets: [{name: backup}, {name: other}, {name: backup}]',
+      'buckets[2].name: must differ from buckets[0].name, got: "backup". Remove one.',
+    ],
+    [
+      'buckets: [{name: backup, objectLock: true}]',
+      'buckets[0].objectLock: needs versioning, got: true. Add versioning: true.',
+    ],
+    [
+      'allowDataLoss: y',
+      'allowDataLoss: must be the environment’s own name (x), got: "y". Correct it, or remove the line.',
+    ],
+  ])('%s', (text, problem) => {
+    expect(problemsOf(`name: x\n${text}`)).toEqual([problem]);
+  });
+
+  test('an external Vault takes no port of this machine', () => {
+    const text = 'name: x\nvault: {mode: external}\nkes: {port: 8200}';
+    expect(parseEnvironment(text, 'test.yaml').kes.port).toBe(8200);
+  });
+});
+
+test('all problems are reported at once: wrong values, unknown settings and contradictions', () => {
+  // GIVEN
+  const text = `
+name: x
+minoi: {}
+allow: x
+vault: { mode: embedded, memoryMb: 1 }
+kes: { port: 9000 }
+buckets:
+  - { name: backup }
+  - { name: backup }
+  - { name: B }
+allowDataLoss: y
+`;
+
+  // WHEN
+  const { message } = thrownBy(() => parseEnvironment(text, 'prod.yaml'));
+
+  // THEN
+  const [title, ...problems] = message.split('\n');
+  expect(title).toBe('prod.yaml has 7 problems:');
+  expect(problems.map((problem) => problem.replace(/:.*/, ''))).toEqual([
+    '  vault.memoryMb',
+    '  buckets[2].name',
+    '  minoi',
+    '  allow',
+    '  minio.port',
+    '  buckets[1].name',
+    '  allowDataLoss',
+  ]);
+});
+
+test('one problem is not called problems', () => {
+  expect(thrownBy(() => parseEnvironment('', 'prod.yaml')).message).toBe(
+    'prod.yaml has a problem:\n  name: must be a string, got nothing.',
+  );
+});
+
+describe('what is not YAML is shown with its line', () => {
+  test.each([
+    ['name: x\nname: y', 'line 2, column 1: Map keys must be unique'],
+    ['name: x\nkes:\n\tport: 1', 'line 3, column 1: Tabs are not allowed as indentation'],
+    [
+      'name: x\n---\nname: y',
+      'line 2, column 1: Source contains multiple documents; please use YAML.parseAllDocuments()',
+    ],
+    ['name: "x', 'line 1, column 9: Missing closing "quote'],
+    ['name: *x', 'Unresolved alias (the anchor must be set before the alias): x'],
+  ])('%j', (text, problem) => {
+    const error = thrownBy(() => parseEnvironment(text, 'prod.yaml'));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message.split('\n').slice(0, 2)).toEqual(['prod.yaml is not YAML:', `  ${problem}`]);
+  });
+});
+
+describe('which file is meant', () => {
+  const folder = useTemporaryFolder();
+  const before = process.env.EBS_ENVIRONMENT;
+  afterEach(() => {
+    if (before === undefined) delete process.env.EBS_ENVIRONMENT;
+    else process.env.EBS_ENVIRONMENT = before;
+  });
+
+  test.each([
+    ['local', path.join(projectRoot, 'environments', 'local.yaml')],
+    ['prod.yaml', path.resolve('prod.yaml')],
+    ['./prod', path.resolve('prod')],
+    ['/etc/ebs/prod.yml', '/etc/ebs/prod.yml'],
+  ])('%s', (name, file) => {
+    expect(environmentFile(name)).toBe(file);
+  });
+
+  test('local, when nobody names one', () => {
+    delete process.env.EBS_ENVIRONMENT;
+    expect(loadEnvironment().environment.name).toBe('local');
+  });
+
+  test('the one that EBS_ENVIRONMENT names', () => {
+    // GIVEN
+    const file = path.join(folder(), 'other.yaml');
+    writeFileSync(file, `name: other\nstate: { backend: local, directory: ${folder()}/state }`);
+    process.env.EBS_ENVIRONMENT = file;
+
+    // WHEN
+    const loaded = loadEnvironment();
+
+    // THEN
+    expect(loaded).toMatchObject({ file, environment: { name: 'other' }, state: { root: `${folder()}/state` } });
+  });
+
+  test('a file that is not there is a usage error', () => {
+    const error = thrownBy(() => loadEnvironment(path.join(folder(), 'none.yaml')));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe(`environment file ${folder()}/none.yaml cannot be read: ENOENT`);
+    expect(error).toHaveProperty('hint', 'name an environment of environments/, or give the path of a YAML file');
+  });
+});

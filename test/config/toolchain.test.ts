@@ -1,0 +1,35 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot, readToolchain, registryToolchain } from '../../config/toolchain';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+
+test('the project is where cdktf.json is', () => {
+  expect(existsSync(path.join(projectRoot, 'cdktf.json'))).toBe(true);
+});
+
+test('reads what the toolchain step found', () => {
+  // GIVEN
+  const image = { context: '/cache/kes', hash: 'f'.repeat(64) };
+  const toolchain = {
+    images: { vault: image, kes: image, minio: image },
+    providers: { source: 'mirror', docker: '4.6.0', vault: '1.9.0' },
+  };
+  const file = path.join(folder(), 'toolchain.json');
+  writeFileSync(file, JSON.stringify(toolchain));
+
+  // THEN
+  expect(readToolchain(file)).toEqual(toolchain);
+});
+
+test('is the registry where the toolchain step never ran', () => {
+  expect(readToolchain(path.join(folder(), 'none.json'))).toBe(registryToolchain);
+  expect(registryToolchain.images).toBeUndefined();
+});
+
+test('refuses what the toolchain step would not have written', () => {
+  const file = path.join(folder(), 'toolchain.json');
+  writeFileSync(file, JSON.stringify({ providers: { source: 'disk', docker: '4.6.0', vault: '1.9.0' } }));
+  expect(() => readToolchain(file)).toThrow(/providers/);
+});
