@@ -25,12 +25,6 @@ const leaf = z.strictObject({
 });
 export type LeafCertificate = z.infer<typeof leaf>;
 
-/**
- * A file whose content ages. `generation` counts up each time the operation that makes it ran because it was due, so
- * that the plan after a renewal is empty; see docs/adr/0008.
- */
-const renewal = z.strictObject({ file: z.string(), generation: z.coerce.number().int() });
-
 const bucketSettings = z.strictObject({
   name: z.string(),
   encryption: z.discriminatedUnion('type', [
@@ -52,7 +46,8 @@ export const operationInputs = {
     privateKeyFolder: z.string(),
     validityDays: z.number(),
     leaves: z.array(leaf),
-    renewal,
+    /** When it must run again is noted here, see constructs/expressions.ts. */
+    renewalNote: z.string(),
   }),
 
   /** Makes MinIO's root credentials, once. */
@@ -74,7 +69,8 @@ export const operationInputs = {
     provisionerTokenFile: z.string(),
     provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
     canariesFile: z.string(),
-    renewal,
+    /** When it must run again is noted here. */
+    renewalNote: z.string(),
   }),
 
   /** Mints a SecretID unless the one in the file still works, and writes the configuration file of KES. */

@@ -1,6 +1,7 @@
-import { DataResource, Fn, type ITerraformDependable } from 'cdktf';
+import { DataResource, type ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import type { OperationInput, OperationName } from '../config/operation-inputs';
+import { renewalGeneration } from './expressions';
 
 /** How a `local-exec` starts an operation: a shell command to which the operation's name is appended. */
 export interface OperationRunner {
@@ -18,6 +19,12 @@ export interface OperationProps<N extends OperationName> {
    * @default - only a changed input does
    */
   readonly triggers?: Readonly<Record<string, string>>;
+  /**
+   * File in which the operation notes when it must run again, see {@link renewalGeneration}.
+   *
+   * @default - time alone does not make it run again
+   */
+  readonly renewalNote?: string;
   /** @default - the operation runs as soon as the values that it uses are known */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -33,10 +40,13 @@ export class Operation<N extends OperationName> extends Construct {
 
   constructor(scope: Construct, id: string, props: OperationProps<N>) {
     super(scope, id);
-    // through JSON, so that optional properties that are not there do not become nulls
-    const input = Fn.jsonencode(JSON.parse(JSON.stringify(props.input)));
+    const input = literal(JSON.stringify(props.input));
     this.resource = new DataResource(this, 'Resource', {
-      triggersReplace: { input, ...props.triggers },
+      triggersReplace: {
+        input,
+        ...(props.renewalNote === undefined ? {} : { generation: renewalGeneration(props.renewalNote) }),
+        ...props.triggers,
+      },
       provisioners: [
         {
           type: 'local-exec',
@@ -57,4 +67,9 @@ export class Operation<N extends OperationName> extends Construct {
   get dependable(): ITerraformDependable {
     return this.resource;
   }
+}
+
+/** Text that Terraform takes as it is. */
+function literal(text: string): string {
+  return text.replaceAll('${', '$${').replaceAll('%{', '%%{');
 }

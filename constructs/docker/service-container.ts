@@ -1,7 +1,6 @@
 import { Container } from '@cdktf/provider-docker/lib/container';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { DeclarationError } from '../declaration-error';
 import { environmentLabels, SERVICE_UID } from './labels';
 
 /** How Docker finds out whether a container is healthy. */
@@ -28,12 +27,6 @@ export interface ServiceContainerProps {
   readonly variables?: Readonly<Record<string, string>>;
   /** @default - the container counts as healthy when it runs */
   readonly healthCheck?: HealthCheck;
-  /**
-   * Wait until the health check passes; the deploy fails when it does not.
-   *
-   * @default false
-   */
-  readonly waitUntilHealthy?: boolean;
   /** Upper limit of memory; swap is not used. */
   readonly memoryMb: number;
   /**
@@ -44,8 +37,6 @@ export interface ServiceContainerProps {
   readonly stopSeconds?: number;
   /** @default - started at once */
   readonly dependsOn?: readonly ITerraformDependable[];
-  /** Values that replace the container when they change. @default - none */
-  readonly restartOn?: Readonly<Record<string, string>>;
 }
 
 /** Threads and processes that the service user may have on the host; stops a fork bomb. */
@@ -61,9 +52,6 @@ export class ServiceContainer extends Construct {
 
   constructor(scope: Construct, id: string, props: ServiceContainerProps) {
     super(scope, id);
-    if (props.waitUntilHealthy === true && props.healthCheck === undefined) {
-      throw new DeclarationError(this, '`waitUntilHealthy` needs a `healthCheck`, got: none');
-    }
     this.name = props.name;
     const [program, ...parameters] = props.command;
     this.resource = new Container(this, 'Resource', {
@@ -84,13 +72,7 @@ export class ServiceContainer extends Construct {
       destroyGraceSeconds: props.stopSeconds ?? 10,
       logDriver: 'json-file',
       logOpts: { 'max-size': '10m', 'max-file': '5' },
-      labels: [
-        ...environmentLabels(props.environment),
-        ...Object.entries(props.restartOn ?? {}).map(([label, value]) => ({
-          label: `encrypted-backup-storage.${label}`,
-          value,
-        })),
-      ],
+      labels: environmentLabels(props.environment),
       networksAdvanced: [{ name: props.network.name, aliases: [props.network.alias] }],
       volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
         volumeName: name,
@@ -114,14 +96,8 @@ export class ServiceContainer extends Construct {
               retries: 3,
             },
           }),
-      wait: props.waitUntilHealthy ?? false,
-      waitTimeout: 90,
       ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),
     });
-    if (props.healthCheck !== undefined) {
-      // a first look every half second, so that a deploy does not wait for the interval to pass
-      this.resource.addOverride('healthcheck.start_interval', '500ms');
-    }
   }
 
   /** Docker's id of the container; another one after it was replaced. */

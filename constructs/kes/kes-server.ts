@@ -157,7 +157,6 @@ export class KesServer extends Construct {
           '--short',
         ],
       },
-      waitUntilHealthy: true,
       memoryMb: props.memoryMb,
       dependsOn: [files.dependable],
     });

@@ -3,7 +3,6 @@ import { Construct } from 'constructs';
 import type { LeafCertificate } from '../../config/operation-inputs';
 import { dnsName } from '../../config/names';
 import { DeclarationError } from '../declaration-error';
-import { renewalGeneration } from '../expressions';
 import { Operation, type OperationRunner } from '../operation';
 
 export interface CertificatesProps {
@@ -60,7 +59,7 @@ export class Certificates extends Construct {
     this.props = props;
     this.names = new Set(names);
     this.ca = `${props.certificateFolder}/ca.crt`;
-    const note = `${props.certificateFolder}/renewal.json`;
+    const renewalNote = `${props.certificateFolder}/renewal.json`;
     this.operation = new Operation(this, 'Issue', {
       runner: props.runner,
       operation: 'issue-certificates',
@@ -70,9 +69,9 @@ export class Certificates extends Construct {
         privateKeyFolder: props.privateKeyFolder,
         validityDays: props.validityDays,
         leaves: [...props.leaves],
-        // an expression that becomes a number when the plan is made
-        renewal: { file: note, generation: renewalGeneration(note) as unknown as number },
+        renewalNote,
       },
+      renewalNote,
     });
   }
 

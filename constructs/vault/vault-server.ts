@@ -3,7 +3,6 @@ import { Construct } from 'constructs';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, ServiceContainer } from '../docker';
-import { renewalGeneration } from '../expressions';
 import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
 import { UNSEAL_SCRIPT } from './unseal-script';
@@ -124,7 +123,7 @@ export class VaultServer extends Construct {
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
-    const note = `${props.noteFolder}/provisioner-token.json`;
+    const renewalNote = `${props.noteFolder}/provisioner-token.json`;
     this.initialize = new Operation(this, 'Initialize', {
       runner,
       operation: 'initialize-vault',
@@ -138,8 +137,9 @@ export class VaultServer extends Construct {
         provisionerTokenFile: props.provisionerTokenFile,
         provisionerPolicy: props.provisionerPolicy,
         canariesFile: props.canariesFile,
-        renewal: { file: note, generation: renewalGeneration(note) as unknown as number },
+        renewalNote,
       },
+      renewalNote,
       // a container that was replaced starts sealed
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],

@@ -1,0 +1,90 @@
+/**
+ * Creates master keys, each once in its life, and proves by their canaries that those that exist are the same as ever.
+ *
+ * | canary  | key in KES | data volume | other keys of this environment | what happens                                     |
+ * |---------|------------|-------------|--------------------------------|--------------------------------------------------|
+ * | known   | opens it   | any         | any                            | proven                                           |
+ * | known   | missing    | any         | any                            | REFUSE: the key was lost                         |
+ * | known   | another    | any         | any                            | REFUSE: the key was replaced                     |
+ * | unknown | there      | any         | any                            | adopted: it gets a canary                        |
+ * | unknown | missing    | none        | any                            | created                                          |
+ * | unknown | missing    | exists      | one is proven                  | created: a new key of a living deployment        |
+ * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
+ */
+import type { OperationInput } from '../config/operation-inputs';
+import { type Canaries, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
+import { dockerEngine, volumeExists } from './docker';
+import { ExternalError } from './errors';
+import { KesClient } from './kes-client';
+import { NotYet, waitFor } from './wait';
+
+type Input = OperationInput<'create-master-keys'>;
+
+const RESTORE_HINT =
+  'restore the key from a backup (in KV v2 a deleted key can be undeleted: vault kv undelete -versions=1); MinIO was not touched';
+
+export async function createMasterKeys(input: Input): Promise<void> {
+  const creator = new KesClient(input.creator);
+  const prover = new KesClient(input.prover);
+  await waitFor({ what: `KES at ${input.prover.url} to reach its key store`, timeoutMs: 60_000 }, async () =>
+    (await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable'),
+  );
+
+  let canaries = readCanaries(input.canariesFile);
+  await proveAll(prover, canaries, input);
+  let someProven = Object.keys(canaries).length > 0;
+  for (const key of input.keys.filter((name) => canaries[name] === undefined)) {
+    const adopted = await makeCanary(prover, key, 'adopted');
+    if (adopted !== undefined) {
+      process.stderr.write(`adopted master key ${key}, which exists already\n`);
+      canaries = { ...canaries, [key]: adopted };
+    } else {
+      await refuseIfDataIsOrphaned(input, key, someProven);
+      canaries = { ...canaries, [key]: await create(creator, prover, key) };
+      process.stderr.write(`created master key ${key}\n`);
+    }
+    // after each, so that an interruption leaves no key without a canary
+    writeCanaries(input.canariesFile, canaries);
+    someProven = true;
+  }
+  creator.close();
+  prover.close();
+}
+
+/** Every canary that is known, also of keys that are no longer declared: objects may still be under them. */
+async function proveAll(prover: KesClient, canaries: Canaries, input: Input): Promise<void> {
+  const problems: string[] = [];
+  for (const [key, canary] of Object.entries(canaries)) {
+    // a key that is no longer declared is no longer in the policies of KES, and cannot be asked for
+    if (!input.keys.includes(key)) continue;
+    const verdict = await openCanary(prover, key, canary);
+    if (verdict === 'missing')
+      problems.push(`master key ${key}, made on ${canary.bornAt}, is missing in the key store`);
+    if (verdict === 'other') {
+      problems.push(`master key ${key} is not the one made on ${canary.bornAt}: it does not open its canary`);
+    }
+  }
+  if (problems.length > 0) {
+    throw new ExternalError(
+      `${problems.join('; ')}. What is encrypted under it cannot be read without it`,
+      RESTORE_HINT,
+    );
+  }
+}
+
+async function refuseIfDataIsOrphaned(input: Input, key: string, someProven: boolean): Promise<void> {
+  if (someProven || !(await volumeExists(dockerEngine(input.dockerHost), input.dataVolume))) return;
+  throw new ExternalError(
+    `master key ${key} does not exist, but the data volume ${input.dataVolume} does: what is on it was encrypted under a key that is lost, and a new one would make that final`,
+    `restore the key store and ${input.canariesFile}, or, if the data is worthless, remove the volume by hand: docker volume rm ${input.dataVolume}`,
+  );
+}
+
+async function create(creator: KesClient, prover: KesClient, key: string) {
+  await creator.create(key);
+  const canary = await makeCanary(prover, key, 'created');
+  if (canary === undefined) throw new ExternalError(`KES created master key ${key}, but does not find it`);
+  const verdict = await openCanary(prover, key, canary);
+  if (verdict !== 'opens') throw new ExternalError(`master key ${key} does not open what it just sealed: ${verdict}`);
+  return canary;
+}

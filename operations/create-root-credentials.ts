@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import type { OperationInput } from '../config/operation-inputs';
+import { readIfExists, writeFileAtomically } from './files';
+import { readCredentials, type S3Credentials } from './s3-client';
+
+/** Makes MinIO's root credentials where there are none, and writes both files that hold them. */
+export async function createRootCredentials(input: OperationInput<'create-root-credentials'>): Promise<void> {
+  const credentials = readIfExists(input.rootFile) === undefined ? newCredentials() : readCredentials(input.rootFile);
+  writeFileAtomically(input.rootFile, `${JSON.stringify(credentials)}\n`);
+  writeFileAtomically(
+    input.configEnvFile,
+    `MINIO_ROOT_USER=${credentials.accessKey}\nMINIO_ROOT_PASSWORD=${credentials.secretKey}\n`,
+  );
+  await Promise.resolve();
+}
+
+/** 20 and 40 characters, the lengths that S3 clients expect; base64url without `:`, which `MC_HOST_*` cannot hold. */
+function newCredentials(): S3Credentials {
+  return {
+    accessKey: `root${randomBytes(8).toString('hex')}`,
+    secretKey: randomBytes(30).toString('base64url'),
+  };
+}

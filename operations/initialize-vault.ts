@@ -1,0 +1,137 @@
+/**
+ * Takes an embedded Vault from whatever it is to unsealed and usable by the provisioner token, and nobody else.
+ *
+ * | Vault says  | shares on disk | canaries on disk | what happens                                              |
+ * |-------------|----------------|------------------|-----------------------------------------------------------|
+ * | new         | none           | none             | initialise, save the shares, then go on                   |
+ * | new         | any            | any, or shares   | REFUSE: the volume is not the one that holds the keys     |
+ * | initialised | enough         | any              | unseal if sealed, make sure of the provisioner token      |
+ * | sealed      | too few        | any              | REFUSE: only a person with the shares can unseal          |
+ */
+import path from 'node:path';
+import { z } from 'zod';
+import type { OperationInput } from '../config/operation-inputs';
+import { readCanaries } from './canaries';
+import { ExternalError } from './errors';
+import { readIfExists, writeFileAtomically } from './files';
+import { rmSync } from 'node:fs';
+import { noteRenewal } from './renewal';
+import { VaultClient, VaultError } from './vault-client';
+import { NotYet, waitFor } from './wait';
+
+type Input = OperationInput<'initialize-vault'>;
+
+/** Life of the provisioner token without renewal: the longest that Vault grants by default. */
+const TOKEN_PERIOD_HOURS = 768;
+
+const tokenCreation = z.object({ auth: z.object({ client_token: z.string() }) });
+const policyRead = z.object({ data: z.object({ policy: z.string() }) });
+
+export async function initializeVault(input: Input): Promise<void> {
+  const vault = new VaultClient(input.endpoint);
+  const status = await waitFor({ what: `Vault at ${input.endpoint.url} to answer`, timeoutMs: 60_000 }, () =>
+    vault.sealStatus(),
+  );
+  if (!status.initialized) await initialize(vault, input);
+  await unseal(vault, input);
+  await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
+    const health = await vault.health();
+    return health === 200 ? true : new NotYet(`sys/health answers ${health}`);
+  });
+  await ensureProvisionerToken(vault, input);
+  const third = (TOKEN_PERIOD_HOURS * 60 * 60 * 1000) / 3;
+  noteRenewal(input.renewalNote, new Date(Date.now() + third));
+  vault.close();
+}
+
+async function initialize(vault: VaultClient, input: Input): Promise<void> {
+  const keys = Object.keys(readCanaries(input.canariesFile));
+  const shares = readShares(input);
+  if (keys.length > 0 || shares.length > 0) {
+    const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';
+    throw new ExternalError(
+      `Vault is empty, but environment ${input.environment} already has ${known}: its volume was lost or replaced`,
+      `attach the volume ebs-${input.environment}-vault-data again, or restore it from a backup; nothing was changed`,
+    );
+  }
+  const made = await vault.initialize(input.shares, input.threshold);
+  // first of all: without the shares, what was just initialised can never be opened again
+  made.shares.forEach((share, index) => {
+    const file = input.unsealShareFiles[index];
+    if (file === undefined) throw new Error(`no file for unseal share ${index + 1}`);
+    writeFileAtomically(file, share);
+  });
+  writeFileAtomically(input.rootTokenFile, made.rootToken);
+  process.stderr.write(
+    `initialised Vault with ${input.shares} unseal share(s), ${input.threshold} of them unseal it\n`,
+  );
+}
+
+async function unseal(vault: VaultClient, input: Input): Promise<void> {
+  if (!(await vault.sealStatus()).sealed) return;
+  const shares = readShares(input);
+  if (shares.length < input.threshold) {
+    throw new ExternalError(
+      `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${path.dirname(input.unsealShareFiles[0] ?? '.')}`,
+      'put the shares back, or unseal Vault by hand; if nothing was ever stored in it, ./scripts/down --delete-data starts over',
+    );
+  }
+  for (const share of shares.slice(0, input.threshold)) {
+    if (!(await vault.unseal(share)).sealed) break;
+  }
+  process.stderr.write('unsealed Vault\n');
+}
+
+async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise<void> {
+  const token = readIfExists(input.provisionerTokenFile)?.trim();
+  const leftoverRoot = readIfExists(input.rootTokenFile)?.trim();
+  if (token !== undefined && leftoverRoot === undefined && (await isGood(vault.withToken(token), input))) return;
+
+  // either the root token of an initialisation that was interrupted, or a new one by the unseal shares
+  const rootToken =
+    leftoverRoot !== undefined && (await vault.withToken(leftoverRoot).probe('GET', 'auth/token/lookup-self')) === 200
+      ? leftoverRoot
+      : await vault.generateRootToken(readShares(input));
+  const root = vault.withToken(rootToken);
+  try {
+    const { name, document } = input.provisionerPolicy;
+    await root.write(`sys/policies/acl/${name}`, { policy: document });
+    const created = tokenCreation.parse(
+      await root.write('auth/token/create-orphan', {
+        policies: [name],
+        display_name: 'encrypted-backup-storage-provisioner',
+        period: `${TOKEN_PERIOD_HOURS}h`,
+      }),
+    );
+    writeFileAtomically(input.provisionerTokenFile, created.auth.client_token);
+    if (token !== undefined) {
+      const revoked = await root.probe('POST', 'auth/token/revoke', { token });
+      if (revoked >= 300 && revoked !== 400 && revoked !== 403) {
+        throw new ExternalError(`Vault did not revoke the old provisioner token (HTTP ${revoked})`);
+      }
+    }
+  } finally {
+    await root.write('auth/token/revoke-self');
+    root.close();
+  }
+  rmSync(input.rootTokenFile, { force: true });
+  process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
+}
+
+/** Whether a provisioner token works, and means what is declared now. Renews it. */
+async function isGood(provisioner: VaultClient, input: Input): Promise<boolean> {
+  try {
+    await provisioner.write('auth/token/renew-self');
+    const { data } = policyRead.parse(await provisioner.read(`sys/policies/acl/${input.provisionerPolicy.name}`));
+    return data.policy === input.provisionerPolicy.document;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return false;
+    throw error;
+  } finally {
+    provisioner.close();
+  }
+}
+
+function readShares(input: Input): string[] {
+  return input.unsealShareFiles.map(readIfExists).filter((share) => share !== undefined);
+}

@@ -1,0 +1,187 @@
+/**
+ * The private CA and the certificates that it issues: EC P-256, made with @peculiar/x509.
+ */
+
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { randomUUID, webcrypto } from 'node:crypto';
+import path from 'node:path';
+import type { LeafCertificate, OperationInput } from '../config/operation-inputs';
+import { stateLayout } from '../config/state';
+import { ExternalError } from './errors';
+import { readIfExists, writeFileAtomically } from './files';
+import { noteRenewal } from './renewal';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const CA_VALIDITY_DAYS = 3650;
+/** Certificates begin a little in the past, for machines whose clock is behind. */
+const CLOCK_SKEW_MS = 5 * 60 * 1000;
+
+x509.cryptoProvider.set(webcrypto);
+
+interface Identity {
+  readonly certificate: x509.X509Certificate;
+  readonly keys: CryptoKeyPair;
+}
+
+/** Makes what is missing, renews what is due, leaves the rest as it is. */
+export async function issueCertificates(input: OperationInput<'issue-certificates'>): Promise<void> {
+  markDeployment(input);
+  const now = new Date();
+  const ca = await loadOrCreateCa(input, now);
+  const renewAfter: Date[] = [dueDate(ca.certificate)];
+  for (const leaf of input.leaves) {
+    const certificateFile = path.join(input.certificateFolder, `${leaf.name}.crt`);
+    const keyFile = path.join(input.privateKeyFolder, `${leaf.name}.key`);
+    const existing = readIfExists(certificateFile);
+    const certificate = existing === undefined ? undefined : new x509.X509Certificate(existing);
+    const reason = await reasonToIssue(certificate, leaf, ca.certificate, readIfExists(keyFile) !== undefined, now);
+    if (certificate !== undefined && reason === undefined) {
+      renewAfter.push(dueDate(certificate));
+      continue;
+    }
+    const keys = await loadOrCreateKeys(keyFile);
+    const issued = await issueLeaf(leaf, ca, keys, input.validityDays, now);
+    writeFileAtomically(certificateFile, `${issued.toString('pem')}\n`, 0o644);
+    renewAfter.push(dueDate(issued));
+    process.stderr.write(`issued the certificate ${leaf.name} (${reason ?? 'missing'})\n`);
+  }
+  const next = new Date(Math.min(...renewAfter.map((date) => date.getTime())));
+  noteRenewal(input.renewalNote, next, now);
+}
+
+/** When two thirds of a certificate's life are over. */
+export function dueDate({ notBefore, notAfter }: Pick<x509.X509Certificate, 'notBefore' | 'notAfter'>): Date {
+  return new Date(notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 3);
+}
+
+/** The first thing that a deploy makes: twin markers by which lost secrets are noticed, see config/intact-state.ts. */
+function markDeployment(input: OperationInput<'issue-certificates'>): void {
+  const state = stateLayout(input.environment, path.dirname(input.certificateFolder));
+  const existing = readIfExists(state.secret.deployment) ?? readIfExists(state.deployment);
+  const marker = existing ?? `${JSON.stringify({ id: randomUUID(), environment: input.environment })}\n`;
+  writeFileAtomically(state.secret.deployment, marker);
+  writeFileAtomically(state.deployment, marker, 0o644);
+}
+
+async function loadOrCreateCa(input: OperationInput<'issue-certificates'>, now: Date): Promise<Identity> {
+  const certificateFile = path.join(input.certificateFolder, 'ca.crt');
+  const keyFile = path.join(input.privateKeyFolder, 'ca.key');
+  const existing = readIfExists(certificateFile);
+  if (existing !== undefined) {
+    const certificate = new x509.X509Certificate(existing);
+    const keys = await loadKeys(keyFile);
+    if (keys === undefined) {
+      throw new ExternalError(`the key of the private CA is gone: ${keyFile}`, 'put the secrets folder back');
+    }
+    if (certificate.notAfter <= now) {
+      throw new ExternalError(
+        `the certificate of the private CA expired on ${certificate.notAfter.toISOString()}: ${certificateFile}`,
+        'a new CA must reach every client; remove both files to have one made, then give clients the new ca.crt',
+      );
+    }
+    return { certificate, keys };
+  }
+  const keys = await loadOrCreateKeys(keyFile);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=encrypted-backup-storage ${input.environment} CA`,
+    serialNumber: serialNumber(),
+    notBefore: new Date(now.getTime() - CLOCK_SKEW_MS),
+    notAfter: new Date(now.getTime() + CA_VALIDITY_DAYS * DAY_MS),
+    signingAlgorithm: ALGORITHM,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  writeFileAtomically(certificateFile, `${certificate.toString('pem')}\n`, 0o644);
+  process.stderr.write('made the private CA\n');
+  return { certificate, keys };
+}
+
+async function issueLeaf(
+  leaf: LeafCertificate,
+  ca: Identity,
+  keys: CryptoKeyPair,
+  validityDays: number,
+  now: Date,
+): Promise<x509.X509Certificate> {
+  const names = [
+    ...leaf.dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ...leaf.ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  const end = Math.min(now.getTime() + validityDays * DAY_MS, ca.certificate.notAfter.getTime());
+  return x509.X509CertificateGenerator.create({
+    subject: `CN=${leaf.name}`,
+    issuer: ca.certificate.subject,
+    serialNumber: serialNumber(),
+    notBefore: new Date(now.getTime() - CLOCK_SKEW_MS),
+    notAfter: new Date(end),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: ca.keys.privateKey,
+    extensions: [
+      // KES takes a certificate that may be a CA for no client at all (minio/kes v0.24.0, auth.go)
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([
+        leaf.usage === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
+      ]),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(ca.certificate),
+      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
+    ],
+  });
+}
+
+/** Why a certificate must be issued anew, or undefined if it may stay. */
+async function reasonToIssue(
+  certificate: x509.X509Certificate | undefined,
+  leaf: LeafCertificate,
+  ca: x509.X509Certificate,
+  hasKey: boolean,
+  now: Date,
+): Promise<string | undefined> {
+  if (certificate === undefined) return 'missing';
+  if (!hasKey) return 'its key is missing';
+  if (now >= dueDate(certificate)) return 'two thirds of its life are over';
+  if (!(await certificate.verify({ publicKey: ca.publicKey, signatureOnly: true }))) return 'another CA issued it';
+  const wanted = [...leaf.dnsNames, ...leaf.ipAddresses].sort().join(',');
+  const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+  const has = names
+    .map(({ value }) => value)
+    .sort()
+    .join(',');
+  return wanted === has ? undefined : 'its names changed';
+}
+
+async function loadOrCreateKeys(file: string): Promise<CryptoKeyPair> {
+  const existing = await loadKeys(file);
+  if (existing !== undefined) return existing;
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const der = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+  writeFileAtomically(file, `${x509.PemConverter.encode(der, x509.PemConverter.PrivateKeyTag)}\n`);
+  return keys;
+}
+
+async function loadKeys(file: string): Promise<CryptoKeyPair | undefined> {
+  const pem = readIfExists(file);
+  if (pem === undefined) return undefined;
+  const [der] = x509.PemConverter.decode(pem);
+  if (der === undefined) throw new ExternalError(`${file} holds no private key`);
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, true, ['sign']);
+  const { kty, crv, x, y } = await webcrypto.subtle.exportKey('jwk', privateKey);
+  const publicJwk = Object.fromEntries(Object.entries({ kty, crv, x, y }).filter(([, value]) => value !== undefined));
+  const publicKey = await webcrypto.subtle.importKey('jwk', publicJwk, ALGORITHM, true, ['verify']);
+  return { privateKey, publicKey };
+}
+
+/** 128 random bits; positive, as RFC 5280 wants it. */
+function serialNumber(): string {
+  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = (bytes[0] ?? 0) & 0x7f || 0x01;
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import type { OperationInput, TlsEndpoint } from '../config/operation-inputs';
+import { containerLogs, dockerEngine } from './docker';
+import { ExternalError } from './errors';
+import { GiveUp, NotYet, waitFor } from './wait';
+
+/** Sends the signal that makes a program read its files again, and waits until it shows that it did. */
+export async function reloadContainer(input: OperationInput<'reload-container'>): Promise<void> {
+  const docker = dockerEngine(input.dockerHost);
+  const container = docker.getContainer(input.container);
+  const { proof } = input;
+  const before = Math.floor(Date.now() / 1000);
+  const wait = {
+    what: `${input.container} to read its files again`,
+    timeoutMs: 90_000,
+    hint: `docker logs ${input.container}`,
+  };
+
+  if (proof.kind === 'certificate') {
+    await waitFor({ ...wait, what: `${input.container} to answer` }, () => servedCertificate(proof.endpoint));
+    await container.kill({ signal: input.signal });
+    const expected = new X509Certificate(readFileSync(proof.certificateFile)).fingerprint256;
+    await waitFor(wait, async () => {
+      const served = await servedCertificate(proof.endpoint);
+      return served === expected ? true : new NotYet(`it serves the certificate ${served}, not ${expected}`);
+    });
+    return;
+  }
+
+  let signalled = false;
+  await waitFor(wait, async () => {
+    const { State } = await container.inspect();
+    if (!State.Running || State.Restarting) return new NotYet(`it is ${State.Status} (exit code ${State.ExitCode})`);
+    if (!signalled) {
+      // a program that just starts would die of the signal: it must have installed its handler
+      const log = await containerLogs(container, 0);
+      if (log.trim() === '') return new NotYet('it has logged nothing yet');
+      await container.kill({ signal: input.signal });
+      signalled = true;
+    }
+    const log = await containerLogs(container, before);
+    if (log.includes(proof.success)) return true;
+    const failure = log.split('\n').find((line) => proof.failures.some((text) => line.includes(text)));
+    if (failure === undefined) return new NotYet(lastLine(log));
+    throw new GiveUp(
+      new ExternalError(
+        `${input.container} could not read its files again and goes on with the old ones: ${failure.trim()}`,
+        `docker logs ${input.container}`,
+      ),
+    );
+  });
+}
+
+async function servedCertificate(endpoint: TlsEndpoint): Promise<string> {
+  const { hostname, port } = new URL(endpoint.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(
+      {
+        host: hostname,
+        port: Number(port),
+        ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+        timeout: 5_000,
+      },
+      () => {
+        resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');
+        socket.end();
+      },
+    );
+    socket.on('timeout', () => socket.destroy(new Error(`no answer from ${endpoint.url} in time`)));
+    socket.on('error', reject);
+  });
+}
+
+function lastLine(log: string): string {
+  return log.trimEnd().split('\n').at(-1) ?? 'nothing in its log';
+}

@@ -1,0 +1,44 @@
+import { loadEnvironment } from '../config/load';
+import type { OperationInput } from '../config/operation-inputs';
+import { checkEnvironment } from './checks/check-environment';
+import { describeCounts, describeResult, type Report, writeReport } from './checks/report';
+import { ExternalError } from './errors';
+
+/** Runs the post-deploy checks, writes their report and fails when one of them did not pass. */
+export async function runChecks(input: OperationInput<'run-checks'>): Promise<void> {
+  const loaded = loadEnvironment(input.environmentFile);
+  const report = await untilInterrupted((signal) =>
+    checkEnvironment(loaded, {
+      signal,
+      onResult: (result) => process.stderr.write(`${describeResult(result)}\n`),
+    }),
+  );
+  const file = writeReport(loaded.state.reports, report);
+  if (report.outcome !== 'passed') throw failureOf(report, file);
+}
+
+/** Everything that did not pass, in one error: Terraform shows the end of what an operation prints. */
+function failureOf(report: Report, file: string): ExternalError {
+  const lines = report.results
+    .filter(({ status }) => status === 'failed' || status === 'could-not-check')
+    .map(({ id, status, message = '' }) => `  ${id}: ${status === 'failed' ? '' : 'could not check: '}${message}`);
+  const fixes = new Set(report.results.flatMap(({ status, fix }) => (status === 'failed' && fix ? [fix] : [])));
+  return new ExternalError(
+    [`the deployment did not pass its checks (${describeCounts(report)}):`, ...lines].join('\n'),
+    [...fixes, `the whole report: ${file}; again: ./scripts/check ${report.environment}`].join('\n      '),
+  );
+}
+
+/** Gives `action` a signal that SIGINT and SIGTERM abort, so that it can take back what it began. */
+async function untilInterrupted<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interruption = new AbortController();
+  const interrupt = (name: NodeJS.Signals): void => {
+    interruption.abort(new ExternalError(`the checks were interrupted by ${name}`));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    return await action(interruption.signal);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Runs one operation by name, as a `local-exec` of a stack does: the input is JSON in `EBS_OPERATION_INPUT`, progress
+ * goes to stderr, and a failure ends with exit code 1 and says what to do.
+ */
+import { z } from 'zod';
+import { type OperationInput, operationInputs, type OperationName } from '../config/operation-inputs';
+import { UsageError } from './errors';
+import { printError } from './print-error';
+
+type Operations = { readonly [N in OperationName]: () => Promise<(input: OperationInput<N>) => Promise<void>> };
+
+/** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
+const operations: Operations = {
+  'issue-certificates': async () => (await import('./issue-certificates.js')).issueCertificates,
+  'create-root-credentials': async () => (await import('./create-root-credentials.js')).createRootCredentials,
+  'initialize-vault': async () => (await import('./initialize-vault.js')).initializeVault,
+  'write-kes-configuration': async () => (await import('./write-kes-configuration.js')).writeKesConfiguration,
+  'reload-container': async () => (await import('./reload-container.js')).reloadContainer,
+  'create-master-keys': async () => (await import('./create-master-keys.js')).createMasterKeys,
+  'provision-buckets': async () => (await import('./provision-buckets.js')).provisionBuckets,
+  'run-checks': async () => (await import('./run-checks.js')).runChecks,
+};
+
+async function run(name: OperationName, rawInput: string): Promise<void> {
+  const parsed = operationInputs[name].safeParse(JSON.parse(rawInput));
+  if (!parsed.success) throw new Error(`input of ${name}: ${z.prettifyError(parsed.error)}`);
+  // the table above pairs every operation with its own input; TypeScript cannot follow the name through both
+  const operation = (await operations[name]()) as (input: unknown) => Promise<void>;
+  await operation(parsed.data);
+}
+
+const [name = ''] = process.argv.slice(2);
+const input = process.env.EBS_OPERATION_INPUT;
+Promise.resolve()
+  .then(async () => {
+    if (!(name in operations) || input === undefined) {
+      throw new UsageError(
+        `operations/run must be called with an operation and EBS_OPERATION_INPUT, got: ${name || 'nothing'}`,
+        `operations are ${Object.keys(operations).join(', ')}`,
+      );
+    }
+    await run(name as OperationName, input);
+  })
+  .then(
+    () => process.exit(0),
+    (error: unknown) => process.exit(printError(error)),
+  );

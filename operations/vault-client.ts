@@ -1,0 +1,130 @@
+/** The part of Vault's HTTP API that the operations use. */
+import { z } from 'zod';
+import type { TlsEndpoint } from '../config/operation-inputs';
+import { ExternalError } from './errors';
+import { HttpClient, type HttpRequest, type HttpResponse } from './http';
+
+const sealStatus = z.object({ initialized: z.boolean(), sealed: z.boolean(), t: z.number(), n: z.number() });
+export type SealStatus = z.infer<typeof sealStatus>;
+
+const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
+const errorBody = z.object({ errors: z.array(z.string()) });
+const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
+
+/** Vault refused or failed. */
+export class VaultError extends ExternalError {
+  readonly status: number;
+
+  constructor(request: HttpRequest, response: HttpResponse, host: string) {
+    super(`Vault at ${host}: ${request.method} ${request.path}: ${errorText(response)} (HTTP ${response.status})`);
+    this.status = response.status;
+  }
+}
+
+/** One Vault server, with or without a token. The token travels in a header and is never logged. */
+export class VaultClient {
+  private readonly http: HttpClient;
+  private readonly endpoint: TlsEndpoint & { readonly namespace?: string | undefined };
+  private readonly token: string | undefined;
+
+  constructor(endpoint: TlsEndpoint & { readonly namespace?: string | undefined }, token?: string) {
+    this.endpoint = endpoint;
+    this.token = token;
+    this.http = new HttpClient(endpoint);
+  }
+
+  /** The same server with a token. */
+  withToken(token: string): VaultClient {
+    return new VaultClient(this.endpoint, token);
+  }
+
+  async sealStatus(): Promise<SealStatus> {
+    return sealStatus.parse(await this.call({ method: 'GET', path: '/v1/sys/seal-status' }));
+  }
+
+  /** Whether this node answers requests: 200 of `sys/health`, unsealed and active. */
+  async health(): Promise<number> {
+    return (await this.http.send({ method: 'GET', path: '/v1/sys/health' })).status;
+  }
+
+  /** @returns unseal shares (hex) and the root token */
+  async initialize(shares: number, threshold: number): Promise<{ shares: string[]; rootToken: string }> {
+    const result = initialization.parse(
+      await this.call({
+        method: 'PUT',
+        path: '/v1/sys/init',
+        json: { secret_shares: shares, secret_threshold: threshold },
+        timeoutMs: 60_000,
+      }),
+    );
+    return { shares: result.keys, rootToken: result.root_token };
+  }
+
+  async unseal(share: string): Promise<SealStatus> {
+    return sealStatus.parse(await this.call({ method: 'PUT', path: '/v1/sys/unseal', json: { key: share } }));
+  }
+
+  /** Writes and returns the `data`, `auth` or whole of the answer as it is. */
+  async write(path: string, json: unknown = {}): Promise<unknown> {
+    return this.call({ method: 'PUT', path: `/v1/${path}`, json });
+  }
+
+  async read(path: string): Promise<unknown> {
+    return this.call({ method: 'GET', path: `/v1/${path}` });
+  }
+
+  /** The status of a request that may well be refused. */
+  async probe(method: HttpRequest['method'], path: string, json?: unknown): Promise<number> {
+    return (await this.send({ method, path: `/v1/${path}`, ...(json === undefined ? {} : { json }) })).status;
+  }
+
+  /**
+   * Makes a new root token with the unseal shares (`sys/generate-root`): the way back in when every other token is
+   * gone. The caller revokes it.
+   */
+  async generateRootToken(shares: readonly string[]): Promise<string> {
+    await this.call({ method: 'DELETE', path: '/v1/sys/generate-root/attempt' });
+    const attempt = generateRoot.parse(await this.write('sys/generate-root/attempt'));
+    if (attempt.otp === undefined) throw new Error('Vault started sys/generate-root without a one-time password');
+    for (const key of shares) {
+      const progress = generateRoot.parse(await this.write('sys/generate-root/update', { key, nonce: attempt.nonce }));
+      if (progress.encoded_token !== undefined && progress.encoded_token !== '') {
+        const encoded = Buffer.from(progress.encoded_token, 'base64');
+        const otp = Buffer.from(attempt.otp);
+        return Buffer.from(encoded.map((byte, index) => byte ^ (otp[index] ?? 0))).toString('utf8');
+      }
+    }
+    throw new ExternalError('the unseal shares at hand are too few to make a root token', 'provide more shares');
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  private async call(request: HttpRequest): Promise<unknown> {
+    const response = await this.send(request);
+    if (response.status < 200 || response.status > 299) {
+      throw new VaultError(request, response, new URL(this.endpoint.url).host);
+    }
+    return response.text === '' ? {} : (JSON.parse(response.text) as unknown);
+  }
+
+  private async send(request: HttpRequest): Promise<HttpResponse> {
+    return this.http.send({
+      ...request,
+      headers: {
+        'x-vault-request': 'true',
+        ...(this.token === undefined ? {} : { 'x-vault-token': this.token }),
+        ...(this.endpoint.namespace === undefined ? {} : { 'x-vault-namespace': this.endpoint.namespace }),
+      },
+    });
+  }
+}
+
+function errorText(response: HttpResponse): string {
+  try {
+    return errorBody.parse(JSON.parse(response.text)).errors.join('; ') || 'no reason given';
+  } catch {
+    return response.text.slice(0, 200);
+  }
+}
