@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileHash, renewalGeneration } from '../../constructs/expressions';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { planned, terraformIsThere } from '../helpers/terraform';
+
+describe('as text', () => {
+  test('fileHash looks at the file when the plan is made', () => {
+    expect(fileHash('/s/a.crt')).toBe('${fileexists("/s/a.crt") ? filesha256("/s/a.crt") : "absent"}');
+  });
+
+  test('renewalGeneration asks the clock of the plan', () => {
+    expect(renewalGeneration('/s/note.json')).toBe(
+      '${fileexists("/s/note.json") ? tostring(jsondecode(file("/s/note.json")).generation + ' +
+        '(timecmp(plantimestamp(), jsondecode(file("/s/note.json")).renewAfter) >= 0 ? 1 : 0)) : "1"}',
+    );
+  });
+});
+
+(terraformIsThere ? describe : describe.skip)('in a real plan', () => {
+  const folder = useTemporaryFolder();
+
+  test('mean what their tables say', () => {
+    // GIVEN
+    const file = (name: string, content: string): string => {
+      writeFileSync(path.join(folder(), name), content);
+      return path.join(folder(), name);
+    };
+    const note = (generation: number, days: number): string =>
+      file(
+        `note-${generation}-${days}.json`,
+        JSON.stringify({ generation, renewAfter: new Date(Date.now() + days * 86_400_000).toISOString() }),
+      );
+
+    // WHEN
+    const values = planned(folder(), {
+      hash: fileHash(file('a "quoted" name', 'content')),
+      hashOfBytes: fileHash(file('binary', '\u0000\u00ff')),
+      hashOfNothing: fileHash(path.join(folder(), 'none')),
+      first: renewalGeneration(path.join(folder(), 'none')),
+      notDue: renewalGeneration(note(3, 1)),
+      due: renewalGeneration(note(3, -1)),
+      longDue: renewalGeneration(note(41, -400)),
+    });
+
+    // THEN
+    const sha256 = (content: string) => createHash('sha256').update(content).digest('hex');
+    expect(values).toEqual({
+      hash: sha256('content'),
+      hashOfBytes: sha256('\u0000\u00ff'),
+      hashOfNothing: 'absent',
+      first: '1',
+      notDue: '3',
+      due: '4',
+      longDue: '42',
+    });
+  });
+});

@@ -1,0 +1,101 @@
+import { TerraformOutput } from 'cdktf';
+import { Operation } from '../../constructs/operation';
+import { newStack, synth } from '../helpers/synth';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { planned, terraformIsThere } from '../helpers/terraform';
+
+const folder = useTemporaryFolder();
+const RUNNER = { command: "'/project/operations/run'" };
+
+test('an operation with minimal properties runs when it is created and when its input changes', () => {
+  // GIVEN
+  const stack = newStack();
+  const input = { configEnvFile: '/state/secrets/config.env', rootFile: '/state/secrets/root.json' };
+
+  // WHEN
+  new Operation(stack, 'Root', { runner: RUNNER, operation: 'create-root-credentials', input });
+
+  // THEN
+  expect(synth(stack).operation('create-root-credentials')).toEqual({
+    command: "'/project/operations/run' create-root-credentials",
+    input,
+    triggers: {},
+    dependsOn: [],
+  });
+});
+
+test('an operation with maximal properties runs again for its triggers and when its renewal is due', () => {
+  // GIVEN
+  const stack = newStack();
+  const first = new Operation(stack, 'First', {
+    runner: RUNNER,
+    operation: 'create-root-credentials',
+    input: { configEnvFile: '/a', rootFile: '/b' },
+  });
+
+  // WHEN
+  new Operation(stack, 'Second', {
+    runner: RUNNER,
+    operation: 'run-checks',
+    input: { environmentFile: '/e/local.yaml' },
+    triggers: { first: first.runId },
+    renewalNote: '/state/note.json',
+    dependsOn: [first.dependable],
+  });
+
+  // THEN
+  const { triggers, dependsOn } = synth(stack).operation('run-checks');
+  expect(triggers.first).toMatch(/^\$\{terraform_data\.First_.*\.id\}$/);
+  expect(triggers.generation).toContain('jsondecode(file("/state/note.json")).generation');
+  expect(dependsOn).toEqual([expect.stringMatching(/^terraform_data\.First/)]);
+});
+
+(terraformIsThere ? test : test.skip)('what an operation is told is text to Terraform, whatever is in it', () => {
+  // GIVEN
+  const stack = newStack();
+  const environmentFile = '/e/${path.root} %{ if true }"quoted"\\back\n${}é.yaml';
+
+  // WHEN
+  new Operation(stack, 'Checks', { runner: RUNNER, operation: 'run-checks', input: { environmentFile } });
+
+  // THEN
+  const { input } = synth(stack).resource('terraform_data').triggers_replace as Record<string, string>;
+  const told = planned(folder(), { input: input ?? '' });
+  expect(JSON.parse(String(told.input))).toEqual({ environmentFile });
+});
+
+test('settings that are not there are not passed', () => {
+  // GIVEN
+  const stack = newStack();
+
+  // WHEN
+  new Operation(stack, 'Buckets', {
+    runner: RUNNER,
+    operation: 'provision-buckets',
+    input: { endpoint: { url: 'https://s3', caFile: undefined }, region: 'r', rootFile: '/r', buckets: [] },
+  });
+
+  // THEN
+  expect(synth(stack).operation('provision-buckets').input).toEqual({
+    endpoint: { url: 'https://s3' },
+    region: 'r',
+    rootFile: '/r',
+    buckets: [],
+  });
+});
+
+test('each run has an id of its own, for whoever must follow it', () => {
+  // GIVEN
+  const stack = newStack();
+  const operation = new Operation(stack, 'Checks', {
+    runner: RUNNER,
+    operation: 'run-checks',
+    input: { environmentFile: '/e' },
+  });
+
+  // WHEN
+  new TerraformOutput(stack, 'run', { value: operation.runId, staticId: true });
+
+  // THEN
+  expect(synth(stack).output('run').value).toMatch(/^\$\{terraform_data\.Checks_.*\.id\}$/);
+});

@@ -1,0 +1,116 @@
+import { App, Testing, TerraformStack } from 'cdktf';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** A resource, data source or provider as Terraform reads it, with snake_case attributes. */
+export type Block = Readonly<Record<string, unknown>>;
+
+/** An operation as a stack names it. */
+export interface DeclaredOperation {
+  readonly command: string;
+  readonly input: Block;
+  /** What makes it run again, besides its input. */
+  readonly triggers: Readonly<Record<string, string>>;
+  readonly dependsOn: readonly string[];
+}
+
+/** What a stack became. */
+export class Synthesized {
+  readonly json: Block;
+  /** The text that Terraform reads. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+    this.json = JSON.parse(text) as Block;
+  }
+
+  /** Every resource of a type, by its id in Terraform. */
+  resources(type: string): Readonly<Record<string, Block>> {
+    return (block(this.json.resource)[type] ?? {}) as Readonly<Record<string, Block>>;
+  }
+
+  /** The resource of a type whose id begins like that, or the only one. */
+  resource(type: string, id = ''): Block {
+    const found = Object.entries(this.resources(type)).filter(([name]) => name.startsWith(id));
+    const [first] = found;
+    if (first === undefined || found.length > 1) {
+      throw new Error(`${found.length} resources of type ${type} are called ${id}…, expected one`);
+    }
+    return first[1];
+  }
+
+  /** The operations of the stack, by the end of their command. */
+  operation(name: string): DeclaredOperation {
+    const found = Object.values(this.resources('terraform_data')).filter((data) => command(data).endsWith(` ${name}`));
+    const [data] = found;
+    if (data === undefined || found.length > 1) throw new Error(`${found.length} operations ${name}, expected one`);
+    const { input, ...triggers } = data.triggers_replace as Record<string, string>;
+    const passed = localExec(data).environment as Record<string, string>;
+    // an operation runs again exactly when what it is told changes
+    expect(passed).toEqual({ EBS_OPERATION_INPUT: input });
+    return {
+      command: command(data),
+      input: JSON.parse(unescaped(input ?? '')) as Block,
+      triggers,
+      dependsOn: (data.depends_on ?? []) as string[],
+    };
+  }
+
+  output(name: string): Block {
+    return block(block(this.json.output)[name]);
+  }
+
+  provider(name: string): Block {
+    const [provider] = block(this.json.provider)[name] as Block[];
+    return provider ?? {};
+  }
+}
+
+/** A stack to declare something in. */
+export function newStack(): TerraformStack {
+  return new TerraformStack(Testing.app(), 'stack');
+}
+
+/** Synthesizes one stack, once. */
+export function synth(stack: TerraformStack): Synthesized {
+  return new Synthesized(Testing.synth(stack));
+}
+
+/** An app that writes into a temporary folder. */
+export function newApp(): App {
+  return Testing.app({ outdir: mkdtempSync(path.join(tmpdir(), 'ebs-synth-')) });
+}
+
+/** Synthesizes a whole app as `cdktf synth` does, validations included: the stacks by their name. */
+export function synthApp(app: App): Readonly<Record<string, Synthesized>> {
+  app.synth();
+  const { stacks } = JSON.parse(readFileSync(path.join(app.outdir, 'manifest.json'), 'utf8')) as {
+    stacks: Record<string, { synthesizedStackPath: string }>;
+  };
+  return Object.fromEntries(
+    Object.entries(stacks).map(([name, { synthesizedStackPath }]) => [
+      name,
+      new Synthesized(readFileSync(path.join(app.outdir, synthesizedStackPath), 'utf8')),
+    ]),
+  );
+}
+
+function block(value: unknown): Block {
+  return (value ?? {}) as Block;
+}
+
+function localExec(data: Block): Block {
+  const [provisioner] = (data.provisioner ?? []) as Block[];
+  return block(provisioner?.['local-exec']);
+}
+
+function command(data: Block): string {
+  return String(localExec(data).command);
+}
+
+/** What Terraform makes of a template without expressions. */
+function unescaped(template: string): string {
+  return template.replaceAll('$${', '${').replaceAll('%%{', '%{');
+}
