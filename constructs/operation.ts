@@ -71,5 +71,6 @@ export class Operation<N extends OperationName> extends Construct {
 
 /** Text that Terraform takes as it is. */
 function literal(text: string): string {
-  return text.replaceAll('${', '$${').replaceAll('%{', '%%{');
+  // a function, because `$$` in a replacement text means `$`
+  return text.replaceAll('${', () => '$${').replaceAll('%{', '%%{');
 }
