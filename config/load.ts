@@ -97,7 +97,7 @@ function crossFieldIssues(
   raw: unknown,
 ): z.core.$ZodIssue[] {
   const found = all.some(isCrossField) ? all : (environmentSchema.safeParse(without(single, raw)).error?.issues ?? []);
-  const wrong = new Set(single.map((issue) => issue.path.join('.')));
+  const wrong = new Set(single.filter(({ code }) => code !== 'unrecognized_keys').map((issue) => issue.path.join('.')));
   return found
     .filter(isCrossField)
     .filter((issue) => !wrong.has(issue.path.join('.')) && !wrong.has(String(issue.params?.other)));

@@ -295,6 +295,19 @@ allowDataLoss: y
   ]);
 });
 
+test('a rule about two settings is silent when one of them is wrong by itself', () => {
+  expect(problemsOf('name: x\nvault: { mode: embedded, shares: 11, threshold: 2 }')).toEqual([
+    'vault.shares: must be at most 10, got: 11.',
+  ]);
+});
+
+test('an unknown setting silences no rule', () => {
+  expect(problemsOf('name: x\nfoo: 1\nkes: { cache: { any: 0s } }')).toEqual([
+    'foo: is not a setting. Remove it, or correct its spelling.',
+    expect.stringMatching(/^kes\.cache\.any: must be longer than 0s/),
+  ]);
+});
+
 test('one problem is not called problems', () => {
   expect(thrownBy(() => parseEnvironment('', 'prod.yaml')).message).toBe(
     'prod.yaml has a problem:\n  name: must be a string, got nothing.',
