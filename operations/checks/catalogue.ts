@@ -1,0 +1,33 @@
+/** Every check there is, in the order in which they are reported. */
+import { UsageError } from '../errors';
+import { atRestChecks } from './at-rest';
+import type { Check } from './check';
+import { declaredChecks } from './declared';
+import { keyChecks } from './keys';
+import { refusals } from './refusals';
+import { roundTrips } from './round-trips';
+
+export const catalogue: readonly Check[] = [
+  ...keyChecks,
+  ...declaredChecks,
+  ...roundTrips,
+  ...atRestChecks,
+  ...refusals,
+];
+
+/**
+ * The checks with these ids, in the order of the catalogue.
+ *
+ * @throws UsageError that lists the known ids if one is unknown
+ */
+export function selectChecks(ids: readonly string[]): readonly Check[] {
+  const known = catalogue.map(({ id }) => id);
+  const unknown = ids.filter((id) => !known.includes(id));
+  if (unknown.length > 0) {
+    throw new UsageError(
+      `${unknown.length === 1 ? 'there is no check' : 'there are no checks'} ${unknown.join(', ')}`,
+      `the checks are ${known.join(', ')}`,
+    );
+  }
+  return catalogue.filter(({ id }) => ids.includes(id));
+}

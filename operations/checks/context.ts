@@ -1,0 +1,166 @@
+/** Opens what the checks look at a deployment with, and takes everything back afterwards. */
+import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { LoadedEnvironment } from '../../config/load';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { ExternalError, messageOf } from '../errors';
+import { HttpClient } from '../http';
+import { KesClient } from '../kes-client';
+import { readCredentials, s3Client } from '../s3-client';
+import type { CheckContext } from './check';
+import { createScratchBucket, deleteScratchBucket, leftoverBuckets, scratchBucketName } from './scratch-bucket';
+
+/** The client certificate of KES that may use every master key: stacks/foundation-stack.ts, LEAVES. */
+const KEY_PROVER = 'key-prover';
+
+/**
+ * Calls `use` with a context that exists only as long as the call.
+ *
+ * @param signal ends every S3 request of the checks when it is aborted; the bucket is deleted all the same
+ * @throws ExternalError if there is nothing that could be checked: not deployed, not reachable, not let in
+ */
+export async function withContext<T>(
+  loaded: LoadedEnvironment,
+  signal: AbortSignal | undefined,
+  use: (context: CheckContext) => Promise<T>,
+): Promise<T> {
+  const { environment, state } = loaded;
+  const kesFiles = {
+    certificateFile: path.join(state.tls, `${KEY_PROVER}.crt`),
+    privateKeyFile: path.join(state.secret.tls, `${KEY_PROVER}.key`),
+  };
+  requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
+  const endpoint = (port: number): TlsEndpoint => ({
+    url: `https://${reachable(environment.docker.publishAddress)}:${port}`,
+    caFile: state.caCertificate,
+  });
+  const s3Endpoint = endpoint(environment.minio.port);
+  const credentials = readCredentials(state.secret.minioRoot);
+  const newClient = (): S3Client => s3Client({ endpoint: s3Endpoint, region: environment.minio.region, credentials });
+
+  const keeper = newClient();
+  const s3 = newClient();
+  const minio = new HttpClient(s3Endpoint);
+  const kes = new KesClient({ ...endpoint(environment.kes.port), ...kesFiles });
+  if (signal !== undefined) endWith(s3, signal);
+  try {
+    return await withBucket(keeper, loaded, s3Endpoint, async (bucket) => {
+      const parts = { loaded, s3Endpoint, s3, minio, kes, readDrive: driveReader(loaded) };
+      return use(Object.defineProperty(parts, 'bucket', { get: bucket }) as typeof parts & { bucket: string });
+    });
+  } finally {
+    s3.destroy();
+    keeper.destroy();
+    minio.close();
+    kes.close();
+  }
+}
+
+/** Makes the bucket of the run, and deletes it whatever happens. */
+async function withBucket<T>(
+  keeper: S3Client,
+  loaded: LoadedEnvironment,
+  endpoint: TlsEndpoint,
+  use: (bucket: () => string) => Promise<T>,
+): Promise<T> {
+  const name = scratchBucketName();
+  let problem: Error | undefined;
+  try {
+    const declared = loaded.environment.buckets.map((bucket) => bucket.name);
+    for (const leftover of await leftoverBuckets(keeper, declared)) await deleteScratchBucket(keeper, leftover);
+    await createScratchBucket(keeper, name);
+  } catch (error) {
+    problem = unreachable(error, endpoint, loaded);
+  }
+  try {
+    return await use(() => {
+      if (problem !== undefined) throw problem;
+      return name;
+    });
+  } finally {
+    await deleteScratchBucket(keeper, name).catch((error: unknown) => {
+      if (problem !== undefined) return;
+      process.stderr.write(
+        `warning: the bucket ${name} of the checks could not be deleted: ${messageOf(error)}; a later run will do it\n`,
+      );
+    });
+  }
+}
+
+function requireDeployed({ environment }: LoadedEnvironment, files: readonly string[]): void {
+  const missing = files.find((file) => !existsSync(file));
+  if (missing === undefined) return;
+  throw new ExternalError(
+    `environment ${environment.name} is not deployed: there is no ${missing}`,
+    `deploy it with: ./scripts/up ${environment.name}`,
+  );
+}
+
+/**
+ * What went wrong when the bucket was to be made: returned if checks can still find out more, thrown if not.
+ *
+ * @throws ExternalError if every check would only run into the same
+ */
+function unreachable(error: unknown, { url }: TlsEndpoint, { environment, state }: LoadedEnvironment): Error {
+  if (!(error instanceof S3ServiceException)) {
+    const { code } = error as NodeJS.ErrnoException;
+    // verification of the certificate has a check of its own, whose message is better
+    if (code !== undefined && (error as NodeJS.ErrnoException).errno === undefined && code !== 'ECONNRESET') {
+      return new Error(`the S3 API at ${url} cannot be used: ${messageOf(error)}`, { cause: error });
+    }
+    throw new ExternalError(
+      `the S3 API at ${url} cannot be reached: ${messageOf(error) || String(code)}`,
+      `see \`docker ps --filter name=ebs-${environment.name}-\`; deploy with ./scripts/up ${environment.name}`,
+      { cause: error },
+    );
+  }
+  if (['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'AccessDenied'].includes(error.name)) {
+    throw new ExternalError(
+      `MinIO at ${url} does not accept the root credentials of ${state.secret.minioRoot}: ${error.name}`,
+      'another deployment answers on this port, or the file is not the one that was deployed',
+      { cause: error },
+    );
+  }
+  if (error.name === 'RequestTimeTooSkewed') {
+    throw new ExternalError(
+      `the clocks of this machine and of MinIO at ${url} differ by more than 15 minutes`,
+      'set both by NTP',
+      { cause: error },
+    );
+  }
+  return new Error(`a bucket for the checks could not be made: ${error.name}: ${error.message}`, { cause: error });
+}
+
+/** Where a port that is published on an address is reached. */
+function reachable(publishAddress: string): string {
+  return publishAddress === '0.0.0.0' ? '127.0.0.1' : publishAddress;
+}
+
+/** Ends the requests of a client with the signal, and lets it begin no other. */
+function endWith(s3: S3Client, signal: AbortSignal): void {
+  s3.middlewareStack.add(
+    (next) => (args) => {
+      signal.throwIfAborted();
+      return next(args);
+    },
+    // after the middleware that tries again, so that every try asks
+    { step: 'finalizeRequest', priority: 'low', name: 'endWithTheRun' },
+  );
+  signal.addEventListener(
+    'abort',
+    () => {
+      s3.destroy();
+    },
+    { once: true },
+  );
+}
+
+function driveReader({ environment }: LoadedEnvironment): CheckContext['readDrive'] {
+  return async (folder) => {
+    // loading it takes longer than most checks run
+    const { dockerEngine } = await import('../docker.js');
+    const container = dockerEngine(environment.docker.host).getContainer(`ebs-${environment.name}-minio`);
+    return container.getArchive({ path: folder });
+  };
+}

@@ -1,0 +1,89 @@
+/** What was declared against what is there. */
+import {
+  GetBucketEncryptionCommand,
+  GetBucketVersioningCommand,
+  GetObjectLockConfigurationCommand,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
+import type { BucketSettings } from '../../config/environment';
+import { type Check, CheckFailure, type Evidence } from './check';
+import { answered, keyName } from './objects';
+
+const bucketDefaultEncryption: Check = {
+  id: 'bucket-default-encryption',
+  title: 'Every declared bucket has its encryption, versioning and object lock',
+  proves: 'Each declared bucket exists, and its default encryption, versioning and object lock are those declared.',
+  doesNotProve: 'That objects which were written before the default encryption was set are encrypted.',
+  severity: 'high',
+  skipReason: ({ buckets }) => (buckets.length === 0 ? 'the environment declares no bucket' : undefined),
+  run: async ({ loaded, s3 }) => {
+    const { environment } = loaded;
+    const seen: Record<string, Evidence> = {};
+    const problems: string[] = [];
+    for (const bucket of environment.buckets) {
+      const reading = settingsOf(s3, bucket.name);
+      const actual = await answered(environment.name, `reading the settings of bucket ${bucket.name}`, reading);
+      seen[bucket.name] = { ...actual };
+      const expected = declaredSettings(bucket);
+      for (const name of ['encryption', 'versioning', 'objectLock'] as const) {
+        if (actual[name] === expected[name]) continue;
+        problems.push(`bucket ${bucket.name}: ${LABELS[name]} is ${actual[name]}, declared ${expected[name]}`);
+      }
+    }
+    if (problems.length > 0) {
+      throw new CheckFailure(
+        problems.join('; '),
+        'somebody changed it by hand: set it back with mc, or change the environment file; then `npx cdktf deploy`',
+        seen,
+      );
+    }
+    return seen;
+  },
+};
+
+/** In the order in which they are reported. */
+export const declaredChecks: readonly Check[] = [bucketDefaultEncryption];
+
+const LABELS = { encryption: 'default encryption', versioning: 'versioning', objectLock: 'object lock' } as const;
+
+interface Settings {
+  readonly encryption: string;
+  readonly versioning: string;
+  readonly objectLock: string;
+}
+
+function declaredSettings({ encryption, versioning, objectLock }: BucketSettings): Settings {
+  return {
+    encryption: encryption.type === 'sse-s3' ? 'AES256' : `aws:kms under ${encryption.key}`,
+    versioning: versioning ? 'on' : 'off',
+    objectLock: objectLock ? 'on' : 'off',
+  };
+}
+
+async function settingsOf(s3: S3Client, Bucket: string): Promise<Settings> {
+  const [encryption, versioning, lock] = await Promise.all([
+    unlessNone(s3.send(new GetBucketEncryptionCommand({ Bucket })), 'ServerSideEncryptionConfigurationNotFoundError'),
+    s3.send(new GetBucketVersioningCommand({ Bucket })),
+    unlessNone(s3.send(new GetObjectLockConfigurationCommand({ Bucket })), 'ObjectLockConfigurationNotFoundError'),
+  ]);
+  const rule = encryption?.ServerSideEncryptionConfiguration?.Rules?.[0]?.ApplyServerSideEncryptionByDefault;
+  return {
+    encryption:
+      rule?.SSEAlgorithm === 'aws:kms'
+        ? `aws:kms under ${keyName(rule.KMSMasterKeyID) ?? 'no key'}`
+        : (rule?.SSEAlgorithm ?? 'none'),
+    versioning: versioning.Status === 'Enabled' ? 'on' : 'off',
+    objectLock: lock?.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled' ? 'on' : 'off',
+  };
+}
+
+/** The answer, or undefined if MinIO says with this code that there is none. */
+async function unlessNone<T>(request: Promise<T>, code: string): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.name === code) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,87 @@
+/** The keys, and the way to them. */
+import { readCanaries, openCanary } from '../canaries';
+import { masterKeys } from '../../config/environment';
+import { messageOf } from '../errors';
+import { type Check, type CheckContext, CheckFailure, type Evidence } from './check';
+
+/** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
+const HEALTH_PAGES = ['/minio/health/ready', '/minio/health/cluster'] as const;
+
+const kmsReady: Check = {
+  id: 'kms-ready',
+  title: 'KES reaches its key store, and MinIO its KMS',
+  proves: 'KES answers and sees its key store; MinIO gets data keys from KES and has loaded storage and IAM.',
+  doesNotProve: 'That the keys are the right ones (key-continuity does), or that KES did not answer from its cache.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment } = context.loaded;
+    const kes = await kesReady(context);
+    const pages: Record<string, number> = {};
+    for (const page of HEALTH_PAGES) {
+      const { status, headers } = await context.minio.send({ method: 'GET', path: page });
+      pages[page] = status;
+      if (status !== 200 || headers['x-minio-server-status'] === 'offline') {
+        throw new CheckFailure(
+          `MinIO says it is not ready: ${page} answered ${status}`,
+          `see \`docker logs ebs-${environment.name}-minio\` and \`docker logs ebs-${environment.name}-kes\``,
+          { kes, pages },
+        );
+      }
+    }
+    return { kes, pages };
+  },
+};
+
+const keyContinuity: Check = {
+  id: 'key-continuity',
+  title: 'Every master key still opens what it sealed at its birth',
+  proves: 'Each master key is the one under which data was written before: it opens the canary in keys.json.',
+  doesNotProve: 'That the keys are durable in the key store: KES keeps a key in memory for a while after its last use.',
+  severity: 'critical',
+  run: async ({ loaded, kes }) => {
+    const { environment, state } = loaded;
+    const canaries = readCanaries(state.canaries);
+    const keys: Record<string, Evidence> = {};
+    const problems: string[] = [];
+    for (const key of masterKeys(environment)) {
+      const canary = canaries[key];
+      const verdict = canary === undefined ? 'no canary' : await openCanary(kes, key, canary);
+      keys[key] = { verdict, ...(canary === undefined ? {} : { bornAt: canary.bornAt, origin: canary.origin }) };
+      if (verdict !== 'opens') problems.push(`${key}: ${VERDICTS[verdict]}`);
+    }
+    if (problems.length > 0) {
+      throw new CheckFailure(
+        problems.join('; '),
+        `put the master keys and ${state.canaries} back from the same backup; write nothing before, and make no new key`,
+        { keys },
+      );
+    }
+    return { keys };
+  },
+};
+
+const VERDICTS = {
+  'no canary': 'has no canary in keys.json, so nobody can say whether it is still the same key',
+  missing: 'is not in the key store; what was written under it cannot be read',
+  other: 'is another key than the one that sealed its canary; what was written before cannot be read',
+} as const;
+
+/** In the order in which they are reported. */
+export const keyChecks: readonly Check[] = [kmsReady, keyContinuity];
+
+async function kesReady({ kes, loaded }: CheckContext): Promise<string> {
+  const { name } = loaded.environment;
+  let ready: boolean;
+  try {
+    ready = await kes.ready();
+  } catch (error) {
+    throw new CheckFailure(`KES does not say how it is: ${messageOf(error)}`, `see \`docker logs ebs-${name}-kes\``);
+  }
+  if (!ready) {
+    throw new CheckFailure(
+      'KES does not reach its key store',
+      `see whether Vault runs and is unsealed, and \`docker logs ebs-${name}-kes\``,
+    );
+  }
+  return 'reaches its key store';
+}

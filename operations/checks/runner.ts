@@ -1,0 +1,120 @@
+/** Runs checks: several at a time, every one to its end, results in the order of the catalogue. */
+import { messageOf } from '../errors';
+import { type Check, type CheckContext, CheckFailure, type Evidence, type Severity } from './check';
+
+/** Enough to overlap the waiting, few enough that the checks do not slow each other down on two cores. */
+const CONCURRENCY = 4;
+
+/** Far more than any check needs; one that waits longer has met something that will not come. */
+const TIME_LIMIT_MS = 30_000;
+
+/**
+ * - `passed`: what the check guards is as it should be
+ * - `failed`: it is not
+ * - `skipped`: the check means nothing for this environment; the message says why
+ * - `could-not-check`: nobody knows
+ */
+export const STATUSES = ['passed', 'failed', 'skipped', 'could-not-check'] as const;
+export type CheckStatus = (typeof STATUSES)[number];
+
+/** What came of one check. */
+export interface CheckResult {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: string;
+  readonly doesNotProve: string;
+  readonly severity: Severity;
+  readonly status: CheckStatus;
+  readonly durationMs: number;
+  /** Why it did not pass. */
+  readonly message?: string;
+  /** What to do about it. */
+  readonly fix?: string;
+  readonly evidence?: Evidence;
+}
+
+export interface RunOptions {
+  /** Ends the run: what is under way is given up, what has not begun does not begin. */
+  readonly signal?: AbortSignal;
+  /** Told each result in the order of the catalogue, as early as that allows. */
+  readonly onResult?: (result: CheckResult) => void;
+  /** @default 4 */
+  readonly concurrency?: number;
+  /** @default 30000 - a check that takes longer could not check */
+  readonly timeLimitMs?: number;
+}
+
+/**
+ * Runs all checks.
+ *
+ * @throws the signal's reason if the run was ended
+ */
+export async function runAll(
+  checks: readonly Check[],
+  context: CheckContext,
+  options: RunOptions = {},
+): Promise<CheckResult[]> {
+  const { signal, concurrency = CONCURRENCY, timeLimitMs = TIME_LIMIT_MS } = options;
+  const results: CheckResult[] = [];
+  let next = 0;
+  let told = 0;
+  const worker = async (): Promise<void> => {
+    for (;;) {
+      const index = next++;
+      const check = checks[index];
+      if (check === undefined) return;
+      signal?.throwIfAborted();
+      results[index] = await runOne(check, context, timeLimitMs, signal);
+      for (let ready = results[told]; ready !== undefined; ready = results[++told]) options.onResult?.(ready);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, checks.length) }, worker));
+  return results;
+}
+
+async function runOne(
+  check: Check,
+  context: CheckContext,
+  timeLimitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<CheckResult> {
+  const { id, title, proves, doesNotProve, severity } = check;
+  const started = performance.now();
+  const result = (status: CheckStatus, rest: Pick<CheckResult, 'message' | 'fix' | 'evidence'>): CheckResult => ({
+    ...{ id, title, proves, doesNotProve, severity, status },
+    durationMs: Math.round(performance.now() - started),
+    ...rest,
+  });
+  const reason = check.skipReason?.(context.loaded.environment);
+  if (reason !== undefined) return result('skipped', { message: reason });
+  try {
+    return result('passed', { evidence: await within(timeLimitMs, signal, () => check.run(context)) });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof CheckFailure)) return result('could-not-check', { message: messageOf(error) });
+    return result('failed', {
+      message: error.message,
+      ...(error.fix === undefined ? {} : { fix: error.fix }),
+      ...(error.evidence === undefined ? {} : { evidence: error.evidence }),
+    });
+  }
+}
+
+/** The result of `action`, unless the time or the run ends first. */
+async function within<T>(limitMs: number, signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
+  const timeout = AbortSignal.timeout(limitMs);
+  const end = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+  return new Promise<T>((resolve, reject) => {
+    const giveUp = (): void => {
+      reject(timeout.aborted ? new Error(`it did not end within ${limitMs / 1000} s`) : (signal?.reason as Error));
+    };
+    end.addEventListener('abort', giveUp, { once: true });
+    // called later, so that even a `run` that throws at once only rejects
+    void Promise.resolve()
+      .then(action)
+      .then(resolve, reject)
+      .finally(() => {
+        end.removeEventListener('abort', giveUp);
+      });
+  });
+}

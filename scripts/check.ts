@@ -1,0 +1,103 @@
+/** `./scripts/check`: proves again, at any time, what the last deploy proved. */
+import { parseArgs } from 'node:util';
+import { loadEnvironment } from '../config/load';
+import { catalogue, selectChecks } from '../operations/checks/catalogue';
+import type { Check } from '../operations/checks/check';
+import { checkEnvironment } from '../operations/checks/check-environment';
+import { describeCounts, describeResult, type Report, writeReport } from '../operations/checks/report';
+import { UsageError } from '../operations/errors';
+import { EXIT, printError } from '../operations/print-error';
+import { main } from './lib/command-line';
+
+const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--json]
+       ./scripts/check --list [--json]
+
+Runs the post-deploy checks against a deployed environment. A run of all of them replaces reports/checks.json in the
+state folder of the environment.
+
+  environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --only        run these checks only; may be given several times
+  --list        say which checks there are, what each proves and what it does not
+  --json        print the report, or the list, as JSON
+  -h, --help    this text
+
+Exit codes:
+  0    every check passed, or was skipped because it means nothing for this environment
+  1    a check failed
+  3    no check failed, but some could not find out: nothing deployed, not reachable, …
+  64   wrong call or configuration
+  130  interrupted
+`;
+
+const EXIT_OF: Readonly<Record<Report['outcome'], number>> = {
+  passed: EXIT.ok,
+  failed: EXIT.failed,
+  'could-not-check': EXIT.couldNotCheck,
+};
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseArguments(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const ids = values.only?.flatMap((list) => list.split(',')).filter((id) => id !== '');
+  const checks = ids === undefined ? catalogue : selectChecks(ids);
+  if (values.list) {
+    process.stdout.write(values.json ? `${JSON.stringify(checks.map(describedCheck), null, 2)}\n` : listText(checks));
+    return;
+  }
+  const loaded = loadEnvironment(positionals[0]);
+  try {
+    const { name } = loaded.environment;
+    process.stderr.write(`checking ${name}: ${checks.length === 1 ? '1 check' : `${checks.length} checks`}\n`);
+    const lines = values.json ? process.stderr : process.stdout;
+    const report = await checkEnvironment(loaded, {
+      checks,
+      signal,
+      onResult: (result) => lines.write(`${describeResult(result)}\n`),
+    });
+    // a report of some checks must not pass for one of all
+    const file = ids === undefined ? writeReport(loaded.state.reports, report) : undefined;
+    if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
+    if (file !== undefined) process.stderr.write(`report: ${file}\n`);
+    process.exitCode = EXIT_OF[report.outcome];
+  } catch (error) {
+    if (signal.aborted || error instanceof UsageError) throw error;
+    printError(error);
+    process.exitCode = EXIT.couldNotCheck;
+  }
+});
+
+function parseArguments(args: string[]) {
+  try {
+    const parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        list: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    return parsed;
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See ./scripts/check --help.');
+  }
+}
+
+function describedCheck({ id, title, proves, doesNotProve, severity }: Check): Omit<Check, 'run' | 'skipReason'> {
+  return { id, title, severity, proves, doesNotProve };
+}
+
+function listText(checks: readonly Check[]): string {
+  return checks
+    .map(
+      ({ id, title, severity, proves, doesNotProve }) =>
+        `${id} (${severity})\n  ${title}\n  proves:         ${proves}\n  does not prove: ${doesNotProve}\n`,
+    )
+    .join('\n');
+}
