@@ -1,6 +1,7 @@
 /** The CDKTF app: reads the environment, builds the stacks. */
 import { App } from 'cdktf';
 import path from 'node:path';
+import { vaultVariables } from './config/external-vault';
 import { loadEnvironment } from './config/load';
 import { projectRoot, readToolchain } from './config/toolchain';
 import { requireIntactState } from './config/intact-state';
@@ -10,7 +11,6 @@ import { printError } from './operations/print-error';
 try {
   const { environment, file, state } = loadEnvironment();
   requireIntactState(environment.name, state);
-  const { VAULT_ADDR, VAULT_NAMESPACE, VAULT_CACERT } = process.env;
   const app = new App();
   declareStacks(app, {
     environment,
@@ -18,11 +18,7 @@ try {
     state,
     toolchain: readToolchain(),
     runner: { command: `'${path.join(projectRoot, 'operations', 'run')}'` },
-    vaultVariables: {
-      ...(VAULT_ADDR === undefined ? {} : { address: VAULT_ADDR }),
-      ...(VAULT_NAMESPACE === undefined ? {} : { namespace: VAULT_NAMESPACE }),
-      ...(VAULT_CACERT === undefined ? {} : { caFile: VAULT_CACERT }),
-    },
+    vaultVariables: vaultVariables(process.env),
   });
   app.synth();
 } catch (error) {

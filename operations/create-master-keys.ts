@@ -12,16 +12,14 @@
  * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
  */
 import type { OperationInput } from '../config/operation-inputs';
-import { type Canaries, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
+import { type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
 import { dockerEngine, volumeExists } from './docker';
 import { ExternalError } from './errors';
 import { KesClient } from './kes-client';
+import { proveCanaries } from './verify-master-keys';
 import { NotYet, waitFor } from './wait';
 
 type Input = OperationInput<'create-master-keys'>;
-
-const RESTORE_HINT =
-  'restore the key from a backup (in KV v2 a deleted key can be undeleted: vault kv undelete -versions=1); MinIO was not touched';
 
 export async function createMasterKeys(input: Input): Promise<void> {
   const creator = new KesClient(input.creator);
@@ -31,8 +29,7 @@ export async function createMasterKeys(input: Input): Promise<void> {
   );
 
   let canaries = readCanaries(input.canariesFile);
-  await proveAll(prover, canaries, input);
-  let someProven = Object.keys(canaries).length > 0;
+  let someProven = (await proveCanaries(prover, canaries, input.keys)).length > 0;
   for (const key of input.keys.filter((name) => canaries[name] === undefined)) {
     const adopted = await makeCanary(prover, key, 'adopted');
     if (adopted !== undefined) {
@@ -51,27 +48,6 @@ export async function createMasterKeys(input: Input): Promise<void> {
   prover.close();
 }
 
-/** Every canary that is known, also of keys that are no longer declared: objects may still be under them. */
-async function proveAll(prover: KesClient, canaries: Canaries, input: Input): Promise<void> {
-  const problems: string[] = [];
-  for (const [key, canary] of Object.entries(canaries)) {
-    // a key that is no longer declared is no longer in the policies of KES, and cannot be asked for
-    if (!input.keys.includes(key)) continue;
-    const verdict = await openCanary(prover, key, canary);
-    if (verdict === 'missing')
-      problems.push(`master key ${key}, made on ${canary.bornAt}, is missing in the key store`);
-    if (verdict === 'other') {
-      problems.push(`master key ${key} is not the one made on ${canary.bornAt}: it does not open its canary`);
-    }
-  }
-  if (problems.length > 0) {
-    throw new ExternalError(
-      `${problems.join('; ')}. What is encrypted under it cannot be read without it`,
-      RESTORE_HINT,
-    );
-  }
-}
-
 async function refuseIfDataIsOrphaned(input: Input, key: string, someProven: boolean): Promise<void> {
   if (someProven || !(await volumeExists(dockerEngine(input.dockerHost), input.dataVolume))) return;
   throw new ExternalError(
@@ -80,7 +56,7 @@ async function refuseIfDataIsOrphaned(input: Input, key: string, someProven: boo
   );
 }
 
-async function create(creator: KesClient, prover: KesClient, key: string) {
+async function create(creator: KesClient, prover: KesClient, key: string): Promise<Canary> {
   await creator.create(key);
   const canary = await makeCanary(prover, key, 'created');
   if (canary === undefined) throw new ExternalError(`KES created master key ${key}, but does not find it`);

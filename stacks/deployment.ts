@@ -1,4 +1,5 @@
 import type { Environment } from '../config/environment';
+import type { VaultVariables } from '../config/external-vault';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';
@@ -15,13 +16,6 @@ export interface Deployment {
   readonly runner: OperationRunner;
   /** The external Vault as `VAULT_ADDR` and its kin describe it; the environment file wins. */
   readonly vaultVariables: VaultVariables;
-}
-
-/** The variables that every Vault client knows. The token is not among them: it never reaches a stack. */
-export interface VaultVariables {
-  readonly address?: string;
-  readonly namespace?: string;
-  readonly caFile?: string;
 }
 
 /** Names of what an environment has on a Docker host and in Vault: one place, so that they never differ. */
