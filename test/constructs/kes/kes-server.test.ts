@@ -1,0 +1,165 @@
+import type { KesConfiguration } from '../../../config/kes-configuration';
+import { DeclarationError } from '../../../constructs/declaration-error';
+import {
+  HEALTH_CLIENT,
+  kesConfiguration,
+  KesConfigurationFile,
+  KesServer,
+  type KesServerProps,
+} from '../../../constructs/kes/kes-server';
+import { KES_CONFIGURATION } from '../../helpers/kes';
+import { newStack, synth } from '../../helpers/synth';
+import { thrownBy } from '../../helpers/thrown';
+
+const RUNNER = { command: 'run' };
+
+describe('kesConfiguration', () => {
+  test('adds the health check to the clients, and the files of the container', () => {
+    const { clients, cache, keyStore } = KES_CONFIGURATION;
+
+    expect(kesConfiguration(clients, cache, keyStore)).toEqual({
+      address: '0.0.0.0:7373',
+      tls: { key: '/files/server.key', certificate: '/files/server.crt', ca: '/files/ca.crt' },
+      clients: [...clients, { name: 'health', keys: [], routes: ['/v1/status'] }],
+      cache,
+      keyStore,
+    });
+  });
+});
+
+describe('KesConfigurationFile', () => {
+  const declare = (configuration: KesConfiguration, stack = newStack()) =>
+    new KesConfigurationFile(stack, 'File', {
+      runner: RUNNER,
+      configuration,
+      vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
+      certificateFolder: '/state/tls',
+      file: '/state/secrets/kes/server-config.yaml',
+      triggers: { role: 'the role id' },
+      dependsOn: [],
+    });
+
+  test('is written by an operation that is told everything but the secrets', () => {
+    // GIVEN
+    const stack = newStack();
+
+    // WHEN
+    declare(KES_CONFIGURATION, stack);
+
+    // THEN
+    const { input, triggers } = synth(stack).operation('write-kes-configuration');
+    expect(input).toEqual({
+      configuration: KES_CONFIGURATION,
+      vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
+      certificateFolder: '/state/tls',
+      file: '/state/secrets/kes/server-config.yaml',
+    });
+    expect(triggers).toEqual({ role: 'the role id' });
+  });
+
+  test('is refused with every problem that KES would hide', () => {
+    const error = thrownBy(() =>
+      declare({
+        ...KES_CONFIGURATION,
+        address: 'kes:7373',
+        cache: { ...KES_CONFIGURATION.cache, unused: '0s' },
+      }),
+    );
+    expect(error).toBeInstanceOf(DeclarationError);
+    expect(error.message).toBe(
+      'stack/File: `address` must be an IP address and a port, because KES refuses DNS names, got: kes:7373; ' +
+        '`cache.unused` must be longer than 0s, got: 0s',
+    );
+  });
+});
+
+describe('KesServer', () => {
+  const PROPS: KesServerProps = {
+    runner: RUNNER,
+    environment: 'local',
+    namePrefix: 'ebs-local',
+    image: 'kes:1',
+    program: '/usr/bin/kes',
+    network: 'ebs-local',
+    publish: { address: '127.0.0.1', port: 17373 },
+    configurationFile: '/state/secrets/kes/server-config.yaml',
+    ca: '/state/tls/ca.crt',
+    vaultCa: '/etc/vault/ca.crt',
+    certificate: { certificate: '/state/tls/kes.crt', privateKey: '/state/secrets/tls/kes.key' },
+    healthClient: { certificate: '/state/tls/health.crt', privateKey: '/state/secrets/tls/health.key' },
+    memoryMb: 256,
+  };
+  const declare = () => {
+    const stack = newStack();
+    const server = new KesServer(stack, 'Kes', PROPS);
+    return { server, synthesized: synth(stack) };
+  };
+
+  test('runs with its configuration, certificates and CAs in a volume that it cannot write', () => {
+    const { server, synthesized } = declare();
+
+    expect(synthesized.resource('docker_container', 'Kes_Server')).toMatchObject({
+      name: 'ebs-local-kes',
+      entrypoint: ['/usr/bin/kes'],
+      command: ['server', '--config', '/files/server-config.yaml'],
+      networks_advanced: [{ name: 'ebs-local', aliases: ['kes'] }],
+      ports: [{ internal: 7373, external: 17373, ip: '127.0.0.1' }],
+      volumes: [{ volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true }],
+      memory: 256,
+      // KES takes VAULT_* and proxy variables from its environment
+      env: [],
+    });
+    expect(synthesized.resource('docker_container', 'Kes_Files_Loader').upload).toMatchObject([
+      { file: '/files/server-config.yaml', source: '/state/secrets/kes/server-config.yaml' },
+      { file: '/files/ca.crt', source: '/state/tls/ca.crt' },
+      { file: '/files/vault-ca.crt', source: '/etc/vault/ca.crt' },
+      { file: '/files/server.crt', source: '/state/tls/kes.crt' },
+      { file: '/files/server.key', source: '/state/secrets/tls/kes.key' },
+      { file: '/files/health.crt', source: '/state/tls/health.crt' },
+      { file: '/files/health.key', source: '/state/secrets/tls/health.key' },
+    ]);
+    expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:17373', caFile: '/state/tls/ca.crt' });
+  });
+
+  test('is healthy when it answers a client that shows its certificate', () => {
+    const { healthcheck } = declare().synthesized.resource('docker_container', 'Kes_Server') as {
+      healthcheck: { test: string[] };
+    };
+    expect(healthcheck.test).toEqual([
+      'CMD',
+      'env',
+      'KES_SERVER=127.0.0.1:7373',
+      'KES_CLIENT_CERT=/files/health.crt',
+      'KES_CLIENT_KEY=/files/health.key',
+      'SSL_CERT_FILE=/files/ca.crt',
+      '/usr/bin/kes',
+      'status',
+      '--short',
+    ]);
+    expect(healthcheck.test).not.toContain('--insecure');
+    expect(HEALTH_CLIENT).toEqual({ name: 'health', keys: [], routes: ['/v1/status'] });
+  });
+
+  test('reads other files without a restart, and proves that it did', () => {
+    const { input, triggers, dependsOn } = declare().synthesized.operation('reload-container');
+
+    expect(input).toMatchObject({
+      container: 'ebs-local-kes',
+      signal: 'SIGHUP',
+      proof: { kind: 'log', success: expect.stringContaining('completed') as string },
+    });
+    expect(Object.keys(triggers)).toEqual([
+      'ca.crt',
+      'health.crt',
+      'health.key',
+      'server-config.yaml',
+      'server.crt',
+      'server.key',
+      'vault-ca.crt',
+    ]);
+    expect(dependsOn).toEqual([
+      expect.stringMatching(/^docker_container\.Kes_Files_Loader/),
+      expect.stringMatching(/^docker_container\.Kes_Server/),
+    ]);
+  });
+});

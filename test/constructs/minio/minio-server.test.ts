@@ -1,0 +1,128 @@
+import { DeclarationError } from '../../../constructs/declaration-error';
+import { MinioServer, type MinioServerProps } from '../../../constructs/minio/minio-server';
+import { newStack, synth } from '../../helpers/synth';
+import { thrownBy } from '../../helpers/thrown';
+
+const KMS: MinioServerProps['kms'] = {
+  endpoints: ['https://kes:7373'],
+  defaultKey: 'backup-default',
+  client: { certificate: '/state/tls/minio.crt', privateKey: '/state/secrets/tls/minio.key' },
+  autoEncryption: true,
+};
+
+const PROPS: MinioServerProps = {
+  environment: 'local',
+  namePrefix: 'ebs-local',
+  image: 'minio:1',
+  program: '/usr/bin/minio',
+  mcProgram: '/usr/bin/mc',
+  network: 'ebs-local',
+  publish: { address: '127.0.0.1', port: 19000 },
+  region: 'eu-central-1',
+  certificate: { certificate: '/state/tls/s3.crt', privateKey: '/state/secrets/tls/s3.key' },
+  ca: '/state/tls/ca.crt',
+  kms: KMS,
+  configEnvFile: '/state/secrets/minio/config.env',
+  memoryMb: 2048,
+  dataVolume: 'ebs-local-minio-data',
+  allowDataLoss: false,
+};
+
+function declare(changes: Partial<MinioServerProps> = {}) {
+  const stack = newStack();
+  const server = new MinioServer(stack, 'Minio', { ...PROPS, ...changes });
+  const synthesized = synth(stack);
+  const container = synthesized.resource('docker_container', 'Minio_Server');
+  const variables = Object.fromEntries(
+    (container.env as string[]).map((variable): [string, string] => {
+      const [name = '', ...value] = variable.split('=');
+      return [name, value.join('=')];
+    }),
+  );
+  return { server, synthesized, container, variables };
+}
+
+test('MinIO serves TLS itself and keeps its data in a volume that is not deleted', () => {
+  const { server, synthesized, container } = declare();
+
+  expect(container).toMatchObject({
+    name: 'ebs-local-minio',
+    entrypoint: ['/usr/bin/minio'],
+    command: ['server', '--quiet', '--certs-dir', '/files/certs', '--address', ':9000', '/data'],
+    networks_advanced: [{ name: 'ebs-local', aliases: ['minio'] }],
+    ports: [{ internal: 9000, external: 19000, ip: '127.0.0.1' }],
+    volumes: [
+      { volume_name: 'ebs-local-minio-files', container_path: '/files', read_only: true },
+      { volume_name: 'ebs-local-minio-data', container_path: '/data', read_only: false },
+    ],
+    stop_timeout: 30,
+  });
+  expect(synthesized.resource('docker_container', 'Minio_Files_Loader').upload).toMatchObject([
+    { file: '/files/certs/public.crt', source: '/state/tls/s3.crt' },
+    { file: '/files/certs/private.key', source: '/state/secrets/tls/s3.key' },
+    { file: '/files/certs/CAs/private-ca.crt', source: '/state/tls/ca.crt' },
+    { file: '/files/kes/client.crt', source: '/state/tls/minio.crt' },
+    { file: '/files/kes/client.key', source: '/state/secrets/tls/minio.key' },
+    { file: '/files/config.env', source: '/state/secrets/minio/config.env' },
+  ]);
+  expect(synthesized.resource('docker_volume', 'Minio_Data')).toMatchObject({
+    name: 'ebs-local-minio-data',
+    lifecycle: { prevent_destroy: true },
+  });
+  expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' });
+});
+
+test('MinIO reaches KES with a certificate and reads its credentials from a file', () => {
+  expect(declare().variables).toEqual({
+    MINIO_CONFIG_ENV_FILE: '/files/config.env',
+    MINIO_REGION: 'eu-central-1',
+    MINIO_BROWSER: 'off',
+    MINIO_UPDATE: 'off',
+    MINIO_KMS_KES_ENDPOINT: 'https://kes:7373',
+    MINIO_KMS_KES_KEY_NAME: 'backup-default',
+    MINIO_KMS_KES_CERT_FILE: '/files/kes/client.crt',
+    MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
+    MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
+    MINIO_KMS_AUTO_ENCRYPTION: 'on',
+  });
+});
+
+test('MinIO takes several KES, and can leave plain requests plain', () => {
+  const { variables } = declare({
+    kms: { ...KMS, endpoints: ['https://kes-1:7373', 'https://kes-2:7373'], autoEncryption: false },
+  });
+  expect(variables).toMatchObject({
+    MINIO_KMS_KES_ENDPOINT: 'https://kes-1:7373,https://kes-2:7373',
+    MINIO_KMS_AUTO_ENCRYPTION: 'off',
+  });
+});
+
+test('MinIO is healthy when its storage is, whatever Vault does', () => {
+  const { test: command } = declare().container.healthcheck as { test: string[] };
+  expect(command.slice(-4)).toEqual(['--config-dir', '/tmp/mc', 'ready', 'local']);
+  expect(command).toContain('SSL_CERT_FILE=/files/certs/CAs/private-ca.crt');
+  expect(command).not.toContain('--insecure');
+});
+
+test('the data may be deleted where losing it is allowed', () => {
+  const { synthesized } = declare({ allowDataLoss: true });
+  expect(synthesized.resource('docker_volume', 'Minio_Data')).toHaveProperty('lifecycle.prevent_destroy', false);
+});
+
+test.each([
+  [
+    'a key name that KES refuses',
+    { defaultKey: 'my key' },
+    '`kms.defaultKey` must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone, got: my key',
+  ],
+  ['no KES', { endpoints: [] }, '`kms.endpoints` must be https:// addresses of KES, got: none'],
+  [
+    'KES in the clear',
+    { endpoints: ['https://kes-1:7373', 'http://kes-2:7373'] },
+    '`kms.endpoints` must be https:// addresses of KES, got: https://kes-1:7373, http://kes-2:7373',
+  ],
+])('%s is refused', (_, kms, problem) => {
+  const error = thrownBy(() => declare({ kms: { ...KMS, ...kms } }));
+  expect(error).toBeInstanceOf(DeclarationError);
+  expect(error.message).toBe(`stack/Minio: ${problem}`);
+});

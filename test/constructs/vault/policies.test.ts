@@ -1,0 +1,91 @@
+import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../../constructs/vault/policies';
+
+const OBJECTS = {
+  kvMount: 'kes',
+  kesPolicy: 'ebs-local-kes',
+  appRoleMount: 'approle',
+  role: 'ebs-local-kes',
+  auditDevices: ['file', 'stdout'],
+  allowDataLoss: false,
+} as const;
+
+/** Whether a Vault path in a policy covers this one. */
+const covers = (pattern: string, path: string) =>
+  pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path;
+
+test('a policy is written in Vault’s language', () => {
+  expect(policyDocument({ 'kv/data/a/*': ['create', 'read'], 'sys/mounts': ['read'] })).toBe(
+    `path "kv/data/a/*" {
+  capabilities = ["create", "read"]
+}
+
+path "sys/mounts" {
+  capabilities = ["read"]
+}
+`,
+  );
+});
+
+describe('KES', () => {
+  test.each([
+    [1, 'kes/local/*'],
+    [2, 'kes/data/local/*'],
+  ] as const)('may read each key and write it once, and nothing else, in KV version %i', (kvVersion, path) => {
+    expect(kesPolicyRules({ mount: 'kes', prefix: 'local', kvVersion })).toEqual({ [path]: ['create', 'read'] });
+  });
+
+  test('cannot reach the keys of another environment whose name begins like its own', () => {
+    const [pattern = ''] = Object.keys(kesPolicyRules({ mount: 'kes', prefix: 'prod', kvVersion: 2 }));
+    expect(covers(pattern, 'kes/data/prod/a')).toBe(true);
+    expect(covers(pattern, 'kes/data/prod-2/a')).toBe(false);
+  });
+});
+
+describe('the token that declares the key store', () => {
+  const rules = provisionerPolicyRules(OBJECTS);
+
+  test('may make its own mount, policy, role and audit devices', () => {
+    expect(rules).toMatchObject({
+      'sys/mounts/kes': ['create', 'read', 'update'],
+      'sys/policies/acl/ebs-local-kes': ['create', 'read', 'update', 'delete'],
+      'sys/auth/approle': ['create', 'read', 'update', 'delete', 'sudo'],
+      'auth/approle/role/ebs-local-kes': ['create', 'read', 'update', 'delete'],
+      'auth/approle/role/ebs-local-kes/secret-id': ['create', 'update'],
+      'sys/audit/file': ['create', 'read', 'update', 'delete', 'sudo'],
+      'sys/audit/stdout': ['create', 'read', 'update', 'delete', 'sudo'],
+    });
+  });
+
+  test.each([
+    'kes/data/local/backup-default',
+    'kes/metadata/local/backup-default',
+    'kes/local/backup-default',
+    'kes/config',
+    'sys/policies/acl/ebs-local-provisioner',
+    'sys/policy/ebs-local-provisioner',
+    'auth/token/create-orphan',
+    'auth/token/create/root',
+    'auth/approle/role/other/secret-id',
+    'sys/mounts/other',
+    'sys/seal',
+    'sys/raw/x',
+    'identity/entity',
+    'sys/storage/raft/snapshot',
+  ])('has no business with %s', (path) => {
+    expect(Object.keys(rules).filter((pattern) => covers(pattern, path))).toEqual([]);
+  });
+
+  test('names each path exactly', () => {
+    for (const path of Object.keys(rules)) expect(path).not.toMatch(/[*+]/);
+  });
+
+  test('may remove the mount with every key only where losing data is allowed', () => {
+    expect(rules['sys/mounts/kes']).not.toContain('delete');
+    expect(provisionerPolicyRules({ ...OBJECTS, allowDataLoss: true })['sys/mounts/kes']).toContain('delete');
+  });
+
+  test('has nothing to do with audit where it declares no device', () => {
+    const paths = Object.keys(provisionerPolicyRules({ ...OBJECTS, auditDevices: [] }));
+    expect(paths.filter((path) => path.startsWith('sys/audit'))).toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { UNSEAL_SCRIPT } from '../../../constructs/vault/unseal-script';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+
+/** Runs the loop once, with a fake `vault` that answers `status` and records how it is called. */
+async function runOnce(vault: { status: number; refuses?: string }): Promise<{ calls: string[]; output: string }> {
+  const calls = path.join(folder(), 'calls');
+  const files = path.join(folder(), 'files');
+  const script = path.join(folder(), 'unseal.sh');
+  mkdirSync(files);
+  writeFileSync(path.join(files, 'unseal-share-1'), 'first secret');
+  writeFileSync(path.join(files, 'unseal-share-2'), 'second secret');
+  writeFileSync(calls, '');
+  writeFileSync(
+    path.join(folder(), 'vault'),
+    `#!/bin/sh
+echo "$*" >> ${calls}
+case "$*" in
+  status) exit ${vault.status} ;;
+  *${vault.refuses ?? 'nothing'}) echo "Error: no" >&2; exit 2 ;;
+esac
+`,
+    { mode: 0o755 },
+  );
+  writeFileSync(script, UNSEAL_SCRIPT.replaceAll('/files/', `${files}/`).replaceAll('/tmp/error', `${folder()}/error`));
+
+  const child = spawn('sh', [script], { env: { PATH: `${folder()}:${process.env.PATH ?? ''}` } });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const expected = vault.status === 2 ? 3 : 1;
+  const seen = (): string[] => readFileSync(calls, 'utf8').trim().split('\n').filter(Boolean);
+  for (let tries = 0; tries < 100 && seen().length < expected; tries += 1) await delay(20);
+  await delay(100);
+  child.kill('SIGTERM');
+  // it ends at once, not after its pause: docker stop waits for it
+  expect(await ended).toBe(0);
+  // the pause that it left behind holds them
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return { calls: seen().map((call) => call.replaceAll(files, '/files')), output: output.replaceAll(files, '/files') };
+}
+
+test('a sealed Vault gets every share, from a file and not from an argument', async () => {
+  const { calls, output } = await runOnce({ status: 2 });
+
+  expect(calls).toEqual([
+    'status',
+    'write -format=json sys/unseal key=@/files/unseal-share-1',
+    'write -format=json sys/unseal key=@/files/unseal-share-2',
+  ]);
+  expect(output).toBe('gave /files/unseal-share-1 to Vault\ngave /files/unseal-share-2 to Vault\n');
+});
+
+test.each([
+  ['unsealed', 0],
+  ['not reachable', 1],
+])('a Vault that is %s is left alone', async (_, status) => {
+  const { calls, output } = await runOnce({ status });
+
+  expect(calls).toEqual(['status']);
+  expect(output).toBe('');
+});
+
+test('a share that Vault refuses is logged by its name', async () => {
+  const { output } = await runOnce({ status: 2, refuses: 'share-1' });
+
+  expect(output).toBe('Vault refused /files/unseal-share-1:\nError: no\ngave /files/unseal-share-2 to Vault\n');
+});

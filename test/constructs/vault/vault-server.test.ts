@@ -1,0 +1,197 @@
+import { DeclarationError } from '../../../constructs/declaration-error';
+import { VaultServer, type VaultServerProps } from '../../../constructs/vault/vault-server';
+import { newStack, synth, type Synthesized } from '../../helpers/synth';
+import { thrownBy } from '../../helpers/thrown';
+
+const MINIMAL: VaultServerProps = {
+  runner: { command: 'run' },
+  environment: 'local',
+  namePrefix: 'ebs-local',
+  image: 'vault:1',
+  program: '/usr/bin/vault',
+  network: 'ebs-local',
+  publish: { address: '127.0.0.1', port: 18200 },
+  ca: '/state/tls/ca.crt',
+  certificate: { certificate: '/state/tls/vault.crt', privateKey: '/state/secrets/tls/vault.key' },
+  memoryMb: 512,
+  unseal: 'manual',
+  shares: 1,
+  threshold: 1,
+  unsealShareFiles: ['/state/secrets/vault/share-1'],
+  rootTokenFile: '/state/secrets/vault/root-token',
+  provisionerTokenFile: '/state/secrets/vault/provisioner-token',
+  provisionerPolicy: { name: 'provisioner', document: 'path "sys/mounts" {\n  capabilities = ["read"]\n}\n' },
+  canariesFile: '/state/keys.json',
+  noteFolder: '/state/tls',
+  allowDataLoss: false,
+};
+
+function declare(changes: Partial<VaultServerProps> = {}): Synthesized {
+  const stack = newStack();
+  new VaultServer(stack, 'Vault', { ...MINIMAL, ...changes });
+  return synth(stack);
+}
+
+describe('the server', () => {
+  test('serves TLS on the address that is published, over integrated storage', () => {
+    // WHEN
+    const synthesized = declare();
+
+    // THEN
+    expect(synthesized.resource('docker_container', 'Vault_Server')).toMatchObject({
+      name: 'ebs-local-vault',
+      entrypoint: ['/usr/bin/vault'],
+      command: ['server', '-config=/files/vault.json'],
+      networks_advanced: [{ name: 'ebs-local', aliases: ['vault'] }],
+      ports: [{ internal: 8200, external: 18200, ip: '127.0.0.1' }],
+      volumes: [
+        { volume_name: 'ebs-local-vault-files', container_path: '/files', read_only: true },
+        { volume_name: 'ebs-local-vault-data', container_path: '/vault/data', read_only: false },
+        { volume_name: 'ebs-local-vault-audit', container_path: '/vault/audit', read_only: false },
+      ],
+      memory: 512,
+      stop_timeout: 30,
+    });
+    const [configuration] = synthesized.resource('docker_container', 'Vault_Files_Loader').upload as {
+      file: string;
+      content: string;
+    }[];
+    expect(configuration?.file).toBe('/files/vault.json');
+    expect(JSON.parse(configuration?.content ?? '')).toEqual({
+      ui: false,
+      disable_mlock: true,
+      api_addr: 'https://vault:8200',
+      cluster_addr: 'https://vault:8201',
+      storage: { raft: { path: '/vault/data', node_id: 'ebs-local-vault' } },
+      listener: {
+        tcp: {
+          address: '0.0.0.0:8200',
+          cluster_address: '0.0.0.0:8201',
+          tls_cert_file: '/files/server.crt',
+          tls_key_file: '/files/server.key',
+          tls_min_version: 'tls12',
+        },
+      },
+    });
+  });
+
+  test('is healthy when it answers over verified TLS', () => {
+    expect(declare().resource('docker_container', 'Vault_Server')).toMatchObject({
+      healthcheck: {
+        test: [
+          'CMD',
+          'env',
+          'VAULT_ADDR=https://127.0.0.1:8200',
+          'VAULT_CACERT=/files/ca.crt',
+          '/usr/bin/vault',
+          'status',
+        ],
+      },
+    });
+  });
+
+  test('reads a renewed certificate without a restart', () => {
+    const { input, triggers, dependsOn } = declare().operation('reload-container');
+
+    expect(input).toEqual({
+      container: 'ebs-local-vault',
+      signal: 'SIGHUP',
+      proof: {
+        kind: 'certificate',
+        endpoint: { url: 'https://127.0.0.1:18200', caFile: '/state/tls/ca.crt' },
+        certificateFile: '/state/tls/vault.crt',
+      },
+    });
+    expect(triggers).toMatchObject({
+      'server.crt': expect.stringContaining('filesha256("/state/tls/vault.crt")') as string,
+      'server.key': expect.stringContaining('filesha256("/state/secrets/tls/vault.key")') as string,
+    });
+    expect(dependsOn).toHaveLength(2);
+  });
+
+  test.each([
+    [false, true],
+    [true, false],
+  ])('keeps its data and its audit log: allowDataLoss %s', (allowDataLoss, preventDestroy) => {
+    const synthesized = declare({ allowDataLoss });
+    for (const volume of ['Vault_Data', 'Vault_Audit']) {
+      expect(synthesized.resource('docker_volume', volume)).toHaveProperty('lifecycle', {
+        prevent_destroy: preventDestroy,
+      });
+    }
+  });
+});
+
+describe('the initialisation', () => {
+  test('is told where secrets go, never what they are', () => {
+    const { input, triggers } = declare({
+      shares: 3,
+      threshold: 2,
+      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
+    }).operation('initialize-vault');
+
+    expect(input).toEqual({
+      environment: 'local',
+      endpoint: { url: 'https://127.0.0.1:18200', caFile: '/state/tls/ca.crt' },
+      shares: 3,
+      threshold: 2,
+      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
+      rootTokenFile: '/state/secrets/vault/root-token',
+      provisionerTokenFile: '/state/secrets/vault/provisioner-token',
+      provisionerPolicy: MINIMAL.provisionerPolicy,
+      canariesFile: '/state/keys.json',
+      renewalNote: '/state/tls/provisioner-token.json',
+    });
+    expect(triggers).toEqual({
+      generation: expect.stringContaining('/state/tls/provisioner-token.json') as string,
+      container: expect.stringMatching(/^\$\{docker_container\.Vault_Server_.*\.id\}$/) as string,
+    });
+  });
+
+  test('waits until Vault has its certificate', () => {
+    expect(declare().operation('initialize-vault').dependsOn).toEqual([
+      expect.stringMatching(/^terraform_data\.Vault_Reload/),
+    ]);
+  });
+});
+
+describe('unsealing', () => {
+  test('by hand needs no more containers', () => {
+    const names = Object.values(declare({ unseal: 'manual' }).resources('docker_container')).map(({ name }) => name);
+    expect(names).toEqual(['ebs-local-vault-files-loader', 'ebs-local-vault']);
+  });
+
+  test('by itself gives the unsealer as many shares as it needs, after the initialisation wrote them', () => {
+    // WHEN
+    const synthesized = declare({
+      unseal: 'auto',
+      shares: 3,
+      threshold: 2,
+      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
+    });
+
+    // THEN
+    const loader = synthesized.resource('docker_container', 'Vault_UnsealerFiles_Loader');
+    const run = expect.stringMatching(/^\$\{terraform_data\.Vault_Initialize_.*\.id\}$/) as string;
+    expect(loader.upload).toMatchObject([
+      { file: '/files/unseal.sh' },
+      { file: '/files/ca.crt', source: '/state/tls/ca.crt' },
+      { file: '/files/unseal-share-1', source: '/s/1', source_hash: run },
+      { file: '/files/unseal-share-2', source: '/s/2', source_hash: run },
+    ]);
+    expect(loader.depends_on).toEqual([expect.stringMatching(/^terraform_data\.Vault_Initialize/)]);
+    expect(synthesized.resource('docker_container', 'Vault_Unsealer_')).toMatchObject({
+      name: 'ebs-local-vault-unsealer',
+      entrypoint: ['sh'],
+      command: ['/files/unseal.sh'],
+      env: ['VAULT_ADDR=https://vault:8200', 'VAULT_CACERT=/files/ca.crt'],
+      ports: [],
+    });
+  });
+});
+
+test('a share without a file is refused', () => {
+  const error = thrownBy(() => declare({ shares: 3, threshold: 2 }));
+  expect(error).toBeInstanceOf(DeclarationError);
+  expect(error.message).toBe('stack/Vault: `unsealShareFiles` must be one per share, got: 1 for 3');
+});
