@@ -77,11 +77,16 @@ function portsStep({ environment, file }: LoadedEnvironment): Step {
         owner: { name: ENVIRONMENT_LABEL, value: environment.name },
         docker: dockerEngine(environment.docker.host),
         local: isLocalEngine(process.env.DOCKER_HOST),
-        settings: path.relative(process.cwd(), file),
+        settings: shortPath(file),
       });
       return ports.map(({ port }) => port).join(', ');
     },
   };
+}
+
+function shortPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
 }
 
 function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {

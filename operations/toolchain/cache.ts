@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { waitForLock } from '../lock';
 
 /** The folders of the toolchain cache. */
 export interface CacheLayout {
@@ -38,23 +39,46 @@ export function cacheLayout(env: NodeJS.ProcessEnv = process.env): CacheLayout {
   };
 }
 
+/** How a long piece of work is watched and stopped. */
+export interface WorkOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told what is going on, as it changes. */
+  readonly onProgress?: (detail: string) => void;
+}
+
 /**
- * Fills a new folder and only then gives it its name, so that a folder that exists is complete.
- * Where another process was faster, its folder stays and ours is dropped: both have the same content.
+ * Makes a folder of the cache unless it is there. It is filled under another name and only then gets its own, so a
+ * folder that exists is complete. Of several processes that want it, one works and the others wait for its result.
+ *
+ * @param what completes the sentence "process 1 is …"
  */
-export async function createFolderAtomically(
+export async function provideFolder(
   folder: string,
+  what: string,
+  options: WorkOptions,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  await mkdir(path.dirname(folder), { recursive: true });
-  const temporary = `${folder}.${randomBytes(6).toString('hex')}.tmp`;
+  if (existsSync(folder)) return;
+  const lock = await waitForLock(`${folder}.lock`, what, options);
   try {
-    await mkdir(temporary);
-    await fill(temporary);
-    await rename(temporary, folder).catch((error: unknown) => {
-      if (!existsSync(folder)) throw error;
-    });
+    if (existsSync(folder)) return;
+    // a run that was killed left its own; whoever holds the lock knows that nobody works there
+    for (const name of await readdir(path.dirname(folder))) {
+      if (name.startsWith(`${path.basename(folder)}.tmp-`)) await remove(path.join(path.dirname(folder), name));
+    }
+    const temporary = `${folder}.tmp-${randomBytes(6).toString('hex')}`;
+    try {
+      await mkdir(temporary);
+      await fill(temporary);
+      await rename(temporary, folder);
+    } finally {
+      await remove(temporary);
+    }
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await lock.release();
   }
+}
+
+async function remove(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
 }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultStateHome } from '../../config/state';
 import { dockerEngine } from '../docker';
-import { ExternalError, messageOf, UsageError } from '../errors';
+import { ExternalError, messageOf } from '../errors';
 import { waitForLock } from '../lock';
 import { run } from './command';
 import { findProgram, type Machine } from './machine';
@@ -55,8 +55,8 @@ export function mayStartEngine(machine: Machine, env: NodeJS.ProcessEnv = proces
 }
 
 /** The error for an engine that does not answer and cannot be started here. */
-export function engineUnreachable(problem: string, env: NodeJS.ProcessEnv = process.env): UsageError {
-  return new UsageError(
+export function engineUnreachable(problem: string, env: NodeJS.ProcessEnv = process.env): ExternalError {
+  return new ExternalError(
     `no Docker Engine answers at ${dockerHost(env)}: ${problem}`,
     env.DOCKER_HOST
       ? 'Correct or unset DOCKER_HOST, or start the engine there.'

@@ -1,12 +1,10 @@
 /** Builds a pinned Go program once per content: what is in the cache under its key is complete. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { chmod, readFile, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { ExternalError, UsageError } from '../errors';
-import { waitForLock } from '../lock';
-import { type CacheLayout, createFolderAtomically } from './cache';
+import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { capture, CommandError, run } from './command';
 import type { GoProgram } from './programs';
 
@@ -45,19 +43,17 @@ export function goArguments(program: GoProgram): string[] {
   return ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', ...tags];
 }
 
-/** The settings of the Go that would build this program; refuses a Go that is missing or too old. */
-export function goSettings(program: GoProgram): GoSettings {
+/** The settings of the Go that would build this program; `undefined` where Go is missing or too old. */
+export function goSettings(program: GoProgram): GoSettings | undefined {
   const names = Object.keys(goSettingsSchema.shape);
   // asked inside the module, because a newer Go may be chosen by its go.mod
   const printed = capture('go', ['env', '-json', ...names], { cwd: program.module, env: goEnvironment(program) });
-  if (printed === undefined) {
-    const found = capture('go', ['version'], { env: { ...process.env, GOTOOLCHAIN: 'local' } });
-    throw new UsageError(
-      `Go ${MINIMUM_GO} or newer is needed to build ${program.name}, found: ${found ?? 'no go on PATH'}`,
-      'Install it from https://go.dev/dl/ and put its bin folder on PATH.',
-    );
-  }
-  return goSettingsSchema.parse(JSON.parse(printed));
+  return printed === undefined ? undefined : goSettingsSchema.parse(JSON.parse(printed));
+}
+
+/** What `go version` says, whatever a go.mod asks for. */
+export function goVersion(): string | undefined {
+  return capture('go', ['version'], { env: { ...process.env, GOTOOLCHAIN: 'local' } });
 }
 
 /** Equal keys mean equal binaries: the sources (by go.sum), the flags and the compiler. */
@@ -73,36 +69,28 @@ export async function buildKey(program: GoProgram, settings: GoSettings): Promis
 
 /** Where the binary of a program is, or will be. */
 export async function locateProgram(cache: CacheLayout, program: GoProgram): Promise<{ key: string; file: string }> {
-  const key = await buildKey(program, goSettings(program));
+  const settings = goSettings(program);
+  if (settings === undefined) {
+    throw new UsageError(
+      `Go ${MINIMUM_GO} or newer is needed to build ${program.name}, found: ${goVersion() ?? 'no go on PATH'}`,
+      'Install it from https://go.dev/dl/ and put its bin folder on PATH.',
+    );
+  }
+  const key = await buildKey(program, settings);
   return { key, file: path.join(cache.programs, program.name, key.slice(0, 16), program.name) };
 }
 
-export interface BuildOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Told what is going on, as it changes. */
-  readonly onProgress?: (detail: string) => void;
-}
-
 /** Builds the program unless it is in the cache; returns the binary. */
-export async function buildProgram(
-  cache: CacheLayout,
-  program: GoProgram,
-  options: BuildOptions = {},
-): Promise<string> {
+export async function buildProgram(cache: CacheLayout, program: GoProgram, options: WorkOptions = {}): Promise<string> {
   const { file } = await locateProgram(cache, program);
-  if (existsSync(file)) return file;
-  const logFile = path.join(cache.logs, `build-${program.name}.log`);
-  const lock = await waitForLock(`${path.dirname(file)}.lock`, `building ${program.name}`, options);
   try {
-    // another process may have finished it while this one waited
-    if (existsSync(file)) return file;
-    await createFolderAtomically(path.dirname(file), async (folder) => {
+    await provideFolder(path.dirname(file), `building ${program.name}`, options, async (folder) => {
       const binary = path.join(folder, program.name);
       const progress = new CompilerProgress();
       await run('go', [...goArguments(program), '-v', '-o', binary, program.package], {
         cwd: program.module,
         env: goEnvironment(program),
-        logFile,
+        logFile: path.join(cache.logs, `build-${program.name}.log`),
         signal: options.signal,
         onLine: (line) => options.onProgress?.(progress.take(line)),
         isProgress: (line) => progress.isProgress(line),
@@ -114,8 +102,6 @@ export async function buildProgram(
     return file;
   } catch (error) {
     throw error instanceof CommandError ? buildFailed(program, error) : error;
-  } finally {
-    await lock.release();
   }
 }
 

@@ -22,7 +22,7 @@ import {
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { type ImageContext, projectRoot } from '../../config/toolchain';
-import { type CacheLayout, createFolderAtomically } from './cache';
+import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { FIXED_TIME } from './go-build';
 import { type GoProgram, kes, mc, minio, vault } from './programs';
 
@@ -100,16 +100,15 @@ export async function imageContext(
   recipe: ImageRecipe,
   binaries: ReadonlyMap<string, string>,
   shared: SharedFiles,
+  options: WorkOptions = {},
 ): Promise<ImageContext> {
   const key = await inputKey(recipe, binaries, shared);
   const folder = path.join(cache.images, `${recipe.name}-${key.slice(0, 16)}`);
-  if (!existsSync(folder)) {
-    await createFolderAtomically(folder, async (temporary) => {
-      const context = path.join(temporary, 'context');
-      await fillContext(context, recipe, binaries, shared);
-      await writeFile(path.join(temporary, 'hash'), await hashFolder(context));
-    });
-  }
+  await provideFolder(folder, `making the image context of ${recipe.name}`, options, async (temporary) => {
+    const context = path.join(temporary, 'context');
+    await fillContext(context, recipe, binaries, shared);
+    await writeFile(path.join(temporary, 'hash'), await hashFolder(context));
+  });
   return { context: path.join(folder, 'context'), hash: await readFile(path.join(folder, 'hash'), 'utf8') };
 }
 

@@ -12,7 +12,7 @@ import { cacheLayout } from './cache';
 import { capture } from './command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, engineUnreachable, ensureEngine, mayStartEngine } from './docker-engine';
-import { buildProgram, locateProgram } from './go-build';
+import { buildProgram, goSettings, goVersion, locateProgram } from './go-build';
 import { caBundle, imageContext, imageRecipes } from './image-contexts';
 import { findProgram, thisMachine } from './machine';
 import {
@@ -22,6 +22,7 @@ import {
   type Missing,
   missingBusybox,
   missingEngine,
+  missingGo,
   type TerraformProgram,
 } from './prerequisites';
 import { type BuiltProvider, dockerProvider, type GoProgram, mc, opentofu, vaultProvider } from './programs';
@@ -93,6 +94,9 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     run: async (context) => {
       terraform = findTerraform();
       const missing: Missing[] = [];
+      // providers may need it as well, which is known only when the registry was asked
+      const [first] = needed();
+      if (first !== undefined && goSettings(first) === undefined) missing.push(missingGo(goVersion()));
       if (request.images === 'build' && findBusybox() === undefined) missing.push(missingBusybox);
       const answer = await askEngine();
       if ('problem' in answer && findProgram('dockerd', [], `${process.env.PATH ?? ''}:/usr/sbin`) === undefined) {
@@ -179,12 +183,14 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
   const contextsStep: Step = {
     title: 'Image contexts',
     applies: () => request.images === 'build',
-    run: async () => {
+    run: async ({ signal, report }) => {
       const busybox = findBusybox();
       if (busybox === undefined) throw new Error('busybox was checked by the prerequisites step');
       const shared = { busybox, caBundle: caBundle() };
       const made: Partial<NonNullable<Toolchain['images']>> = {};
-      for (const recipe of imageRecipes) made[recipe.name] = await imageContext(cache, recipe, binaries, shared);
+      for (const recipe of imageRecipes) {
+        made[recipe.name] = await imageContext(cache, recipe, binaries, shared, { signal, onProgress: report });
+      }
       images = made as NonNullable<Toolchain['images']>;
       return imageRecipes.map((recipe) => recipe.name).join(', ');
     },
@@ -192,10 +198,10 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
 
   const settingsStep: Step = {
     title: 'Toolchain settings',
-    run: async () => {
+    run: async ({ signal, report }) => {
       if (providers === undefined) throw new Error('the providers step did not run');
       const builds = new Map(mirroredProviders().map((provider) => [provider, binaries.get(provider.name) ?? '']));
-      const mirror = builds.size > 0 ? await createMirror(cache, builds) : undefined;
+      const mirror = builds.size > 0 ? await createMirror(cache, builds, { signal, onProgress: report }) : undefined;
       const tofu = terraform === undefined ? binaries.get(opentofu.name) : undefined;
       const client = binaries.get(mc.name);
       if (client !== undefined) linkAtomically(client, MC_LINK);

@@ -4,6 +4,7 @@ import { defaultStateHome } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { ExternalError, UsageError } from '../errors';
 import { capture, CommandError, run } from './command';
+import { MINIMUM_GO } from './go-build';
 import { findProgram, isStaticElf, type Machine } from './machine';
 import type { TerraformFlavour } from './providers';
 import type { StepContext } from './step';
@@ -21,9 +22,9 @@ const SHIM = path.join(projectRoot, 'toolchain', 'terraform', 'bin', 'terraform'
 export interface Missing {
   /** What it is and what it is for. */
   readonly what: string;
-  /** The package of Debian and Ubuntu. */
+  /** The packages of Debian and Ubuntu; none where theirs will not do. */
   readonly aptPackages: readonly string[];
-  /** What to do on other systems. */
+  /** What to do without them. */
   readonly elsewhere: string;
 }
 
@@ -38,6 +39,12 @@ export const missingEngine: Missing = {
   aptPackages: ['docker.io', 'iptables'],
   elsewhere: 'install Docker Engine: https://docs.docker.com/engine/install/',
 };
+
+export const missingGo = (found: string | undefined): Missing => ({
+  what: `Go ${MINIMUM_GO} or newer, which builds images and providers (found: ${found ?? 'no go on PATH'})`,
+  aptPackages: [],
+  elsewhere: 'install it from https://go.dev/dl/ and put its bin folder on PATH',
+});
 
 export interface TerraformProgram {
   readonly flavour: TerraformFlavour;
@@ -79,7 +86,8 @@ export function findBusybox(): string | undefined {
 /** Installs what is missing as root on Debian and Ubuntu; elsewhere says exactly what to install. */
 export async function install(missing: readonly Missing[], machine: Machine, context: StepContext): Promise<void> {
   if (missing.length === 0) return;
-  if (!machine.apt || !machine.root) throw refusal(missing, machine);
+  const installable = missing.every((item) => item.aptPackages.length > 0);
+  if (!machine.apt || !machine.root || !installable) throw refusal(missing, machine);
   const packages = missing.flatMap((item) => item.aptPackages);
   const logFile = path.join(defaultStateHome(), 'apt.log');
   const apt = async (args: readonly string[]): Promise<void> => {
@@ -104,14 +112,16 @@ export async function install(missing: readonly Missing[], machine: Machine, con
   }
 }
 
-/** Names everything that is missing at once, with what to type. */
+/** Names everything that is missing at once, with what to do about each. */
 export function refusal(missing: readonly Missing[], machine: Machine): UsageError {
-  const list = missing.map((item) => `\n  - ${item.what}${machine.apt ? '' : `: ${item.elsewhere}`}`).join('');
-  const packages = missing.flatMap((item) => item.aptPackages).join(' ');
+  const list = missing.map((item) => {
+    const byApt = machine.apt && item.aptPackages.length > 0;
+    return `\n  - ${item.what}: ${byApt ? `apt-get install --no-install-recommends ${item.aptPackages.join(' ')}` : item.elsewhere}`;
+  });
   return new UsageError(
-    `this machine lacks:${list}`,
-    machine.apt
-      ? `Type: sudo apt-get update && sudo apt-get install --no-install-recommends ${packages} (as root, this command does it itself).`
+    `this machine lacks:${list.join('')}`,
+    machine.apt && !machine.root
+      ? 'Install what is listed, then run this again; as root, this command runs apt-get itself.'
       : 'Install what is listed, then run this again.',
   );
 }

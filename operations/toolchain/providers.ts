@@ -5,7 +5,7 @@ import { copyFile, link, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { registryToolchain, type Toolchain } from '../../config/toolchain';
 import { ExternalError, messageOf, UsageError } from '../errors';
-import { type CacheLayout, createFolderAtomically } from './cache';
+import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { type BuiltProvider, dockerProvider, vaultProvider } from './programs';
 
 export type ProviderChoice = Toolchain['providers'];
@@ -126,10 +126,13 @@ export function mirrorFolder(cache: CacheLayout, builds: ReadonlyMap<BuiltProvid
 }
 
 /** Lays out the mirror unless it is there. */
-export async function createMirror(cache: CacheLayout, builds: ReadonlyMap<BuiltProvider, string>): Promise<string> {
+export async function createMirror(
+  cache: CacheLayout,
+  builds: ReadonlyMap<BuiltProvider, string>,
+  options: WorkOptions = {},
+): Promise<string> {
   const mirror = mirrorFolder(cache, builds);
-  if (existsSync(mirror)) return mirror;
-  await createFolderAtomically(mirror, async (temporary) => {
+  await provideFolder(mirror, 'laying out the provider mirror', options, async (temporary) => {
     for (const [provider, binary] of builds) {
       for (const host of Object.values(REGISTRY_HOSTS)) {
         const { namespace, type, version } = provider;

@@ -37,31 +37,29 @@ node_hint() {
   fi
 }
 
-# Installs the packages unless a finished `npm ci` of this package-lock.json left its stamp.
+# Installs the packages unless they are there.
 install_packages() {
-  local stamp="$project/node_modules/.encrypted-backup-storage" want seconds log
-  want=$(node -e '
-    const { createHash } = require("node:crypto"), { readFileSync } = require("node:fs");
-    const hash = createHash("sha256").update(process.versions.modules);
-    for (const file of process.argv.slice(1)) hash.update(readFileSync(file));
-    console.log(hash.digest("hex"));
-  ' "$project/package-lock.json" "$project/toolchain/terraform/package.json")
-  if [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then return; fi
+  local started=$SECONDS log
+  if node "$project/scripts/lib/packages-are-current.cjs"; then return; fi
   printf '… npm ci\n' >&2
-  seconds=$SECONDS
+  # two at once would take the packages away under each other; util-linux has flock, other systems go without
+  mkdir -p "$project/.toolchain"
+  exec 9>"$project/.toolchain/npm.lock"
+  if command -v flock >/dev/null; then flock 9; fi
+  if node "$project/scripts/lib/packages-are-current.cjs"; then
+    exec 9>&-
+    return
+  fi
   log=$(mktemp)
-  # shellcheck disable=SC2064  # the name is fixed now
-  trap "rm -f '$log'" EXIT
-  if ! (cd -- "$project" && npm ci --no-audit --no-fund) >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    printf 'error: npm ci failed\nhint: run it by hand in %s; it says more with --loglevel verbose\n' "$project" >&2
+  if ! (cd -- "$project" && npm ci --ignore-scripts --no-audit --no-fund --no-progress) >"$log" 2>&1; then
+    grep -m 12 '^npm error' "$log" >&2 || tail -n 12 "$log" >&2
+    rm -f "$log"
+    printf 'error: npm ci failed\nhint: run it by hand in %s; the lines above say why it stopped\n' "$project" >&2
     exit 1
   fi
   rm -f "$log"
-  trap - EXIT
-  printf '%s\n' "$want" >"$stamp.new"
-  mv -f "$stamp.new" "$stamp"
-  printf '✔ npm ci (%s s)\n' "$((SECONDS - seconds))" >&2
+  exec 9>&-
+  printf '✔ npm ci (%s s)\n' "$((SECONDS - started))" >&2
 }
 
 # Becomes the TypeScript script of the same name.

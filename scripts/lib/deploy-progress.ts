@@ -4,6 +4,8 @@
 export interface DeployEvent {
   /** What goes on at the moment. */
   readonly now?: string;
+  /** All stacks are synthesised and initialised; the first one is being planned. */
+  readonly planning?: true;
   /** A stack that has come to its end, and what that changed. */
   readonly done?: { readonly stack: string; readonly changes: string };
 }
@@ -24,6 +26,8 @@ export class DeployProgress {
   take(raw: string): DeployEvent {
     const line = this.strip(raw);
     this.lines.push(line);
+    const planning = /: Refreshing state\.\.\.|^Terraform used the selected providers|^No changes\./.test(line);
+    if (planning) return { planning, now: `${this.stack}: planning` };
     const apply = /^Apply complete! Resources: (\d+) added, (\d+) changed, (\d+) destroyed/.exec(line);
     if (apply !== null) {
       const [added, changed, destroyed] = apply.slice(1).map(Number);

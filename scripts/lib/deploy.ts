@@ -18,6 +18,12 @@ export function deployStep({ environment, file, state }: LoadedEnvironment, verb
       const bin = path.join(projectRoot, 'node_modules', '.bin');
       const ended = new Set<string>();
       let since = performance.now();
+      const finished = (what: string): void => {
+        if (ended.has(what)) return;
+        ended.add(what);
+        announce(`✔ ${what} (${duration(performance.now() - since)})`);
+        since = performance.now();
+      };
       try {
         await run(path.join(bin, 'cdktf'), ['deploy', '*', '--auto-approve', '--output', state.cdktfOut], {
           cwd: projectRoot,
@@ -35,12 +41,10 @@ export function deployStep({ environment, file, state }: LoadedEnvironment, verb
           interrupt: interruptDeploy,
           onLine: (line) => {
             if (verbose) process.stderr.write(`${line}\n`);
-            const { now, done } = progress.take(line);
+            const { now, planning, done } = progress.take(line);
+            if (planning === true) finished('synthesised and initialised');
             if (now !== undefined) report(now);
-            if (done === undefined || ended.has(done.stack)) return;
-            ended.add(done.stack);
-            announce(`✔ ${done.stack}: ${done.changes} (${duration(performance.now() - since)})`);
-            since = performance.now();
+            if (done !== undefined) finished(`${done.stack}: ${done.changes}`);
           },
         });
       } catch (error) {

@@ -5,15 +5,23 @@ import type { Step, StepContext } from '../../operations/toolchain/step';
 /** Without a terminal, a long step says at most this often what it is doing. */
 const PLAIN_INTERVAL_MILLISECONDS = 30_000;
 
+/** Columns below which the list would be wrapped beyond reading. */
+const NARROWEST_LIST = 60;
+
 /** Runs the steps one after the other and shows each with its time. */
 export async function showSteps(
   steps: readonly Step[],
   signal: AbortSignal,
   options: { readonly plain?: boolean } = {},
 ): Promise<void> {
-  if (options.plain !== true && process.stderr.isTTY && process.stdout.isTTY && !process.env.CI)
-    await showList(steps, signal);
+  if (options.plain !== true && canShowList()) await showList(steps, signal);
   else for (const step of steps) await showPlainly(step, signal);
+}
+
+/** A list that is redrawn needs a terminal that says how wide it is. */
+function canShowList(): boolean {
+  const { stdout, stderr } = process;
+  return stdout.isTTY && stderr.isTTY && stderr.columns >= NARROWEST_LIST && !process.env.CI;
 }
 
 export function duration(milliseconds: number): string {
@@ -75,7 +83,7 @@ async function showList(steps: readonly Step[], signal: AbortSignal): Promise<vo
   const list = new Listr(tasks, {
     // an interrupted step has to take back what it began
     registerSignalListeners: false,
-    rendererOptions: { logger, collapseErrors: false },
+    rendererOptions: { logger, showErrorMessage: false },
   });
   await list.run();
 }
