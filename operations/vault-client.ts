@@ -4,7 +4,13 @@ import type { TlsEndpoint } from '../config/operation-inputs';
 import { ExternalError } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
 
-const sealStatus = z.object({ initialized: z.boolean(), sealed: z.boolean(), t: z.number(), n: z.number() });
+const sealStatus = z.object({
+  initialized: z.boolean(),
+  sealed: z.boolean(),
+  t: z.number(),
+  n: z.number(),
+  progress: z.number(),
+});
 export type SealStatus = z.infer<typeof sealStatus>;
 
 const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });

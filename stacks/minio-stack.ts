@@ -40,6 +40,7 @@ export class MinioStack extends EnvironmentStack {
       memoryMb: minio.memoryMb,
       dataVolume: this.names.dataVolume,
       allowDataLoss: environment.allowDataLoss === environment.name,
+      takeOverVolumes: environment.images.source === 'registry',
     });
     this.buckets = new Buckets(this, 'Buckets', {
       runner,

@@ -51,6 +51,7 @@ export class VaultStack extends EnvironmentStack {
       canariesFile: state.canaries,
       noteFolder: state.tls,
       allowDataLoss,
+      takeOverVolumes: environment.images.source === 'registry',
     });
   }
 }

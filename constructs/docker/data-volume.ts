@@ -1,6 +1,8 @@
+import { Container } from '@cdktf/provider-docker/lib/container';
 import { Volume } from '@cdktf/provider-docker/lib/volume';
+import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { environmentLabels } from './labels';
+import { environmentLabels, SERVICE_UID } from './labels';
 
 export interface DataVolumeProps {
   readonly name: string;
@@ -11,19 +13,52 @@ export interface DataVolumeProps {
    * @default false - a plan that would delete or replace it is refused
    */
   readonly allowDataLoss?: boolean;
+  /**
+   * An image whose program needs the volume to belong to the service user, and does not see to that itself: ours have
+   * the folder with the right owner, which a new volume takes over; published ones have not.
+   *
+   * @default - a new volume takes owner and mode from the folder in the image
+   */
+  readonly takeOverWith?: string;
 }
 
 /** A volume whose content cannot be made again. */
 export class DataVolume extends Construct {
   readonly name: string;
+  /** For the `dependsOn` of what writes into the volume. */
+  readonly dependable: ITerraformDependable;
 
   constructor(scope: Construct, id: string, props: DataVolumeProps) {
     super(scope, id);
     this.name = props.name;
-    new Volume(this, 'Resource', {
+    const volume = new Volume(this, 'Resource', {
       name: props.name,
       labels: environmentLabels(props.environment),
       lifecycle: { preventDestroy: props.allowDataLoss !== true },
     });
+    this.dependable = props.takeOverWith === undefined ? volume : this.addOwner(props, volume, props.takeOverWith);
+  }
+
+  /** A container that gives the empty volume to the service user and ends. */
+  private addOwner(props: DataVolumeProps, volume: Volume, image: string): Container {
+    return new Container(this, 'Owner', {
+      name: `${props.name}-owner`,
+      image,
+      entrypoint: ['chown'],
+      command: [`${SERVICE_UID}:${SERVICE_UID}`, MOUNT],
+      user: '0:0',
+      networkMode: 'none',
+      readOnly: true,
+      capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+      securityOpts: ['no-new-privileges'],
+      labels: environmentLabels(props.environment),
+      volumes: [{ volumeName: volume.name, containerPath: MOUNT }],
+      // runs once, to its end, before anything else mounts the volume
+      attach: true,
+      mustRun: false,
+      restart: 'no',
+    });
   }
 }
+
+const MOUNT = '/volume';

@@ -38,6 +38,8 @@ export interface MinioServerProps {
   readonly memoryMb: number;
   readonly dataVolume: string;
   readonly allowDataLoss: boolean;
+  /** Whether the image leaves new volumes to root, as published images do. */
+  readonly takeOverVolumes: boolean;
 }
 
 /** One MinIO server with one drive, whose every secret is in a file and whose every object is encrypted through KES. */
@@ -77,6 +79,7 @@ export class MinioServer extends Construct {
       name: props.dataVolume,
       environment,
       allowDataLoss: props.allowDataLoss,
+      ...(props.takeOverVolumes ? { takeOverWith: image } : {}),
     });
     this.container = new ServiceContainer(this, 'Server', {
       name,
@@ -126,7 +129,7 @@ export class MinioServer extends Construct {
       },
       memoryMb: props.memoryMb,
       stopSeconds: 30,
-      dependsOn: [files.dependable],
+      dependsOn: [files.dependable, data.dependable],
     });
     this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
   }

@@ -34,6 +34,8 @@ export interface VaultServerProps {
   /** Folder for the note about the provisioner token's renewal. */
   readonly noteFolder: string;
   readonly allowDataLoss: boolean;
+  /** Whether the image leaves new volumes to root, as published images do. */
+  readonly takeOverVolumes: boolean;
 }
 
 /** Alias of Vault in the network. */
@@ -74,15 +76,18 @@ export class VaultServer extends Construct {
         { path: 'server.key', source: props.certificate.privateKey },
       ],
     });
+    const takeOver = props.takeOverVolumes ? { takeOverWith: image } : {};
     const data = new DataVolume(this, 'Data', {
       name: `${name}-data`,
       environment,
       allowDataLoss: props.allowDataLoss,
+      ...takeOver,
     });
     const audit = new DataVolume(this, 'Audit', {
       name: `${name}-audit`,
       environment,
       allowDataLoss: props.allowDataLoss,
+      ...takeOver,
     });
     this.container = new ServiceContainer(this, 'Server', {
       name,
@@ -108,7 +113,7 @@ export class VaultServer extends Construct {
       },
       memoryMb: props.memoryMb,
       stopSeconds: 30,
-      dependsOn: [files.dependable],
+      dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
     this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
 

@@ -1,0 +1,36 @@
+import type { TlsEndpoint } from '../config/operation-inputs';
+import { ExternalError } from './errors';
+import { type SealStatus, VaultClient } from './vault-client';
+
+/**
+ * Unseals a Vault with shares as they come.
+ *
+ * @param nextShare asked for one share after the other until Vault is unsealed; undefined when there are no more
+ * @returns `already` if it was not sealed
+ */
+export async function unsealVault(
+  endpoint: TlsEndpoint,
+  nextShare: (status: SealStatus) => Promise<string | undefined>,
+): Promise<'already' | 'unsealed'> {
+  const vault = new VaultClient(endpoint);
+  try {
+    let status = await vault.sealStatus();
+    if (!status.initialized) {
+      throw new ExternalError(`Vault at ${endpoint.url} is not initialised`, './scripts/up initialises it');
+    }
+    if (!status.sealed) return 'already';
+    while (status.sealed) {
+      const share = await nextShare(status);
+      if (share === undefined) {
+        throw new ExternalError(
+          `Vault is still sealed: ${status.progress} of the ${status.t} shares that it needs were given`,
+          'run it again with more shares',
+        );
+      }
+      status = await vault.unseal(share);
+    }
+    return 'unsealed';
+  } finally {
+    vault.close();
+  }
+}

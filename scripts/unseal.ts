@@ -1,0 +1,90 @@
+/** `./scripts/unseal`: opens an embedded Vault that a restart has sealed, for `vault.unseal: manual`. */
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { loadEnvironment } from '../config/load';
+import { UsageError } from '../operations/errors';
+import { readIfExists } from '../operations/files';
+import { unsealVault } from '../operations/unseal-vault';
+import { EXIT_CODES_HELP, main } from './lib/command-line';
+
+const HELP = `Usage: ./scripts/unseal [environment] [--share-file FILE]...
+
+Gives Vault its unseal shares: those of --share-file, else those in the secrets folder, else those that are typed or
+piped in, one a line. A share is never an argument, so it is in no process list and no shell history.
+
+  environment        a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --share-file FILE  a file that holds one share
+  -h, --help         this text
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args) => {
+  const { values, positionals } = parseArguments(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const { environment, state } = loadEnvironment(positionals[0]);
+  const { vault, docker } = environment;
+  if (vault.mode !== 'embedded') {
+    throw new UsageError('vault.mode: must be embedded, got: external', 'unseal that Vault where it runs');
+  }
+  const files = values['share-file'] ?? [];
+  const shares =
+    files.length > 0
+      ? files.map((file) => readFileSync(file, 'utf8').trim())
+      : Array.from({ length: vault.shares }, (_, index) => readIfExists(state.secret.unsealShare(index + 1))?.trim());
+  const known = shares.filter((share) => share !== undefined);
+  const typed = typedShares();
+  const endpoint = { url: `https://${docker.publishAddress}:${vault.port}`, caFile: state.caCertificate };
+  const result = await unsealVault(endpoint, async ({ progress, t }) => {
+    const share = known.shift();
+    if (share !== undefined || files.length > 0) return share;
+    if (process.stdin.isTTY) process.stderr.write(`unseal share ${progress + 1} of ${t} (not shown): `);
+    const line = await typed.next();
+    if (process.stdin.isTTY) process.stderr.write('\n');
+    return line.done ? undefined : line.value.trim();
+  });
+  await typed.return?.();
+  process.stdout.write(result === 'already' ? 'Vault is not sealed.\n' : 'Vault is unsealed.\n');
+});
+
+/** Lines of stdin, without echo on a terminal. */
+function typedShares(): AsyncIterator<string> {
+  const silent = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
+  let lines: AsyncIterator<string> | undefined;
+  const open = (): AsyncIterator<string> =>
+    (lines ??= createInterface({ input: process.stdin, output: silent, terminal: process.stdin.isTTY })[
+      Symbol.asyncIterator
+    ]());
+  return {
+    next: () => open().next(),
+    // stdin is opened only when a share is asked for
+    return: async () => {
+      process.stdin.pause();
+      await lines?.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+function parseArguments(args: string[]) {
+  try {
+    const parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { 'share-file': { type: 'string', multiple: true }, help: { type: 'boolean', short: 'h' } },
+    });
+    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    return parsed;
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See ./scripts/unseal --help.');
+  }
+}
