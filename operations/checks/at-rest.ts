@@ -5,7 +5,7 @@ import type { Environment } from '../../config/environment';
 import { masterKeys } from '../../config/environment';
 import { type Check, CheckFailure, type Evidence } from './check';
 import { filesOf, inspect, markedObject, type Sealing } from './disk';
-import { put } from './objects';
+import { allDone, put } from './objects';
 
 /** The drive of MinIO inside its container. */
 const DRIVE = '/data';
@@ -37,7 +37,7 @@ const ciphertextOnDisk: Check = {
         object: markedObject(`${mode.name}-${kind}`, size, mode.sealing, mode.masterKey),
       })),
     );
-    await Promise.all(
+    await allDone(
       planted.map(({ mode, object }) =>
         put(context, `${FOLDER}/${object.name}`, object.body, {
           ...mode.options,

@@ -22,8 +22,12 @@ const bucketDefaultEncryption: Check = {
     const seen: Record<string, Evidence> = {};
     const problems: string[] = [];
     for (const bucket of environment.buckets) {
-      const reading = settingsOf(s3, bucket.name);
+      const reading = unlessNone(settingsOf(s3, bucket.name), 'NoSuchBucket');
       const actual = await answered(environment.name, `reading the settings of bucket ${bucket.name}`, reading);
+      if (actual === undefined) {
+        problems.push(`bucket ${bucket.name} does not exist`);
+        continue;
+      }
       seen[bucket.name] = { ...actual };
       const expected = declaredSettings(bucket);
       for (const name of ['encryption', 'versioning', 'objectLock'] as const) {
@@ -34,7 +38,7 @@ const bucketDefaultEncryption: Check = {
     if (problems.length > 0) {
       throw new CheckFailure(
         problems.join('; '),
-        'somebody changed it by hand: set it back with mc, or change the environment file; then `npx cdktf deploy`',
+        'it was changed by hand: set it back with mc, or change the environment file; then `npx cdktf deploy`',
         seen,
       );
     }

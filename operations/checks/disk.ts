@@ -95,11 +95,11 @@ export function inspect(object: MarkedObject, files: readonly DriveFile[]): Find
     throw new Error(`xl.meta of ${object.name} does not hold its user metadata: these are not the object's files`);
   }
 
-  const problems: string[] = [];
-  for (const { path, content } of files) {
+  const problems = files.flatMap(({ path, content }) => {
     const at = content.indexOf(object.marker);
-    if (at >= 0) problems.push(`${object.name}: its plaintext is in ${path} at byte ${at}`);
-  }
+    return at < 0 ? [] : [`${object.name}: its plaintext is in ${path} at byte ${at}`];
+  });
+  const filesWithMarker = problems.length;
   const has = (text: string): boolean => metadata.every((content) => content.includes(text));
   const wanted = SEALED_KEY[object.sealing];
   const sealedBy = Object.values(SEALED_KEY).filter(has);
@@ -120,8 +120,7 @@ export function inspect(object: MarkedObject, files: readonly DriveFile[]): Find
       storedBytes: own.reduce((sum, { content }) => sum + content.length, 0),
       stored: parts.length === 0 ? 'inline in xl.meta' : `${parts.length} part file`,
       sealedKey: sealedBy,
-      markerFound: problems.some((problem) => problem.includes('plaintext')),
-      controlFound: true,
+      filesWithMarker,
     },
   };
 }

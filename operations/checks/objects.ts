@@ -100,6 +100,15 @@ function refusalText(error: S3ServiceException): string {
   return `${error.$metadata.httpStatusCode ?? 0} ${error.name}`;
 }
 
+/**
+ * Like `Promise.all`, but rejects only when nothing is under way any more: an object that arrives late would keep the
+ * bucket from being deleted.
+ */
+export async function allDone<T>(requests: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(requests);
+  return Promise.all(requests);
+}
+
 /** What the errors of MinIO's KMS mean here: minio/minio, internal/kms/errors.go and cmd/api-errors.go. */
 function fixFor(code: string, environment: string): string | undefined {
   switch (code) {

@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { masterKeys } from '../../config/environment';
 import { type Check, type CheckContext, CheckFailure, type Evidence } from './check';
 import {
+  allDone,
   answered,
   encryptionOf,
   get,
@@ -172,7 +173,7 @@ const rangeRead: Check = {
       `bytes=1000-${3 * DARE_PACKAGE}`,
       'bytes=-700',
     ];
-    await Promise.all(ranges.map((range) => requireRange(context, key, body, range)));
+    await allDone(ranges.map((range) => requireRange(context, key, body, range)));
     return { mode: 'AES256', objectBytes: body.length, packageBytes: DARE_PACKAGE, ranges };
   },
 };
@@ -221,7 +222,7 @@ async function putParts(
   const upload = { ...object, UploadId };
   try {
     const numbered = parts.map((Body, index) => ({ Body, PartNumber: index + 1 }));
-    const Parts = await Promise.all(
+    const Parts = await allDone(
       numbered.map(async (part) => {
         const request = s3.send(new UploadPartCommand({ ...upload, ...part }));
         const { ETag } = await ask(`the upload of part ${part.PartNumber}`, request);
