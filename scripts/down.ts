@@ -1,0 +1,149 @@
+/** `./scripts/down`: takes an environment away, and its data only when that is asked for and confirmed. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { parseArgs } from 'node:util';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { dockerEngine } from '../operations/docker';
+import { UsageError } from '../operations/errors';
+import { withLock } from '../operations/lock';
+import { type Belongings, belongingsOf, removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
+import { ensureEngine } from '../operations/toolchain/docker-engine';
+import { thisMachine } from '../operations/toolchain/machine';
+import { namesOf } from '../stacks/deployment';
+import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { showSteps } from './lib/progress';
+
+const HELP = `Usage: ./scripts/down [environment] [--delete-data [--confirm NAME]]
+
+Removes the containers, the network and the file volumes of an environment. Data volumes (master keys, audit log,
+objects), secrets, certificates and state stay, and ./scripts/up brings everything back with the same keys and data.
+What is gone already is no error.
+
+  environment    a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --delete-data  delete the data volumes and the state folder with all secrets, too: nothing can bring them back.
+                 Asks for the environment's name first. What is in an external Vault stays
+  --confirm      the environment's name, for where nobody can be asked
+  -h, --help     this text
+
+What is left goes to stdout, progress to stderr.
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseArguments(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const loaded = loadEnvironment(positionals[0]);
+  const { environment, state } = loaded;
+  const deleteData = values['delete-data'] ?? false;
+  if (deleteData && values.confirm !== undefined) requireName(values.confirm, loaded);
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+
+  const docker = dockerEngine(environment.docker.host);
+  const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
+  await ensureEngine(thisMachine(), { signal, report: () => undefined, announce: () => undefined });
+  if (deleteData && values.confirm === undefined) await askForName(loaded, await belongingsOf(docker, owner), signal);
+
+  mkdirSync(state.root, { recursive: true, mode: 0o700 });
+  try {
+    await withLock(state.lock, `${deleteData ? 'deleting' : 'taking down'} ${environment.name}`, async () => {
+      await showSteps(tearDownSteps({ docker, owner, loaded, deleteData }), signal);
+    });
+  } finally {
+    removeEmptyStateFolder(state);
+  }
+  process.stdout.write(whatIsLeft(loaded, await belongingsOf(docker, owner), deleteData));
+});
+
+/** Says what would be gone, and takes nothing but the name for a yes. */
+async function askForName(loaded: LoadedEnvironment, belongings: Belongings, signal: AbortSignal): Promise<void> {
+  const { name } = loaded.environment;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new UsageError(
+      '--delete-data must be confirmed with the environment’s name, and there is no terminal to ask at',
+      `write: --delete-data --confirm ${name}`,
+    );
+  }
+  const lost = [...belongings.dataVolumes.map((volume) => `volume ${volume}`), `folder ${loaded.state.root}`];
+  process.stderr.write(
+    `This deletes environment ${name} with its master keys and all objects; nothing can bring them back:\n` +
+      lost.map((item) => `  ${item}\n`).join(''),
+  );
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    requireName(await terminal.question(`Type the environment’s name (${name}) to delete it: `, { signal }), loaded);
+  } finally {
+    terminal.close();
+  }
+}
+
+function requireName(given: string, { environment }: LoadedEnvironment): void {
+  if (given.trim() === environment.name) return;
+  throw new UsageError(
+    `the confirmation must be the environment’s name (${environment.name}), got: ${given.trim() || 'nothing'}`,
+    'nothing was changed',
+  );
+}
+
+function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, deleteData: boolean): string {
+  const { environment, state, file } = loaded;
+  if (deleteData) {
+    const folder = existsSync(state.root)
+      ? `\n${state.root} holds files that are not of this project and stays.\n`
+      : '';
+    return `Environment ${environment.name} is gone.\n${folder}${leftInVault(loaded)}`;
+  }
+  return [
+    `Environment ${environment.name} is down.`,
+    '',
+    `  data volumes  ${dataVolumes.length === 0 ? 'none' : dataVolumes.join(', ')}`,
+    `  state         ${existsSync(state.root) ? state.root : 'none'}`,
+    '',
+    `./scripts/up ${positionalFor(environment.name, file)} brings it back; ./scripts/down --delete-data deletes the rest.`,
+    '',
+  ].join('\n');
+}
+
+function positionalFor(name: string, file: string): string {
+  return file.endsWith(`/environments/${name}.yaml`) ? name : file;
+}
+
+/** Keys in a Vault that others use, too, are never ours to delete. */
+function leftInVault({ environment }: LoadedEnvironment): string {
+  if (environment.vault.mode !== 'external') return '';
+  const { keyStore } = environment;
+  const { kesPolicy, kesRole, keyPrefix } = namesOf(environment);
+  const address = environment.vault.address ?? process.env.VAULT_ADDR ?? 'the external Vault';
+  return `
+Left in Vault at ${address}: the mount ${keyStore.mount} with the master keys under ${keyPrefix}/, the role and the
+policy of KES. Without what they encrypted they are of no use; whoever runs that Vault removes them with:
+  vault delete auth/${keyStore.approle.mount}/role/${kesRole}
+  vault policy delete ${kesPolicy}
+  vault secrets disable ${keyStore.mount}    (every key in it; other environments may share it)
+`;
+}
+
+function parseArguments(args: string[]) {
+  try {
+    const parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        'delete-data': { type: 'boolean' },
+        confirm: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    if (parsed.values.confirm !== undefined && parsed.values['delete-data'] !== true) {
+      throw new Error('--confirm goes with --delete-data only');
+    }
+    return parsed;
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See ./scripts/down --help.');
+  }
+}
