@@ -1,6 +1,5 @@
-import { App, Testing, TerraformStack } from 'cdktf';
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { type App, Testing, TerraformStack } from 'cdktf';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** A resource, data source or provider as Terraform reads it, with snake_case attributes. */
@@ -20,9 +19,12 @@ export class Synthesized {
   readonly json: Block;
   /** The text that Terraform reads. */
   readonly text: string;
+  /** Names of the stacks that must be deployed before. */
+  readonly dependencies: readonly string[];
 
-  constructor(text: string) {
+  constructor(text: string, dependencies: readonly string[] = []) {
     this.text = text;
+    this.dependencies = dependencies;
     this.json = JSON.parse(text) as Block;
   }
 
@@ -41,21 +43,18 @@ export class Synthesized {
     return first[1];
   }
 
-  /** The operations of the stack, by the end of their command. */
+  /** The operation of that name. */
   operation(name: string): DeclaredOperation {
-    const found = Object.values(this.resources('terraform_data')).filter((data) => command(data).endsWith(` ${name}`));
-    const [data] = found;
-    if (data === undefined || found.length > 1) throw new Error(`${found.length} operations ${name}, expected one`);
-    const { input, ...triggers } = data.triggers_replace as Record<string, string>;
-    const passed = localExec(data).environment as Record<string, string>;
-    // an operation runs again exactly when what it is told changes
-    expect(passed).toEqual({ EBS_OPERATION_INPUT: input });
-    return {
-      command: command(data),
-      input: JSON.parse(unescaped(input ?? '')) as Block,
-      triggers,
-      dependsOn: (data.depends_on ?? []) as string[],
-    };
+    const found = this.operations().filter((operation) => operation.command.endsWith(` ${name}`));
+    const [operation] = found;
+    if (operation === undefined || found.length > 1) {
+      throw new Error(`${found.length} operations ${name}, expected one`);
+    }
+    return operation;
+  }
+
+  operations(): DeclaredOperation[] {
+    return Object.values(this.resources('terraform_data')).map(declaredOperation);
   }
 
   output(name: string): Block {
@@ -78,23 +77,32 @@ export function synth(stack: TerraformStack): Synthesized {
   return new Synthesized(Testing.synth(stack));
 }
 
-/** An app that writes into a temporary folder. */
-export function newApp(): App {
-  return Testing.app({ outdir: mkdtempSync(path.join(tmpdir(), 'ebs-synth-')) });
-}
-
-/** Synthesizes a whole app as `cdktf synth` does, validations included: the stacks by their name. */
+/** Synthesizes a whole app as `cdktf synth` does: the stacks by their name. */
 export function synthApp(app: App): Readonly<Record<string, Synthesized>> {
   app.synth();
-  const { stacks } = JSON.parse(readFileSync(path.join(app.outdir, 'manifest.json'), 'utf8')) as {
-    stacks: Record<string, { synthesizedStackPath: string }>;
+  const read = (file: string) => readFileSync(path.join(app.outdir, file), 'utf8');
+  const { stacks } = JSON.parse(read('manifest.json')) as {
+    stacks: Record<string, { synthesizedStackPath: string; dependencies: string[] }>;
   };
   return Object.fromEntries(
-    Object.entries(stacks).map(([name, { synthesizedStackPath }]) => [
+    Object.entries(stacks).map(([name, { synthesizedStackPath, dependencies }]) => [
       name,
-      new Synthesized(readFileSync(path.join(app.outdir, synthesizedStackPath), 'utf8')),
+      new Synthesized(read(synthesizedStackPath), dependencies),
     ]),
   );
+}
+
+function declaredOperation(data: Block): DeclaredOperation {
+  const { input, ...triggers } = data.triggers_replace as Record<string, string>;
+  const passed = localExec(data).environment as Record<string, string>;
+  // an operation runs again exactly when what it is told changes
+  expect(passed).toEqual({ EBS_OPERATION_INPUT: input });
+  return {
+    command: command(data),
+    input: JSON.parse(unescaped(input ?? '')) as Block,
+    triggers,
+    dependsOn: (data.depends_on ?? []) as string[],
+  };
 }
 
 function block(value: unknown): Block {

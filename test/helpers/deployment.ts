@@ -1,0 +1,64 @@
+import { App } from 'cdktf';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { VaultVariables } from '../../config/external-vault';
+import { parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state';
+import type { Toolchain } from '../../config/toolchain';
+import { declareStacks } from '../../stacks';
+import { synthApp, type Synthesized } from './synth';
+
+/** A folder that is not there: whoever declares stacks must not look for it. */
+export const STATE_ROOT = '/nonexistent/state';
+
+/** What the toolchain step leaves where it built everything. */
+export const BUILT: Toolchain = {
+  images: {
+    vault: { context: '/cache/vault', hash: 'a'.repeat(64) },
+    kes: { context: '/cache/kes', hash: 'b'.repeat(64) },
+    minio: { context: '/cache/minio', hash: 'c'.repeat(64) },
+  },
+  providers: { source: 'mirror', docker: '4.6.0', vault: '1.9.0' },
+};
+
+/** What is used where the registries can be reached. */
+export const REGISTRY: Toolchain = { providers: { source: 'registry', docker: '4.6.0', vault: '5.6.0' } };
+
+export interface Variation {
+  /** Text of the environment file. @default - `name: local` */
+  readonly environment?: string;
+  /** @default - {@link BUILT} */
+  readonly toolchain?: Toolchain;
+  /** @default - none is set */
+  readonly vaultVariables?: VaultVariables;
+}
+
+/** Declares the stacks of one environment. */
+export function declareDeployment(app: App, variation: Variation = {}): string {
+  const environment = parseEnvironment(variation.environment ?? 'name: local', 'test.yaml');
+  declareStacks(app, {
+    environment,
+    environmentFile: '/project/environments/test.yaml',
+    state: stateLayout(environment.name, STATE_ROOT),
+    toolchain: variation.toolchain ?? BUILT,
+    runner: { command: "'/project/operations/run'" },
+    vaultVariables: variation.vaultVariables ?? {},
+  });
+  return environment.name;
+}
+
+/** Synthesizes the stacks of one environment, by the end of their name. */
+export function synthDeployment(variation: Variation = {}): Readonly<Record<string, Synthesized>> {
+  const outdir = mkdtempSync(path.join(tmpdir(), 'ebs-synth-'));
+  try {
+    // the validations of cdktf run `terraform version` once for each resource of its own; one test has them
+    const app = new App({ outdir, skipValidation: true });
+    const environment = declareDeployment(app, variation);
+    return Object.fromEntries(
+      Object.entries(synthApp(app)).map(([name, stack]) => [name.slice(environment.length + 1), stack]),
+    );
+  } finally {
+    rmSync(outdir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,590 @@
+import { App, Testing } from 'cdktf';
+import childProcess from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { operationInputs } from '../../config/operation-inputs';
+import { stateLayout } from '../../config/state';
+import { UsageError } from '../../operations/errors';
+import { BUILT, declareDeployment, REGISTRY, STATE_ROOT, synthDeployment, type Variation } from '../helpers/deployment';
+import { type Block, synthApp, type Synthesized } from '../helpers/synth';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { thrownBy } from '../helpers/thrown';
+
+const folder = useTemporaryFolder();
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const FROM_REGISTRY = `
+images:
+  source: registry
+  vault: docker.io/hashicorp/vault@${digest('1')}
+  kes: quay.io/minio/kes@${digest('2')}
+  minio: quay.io/minio/minio@${digest('3')}
+`;
+const EXTERNAL = 'name: local\nvault: { mode: external, address: "https://vault.example.org:8200" }\n';
+const EVERYTHING = `name: local
+buckets:
+  - { name: backup }
+  - { name: archive, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
+`;
+
+type Stacks = Readonly<Record<string, Synthesized>>;
+
+/** Finds one stack; a test that names one which is not there fails with its name. */
+const stackOf = (stacks: Stacks, name: string): Synthesized => {
+  const stack = stacks[name];
+  if (stack === undefined) throw new Error(`there is no stack ${name}, only ${Object.keys(stacks).join(', ')}`);
+  return stack;
+};
+
+const containersOf = (stacks: Stacks): Block[] =>
+  Object.values(stacks).flatMap((stack) => Object.values(stack.resources('docker_container')));
+/** Containers that are started and are to stay. */
+const servicesOf = (stacks: Stacks): Block[] =>
+  containersOf(stacks).filter(({ start, must_run }) => start !== false && must_run !== false);
+
+/** Every variation that differs in what is declared. */
+const VARIATIONS: readonly (readonly [string, Variation])[] = [
+  ['everything in containers', { environment: EVERYTHING }],
+  [
+    'manual unsealing',
+    { environment: 'name: local\nvault: { mode: embedded, unseal: manual, shares: 3, threshold: 2 }' },
+  ],
+  ['registry images', { environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY }],
+  ['an external Vault', { environment: EXTERNAL }],
+];
+
+describe('an environment with everything in containers', () => {
+  let stacks: Stacks;
+  beforeAll(() => {
+    stacks = synthDeployment({ environment: EVERYTHING });
+  });
+
+  test('is six stacks, each after what it stands on', () => {
+    const dependencies = Object.fromEntries(
+      Object.entries(stacks).map(([name, stack]) => [
+        name,
+        stack.dependencies.map((other) => other.replace('local-', '')),
+      ]),
+    );
+    expect(dependencies).toEqual({
+      foundation: [],
+      vault: ['foundation'],
+      keystore: ['vault'],
+      kes: ['keystore'],
+      minio: ['kes'],
+      checks: expect.arrayContaining(['minio', 'kes', 'keystore', 'vault']) as string[],
+    });
+  });
+
+  test('has a state of its own for each stack, outside the clone', () => {
+    for (const [name, stack] of Object.entries(stacks)) {
+      expect(stack.json.terraform).toMatchObject({
+        backend: { local: { path: `${STATE_ROOT}/terraform/${name}.tfstate` } },
+        required_version: '>= 1.5',
+      });
+    }
+  });
+
+  test('uses the providers that the toolchain found, exactly', () => {
+    const versions = Object.fromEntries(
+      Object.entries(stacks).map(([name, { json }]) => [
+        name,
+        (json.terraform as { required_providers?: unknown }).required_providers,
+      ]),
+    );
+    const docker = { docker: { source: 'kreuzwerker/docker', version: '4.6.0' } };
+    expect(versions).toEqual({
+      foundation: docker,
+      vault: docker,
+      keystore: { vault: { source: 'hashicorp/vault', version: '1.9.0' } },
+      kes: docker,
+      minio: docker,
+      checks: undefined,
+    });
+  });
+
+  test('has certificates for each server and each client of KES', () => {
+    const { input } = stackOf(stacks, 'foundation').operation('issue-certificates');
+    const server = (name: string, alias: string) => ({
+      name,
+      usage: 'server',
+      dnsNames: [alias, 'localhost'],
+      ipAddresses: ['127.0.0.1'],
+    });
+    const client = (name: string) => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
+    expect(input).toMatchObject({
+      certificateFolder: `${STATE_ROOT}/tls`,
+      privateKeyFolder: `${STATE_ROOT}/secrets/tls`,
+      leaves: [
+        server('vault-server', 'vault'),
+        server('kes-server', 'kes'),
+        server('minio-server', 'minio'),
+        client('minio'),
+        client('key-creator'),
+        client('key-prover'),
+        client('health'),
+      ],
+    });
+  });
+
+  test('creates and proves each key once, the default key first', () => {
+    expect(stackOf(stacks, 'kes').operation('create-master-keys').input).toMatchObject({
+      keys: ['backup-default', 'archive-key'],
+      creator: { certificateFile: `${STATE_ROOT}/tls/key-creator.crt` },
+      prover: { certificateFile: `${STATE_ROOT}/tls/key-prover.crt` },
+      dataVolume: 'ebs-local-minio-data',
+    });
+  });
+
+  test('starts MinIO only after the keys are proven', () => {
+    expect(stackOf(stacks, 'minio').dependencies).toEqual(['local-kes']);
+    expect(stackOf(stacks, 'kes').operation('create-master-keys').dependsOn).toEqual([
+      expect.stringMatching(/^terraform_data\.Kes_Reload/),
+    ]);
+  });
+
+  test('gives Vault’s token as a file that Terraform reads when it talks to Vault', () => {
+    expect(stackOf(stacks, 'keystore').provider('vault')).toEqual({
+      address: 'https://127.0.0.1:8200',
+      ca_cert_file: `${STATE_ROOT}/tls/ca.crt`,
+      token: `\${trimspace(file("${STATE_ROOT}/secrets/vault/provisioner-token"))}`,
+    });
+  });
+
+  test('lets the token that declares the key store do exactly what the stack declares', () => {
+    const { provisionerPolicy } = stackOf(stacks, 'vault').operation('initialize-vault').input as {
+      provisionerPolicy: { name: string; document: string };
+    };
+    const keystore = stackOf(stacks, 'keystore');
+    const declared = [
+      `sys/mounts/${String(keystore.resource('vault_mount').path)}`,
+      `sys/policies/acl/${String(keystore.resource('vault_policy').name)}`,
+      `sys/auth/${String(keystore.resource('vault_auth_backend').path)}`,
+      `auth/approle/role/${String(keystore.resource('vault_approle_auth_backend_role').role_name)}`,
+      ...Object.values(keystore.resources('vault_audit')).map(({ path: device }) => `sys/audit/${String(device)}`),
+    ];
+    for (const path of declared) expect(provisionerPolicy.document).toContain(`path "${path}" {`);
+    expect(provisionerPolicy.document).not.toContain(provisionerPolicy.name);
+  });
+
+  test('writes a configuration of KES that leads to the same mount, role and Vault', () => {
+    const { input, triggers } = stackOf(stacks, 'keystore').operation('write-kes-configuration');
+    expect(input).toMatchObject({
+      file: `${STATE_ROOT}/secrets/kes/server-config.yaml`,
+      configuration: {
+        keyStore: {
+          endpoint: 'https://vault:8200',
+          mount: 'kes',
+          prefix: 'local',
+          kvVersion: 2,
+          appRole: { mount: 'approle', role: 'ebs-local-kes' },
+        },
+      },
+    });
+    // a certificate with another key is another identity
+    expect(Object.keys(triggers)).toEqual([
+      'client health',
+      'client key-creator',
+      'client key-prover',
+      'client minio',
+      'role',
+    ]);
+  });
+
+  test('checks again whenever something was deployed', () => {
+    expect(Object.keys(stackOf(stacks, 'checks').operation('run-checks').triggers).sort()).toEqual([
+      'buckets',
+      'kes',
+      'kes configuration',
+      'kes files',
+      'keys',
+      'minio',
+      'vault',
+    ]);
+  });
+
+  test('says where the storage is', () => {
+    const minio = stackOf(stacks, 'minio');
+    expect(minio.output('s3_endpoint').value).toBe('https://127.0.0.1:9000');
+    expect(minio.output('ca_certificate').value).toBe(`${STATE_ROOT}/tls/ca.crt`);
+    expect(minio.output('region').value).toBe('us-east-1');
+    expect(minio.output('buckets').value).toEqual(['backup', 'archive']);
+  });
+
+  test('passes the validations of cdktf', () => {
+    const app = Testing.app({ outdir: folder() });
+    declareDeployment(app, { environment: EVERYTHING });
+    expect(Object.keys(synthApp(app))).toHaveLength(6);
+  });
+});
+
+describe('an environment with an external Vault', () => {
+  let stacks: Stacks;
+  beforeAll(() => {
+    stacks = synthDeployment({ environment: EXTERNAL });
+  });
+
+  test('is five stacks and runs no Vault', () => {
+    expect(Object.keys(stacks).sort()).toEqual(['checks', 'foundation', 'keystore', 'kes', 'minio'].sort());
+    expect(stackOf(stacks, 'keystore').dependencies).toEqual(['local-foundation']);
+    expect(servicesOf(stacks).map(({ name }) => name)).toEqual(['ebs-local-kes', 'ebs-local-minio']);
+    expect(Object.values(stackOf(stacks, 'foundation').resources('docker_image')).map(({ name }) => name)).toEqual([
+      'encrypted-backup-storage/kes:bbbbbbbbbbbbbbbb',
+      'encrypted-backup-storage/minio:cccccccccccccccc',
+    ]);
+  });
+
+  test('leaves audit devices and the token to whoever runs that Vault', () => {
+    const keystore = stackOf(stacks, 'keystore');
+    expect(keystore.resources('vault_audit')).toEqual({});
+    expect(keystore.provider('vault')).toEqual({ address: 'https://vault.example.org:8200' });
+    expect(keystore.operation('write-kes-configuration').input.vault).toEqual({
+      url: 'https://vault.example.org:8200',
+    });
+  });
+
+  test('makes no certificate for it', () => {
+    const { leaves } = stackOf(stacks, 'foundation').operation('issue-certificates').input as { leaves: Block[] };
+    expect(leaves.map(({ name }) => name)).not.toContain('vault-server');
+  });
+
+  test('checks again without it, too', () => {
+    expect(stackOf(stacks, 'checks').operation('run-checks').triggers).not.toHaveProperty('vault');
+  });
+
+  const vaultCaOf = (of: Stacks) =>
+    (stackOf(of, 'kes').resource('docker_container', 'Kes_Files_Loader').upload as Block[]).find(
+      ({ file }) => file === '/files/vault-ca.crt',
+    )?.source;
+
+  test('trusts the CAs of the system unless told otherwise', () => {
+    expect(vaultCaOf(stacks)).toBe('/etc/ssl/certs/ca-certificates.crt');
+  });
+
+  test('finds it by the variables that every client of Vault knows', () => {
+    const found = synthDeployment({
+      environment: 'name: local\nvault: { mode: external }',
+      vaultVariables: { address: 'https://from.variable:8200', namespace: 'team', caFile: '/etc/vault/ca.pem' },
+    });
+    expect(stackOf(found, 'keystore').provider('vault')).toEqual({
+      address: 'https://from.variable:8200',
+      namespace: 'team',
+      ca_cert_file: '/etc/vault/ca.pem',
+    });
+    expect(stackOf(found, 'keystore').operation('write-kes-configuration').input).toMatchObject({
+      vault: { url: 'https://from.variable:8200', namespace: 'team', caFile: '/etc/vault/ca.pem' },
+      configuration: { keyStore: { endpoint: 'https://from.variable:8200', namespace: 'team' } },
+    });
+    expect(vaultCaOf(found)).toBe('/etc/vault/ca.pem');
+  });
+
+  test('believes the file before the variables', () => {
+    const found = synthDeployment({
+      environment:
+        'name: local\nvault: { mode: external, address: "https://from.file", namespace: file, caFile: /file/ca.pem }',
+      vaultVariables: { address: 'https://from.variable', namespace: 'variable', caFile: '/variable/ca.pem' },
+    });
+    expect(stackOf(found, 'keystore').provider('vault')).toEqual({
+      address: 'https://from.file',
+      namespace: 'file',
+      ca_cert_file: '/file/ca.pem',
+    });
+  });
+
+  test.each([
+    [
+      'nobody says where it is',
+      undefined,
+      'vault.address: must be given for an external Vault, got nothing',
+      'write it into the environment file, or set VAULT_ADDR',
+    ],
+    [
+      'it would be spoken to in the clear',
+      'http://vault:8200',
+      'VAULT_ADDR: must be an https:// address, got: http://vault:8200',
+      'put TLS before Vault',
+    ],
+  ])('is refused when %s', (_, address, message, hint) => {
+    const error = thrownBy(() =>
+      synthDeployment({
+        environment: 'name: local\nvault: { mode: external }',
+        vaultVariables: address === undefined ? {} : { address },
+      }),
+    );
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe(message);
+    expect(error).toHaveProperty('hint', hint);
+  });
+});
+
+describe('settings reach what they are about', () => {
+  test('images from a registry, by digest', () => {
+    const stacks = synthDeployment({ environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY });
+    const images = Object.values(stackOf(stacks, 'foundation').resources('docker_image'));
+    expect(images.map(({ name }) => name).sort()).toEqual([
+      `docker.io/hashicorp/vault@${digest('1')}`,
+      `quay.io/minio/kes@${digest('2')}`,
+      `quay.io/minio/minio@${digest('3')}`,
+    ]);
+    for (const image of images) expect(image).not.toHaveProperty('build');
+    for (const container of containersOf(stacks)) expect(container.image).toMatch(/@sha256:/);
+  });
+
+  test('provider 1.9.0 and 5.x differ in the role and in the version, nowhere else', () => {
+    const withVault = (vault: string) =>
+      synthDeployment({ toolchain: { ...BUILT, providers: { ...BUILT.providers, vault } } });
+    const old = withVault('1.9.0');
+    const current = withVault('5.6.0');
+    for (const name of Object.keys(old)) {
+      if (name !== 'keystore') expect(stackOf(current, name).text).toBe(stackOf(old, name).text);
+    }
+    const keystore = (stacks: Stacks) => {
+      const { resource, terraform, provider, output } = stackOf(stacks, 'keystore').json;
+      const { vault_approle_auth_backend_role: role, ...resources } = resource as Record<string, Block>;
+      const others = { ...(terraform as Block), required_providers: undefined };
+      return { role: Object.values(role ?? {})[0] as Block, others: { resources, others, provider, output } };
+    };
+    expect(keystore(current).others).toEqual(keystore(old).others);
+    expect(keystore(old).role).toMatchObject({ period: 1800, policies: [expect.any(String)] });
+    expect(keystore(current).role).toMatchObject({ token_period: 1800, token_policies: [expect.any(String)] });
+  });
+
+  test('the Docker host, the address to publish on, names and ports', () => {
+    const stacks = synthDeployment({
+      environment: `name: nas
+docker: { host: ssh://backup@nas, publishAddress: 192.0.2.7 }
+vault: { mode: embedded, port: 18200 }
+kes: { port: 17373 }
+minio: { port: 19000, hostnames: [s3.example.org] }
+`,
+    });
+    for (const name of ['foundation', 'vault', 'kes', 'minio']) {
+      expect(stackOf(stacks, name).provider('docker')).toEqual({ host: 'ssh://backup@nas' });
+    }
+    expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual(
+      [17373, 19000, 18200].map((external) => expect.objectContaining({ external, ip: '192.0.2.7' }) as Block),
+    );
+    const { leaves } = stackOf(stacks, 'foundation').operation('issue-certificates').input as { leaves: Block[] };
+    expect(leaves.find(({ name }) => name === 'minio-server')).toMatchObject({
+      dnsNames: ['minio', 'localhost', 's3.example.org'],
+      ipAddresses: ['127.0.0.1', '192.0.2.7'],
+    });
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://192.0.2.7:19000');
+  });
+
+  test('the version of KV reaches the mount, the policy and KES', () => {
+    const keystore = stackOf(
+      synthDeployment({ environment: 'name: local\nkeyStore: { type: vault, kvVersion: 1 }' }),
+      'keystore',
+    );
+    expect(keystore.resource('vault_mount').options).toEqual({ version: '1' });
+    expect(keystore.resource('vault_policy').policy).toContain('path "kes/local/*"');
+    expect(keystore.operation('write-kes-configuration').input).toMatchObject({
+      configuration: { keyStore: { kvVersion: 1 } },
+    });
+  });
+
+  test('Terraform’s state in S3 is locked and encrypted, one object for each stack; secrets stay here', () => {
+    const stacks = synthDeployment({
+      environment: `name: prod
+state: { backend: s3, bucket: states, region: eu-central-1, endpoint: "https://s3.example.org" }
+`,
+    });
+    for (const [name, stack] of Object.entries(stacks)) {
+      expect(stack.json.terraform).toMatchObject({
+        backend: {
+          s3: {
+            bucket: 'states',
+            key: `encrypted-backup-storage/prod/${name}.tfstate`,
+            region: 'eu-central-1',
+            encrypt: true,
+            use_lockfile: true,
+            use_path_style: true,
+            endpoints: { s3: 'https://s3.example.org' },
+          },
+        },
+      });
+    }
+    expect(stackOf(stacks, 'foundation').operation('create-root-credentials').input.rootFile).toBe(
+      `${STATE_ROOT}/secrets/minio/root.json`,
+    );
+  });
+});
+
+describe.each(VARIATIONS)('always: %s', (_, variation) => {
+  let stacks: Stacks;
+  beforeAll(() => {
+    stacks = synthDeployment(variation);
+  });
+
+  test('every service is hardened', () => {
+    expect(servicesOf(stacks).length).toBeGreaterThanOrEqual(2);
+    for (const service of servicesOf(stacks)) {
+      expect(service).toMatchObject({
+        user: '65532:65532',
+        read_only: true,
+        capabilities: { drop: ['ALL'] },
+        security_opts: ['no-new-privileges'],
+        memory: expect.any(Number) as number,
+        memory_swap: service.memory,
+        ulimit: [expect.objectContaining({ name: 'nproc' })],
+        restart: 'unless-stopped',
+        log_opts: { 'max-size': '10m', 'max-file': '5' },
+      });
+      expect(service).not.toHaveProperty('capabilities.add');
+      expect(service).not.toHaveProperty('privileged');
+      expect(service).not.toHaveProperty('network_mode', 'host');
+    }
+  });
+
+  test('every server has a health check, and time to stop', () => {
+    for (const service of servicesOf(stacks).filter(({ ports }) => (ports as Block[]).length > 0)) {
+      expect(service).toHaveProperty('healthcheck.test');
+      expect(service.stop_timeout).toBeGreaterThanOrEqual(/-(vault|minio)$/.test(String(service.name)) ? 30 : 10);
+    }
+  });
+
+  test('what runs once and ends has no network', () => {
+    const helpers = containersOf(stacks).filter((container) => !servicesOf(stacks).includes(container));
+    expect(helpers.length).toBeGreaterThan(0);
+    for (const helper of helpers) {
+      expect(helper.network_mode).toBe('none');
+      if (helper.start !== false) {
+        expect(helper).toMatchObject({
+          capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+          security_opts: ['no-new-privileges'],
+          read_only: true,
+        });
+      }
+    }
+  });
+
+  test('every port is published on this machine alone', () => {
+    const ports = servicesOf(stacks).flatMap(({ ports: published }) => published as Block[]);
+    expect(ports.length).toBeGreaterThanOrEqual(2);
+    for (const port of ports) expect(port.ip).toBe('127.0.0.1');
+  });
+
+  test('every container, volume and network says to which environment it belongs', () => {
+    const label = { label: 'encrypted-backup-storage.environment', value: 'local' };
+    for (const stack of Object.values(stacks)) {
+      for (const type of ['docker_container', 'docker_volume', 'docker_network']) {
+        for (const resource of Object.values(stack.resources(type))) {
+          expect(resource.labels).toContainEqual(label);
+          expect(resource.name).toMatch(/^ebs-local(-|$)/);
+        }
+      }
+    }
+  });
+
+  test('every operation is told what it can read', () => {
+    for (const stack of Object.values(stacks)) {
+      for (const { command, input } of stack.operations()) {
+        const name = command.replace(/^.* /, '') as keyof typeof operationInputs;
+        expect(Object.keys(operationInputs)).toContain(name);
+        expect(operationInputs[name].parse(input)).toEqual(input);
+      }
+    }
+  });
+
+  test('no secret is in what Terraform reads', () => {
+    const { secrets } = stateLayout('local', STATE_ROOT);
+    for (const { text } of Object.values(stacks)) {
+      expect(text).not.toMatch(/PRIVATE KEY|\bhv[sbr]\.|\bs\.[A-Za-z0-9]{24}\b|AppRole.*secret_id/);
+    }
+    for (const { env = [] } of servicesOf(stacks)) {
+      for (const variable of env as string[]) {
+        expect(variable).not.toMatch(/^[^=]*(PASSWORD|SECRET|TOKEN|ACCESS_KEY|API_KEY|ROOT_USER|CREDENTIAL)[^=]*=/);
+      }
+    }
+    for (const { upload = [] } of containersOf(stacks)) {
+      for (const { file, source, content } of upload as Block[]) {
+        if (!/\.key$|config\.env$|server-config\.yaml$|unseal-share/.test(String(file))) continue;
+        expect(content).toBeUndefined();
+        expect(String(source).startsWith(`${secrets}/`)).toBe(true);
+      }
+    }
+  });
+
+  test('the next synth is the same, byte for byte, whenever it is', () => {
+    jest.useFakeTimers({ now: new Date('2042-01-01T00:00:00Z') });
+    try {
+      const again = synthDeployment(variation);
+      for (const [name, { text }] of Object.entries(stacks)) expect(stackOf(again, name).text).toBe(text);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});
+
+describe('what cannot be made again', () => {
+  const guarded = (stacks: Stacks) =>
+    Object.values(stacks)
+      .flatMap((stack) => [
+        ...Object.values(stack.resources('docker_volume')),
+        ...Object.values(stack.resources('vault_mount')),
+      ])
+      .filter(({ lifecycle }) => lifecycle !== undefined)
+      .map(({ name, path: mount, lifecycle }) => [name ?? mount, (lifecycle as Block).prevent_destroy]);
+
+  test('is not deleted', () => {
+    expect(guarded(synthDeployment()).sort()).toEqual([
+      ['ebs-local-minio-data', true],
+      ['ebs-local-vault-audit', true],
+      ['ebs-local-vault-data', true],
+      ['kes', true],
+    ]);
+  });
+
+  test('is deleted where the environment says its own name', () => {
+    expect(guarded(synthDeployment({ environment: 'name: local\nallowDataLoss: local' })).sort()).toEqual([
+      ['ebs-local-minio-data', false],
+      ['ebs-local-vault-audit', false],
+      ['ebs-local-vault-data', false],
+      ['kes', false],
+    ]);
+  });
+});
+
+describe('declaring', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test('reads no file, starts no program and does not look at the clock', () => {
+    // GIVEN
+    const outdir = folder();
+    const app = new App({ outdir, skipValidation: true });
+    const seen: string[] = [];
+    const outside = (file: unknown) =>
+      typeof file === 'string' && !file.startsWith(outdir) && !file.includes(`${path.sep}node_modules${path.sep}`);
+    for (const name of [
+      'readFileSync',
+      'existsSync',
+      'statSync',
+      'readdirSync',
+      'openSync',
+      'writeFileSync',
+    ] as const) {
+      const original = fs[name] as (...args: unknown[]) => unknown;
+      jest.spyOn(fs, name).mockImplementation(((...args: unknown[]) => {
+        if (outside(args[0])) seen.push(`${name} ${String(args[0])}`);
+        return original(...args);
+      }) as never);
+    }
+    for (const name of ['execSync', 'spawnSync', 'spawn'] as const) {
+      jest
+        .spyOn(childProcess, name)
+        .mockImplementation(((command: string) => seen.push(`${name} ${command}`)) as never);
+    }
+    const clock = jest.spyOn(Date, 'now');
+
+    // WHEN
+    declareDeployment(app, { environment: EVERYTHING });
+
+    // THEN
+    expect(seen).toEqual([]);
+    expect(clock).not.toHaveBeenCalled();
+    expect(fs.existsSync(STATE_ROOT)).toBe(false);
+  });
+});

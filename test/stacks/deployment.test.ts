@@ -1,0 +1,78 @@
+import { parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state';
+import { type Deployment, imageSource, namesOf, programPath } from '../../stacks/deployment';
+import { UsageError } from '../../operations/errors';
+import { BUILT, REGISTRY } from '../helpers/deployment';
+import { thrownBy } from '../helpers/thrown';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const FROM_REGISTRY = `
+images:
+  source: registry
+  vault: docker.io/hashicorp/vault@${digest('1')}
+  kes: quay.io/minio/kes@${digest('2')}
+  minio: quay.io/minio/minio@${digest('3')}
+`;
+
+const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
+const deployment = (more = '', toolchain = BUILT): Deployment => ({
+  environment: environment(more),
+  environmentFile: '/e/prod.yaml',
+  state: stateLayout('prod', '/state'),
+  toolchain,
+  runner: { command: 'run' },
+  vaultVariables: {},
+});
+
+test('everything of an environment is named after it', () => {
+  expect(namesOf(environment())).toEqual({
+    prefix: 'ebs-prod',
+    network: 'ebs-prod',
+    dataVolume: 'ebs-prod-minio-data',
+    kesPolicy: 'ebs-prod-kes',
+    kesRole: 'ebs-prod-kes',
+    provisionerPolicy: 'ebs-prod-provisioner',
+    keyPrefix: 'prod',
+  });
+});
+
+test('the folder of the master keys can be another', () => {
+  expect(namesOf(environment('keyStore: { type: vault, prefix: team/backup }')).keyPrefix).toBe('team/backup');
+});
+
+describe('images', () => {
+  test('are built from what the toolchain step prepared', () => {
+    expect(imageSource(deployment(), 'kes')).toEqual({
+      kind: 'build',
+      repository: 'encrypted-backup-storage/kes',
+      context: '/cache/kes',
+      hash: 'b'.repeat(64),
+    });
+  });
+
+  test('come from a registry where the environment says so, whatever the toolchain step prepared', () => {
+    const reference = `quay.io/minio/kes@${digest('2')}`;
+    expect(imageSource(deployment(FROM_REGISTRY), 'kes')).toEqual({ kind: 'registry', reference });
+    expect(imageSource(deployment(FROM_REGISTRY, REGISTRY), 'kes')).toEqual({ kind: 'registry', reference });
+  });
+
+  test('cannot be built before the toolchain step', () => {
+    const error = thrownBy(() => imageSource(deployment('', REGISTRY), 'vault'));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe('the images of this environment are to be built, but nothing was built yet');
+    expect(error).toHaveProperty('hint', 'run ./scripts/toolchain (./scripts/up does it, too)');
+  });
+
+  test('hold their programs in other places when others made them', () => {
+    const built = environment();
+    const published = environment(FROM_REGISTRY);
+    expect((['vault', 'kes', 'minio', 'mc'] as const).map((program) => programPath(built, program))).toEqual([
+      '/usr/bin/vault',
+      '/usr/bin/kes',
+      '/usr/bin/minio',
+      '/usr/bin/mc',
+    ]);
+    expect(programPath(published, 'vault')).toBe('/bin/vault');
+    expect(programPath(published, 'kes')).toBe('/kes');
+  });
+});

@@ -1,0 +1,46 @@
+import { kesConfigurationProblems, allowedPaths } from '../../config/kes-configuration';
+import { kesConfiguration } from '../../constructs/kes/kes-server';
+import { KES_CONFIGURATION } from '../helpers/kes';
+import { AUDIT_DEVICES, kesClients } from '../../stacks/keystore-stack';
+
+const paths = (name: string) => {
+  const client = kesClients(['a', 'b']).find((candidate) => candidate.name === name);
+  if (client === undefined) throw new Error(`no client ${name}`);
+  return allowedPaths(client);
+};
+
+describe('who may do what with the master keys', () => {
+  test('MinIO uses its keys, and can make none: it would silently replace one that is missing', () => {
+    expect(paths('minio')).toEqual([
+      '/v1/key/generate/a',
+      '/v1/key/generate/b',
+      '/v1/key/decrypt/a',
+      '/v1/key/decrypt/b',
+      '/v1/key/describe/a',
+      '/v1/key/describe/b',
+    ]);
+  });
+
+  test('the creator makes keys and cannot use them', () => {
+    expect(paths('key-creator')).toEqual(['/v1/key/create/a', '/v1/key/create/b']);
+  });
+
+  test('the prover uses keys, to open canaries, and sees whether KES reaches Vault', () => {
+    expect(paths('key-prover')).toEqual([...paths('minio'), '/v1/status', '/v1/ready']);
+  });
+
+  test('nobody may delete, import, list or name a key that is not declared', () => {
+    const all = kesClients(['a', 'b']).flatMap((client) => allowedPaths(client));
+    for (const allowed of all)
+      expect(allowed).toMatch(/^\/v1\/(key\/(create|generate|decrypt|describe)\/[ab]|status|ready)$/);
+  });
+
+  test('KES accepts them', () => {
+    const { cache, keyStore } = KES_CONFIGURATION;
+    expect(kesConfigurationProblems(kesConfiguration(kesClients(['a']), cache, keyStore))).toEqual([]);
+  });
+});
+
+test('an embedded Vault has two audit devices, because it answers nothing when it can write to none', () => {
+  expect(AUDIT_DEVICES).toHaveLength(2);
+});
