@@ -1,4 +1,4 @@
-import { DataVolume } from '../../../constructs/docker';
+import { DataVolume, ServiceContainer } from '../../../constructs/docker';
 import { newStack, synth } from '../../helpers/synth';
 
 const LABELS = [{ label: 'encrypted-backup-storage.environment', value: 'local' }];
@@ -28,4 +28,43 @@ test('… unless losing what is in it is allowed', () => {
 
   // THEN
   expect(synth(stack).resource('docker_volume')).toHaveProperty('lifecycle', { prevent_destroy: false });
+});
+
+test('a volume can be given to the service user by a container that ends before anything else uses it', () => {
+  // GIVEN
+  const stack = newStack();
+  const volume = new DataVolume(stack, 'Data', { name: 'data', environment: 'local', takeOverWith: 'minio:1' });
+
+  // WHEN
+  new ServiceContainer(stack, 'User', {
+    name: 'user',
+    environment: 'local',
+    image: 'minio:1',
+    command: ['minio'],
+    network: { name: 'n', alias: 'a' },
+    memoryMb: 64,
+    dependsOn: [volume.dependable],
+  });
+
+  // THEN
+  const synthesized = synth(stack);
+  expect(synthesized.resource('docker_container', 'Data_Owner')).toEqual({
+    name: 'data-owner',
+    image: 'minio:1',
+    entrypoint: ['chown'],
+    command: ['65532:65532', '/volume'],
+    user: '0:0',
+    network_mode: 'none',
+    read_only: true,
+    capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+    security_opts: ['no-new-privileges'],
+    labels: LABELS,
+    volumes: [{ container_path: '/volume', volume_name: expect.stringMatching(/^\$\{docker_volume\.Data_/) as string }],
+    attach: true,
+    must_run: false,
+    restart: 'no',
+  });
+  expect(synthesized.resource('docker_container', 'User').depends_on).toEqual([
+    expect.stringMatching(/^docker_container\.Data_Owner/),
+  ]);
 });

@@ -26,6 +26,7 @@ const PROPS: MinioServerProps = {
   memoryMb: 2048,
   dataVolume: 'ebs-local-minio-data',
   allowDataLoss: false,
+  takeOverVolumes: false,
 };
 
 function declare(changes: Partial<MinioServerProps> = {}) {
@@ -107,6 +108,19 @@ test('MinIO is healthy when its storage is, whatever Vault does', () => {
 test('the data may be deleted where losing it is allowed', () => {
   const { synthesized } = declare({ allowDataLoss: true });
   expect(synthesized.resource('docker_volume', 'Minio_Data')).toHaveProperty('lifecycle.prevent_destroy', false);
+});
+
+test.each([
+  [false, []],
+  [true, ['ebs-local-minio-data-owner']],
+])('a volume that the image would leave to root is given to the service user first: %s', (takeOverVolumes, owners) => {
+  const { synthesized, container } = declare({ takeOverVolumes });
+  const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
+  expect(names.filter((name) => name.endsWith('-owner'))).toEqual(owners);
+  expect(container.depends_on).toEqual([
+    expect.stringMatching(/^docker_container\.Minio_Files_Loader/),
+    expect.stringMatching(takeOverVolumes ? /^docker_container\.Minio_Data_Owner/ : /^docker_volume\.Minio_Data/),
+  ]);
 });
 
 test.each([

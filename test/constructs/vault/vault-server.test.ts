@@ -24,6 +24,7 @@ const MINIMAL: VaultServerProps = {
   canariesFile: '/state/keys.json',
   noteFolder: '/state/tls',
   allowDataLoss: false,
+  takeOverVolumes: false,
 };
 
 function declare(changes: Partial<VaultServerProps> = {}): Synthesized {
@@ -120,6 +121,16 @@ describe('the server', () => {
       });
     }
   });
+});
+
+test.each([
+  [false, []],
+  [true, ['ebs-local-vault-audit-owner', 'ebs-local-vault-data-owner']],
+])('volumes that the image would leave to root are given to the service user first: %s', (takeOverVolumes, owners) => {
+  const synthesized = declare({ takeOverVolumes });
+  const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
+  expect(names.filter((name) => name.endsWith('-owner'))).toEqual(owners);
+  expect(synthesized.resource('docker_container', 'Vault_Server').depends_on).toHaveLength(3);
 });
 
 describe('the initialisation', () => {
