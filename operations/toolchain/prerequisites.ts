@@ -57,7 +57,7 @@ export function findTerraform(env: NodeJS.ProcessEnv = process.env): TerraformPr
   const wanted = env.TERRAFORM_BINARY_NAME === 'tofu' ? ['tofu'] : ['terraform', 'tofu'];
   for (const name of wanted) {
     const file = findProgram(name, [SHIM], env.PATH);
-    if (file !== undefined) return checkTerraform(file, capture(file, ['version'], { env }) ?? '');
+    if (file !== undefined) return checkTerraform(file, capture(file, ['version'], { env: { ...env, CHECKPOINT_DISABLE: '1' } }) ?? '');
   }
   return undefined;
 }

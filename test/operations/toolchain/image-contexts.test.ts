@@ -1,0 +1,80 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { cacheLayout } from '../../../operations/toolchain/cache';
+import { hashFolder, imageContext, type ImageRecipe } from '../../../operations/toolchain/image-contexts';
+import { minio } from '../../../operations/toolchain/programs';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+
+function setUp(name: string, program = 'program') {
+  const root = path.join(folder(), name);
+  mkdirSync(root);
+  const write = (file: string, text: string): string => {
+    writeFileSync(path.join(root, file), text, { mode: 0o700 });
+    return path.join(root, file);
+  };
+  const recipe: ImageRecipe = {
+    name: 'minio',
+    dockerfile: write('Dockerfile', 'FROM scratch\n'),
+    programs: [minio],
+    dataFolders: ['data', 'data1'],
+  };
+  const binaries = new Map([['minio', write('minio', program)]]);
+  const shared = { busybox: write('busybox', 'busybox'), caBundle: 'CA\n' };
+  return { cache: cacheLayout({ XDG_CACHE_HOME: root }), recipe, binaries, shared };
+}
+
+test('holds the program, a shell, the CAs and folders that the container’s user can own', async () => {
+  const { cache, recipe, binaries, shared } = setUp('one');
+  const { context, hash } = await imageContext(cache, recipe, binaries, shared);
+  const at = (...parts: string[]) => path.join(context, ...parts);
+  const mode = (file: string) => (lstatSync(file).mode & 0o7777).toString(8);
+
+  expect(readdirSync(context).sort()).toEqual(['Dockerfile', 'data', 'rootfs']);
+  expect(readFileSync(at('rootfs/usr/bin/minio'), 'utf8')).toBe('program');
+  expect(mode(at('rootfs/usr/bin/minio'))).toBe('755');
+  expect(readlinkSync(at('rootfs/bin'))).toBe('usr/bin');
+  expect(readlinkSync(at('rootfs/usr/bin/sh'))).toBe('busybox');
+  expect(readFileSync(at('rootfs/etc/ssl/certs/ca-certificates.crt'), 'utf8')).toBe('CA\n');
+  expect(mode(at('rootfs/tmp'))).toBe('1777');
+  expect(readdirSync(at('data'))).toEqual(['data', 'data1']);
+  expect(mode(at('data/data1'))).toBe('700');
+  expect(hash).toBe(await hashFolder(context));
+});
+
+test('is the same in every clone and under every umask, down to the dates', async () => {
+  const one = setUp('one');
+  const first = await imageContext(one.cache, one.recipe, one.binaries, one.shared);
+  const umask = process.umask(0o077);
+  try {
+    const two = setUp('two');
+    const second = await imageContext(two.cache, two.recipe, two.binaries, two.shared);
+    expect(second.hash).toBe(first.hash);
+    expect(second.context).not.toBe(first.context);
+    for (const file of ['rootfs', 'rootfs/usr/bin/sh', 'data', 'Dockerfile']) {
+      expect(lstatSync(path.join(second.context, file)).mtime).toEqual(new Date('2026-01-01T00:00:00Z'));
+    }
+  } finally {
+    process.umask(umask);
+  }
+});
+
+test('changes with each thing that goes in, and is not made twice', async () => {
+  const { cache, recipe, binaries, shared } = setUp('one');
+  const make = async (changed: Partial<{ recipe: ImageRecipe; caBundle: string }> = {}) =>
+    imageContext(cache, changed.recipe ?? recipe, binaries, {
+      ...shared,
+      caBundle: changed.caBundle ?? shared.caBundle,
+    });
+  const first = await make();
+  writeFileSync(path.join(first.context, 'mark'), '');
+  expect(await make()).toEqual(first);
+  expect(existsSync(path.join(first.context, 'mark'))).toBe(true);
+
+  const hashes = [first.hash, (await make({ caBundle: 'other\n' })).hash];
+  hashes.push((await make({ recipe: { ...recipe, dataFolders: ['data'] } })).hash);
+  writeFileSync(recipe.dockerfile, 'FROM scratch\nCMD ["minio"]\n');
+  hashes.push((await make()).hash);
+  expect(new Set(hashes).size).toBe(4);
+});

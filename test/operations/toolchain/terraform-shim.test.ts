@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot } from '../../../config/toolchain';
+import { writeTerraformSettings } from '../../../operations/toolchain/terraform-settings';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+const at = (...parts: string[]) => path.join(realpathSync(folder()), ...parts);
+
+/** Prints what it was called with. */
+function fakeProgram(file: string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(
+    file,
+    `#!/bin/sh
+echo "program=$0"
+echo "arguments=$*"
+echo "config=\${TF_CLI_CONFIG_FILE-unset}"
+echo "lock=\${TF_CLI_ARGS_providers_lock-unset}"
+echo "checkpoint=\${CHECKPOINT_DISABLE-unset}"
+exit 3
+`,
+    { mode: 0o755 },
+  );
+}
+
+/** A clone with a space in its name, whose shim is linked into node_modules/.bin as npm does it. */
+function makeClone(name = 'my clone'): string {
+  const clone = at(name);
+  const shim = path.join(clone, 'toolchain', 'terraform', 'bin', 'terraform');
+  mkdirSync(path.dirname(shim), { recursive: true });
+  cpSync(path.join(projectRoot, 'toolchain', 'terraform', 'bin', 'terraform'), shim);
+  writeFileSync(path.join(clone, 'cdktf.json'), '{}');
+  const bin = path.join(clone, 'node_modules', '.bin');
+  mkdirSync(bin, { recursive: true });
+  for (const command of ['terraform', 'tofu'])
+    symlinkSync('../../toolchain/terraform/bin/terraform', path.join(bin, command));
+  return clone;
+}
+
+const binOf = (clone: string) => path.join(clone, 'node_modules', '.bin');
+
+function call(command: string, env: Record<string, string>, args: string[] = ['init']) {
+  const result = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...env, PATH: [env.PATH, '/usr/bin', '/bin'].filter(Boolean).join(':') },
+  });
+  const printed: Record<string, string> = {};
+  for (const line of result.stdout.split('\n').filter((line) => line !== '')) {
+    printed[line.slice(0, line.indexOf('='))] = line.slice(line.indexOf('=') + 1);
+  }
+  return { printed, status: result.status, stderr: result.stderr };
+}
+
+/** PATH as npx makes it, with a real Terraform behind it. */
+function pathWith(clone: string, ...folders: string[]): string {
+  return [binOf(clone), ...folders].join(':');
+}
+
+function withMirror(clone: string): { mirror: string; config: string } {
+  const mirror = at('mirror');
+  mkdirSync(mirror, { recursive: true });
+  writeTerraformSettings(path.join(clone, '.toolchain'), { mirror });
+  return { mirror, config: path.join(clone, '.toolchain', 'terraform.rc') };
+}
+
+test('without a toolchain it is the first Terraform on PATH that is not itself', () => {
+  const clone = makeClone();
+  fakeProgram(at('real', 'terraform'));
+  const env = { PATH: pathWith(clone, at('real')) };
+  expect(call('terraform', env, ['plan', '-out=a b'])).toEqual({
+    printed: {
+      program: at('real', 'terraform'),
+      arguments: 'plan -out=a b',
+      config: 'unset',
+      lock: 'unset',
+      checkpoint: '1',
+    },
+    status: 3,
+    stderr: '',
+  });
+});
+
+test('with providers from the mirror it brings the configuration and locks from there', () => {
+  const clone = makeClone();
+  const { mirror, config } = withMirror(clone);
+  fakeProgram(at('real', 'terraform'));
+  expect(call('terraform', { PATH: pathWith(clone, at('real')) }).printed).toMatchObject({
+    config,
+    lock: `-fs-mirror=${mirror}`,
+  });
+});
+
+test('the user’s own arguments for locking stay', () => {
+  const clone = makeClone();
+  const { mirror } = withMirror(clone);
+  fakeProgram(at('real', 'terraform'));
+  const env = { PATH: pathWith(clone, at('real')), TF_CLI_ARGS_providers_lock: '-platform=linux_arm64' };
+  expect(call('terraform', env).printed.lock).toBe(`-platform=linux_arm64 -fs-mirror=${mirror}`);
+});
+
+test('a configuration that the user brings is respected', () => {
+  const clone = makeClone();
+  withMirror(clone);
+  fakeProgram(at('real', 'terraform'));
+  writeFileSync(at('own.tfrc'), '');
+  const env = { PATH: pathWith(clone, at('real')), TF_CLI_CONFIG_FILE: at('own.tfrc') };
+  expect(call('terraform', env).printed).toMatchObject({ config: at('own.tfrc'), lock: 'unset' });
+});
+
+test('a configuration that does not exist was not brought', () => {
+  const clone = makeClone();
+  fakeProgram(at('real', 'terraform'));
+  const env = { PATH: pathWith(clone, at('real')), TF_CLI_CONFIG_FILE: at('missing.tfrc') };
+  expect(call('terraform', env).printed.config).toBe('unset');
+  const { config } = withMirror(clone);
+  expect(call('terraform', env).printed.config).toBe(config);
+});
+
+test('providers that were deleted from the cache are an error that says how to get them back', () => {
+  const clone = makeClone();
+  const { mirror } = withMirror(clone);
+  rmSync(mirror, { recursive: true });
+  fakeProgram(at('real', 'terraform'));
+  expect(call('terraform', { PATH: pathWith(clone, at('real')) })).toMatchObject({
+    status: 127,
+    stderr: `error: the providers built for this project are gone: ${mirror} does not exist
+hint: run ./scripts/toolchain to build them again
+`,
+  });
+});
+
+test('without Terraform it is OpenTofu: first the one on PATH, then the one in the cache', () => {
+  const clone = makeClone();
+  fakeProgram(at("cache's", 'tofu'));
+  writeTerraformSettings(path.join(clone, '.toolchain'), { opentofu: at("cache's", 'tofu') });
+  expect(call('terraform', { PATH: pathWith(clone) }).printed.program).toBe(at("cache's", 'tofu'));
+  expect(call('tofu', { PATH: pathWith(clone) }).printed.program).toBe(at("cache's", 'tofu'));
+  fakeProgram(at('real', 'tofu'));
+  expect(call('terraform', { PATH: pathWith(clone, at('real')) }).printed.program).toBe(at('real', 'tofu'));
+});
+
+test('with neither it says what to install', () => {
+  expect(call('terraform', { PATH: pathWith(makeClone()) })).toMatchObject({
+    status: 127,
+    stderr: `error: no terraform on PATH, and no OpenTofu in this project's toolchain cache
+hint: install Terraform 1.5 or newer (https://developer.hashicorp.com/terraform/install), or run ./scripts/toolchain, which builds OpenTofu with Go
+`,
+  });
+});
+
+test('two clones on one PATH do not call each other for ever', () => {
+  const one = makeClone('one');
+  const two = makeClone('two');
+  fakeProgram(at('real', 'terraform'));
+  const env = { PATH: [binOf(one), binOf(two), at('real')].join(':') };
+  expect(call('terraform', env).printed.program).toBe(at('real', 'terraform'));
+  expect(call('terraform', { PATH: [binOf(one), binOf(two)].join(':') }).status).toBe(127);
+});
