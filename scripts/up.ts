@@ -4,15 +4,18 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Environment } from '../config/environment';
+import { externalVaultAddress, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
+import { requireUsableVault } from '../operations/preflight/external-vault';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
+import { verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
@@ -52,7 +55,15 @@ void main(async (args, signal) => {
       images: environment.images.source,
       providers: environment.providers,
     });
-    const steps = [prerequisites, engine, portsStep(loaded), ...builds, deployStep(loaded, values.verbose ?? false)];
+    const steps = [
+      prerequisites,
+      engine,
+      portsStep(loaded),
+      ...externalVaultStep(environment),
+      masterKeysStep(loaded),
+      ...builds,
+      deployStep(loaded, values.verbose ?? false),
+    ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   });
 
@@ -82,6 +93,26 @@ function portsStep({ environment, file }: LoadedEnvironment): Step {
       return ports.map(({ port }) => port).join(', ');
     },
   };
+}
+
+/** Asked before anything is deployed against it. */
+function externalVaultStep({ vault }: Environment): Step[] {
+  if (vault.mode !== 'external') return [];
+  return [
+    {
+      title: 'Vault',
+      run: async () => {
+        const address = externalVaultAddress(vault, vaultVariables(process.env));
+        await requireUsableVault(address, process.env.VAULT_TOKEN);
+        return address.url;
+      },
+    },
+  ];
+}
+
+/** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */
+function masterKeysStep({ environment, state }: LoadedEnvironment): Step {
+  return { title: 'Master keys', run: () => verifyMasterKeys(environment, state) };
 }
 
 function shortPath(file: string): string {
