@@ -1,0 +1,69 @@
+/** Runs programs for the end-to-end tests: everything they print is kept, for the search for secrets. */
+import { spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Added to the environment; `undefined` takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Everything the program prints is appended here. */
+  readonly transcript?: string;
+  /** @default 4 minutes, then it is interrupted */
+  readonly timeoutMs?: number;
+  readonly onStart?: (pid: number) => void;
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+/** Whatever the exit code is, it is a result. */
+export async function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const started = performance.now();
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: Object.fromEntries(
+      Object.entries({ ...process.env, ...options.env }).filter(([, value]) => value !== undefined),
+    ),
+  });
+  if (child.pid !== undefined) options.onStart?.(child.pid);
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  const timer = setTimeout(() => child.kill('SIGINT'), options.timeoutMs ?? 240_000);
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode, signal) => {
+      resolve(exitCode ?? (signal === null ? -1 : 128));
+    });
+  });
+  clearTimeout(timer);
+  const result = {
+    code,
+    stdout: Buffer.concat(stdout).toString('utf8'),
+    stderr: Buffer.concat(stderr).toString('utf8'),
+    seconds: (performance.now() - started) / 1000,
+  };
+  if (options.transcript !== undefined) {
+    appendFileSync(options.transcript, `# ${program} ${args.join(' ')}\n${result.stdout}\n${result.stderr}\n`);
+  }
+  return result;
+}
+
+/** The output of a program that must succeed. */
+export async function output(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await runCommand(program, args, options);
+  if (code !== 0) {
+    throw new Error(`${program} ${args.join(' ')} ended with exit code ${code}:\n${stdout}\n${stderr}`);
+  }
+  return stdout;
+}

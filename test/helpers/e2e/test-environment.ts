@@ -1,0 +1,192 @@
+/** One environment of the end-to-end tests: random name, free ports, a state folder of its own. */
+import type { S3Client } from '@aws-sdk/client-s3';
+import type Docker from 'dockerode';
+import { randomBytes, randomInt } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import type { EnvironmentInput } from '../../../config/environment';
+import { type LoadedEnvironment, loadEnvironment } from '../../../config/load';
+import type { StateLayout } from '../../../config/state';
+import { projectRoot } from '../../../config/toolchain';
+import { ENVIRONMENT_LABEL } from '../../../constructs/docker/labels';
+import { dockerEngine } from '../../../operations/docker';
+import { readCredentials, s3Client } from '../../../operations/s3-client';
+import { type Belongings, belongingsOf } from '../../../operations/tear-down';
+import { DeployProgress } from '../../../scripts/lib/deploy-progress';
+import { type CommandOptions, type CommandResult, runCommand } from './command';
+
+/** The stacks of an embedded Vault, in their order. */
+export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
+
+/** Folder that ./scripts/test cleans up even when a test run was killed. */
+const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
+
+const BIN = path.join(projectRoot, 'node_modules', '.bin');
+
+type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
+  readonly vault?: Record<string, unknown>;
+  readonly kes?: Record<string, unknown>;
+  readonly minio?: Record<string, unknown>;
+};
+
+export class TestEnvironment {
+  readonly name = `e2e-${randomBytes(4).toString('hex')}`;
+  /** Everything of this environment: its file, state, transcripts and what the tests write. */
+  readonly folder = mkdtempSync(path.join(TEST_FOLDER, 'ebs-e2e-'));
+  readonly file = path.join(this.folder, 'environment.yaml');
+  readonly transcript = path.join(this.folder, 'transcript.txt');
+  readonly docker: Docker = dockerEngine();
+  readonly owner = { name: ENVIRONMENT_LABEL, value: this.name };
+  private ports: readonly [number, number, number] = [0, 0, 0];
+
+  static async create(settings: Settings = {}): Promise<TestEnvironment> {
+    const environment = new TestEnvironment();
+    environment.ports = await freePorts();
+    environment.write(settings);
+    return environment;
+  }
+
+  /** Writes the environment file anew; name, ports and state folder stay. */
+  write({ vault, kes, minio, ...settings }: Settings): void {
+    const [vaultPort, kesPort, minioPort] = this.ports;
+    const content = {
+      name: this.name,
+      vault: { mode: 'embedded', port: vaultPort, ...vault },
+      kes: { port: kesPort, ...kes },
+      minio: { port: minioPort, ...minio },
+      state: { backend: 'local', directory: path.join(this.folder, 'state') },
+      ...settings,
+    };
+    writeFileSync(this.file, stringify(content));
+  }
+
+  get loaded(): LoadedEnvironment {
+    return loadEnvironment(this.file);
+  }
+
+  get state(): StateLayout {
+    return this.loaded.state;
+  }
+
+  /** Where the plain `cdktf` runs of the tests synthesize to. */
+  get cdktfOut(): string {
+    return path.join(this.folder, 'cdktf.out');
+  }
+
+  /** A folder of the tests' own. */
+  subfolder(name: string): string {
+    const folder = path.join(this.folder, name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  async script(
+    name: 'up' | 'down',
+    args: readonly string[] = [],
+    options: CommandOptions = {},
+  ): Promise<CommandResult> {
+    return runCommand(path.join(projectRoot, 'scripts', name), [this.file, ...args], {
+      transcript: this.transcript,
+      ...options,
+    });
+  }
+
+  /** Plain `npx cdktf`, as its documentation has it. */
+  async cdktf(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand('npx', ['cdktf', ...args], {
+      cwd: projectRoot,
+      transcript: this.transcript,
+      ...options,
+      env: { EBS_ENVIRONMENT: this.file, CDKTF_OUTDIR: this.cdktfOut, CI: '1', FORCE_COLOR: '0', ...options.env },
+    });
+  }
+
+  /** Terraform in one synthesized stack. */
+  async terraform(stack: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(path.join(BIN, 'terraform'), [`-chdir=${this.stackFolder(stack)}`, ...args], {
+      transcript: this.transcript,
+      ...options,
+    });
+  }
+
+  stackFolder(stack: string): string {
+    return path.join(this.cdktfOut, 'stacks', `${this.name}-${stack}`);
+  }
+
+  /** What a deploy says about each stack: `no change`, or what was changed. */
+  changes({ stdout, stderr }: CommandResult): Record<string, string> {
+    const progress = new DeployProgress(this.name);
+    const events = `${stdout}\n${stderr}`.split('\n').map((line) => progress.take(line));
+    return Object.fromEntries(
+      events.flatMap(({ done }) =>
+        done === undefined ? [] : [[done.stack.slice(this.name.length + 1), done.changes]],
+      ),
+    );
+  }
+
+  async belongings(): Promise<Belongings> {
+    return belongingsOf(this.docker, this.owner);
+  }
+
+  containerName(program: string): string {
+    return `ebs-${this.name}-${program}`;
+  }
+
+  /** When a container was made and last started; another value means that it was touched. */
+  async lifeOf(program: string): Promise<string> {
+    const { Id, State } = await this.docker.getContainer(this.containerName(program)).inspect();
+    return `${Id} ${State.StartedAt}`;
+  }
+
+  get credentials(): ReturnType<typeof readCredentials> {
+    return readCredentials(this.state.secret.minioRoot);
+  }
+
+  get s3Url(): string {
+    return `https://127.0.0.1:${this.loaded.environment.minio.port}`;
+  }
+
+  s3(attempts?: number): S3Client {
+    return s3Client({
+      endpoint: { url: this.s3Url, caFile: this.state.caCertificate },
+      region: this.loaded.environment.minio.region,
+      credentials: this.credentials,
+      ...(attempts === undefined ? {} : { attempts }),
+    });
+  }
+
+  /** Takes away everything, whatever state it is in. */
+  async remove(): Promise<void> {
+    const { code, stderr } = await this.script('down', ['--delete-data', '--confirm', this.name]);
+    if (code !== 0) throw new Error(`${this.name} could not be removed; see ${this.folder}:\n${stderr}`);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Three ports that nobody listens on, below those that the system gives to outgoing connections. */
+export async function freePorts(): Promise<[number, number, number]> {
+  const found = new Set<number>();
+  while (found.size < 3) {
+    const port = randomInt(20_000, 32_000);
+    if (await isFree(port)) found.add(port);
+  }
+  const [first = 0, second = 0, third = 0] = found;
+  return [first, second, third];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+}
