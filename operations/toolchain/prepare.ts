@@ -11,7 +11,7 @@ import { writeFileAtomically } from '../files';
 import { cacheLayout } from './cache';
 import { capture } from './command';
 import { checkDisk } from './disk';
-import { askEngine, type EngineInfo, engineUnreachable, ensureEngine, mayStartEngine } from './docker-engine';
+import { askEngine, type EngineInfo, ensureEngine } from './docker-engine';
 import { buildProgram, goSettings, goVersion, locateProgram } from './go-build';
 import { caBundle, imageContext, imageRecipes } from './image-contexts';
 import { findProgram, thisMachine } from './machine';
@@ -99,11 +99,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       if (first !== undefined && goSettings(first) === undefined) missing.push(missingGo(goVersion()));
       if (request.images === 'build' && findBusybox() === undefined) missing.push(missingBusybox);
       const answer = await askEngine();
-      if ('problem' in answer && findProgram('dockerd', [], `${process.env.PATH ?? ''}:/usr/sbin`) === undefined) {
-        // with a named host, or without the right to start one, a local engine would not help
-        if (mayStartEngine(machine)) missing.push(missingEngine);
-        else throw engineUnreachable(answer.problem);
-      }
+      if ('problem' in answer && needsEngineInstalled(answer.problem)) missing.push(missingEngine(answer.problem));
       await install(missing, machine, context);
       const installed = missing.flatMap((item) => item.aptPackages);
       return [
@@ -217,6 +213,12 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     engine: engineStep,
     builds: [chooseStep, locateStep, diskStep, ...buildable.map(buildStep), contextsStep, settingsStep],
   };
+}
+
+/** Whether an engine that does not answer is one that is not there: a host that was named is another's business. */
+function needsEngineInstalled(problem: string): boolean {
+  const installed = findProgram('dockerd', [], `${process.env.PATH ?? ''}:/usr/sbin`) !== undefined;
+  return !installed && !process.env.DOCKER_HOST && !problem.includes('EACCES');
 }
 
 /** The programs of the images are built for this machine and run by the engine. */

@@ -34,11 +34,11 @@ export const missingBusybox: Missing = {
   elsewhere: 'install the package busybox-static (Debian, Ubuntu) or busybox (Alpine, Fedora)',
 };
 
-export const missingEngine: Missing = {
-  what: 'Docker Engine',
+export const missingEngine = (problem: string): Missing => ({
+  what: `a Docker Engine that answers (${problem})`,
   aptPackages: ['docker.io', 'iptables'],
-  elsewhere: 'install Docker Engine: https://docs.docker.com/engine/install/',
-};
+  elsewhere: 'install Docker Engine, https://docs.docker.com/engine/install/, and start it',
+});
 
 export const missingGo = (found: string | undefined): Missing => ({
   what: `Go ${MINIMUM_GO} or newer, which builds images and providers (found: ${found ?? 'no go on PATH'})`,
@@ -57,7 +57,8 @@ export function findTerraform(env: NodeJS.ProcessEnv = process.env): TerraformPr
   const wanted = env.TERRAFORM_BINARY_NAME === 'tofu' ? ['tofu'] : ['terraform', 'tofu'];
   for (const name of wanted) {
     const file = findProgram(name, [SHIM], env.PATH);
-    if (file !== undefined) return checkTerraform(file, capture(file, ['version'], { env: { ...env, CHECKPOINT_DISABLE: '1' } }) ?? '');
+    if (file !== undefined)
+      return checkTerraform(file, capture(file, ['version'], { env: { ...env, CHECKPOINT_DISABLE: '1' } }) ?? '');
   }
   return undefined;
 }
@@ -120,7 +121,7 @@ export function refusal(missing: readonly Missing[], machine: Machine): UsageErr
   });
   return new UsageError(
     `this machine lacks:${list.join('')}`,
-    machine.apt && !machine.root
+    machine.apt && !machine.root && missing.some((item) => item.aptPackages.length > 0)
       ? 'Install what is listed, then run this again; as root, this command runs apt-get itself.'
       : 'Install what is listed, then run this again.',
   );

@@ -24,22 +24,28 @@ const context: StepContext = {
 
 describe('what is missing', () => {
   test('is named at once with the commands for Debian where this is not root', async () => {
-    const error = await rejectionOf(install([missingBusybox, missingEngine], { apt: true, root: false }, context));
+    const error = await rejectionOf(
+      install(
+        [missingBusybox, missingEngine('connect ENOENT /var/run/docker.sock')],
+        { apt: true, root: false },
+        context,
+      ),
+    );
     expect(error).toBeInstanceOf(UsageError);
     expect(error.message).toBe(`this machine lacks:
   - a statically linked busybox, the shell of the images: apt-get install --no-install-recommends busybox-static
-  - Docker Engine: apt-get install --no-install-recommends docker.io iptables`);
+  - a Docker Engine that answers (connect ENOENT /var/run/docker.sock): apt-get install --no-install-recommends docker.io iptables`);
     expect(error).toMatchObject({
       hint: 'Install what is listed, then run this again; as root, this command runs apt-get itself.',
     });
   });
 
   test('is named with what to install elsewhere', async () => {
-    const missing = [missingGo('go version go1.24.1 linux/amd64'), missingEngine];
+    const missing = [missingGo('go version go1.24.1 linux/amd64'), missingEngine('connect ECONNREFUSED')];
     const error = await rejectionOf(install(missing, { apt: false, root: true }, context));
     expect(error.message).toBe(`this machine lacks:
   - Go 1.26 or newer, which builds images and providers (found: go version go1.24.1 linux/amd64): install it from https://go.dev/dl/ and put its bin folder on PATH
-  - Docker Engine: install Docker Engine: https://docs.docker.com/engine/install/`);
+  - a Docker Engine that answers (connect ECONNREFUSED): install Docker Engine, https://docs.docker.com/engine/install/, and start it`);
   });
 
   test('installs nothing where a part of it has no package', async () => {
