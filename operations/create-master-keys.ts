@@ -21,7 +21,11 @@ import { NotYet, waitFor } from './wait';
 
 type Input = OperationInput<'create-master-keys'>;
 
-export async function createMasterKeys(input: Input): Promise<void> {
+/** @param dataExists whether the data volume exists; for tests */
+export async function createMasterKeys(
+  input: Input,
+  dataExists = () => volumeExists(dockerEngine(input.dockerHost), input.dataVolume),
+): Promise<void> {
   const creator = new KesClient(input.creator);
   const prover = new KesClient(input.prover);
   await waitFor({ what: `KES at ${input.prover.url} to reach its key store`, timeoutMs: 60_000 }, async () =>
@@ -36,7 +40,7 @@ export async function createMasterKeys(input: Input): Promise<void> {
       process.stderr.write(`adopted master key ${key}, which exists already\n`);
       canaries = { ...canaries, [key]: adopted };
     } else {
-      await refuseIfDataIsOrphaned(input, key, someProven);
+      if (!someProven && (await dataExists())) throw orphanedData(input, key);
       canaries = { ...canaries, [key]: await create(creator, prover, key) };
       process.stderr.write(`created master key ${key}\n`);
     }
@@ -48,9 +52,8 @@ export async function createMasterKeys(input: Input): Promise<void> {
   prover.close();
 }
 
-async function refuseIfDataIsOrphaned(input: Input, key: string, someProven: boolean): Promise<void> {
-  if (someProven || !(await volumeExists(dockerEngine(input.dockerHost), input.dataVolume))) return;
-  throw new ExternalError(
+function orphanedData(input: Input, key: string): ExternalError {
+  return new ExternalError(
     `master key ${key} does not exist, but the data volume ${input.dataVolume} does: what is on it was encrypted under a key that is lost, and a new one would make that final`,
     `restore the key store and ${input.canariesFile}, or, if the data is worthless, remove the volume by hand: docker volume rm ${input.dataVolume}`,
   );

@@ -25,10 +25,13 @@ interface Identity {
   readonly keys: CryptoKeyPair;
 }
 
-/** Makes what is missing, renews what is due, leaves the rest as it is. */
-export async function issueCertificates(input: OperationInput<'issue-certificates'>): Promise<void> {
+/**
+ * Makes what is missing, renews what is due, leaves the rest as it is.
+ *
+ * @param now for tests
+ */
+export async function issueCertificates(input: OperationInput<'issue-certificates'>, now = new Date()): Promise<void> {
   markDeployment(input);
-  const now = new Date();
   const ca = await loadOrCreateCa(input, now);
   const renewAfter: Date[] = [dueDate(ca.certificate)];
   for (const leaf of input.leaves) {

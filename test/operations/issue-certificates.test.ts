@@ -1,0 +1,118 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { issueCertificates } from '../../operations/issue-certificates';
+import { kesIdentity } from '../../operations/kes-identity';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { rejectionOf } from '../helpers/thrown';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const NOW = new Date('2026-11-22T12:00:00Z');
+const after = (days: number) => new Date(NOW.getTime() + days * DAY_MS);
+
+describe('issuing certificates', () => {
+  const folder = useTemporaryFolder();
+  const file = (...parts: string[]) => path.join(folder(), ...parts);
+  const certificate = (name: string) => new X509Certificate(readFileSync(file('tls', `${name}.crt`)));
+  const note = () => JSON.parse(readFileSync(file('tls', 'renewal.json'), 'utf8')) as unknown;
+  const issue = (now = NOW, dnsNames = ['kes', 'localhost']) =>
+    issueCertificates(
+      {
+        environment: 'unit',
+        certificateFolder: file('tls'),
+        privateKeyFolder: file('secrets', 'tls'),
+        validityDays: 90,
+        leaves: [
+          { name: 'kes-server', usage: 'server', dnsNames, ipAddresses: ['127.0.0.1'] },
+          { name: 'minio', usage: 'client', dnsNames: [], ipAddresses: [] },
+        ],
+        renewalNote: file('tls', 'renewal.json'),
+      },
+      now,
+    );
+
+  test('a server certificate fits its names and purpose, and the CA signed it', async () => {
+    await issue();
+
+    const ca = certificate('ca');
+    const server = certificate('kes-server');
+    expect(server.verify(ca.publicKey)).toBe(true);
+    expect(server.checkIssued(ca)).toBe(true);
+    expect(server.ca).toBe(false);
+    expect(server.subjectAltName).toBe('DNS:kes, DNS:localhost, IP Address:127.0.0.1');
+    expect(server.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+    expect(server.publicKey.asymmetricKeyDetails).toEqual({ namedCurve: 'prime256v1' });
+    expect(server.validTo).toBe('Feb 20 12:00:00 2027 GMT');
+  });
+
+  test('a client certificate is for clients, and no CA', async () => {
+    await issue();
+    expect(certificate('minio')).toMatchObject({ ca: false, keyUsage: ['1.3.6.1.5.5.7.3.2'] });
+  });
+
+  test('private keys are for their owner alone, and match', async () => {
+    await issue();
+    for (const name of ['ca', 'kes-server', 'minio']) {
+      expect(statSync(file('secrets', 'tls', `${name}.key`)).mode & 0o777).toBe(0o600);
+    }
+    expect(statSync(file('secrets')).mode & 0o777).toBe(0o700);
+    expect(
+      certificate('minio').checkPrivateKey(createPrivateKey(readFileSync(file('secrets', 'tls', 'minio.key')))),
+    ).toBe(true);
+  });
+
+  test('nothing is issued again before it is due', async () => {
+    // GIVEN
+    await issue();
+    const before = ['ca', 'kes-server', 'minio'].map((name) => certificate(name).fingerprint256);
+
+    // WHEN
+    await issue(after(59));
+
+    // THEN
+    expect(['ca', 'kes-server', 'minio'].map((name) => certificate(name).fingerprint256)).toEqual(before);
+    expect(note()).toMatchObject({ generation: 1 });
+  });
+
+  test('a renewal comes with a third of the life left, and keeps the key and so the KES identity', async () => {
+    // GIVEN
+    await issue();
+    const old = readFileSync(file('tls', 'minio.crt'), 'utf8');
+    const ca = certificate('ca').fingerprint256;
+
+    // WHEN
+    await issue(after(61));
+
+    // THEN
+    const renewed = readFileSync(file('tls', 'minio.crt'), 'utf8');
+    expect(renewed).not.toBe(old);
+    expect(kesIdentity(renewed)).toBe(kesIdentity(old));
+    expect(certificate('ca').fingerprint256).toBe(ca);
+    expect(note()).toMatchObject({ generation: 2, renewAfter: expect.stringMatching(/^2027-03-/) as unknown });
+  });
+
+  test('another name is a reason to issue again, for that certificate alone', async () => {
+    // GIVEN
+    await issue();
+    const client = certificate('minio').fingerprint256;
+
+    // WHEN
+    await issue(NOW, ['kes', 'localhost', 'kes.example.org']);
+
+    // THEN
+    expect(certificate('kes-server').subjectAltName).toContain('DNS:kes.example.org');
+    expect(certificate('minio').fingerprint256).toBe(client);
+  });
+
+  test('a CA without its key is not replaced', async () => {
+    // GIVEN
+    await issue();
+    rmSync(file('secrets', 'tls', 'ca.key'));
+
+    // WHEN
+    const refusal = await rejectionOf(issue());
+
+    // THEN
+    expect(refusal.message).toBe(`the key of the private CA is gone: ${file('secrets', 'tls', 'ca.key')}`);
+  });
+});
