@@ -1,5 +1,6 @@
 import { type App, Testing, TerraformStack } from 'cdktf';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /** A resource, data source or provider as Terraform reads it, with snake_case attributes. */
@@ -67,9 +68,14 @@ export class Synthesized {
   }
 }
 
+const outdir = mkdtempSync(path.join(tmpdir(), 'ebs-synth-'));
+afterAll(() => {
+  rmSync(outdir, { recursive: true, force: true });
+});
+
 /** A stack to declare something in. */
 export function newStack(): TerraformStack {
-  return new TerraformStack(Testing.app(), 'stack');
+  return new TerraformStack(Testing.app({ outdir }), 'stack');
 }
 
 /** Synthesizes one stack, once. */

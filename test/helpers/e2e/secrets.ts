@@ -61,11 +61,15 @@ export function collectSecrets(state: StateLayout): Secret[] {
   return secrets;
 }
 
-/** The lines of a private key's body, each by itself: line breaks are written in many ways. */
+/**
+ * The lines of a private key's body, each by itself: line breaks are written in many ways. Not the last one, which in an
+ * EC key holds nothing but the public half.
+ */
 function pemSecrets(name: string, pem: string): Secret[] {
   return pem
     .split('\n')
-    .filter((line) => !line.startsWith('-----') && line.length >= SHORTEST_SECRET)
+    .filter((line) => !line.startsWith('-----'))
+    .slice(0, -1)
     .map((value, index) => ({ name: `${name}, line ${index + 1}`, value }));
 }
 
@@ -100,13 +104,14 @@ export function searchFor(secrets: readonly Secret[], haystacks: Iterable<Haysta
   return findings;
 }
 
-/** Every file of the environment's test folder except its secrets: state, plans, synthesized stacks, logs, reports. */
+/**
+ * Every file of the environment's test folder except its secrets and what the backup clients wrote: state, plans,
+ * synthesized stacks, logs, reports, transcripts.
+ */
 export function fileHaystacks(environment: TestEnvironment): Haystack[] {
-  const { secrets } = environment.state;
-  return filesBelow(
-    environment.folder,
-    (folder) => folder !== secrets && !folder.endsWith('/.terraform/providers'),
-  ).map((file) => ({ name: file, content: readFileSync(file) }));
+  const leftOut = [environment.state.secrets, environment.clientFolder];
+  const enter = (folder: string): boolean => !leftOut.includes(folder) && path.basename(folder) !== 'providers';
+  return filesBelow(environment.folder, enter).map((file) => ({ name: file, content: readFileSync(file) }));
 }
 
 /** What Docker tells everybody who may ask it: inspect, logs, history of images. */

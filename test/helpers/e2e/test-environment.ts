@@ -76,9 +76,14 @@ export class TestEnvironment {
     return path.join(this.folder, 'cdktf.out');
   }
 
-  /** A folder of the tests' own. */
-  subfolder(name: string): string {
-    const folder = path.join(this.folder, name);
+  /** What backup clients read and write. */
+  get clientFolder(): string {
+    return path.join(this.folder, 'clients');
+  }
+
+  /** A folder for one client. */
+  folderFor(client: string): string {
+    const folder = path.join(this.clientFolder, client);
     mkdirSync(folder, { recursive: true });
     return folder;
   }
