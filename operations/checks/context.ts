@@ -88,6 +88,18 @@ async function withBucket<T>(
   }
 }
 
+/** Nobody answers, as Node and the S3 client say it. */
+const NO_CONNECTION = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'TimeoutError',
+];
+
 function requireDeployed({ environment }: LoadedEnvironment, files: readonly string[]): void {
   const missing = files.find((file) => !existsSync(file));
   if (missing === undefined) return;
@@ -104,13 +116,13 @@ function requireDeployed({ environment }: LoadedEnvironment, files: readonly str
  */
 function unreachable(error: unknown, { url }: TlsEndpoint, { environment, state }: LoadedEnvironment): Error {
   if (!(error instanceof S3ServiceException)) {
-    const { code } = error as NodeJS.ErrnoException;
-    // verification of the certificate has a check of its own, whose message is better
-    if (code !== undefined && (error as NodeJS.ErrnoException).errno === undefined && code !== 'ECONNRESET') {
+    const { code, name } = error as NodeJS.ErrnoException;
+    if (!NO_CONNECTION.includes(code ?? name)) {
+      // no certificate, or the wrong one: there are checks for that, whose message is better
       return new Error(`the S3 API at ${url} cannot be used: ${messageOf(error)}`, { cause: error });
     }
     throw new ExternalError(
-      `the S3 API at ${url} cannot be reached: ${messageOf(error) || String(code)}`,
+      `the S3 API at ${url} cannot be reached: ${messageOf(error) || (code ?? name)}`,
       `see \`docker ps --filter name=ebs-${environment.name}-\`; deploy with ./scripts/up ${environment.name}`,
       { cause: error },
     );

@@ -92,7 +92,7 @@ export function inspect(object: MarkedObject, files: readonly DriveFile[]): Find
   const metadata = own.filter(({ path }) => path.endsWith('/xl.meta')).map(({ content }) => content);
   if (metadata.length === 0) throw new Error(`the drive holds no xl.meta of ${object.name}`);
   if (!metadata.some((content) => content.includes(object.control))) {
-    throw new Error(`xl.meta of ${object.name} does not hold its user metadata: these are not the object's files`);
+    throw new Error(`xl.meta of ${object.name} does not hold its user metadata: these are not the object’s files`);
   }
 
   const problems = files.flatMap(({ path, content }) => {

@@ -4,6 +4,7 @@ import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { type Check, CheckFailure, type Evidence } from './check';
+import { foreignCa } from './foreign-ca';
 
 const CONNECTION_TIMEOUT_MS = 5_000;
 
@@ -55,7 +56,6 @@ const untrustedCaRefused: Check = {
         'MinIO serves a certificate that this CA did not issue for this address, or that expired: `npx cdktf deploy`',
       );
     }
-    const { foreignCa } = await import('./foreign-ca.js');
     const foreign = await handshake(s3Endpoint, await foreignCa());
     if (!('refusal' in foreign)) {
       throw new CheckFailure(

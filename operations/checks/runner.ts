@@ -91,13 +91,18 @@ async function runOne(
     return result('passed', { evidence: await within(timeLimitMs, signal, () => check.run(context)) });
   } catch (error) {
     signal?.throwIfAborted();
-    if (!(error instanceof CheckFailure)) return result('could-not-check', { message: messageOf(error) });
+    if (!(error instanceof CheckFailure)) return result('could-not-check', { message: oneLine(messageOf(error)) });
     return result('failed', {
       message: error.message,
       ...(error.fix === undefined ? {} : { fix: error.fix }),
       ...(error.evidence === undefined ? {} : { evidence: error.evidence }),
     });
   }
+}
+
+/** OpenSSL and Docker end their messages with line breaks. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
 }
 
 /** The result of `action`, unless the time or the run ends first. */

@@ -1,0 +1,42 @@
+import { catalogue, selectChecks } from '../../../operations/checks/catalogue';
+import { UsageError } from '../../../operations/errors';
+import { thrownBy } from '../../helpers/thrown';
+
+test('the ids are these, each once: pipelines select checks by them', () => {
+  expect(catalogue.map(({ id }) => id)).toEqual([
+    'kms-ready',
+    'key-continuity',
+    'bucket-default-encryption',
+    'sse-s3-round-trip',
+    'sse-kms-named-key-round-trip',
+    'sse-c-round-trip',
+    'auto-encryption',
+    'multipart-round-trip',
+    'range-read',
+    'ciphertext-on-disk',
+    'plain-http-refused',
+    'untrusted-ca-refused',
+  ]);
+});
+
+test('every check says in whole sentences what it proves and what it does not', () => {
+  for (const { id, title, proves, doesNotProve } of catalogue) {
+    expect(id).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
+    for (const sentence of [proves, doesNotProve]) expect(sentence).toMatch(/^[A-Z].{20,}\.$/);
+    expect(title).toMatch(/^[A-Z].{10,}[^.]$/);
+  }
+});
+
+test('checks are selected in the order of the catalogue', () => {
+  expect(selectChecks(['range-read', 'kms-ready', 'range-read']).map(({ id }) => id)).toEqual([
+    'kms-ready',
+    'range-read',
+  ]);
+});
+
+test('an unknown id is refused with the known ones', () => {
+  const error = thrownBy(() => selectChecks(['range-read', 'nope', 'neither']));
+  if (!(error instanceof UsageError)) throw error;
+  expect(error.message).toBe('there are no checks nope, neither');
+  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*untrusted-ca-refused$/);
+});

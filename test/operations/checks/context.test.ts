@@ -1,0 +1,138 @@
+import type { RequestListener } from 'node:http';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { rmSync } from 'node:fs';
+import { withContext } from '../../../operations/checks/context';
+import { ExternalError } from '../../../operations/errors';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { rejectionOf } from '../../helpers/thrown';
+import { type FakeDeployment, fakeDeployment, loaded } from './fakes';
+
+const folder = useTemporaryFolder();
+let deployment: FakeDeployment | undefined;
+let requests: string[] = [];
+let buckets: Record<string, Date> = {};
+
+/** As much of MinIO as the bucket of a run needs: list, create, and delete with everything in it. */
+const minio: RequestListener = (request, response) => {
+  const name = new URL(request.url ?? '/', 'https://minio').pathname.replace(/^\/|\/$/g, '');
+  requests.push(
+    `${request.method ?? ''} ${name}${request.headers['x-minio-force-delete'] === 'true' ? ' by force' : ''}`,
+  );
+  if (request.method === 'PUT') buckets[name] = new Date();
+  if (request.method === 'DELETE') Reflect.deleteProperty(buckets, name);
+  const list = Object.entries(buckets).map(
+    ([bucket, date]) => `<Bucket><Name>${bucket}</Name><CreationDate>${date.toISOString()}</CreationDate></Bucket>`,
+  );
+  response.end(
+    request.method === 'GET'
+      ? `<ListAllMyBucketsResult><Buckets>${list.join('')}</Buckets></ListAllMyBucketsResult>`
+      : '',
+  );
+};
+
+const refusing =
+  (status: number, code: string): RequestListener =>
+  (_, response) => {
+    response.writeHead(status).end(`<Error><Code>${code}</Code><Message>said MinIO</Message></Error>`);
+  };
+
+async function deploy(handler: RequestListener): Promise<FakeDeployment> {
+  return (deployment = await fakeDeployment(folder(), handler));
+}
+
+beforeEach(() => {
+  requests = [];
+  buckets = {};
+  jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await deployment?.close();
+  deployment = undefined;
+});
+
+test('a run has a bucket of its own, which is gone with everything in it when a check throws', async () => {
+  const { loaded: environment } = await deploy(minio);
+  let seen = '';
+  const run = withContext(environment, undefined, async ({ bucket }) => {
+    seen = bucket;
+    return Promise.reject(new Error('as a check might'));
+  });
+  await expect(run).rejects.toThrow('as a check might');
+  expect(seen).toMatch(/^ebs-check-[0-9a-f]{16}$/);
+  expect(requests).toEqual(['GET ', `PUT ${seen}`, `DELETE ${seen} by force`]);
+});
+
+test('it is gone when the run is interrupted, too, and the checks can write no more', async () => {
+  const { loaded: environment } = await deploy(minio);
+  const interruption = new AbortController();
+  const run = withContext(environment, interruption.signal, async ({ s3, bucket }) => {
+    interruption.abort(new Error('interrupted by SIGINT'));
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'late', Body: 'x' }));
+  });
+  expect((await rejectionOf(run)).message).toBe('interrupted by SIGINT');
+  expect(buckets).toEqual({});
+  expect(requests.filter((request) => request.includes('late'))).toEqual([]);
+});
+
+test('buckets that killed runs left behind are swept; young ones and those of other people are not', async () => {
+  const { loaded: environment } = await deploy(minio);
+  const old = new Date(Date.now() - 11 * 60 * 1000);
+  buckets = {
+    'ebs-check-0123456789abcdef': old,
+    'ebs-check-1111111111111111': new Date(Date.now() - 9 * 60 * 1000),
+    'ebs-check-mine': old,
+    // declared in the environment file, although it looks like ours
+    'ebs-check-00000000000000aa': old,
+    backup: old,
+  };
+  await withContext(environment, undefined, async () => Promise.resolve());
+  expect(Object.keys(buckets)).toEqual([
+    'ebs-check-1111111111111111',
+    'ebs-check-mine',
+    'ebs-check-00000000000000aa',
+    'backup',
+  ]);
+});
+
+test.each([
+  [403, 'SignatureDoesNotMatch', /^MinIO at https:\/\/127\.0\.0\.1:\d+ does not accept the root credentials of /],
+  [403, 'RequestTimeTooSkewed', /^the clocks of this machine and of MinIO at .* differ by more than 15 minutes$/],
+])('%i %s ends the run before any check', async (status, code, message) => {
+  const { loaded: environment } = await deploy(refusing(status, code));
+  const use = jest.fn<Promise<void>, []>();
+  const error = await rejectionOf(withContext(environment, undefined, use));
+  expect(error).toBeInstanceOf(ExternalError);
+  expect(error.message).toMatch(message);
+  expect(use).not.toHaveBeenCalled();
+});
+
+test('where MinIO has a problem of its own, checks that need no bucket still run', async () => {
+  const { loaded: environment } = await deploy(refusing(400, 'XMinioServerNotInitialized'));
+  const run = withContext(environment, undefined, async (context) => Promise.resolve(() => context.bucket));
+  expect(await run).toThrow('a bucket for the checks could not be made: XMinioServerNotInitialized: said MinIO');
+});
+
+test('a server that does not listen is one clear line', async () => {
+  const { loaded: environment, port } = await deploy(minio);
+  await deployment?.close();
+  deployment = undefined;
+  const error = await rejectionOf(withContext(environment, undefined, async () => Promise.resolve()));
+  expect(error).toBeInstanceOf(ExternalError);
+  // the SDK wraps an error of another realm, which every error is in jest
+  expect(error.message).toMatch(
+    new RegExp(`^the S3 API at https://127.0.0.1:${port} cannot be reached: .*connect ECONNREFUSED 127.0.0.1:${port}$`),
+  );
+});
+
+test('an environment that is not deployed says so, and what is missing', async () => {
+  const never = await rejectionOf(withContext(loaded(folder()), undefined, async () => Promise.resolve()));
+  expect(never).toBeInstanceOf(ExternalError);
+  expect(never.message).toBe(`environment test is not deployed: there is no ${folder()}/tls/ca.crt`);
+
+  const { loaded: environment } = await deploy(minio);
+  rmSync(environment.state.secret.minioRoot);
+  const half = await rejectionOf(withContext(environment, undefined, async () => Promise.resolve()));
+  expect(half.message).toBe(`environment test is not deployed: there is no ${environment.state.secret.minioRoot}`);
+  expect(requests).toEqual([]);
+});

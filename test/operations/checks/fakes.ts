@@ -1,0 +1,101 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import type { RequestListener, Server as HttpServer } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import type { LoadedEnvironment } from '../../../config/load';
+import { parseEnvironment } from '../../../config/load';
+import { stateLayout } from '../../../config/state';
+import type { Check, CheckContext } from '../../../operations/checks/check';
+import { HttpClient } from '../../../operations/http';
+import { issueCertificates } from '../../../operations/issue-certificates';
+import { KesClient } from '../../../operations/kes-client';
+
+/** An environment whose state is in `folder`. */
+export function loaded(folder: string, text = 'name: test'): LoadedEnvironment {
+  const environment = parseEnvironment(text, 'test.yaml');
+  return { environment, file: '/project/environments/test.yaml', state: stateLayout(environment.name, folder) };
+}
+
+/** A check that does what it is told. */
+export function check(id: string, run: Check['run'], more: Partial<Check> = {}): Check {
+  return { id, title: `title of ${id}`, proves: 'something', doesNotProve: 'all', severity: 'high', run, ...more };
+}
+
+/** A context in which every S3 request is answered by `answer`, and nothing else can be reached. */
+export function contextWith(
+  environment: LoadedEnvironment,
+  answer: (command: string, input: Record<string, unknown>) => unknown,
+): CheckContext {
+  const send = async (command: { constructor: { name: string }; input: Record<string, unknown> }): Promise<unknown> =>
+    Promise.resolve(answer(command.constructor.name, command.input));
+  const nowhere = { url: 'https://127.0.0.1:1' };
+  return {
+    loaded: environment,
+    s3Endpoint: nowhere,
+    s3: { send } as unknown as S3Client,
+    minio: new HttpClient(nowhere),
+    kes: { ready: async () => Promise.resolve(true) } as unknown as KesClient,
+    readDrive: async () => Promise.reject(new Error('there is no drive')),
+    bucket: 'scratch',
+  };
+}
+
+/** What the S3 client makes of an object's body. */
+export function bodyOf(bytes: Buffer): { transformToByteArray: () => Promise<Buffer> } {
+  return { transformToByteArray: async () => Promise.resolve(bytes) };
+}
+
+/** A deployment as far as its state folder goes, with a server of ours in the place of MinIO. */
+export interface FakeDeployment {
+  readonly loaded: LoadedEnvironment;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export async function fakeDeployment(folder: string, handler: RequestListener): Promise<FakeDeployment> {
+  const draft = loaded(folder);
+  const { state } = draft;
+  await issueCertificates({
+    environment: 'test',
+    certificateFolder: state.tls,
+    privateKeyFolder: state.secret.tls,
+    validityDays: 7,
+    leaves: [
+      { name: 'minio-server', usage: 'server', dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] },
+      { name: 'key-prover', usage: 'client', dnsNames: [], ipAddresses: [] },
+    ],
+    renewalNote: path.join(folder, 'renewal.json'),
+  });
+  await mkdir(path.dirname(state.secret.minioRoot), { recursive: true });
+  writeFileSync(state.secret.minioRoot, JSON.stringify({ accessKey: 'root', secretKey: 'the-secret-key' }));
+  const server = createServer(
+    {
+      cert: readFileSync(path.join(state.tls, 'minio-server.crt')),
+      key: readFileSync(path.join(state.secret.tls, 'minio-server.key')),
+    },
+    handler,
+  );
+  const port = await listen(server);
+  return {
+    port,
+    loaded: loaded(folder, `name: test\nminio: { port: ${port} }\nbuckets: [{ name: ebs-check-00000000000000aa }]`),
+    close: async () => close(server),
+  };
+}
+
+/** Has a server listen on a free port. */
+export async function listen(server: HttpServer): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+export async function close(server: HttpServer): Promise<void> {
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+}
