@@ -1,6 +1,6 @@
 /** Builds a pinned Go program once per content: what is in the cache under its key is complete. */
 import { createHash } from 'node:crypto';
-import { chmod, readFile, utimes } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { ExternalError, UsageError } from '../errors';
@@ -86,15 +86,19 @@ export async function buildProgram(cache: CacheLayout, program: GoProgram, optio
   try {
     await provideFolder(path.dirname(file), `building ${program.name}`, options, async (folder) => {
       const binary = path.join(folder, program.name);
+      // a work folder that go leaves behind when it is killed disappears with ours
+      const work = path.join(folder, 'work');
+      await mkdir(work);
       const progress = new CompilerProgress();
       await run('go', [...goArguments(program), '-v', '-o', binary, program.package], {
         cwd: program.module,
-        env: goEnvironment(program),
+        env: { GOTMPDIR: work, ...goEnvironment(program) },
         logFile: path.join(cache.logs, `build-${program.name}.log`),
         signal: options.signal,
         onLine: (line) => options.onProgress?.(progress.take(line)),
         isProgress: (line) => progress.isProgress(line),
       });
+      await rm(work, { recursive: true });
       // whatever the umask: the user of a container is another one
       await chmod(binary, 0o755);
       await utimes(binary, FIXED_TIME, FIXED_TIME);

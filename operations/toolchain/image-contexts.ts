@@ -33,24 +33,27 @@ export interface ImageRecipe {
   readonly programs: readonly GoProgram[];
   /** Folders below `data/` of the context, which the Dockerfile gives to the container's user. */
   readonly dataFolders: readonly string[];
+  /** Where published images have the program, if not in /usr/bin or /bin: links in the root folder. */
+  readonly rootLinks: readonly string[];
 }
 
 const dockerfile = (name: string): string => path.join(projectRoot, 'toolchain', 'images', name, 'Dockerfile');
 
 export const imageRecipes: readonly ImageRecipe[] = [
-  { name: 'vault', dockerfile: dockerfile('vault'), programs: [vault], dataFolders: ['data', 'audit'] },
-  { name: 'kes', dockerfile: dockerfile('kes'), programs: [kes], dataFolders: [] },
+  { name: 'vault', dockerfile: dockerfile('vault'), programs: [vault], dataFolders: ['data', 'audit'], rootLinks: [] },
+  { name: 'kes', dockerfile: dockerfile('kes'), programs: [kes], dataFolders: [], rootLinks: ['kes'] },
   {
     name: 'minio',
     dockerfile: dockerfile('minio'),
     programs: [minio, mc],
     dataFolders: ['data', ...Array.from({ length: 16 }, (_, index) => `data${index + 1}`)],
+    rootLinks: [],
   },
 ];
 
 /** What containers may call from busybox: enough for a loop, a health check and a look around. */
 const APPLETS = (
-  '[ base64 cat chmod cp cut date df dirname du echo env expr false find grep head hostname id kill ln ls mkdir mktemp ' +
+  '[ base64 cat chmod chown cp cut date df dirname du echo env expr false find grep head hostname id kill ln ls mkdir mktemp ' +
   'mv od printf ps pwd readlink rm sed sh sha256sum sleep sort stat tail tee test timeout touch tr true uname wc xargs'
 ).split(' ');
 
@@ -79,7 +82,7 @@ async function inputKey(
   shared: SharedFiles,
 ): Promise<string> {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([recipe.dataFolders, APPLETS, FIXED_TIME]));
+  hash.update(JSON.stringify([recipe.dataFolders, recipe.rootLinks, APPLETS, FIXED_TIME]));
   hash.update(await readFile(recipe.dockerfile));
   hash.update(await readFile(shared.busybox));
   hash.update(shared.caBundle);
@@ -131,6 +134,7 @@ async function fillContext(
   await copyFile(shared.busybox, path.join(bin, 'busybox'));
   await chmod(path.join(bin, 'busybox'), 0o755);
   for (const applet of APPLETS) await symlink('busybox', path.join(bin, applet));
+  for (const name of recipe.rootLinks) await symlink(path.join('usr', 'bin', name), path.join(root, name));
 
   await mkdir(path.join(root, 'etc', 'ssl', 'certs'), { recursive: true });
   await writeFile(path.join(root, 'etc', 'ssl', 'certs', 'ca-certificates.crt'), shared.caBundle);

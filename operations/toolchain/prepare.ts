@@ -3,7 +3,6 @@
  * it was done already, so an interrupted run is finished by the next one.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
 import { UsageError } from '../errors';
@@ -32,9 +31,9 @@ import {
   type ForcedProviders,
   forcedProviders,
   type ProviderChoice,
-  registryProblem,
   userConfiguration,
 } from './providers';
+import { registryProblem } from './registry';
 import type { Step } from './step';
 import { writeTerraformSettings } from './terraform-settings';
 
@@ -144,7 +143,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       await checkDisk([
         { folder: modules, bytes: count * MODULES_BYTES, purpose: 'Go modules' },
         { folder: objects, bytes: count * OBJECTS_BYTES, purpose: 'compiled packages' },
-        { folder: temporary || tmpdir(), bytes: TEMPORARY_BYTES, purpose: 'the linker' },
+        { folder: temporary || cache.root, bytes: TEMPORARY_BYTES, purpose: 'the linker' },
         { folder: cache.root, bytes: count * RESULT_BYTES, purpose: 'programs' },
       ]);
       return `enough to build ${count} ${count === 1 ? 'program' : 'programs'}`;

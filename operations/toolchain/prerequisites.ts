@@ -6,7 +6,7 @@ import { ExternalError, UsageError } from '../errors';
 import { capture, CommandError, run } from './command';
 import { MINIMUM_GO } from './go-build';
 import { findProgram, isStaticElf, type Machine } from './machine';
-import type { TerraformFlavour } from './providers';
+import type { TerraformFlavour } from './registry';
 import type { StepContext } from './step';
 
 /** The oldest versions of the programs that cdktf calls. */

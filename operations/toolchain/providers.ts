@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { registryToolchain, type Toolchain } from '../../config/toolchain';
-import { ExternalError, messageOf, UsageError } from '../errors';
+import { ExternalError, UsageError } from '../errors';
 import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { type BuiltProvider, dockerProvider, vaultProvider } from './programs';
+import { REGISTRY_HOSTS } from './registry';
 
 export type ProviderChoice = Toolchain['providers'];
 
@@ -24,13 +25,6 @@ export interface ProviderSituation {
   /** Why the registry did not answer; `undefined` where it did. */
   readonly registryProblem?: string | undefined;
 }
-
-/** How long the registry may take to say that it is there. */
-const REGISTRY_TIMEOUT_MILLISECONDS = 3000;
-
-/** The hosts under which Terraform and OpenTofu look for `namespace/name`. */
-const REGISTRY_HOSTS = { terraform: 'registry.terraform.io', tofu: 'registry.opentofu.org' } as const;
-export type TerraformFlavour = keyof typeof REGISTRY_HOSTS;
 
 /**
  * | forced versions            | registry or own configuration | → source   | docker, vault               |
@@ -92,23 +86,6 @@ export function forcedProviders(
 export function userConfiguration(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const file = env.TF_CLI_CONFIG_FILE;
   return file !== undefined && file !== '' && existsSync(file) ? file : undefined;
-}
-
-/** Asks the provider registry for its service discovery document; says why that failed, or nothing. */
-export async function registryProblem(flavour: TerraformFlavour, signal?: AbortSignal): Promise<string | undefined> {
-  const url = `https://${REGISTRY_HOSTS[flavour]}/.well-known/terraform.json`;
-  const timeout = AbortSignal.timeout(REGISTRY_TIMEOUT_MILLISECONDS);
-  try {
-    const response = await fetch(url, { signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
-    if (!response.ok) return `${url} answered ${response.status} ${response.statusText}`;
-    const document: unknown = await response.json();
-    const known = typeof document === 'object' && document !== null && 'providers.v1' in document;
-    return known ? undefined : `${url} answered without a provider registry`;
-  } catch (error) {
-    signal?.throwIfAborted();
-    const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
-    return `${url}: ${cause}`;
-  }
 }
 
 /** Terraform's name for this machine. */

@@ -19,6 +19,7 @@ function setUp(name: string, program = 'program') {
     dockerfile: write('Dockerfile', 'FROM scratch\n'),
     programs: [minio],
     dataFolders: ['data', 'data1'],
+    rootLinks: ['minio'],
   };
   const binaries = new Map([['minio', write('minio', program)]]);
   const shared = { busybox: write('busybox', 'busybox'), caBundle: 'CA\n' };
@@ -34,6 +35,7 @@ test('holds the program, a shell, the CAs and folders that the container’s use
   expect(readdirSync(context).sort()).toEqual(['Dockerfile', 'data', 'rootfs']);
   expect(readFileSync(at('rootfs/usr/bin/minio'), 'utf8')).toBe('program');
   expect(mode(at('rootfs/usr/bin/minio'))).toBe('755');
+  expect(readlinkSync(at('rootfs/minio'))).toBe('usr/bin/minio');
   expect(readlinkSync(at('rootfs/bin'))).toBe('usr/bin');
   expect(readlinkSync(at('rootfs/usr/bin/sh'))).toBe('busybox');
   expect(readFileSync(at('rootfs/etc/ssl/certs/ca-certificates.crt'), 'utf8')).toBe('CA\n');
