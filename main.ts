@@ -5,6 +5,7 @@ import { vaultVariables } from './config/external-vault';
 import { loadEnvironment } from './config/load';
 import { projectRoot, readToolchain } from './config/toolchain';
 import { requireIntactState } from './config/intact-state';
+import { retiredKeys } from './config/retired-keys';
 import { declareStacks } from './stacks';
 import { printError } from './operations/print-error';
 
@@ -17,7 +18,11 @@ try {
     environmentFile: file,
     state,
     toolchain: readToolchain(),
-    runner: { command: `'${path.join(projectRoot, 'operations', 'run')}'` },
+    retiredKeys: retiredKeys(environment, state),
+    runner: {
+      command: `'${path.join(projectRoot, 'operations', 'run')}'`,
+      ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
+    },
     vaultVariables: vaultVariables(process.env),
   });
   app.synth();

@@ -118,7 +118,7 @@ const images = z.discriminatedUnion('source', [
   z.strictObject({ source: z.literal('build').describe('Build from pinned Go modules.') }),
   z.strictObject({
     source: z.literal('registry').describe('Pull by digest.'),
-    vault: imageReference,
+    vault: imageReference.optional().describe('Needed for an embedded Vault.'),
     kes: imageReference,
     minio: imageReference.describe('Must hold mc beside minio, as the images of quay.io/minio/minio do.'),
   }),
@@ -227,6 +227,10 @@ export function crossFieldRules(environment: Environment): Problem[] {
     if (earlier) say(path, `must differ from ${earlier[0].join('.')}`, 'choose another port', earlier[0]);
   });
 
+  const { images } = environment;
+  if (environment.vault.mode === 'embedded' && images.source === 'registry' && images.vault === undefined) {
+    say(['images', 'vault'], 'must be given for an embedded Vault', 'name an image of Vault with its digest');
+  }
   if (environment.vault.mode === 'embedded' && environment.vault.threshold > environment.vault.shares) {
     say(['vault', 'threshold'], `must be at most vault.shares (${environment.vault.shares})`, 'raise vault.shares', [
       'vault',
@@ -305,4 +309,9 @@ export const environmentSchema = shape.superRefine((environment, context) => {
 export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets'>): string[] {
   const ofBuckets = environment.buckets.flatMap(({ encryption: e }) => (e.type === 'sse-kms' ? [e.key] : []));
   return [...new Set([environment.minio.defaultKey, ...ofBuckets])];
+}
+
+/** The address by which the machine that deploys reaches what is published: `0.0.0.0` is none that one can connect to. */
+export function reachableAddress({ docker }: Pick<Environment, 'docker'>): string {
+  return docker.publishAddress === '0.0.0.0' ? '127.0.0.1' : docker.publishAddress;
 }

@@ -45,8 +45,8 @@ export interface VaultKeyStore {
   readonly prefix: string;
   readonly kvVersion: 1 | 2;
   readonly appRole: { readonly mount: string; readonly role: string };
-  /** Path of the CA certificates of Vault inside the KES container. */
-  readonly caFile: string;
+  /** Path of the CA certificates of Vault inside the KES container. @default - those of the image */
+  readonly caFile?: string;
   /** How often KES looks whether Vault answers. */
   readonly ping: string;
 }
@@ -158,7 +158,7 @@ export function renderKesConfiguration(configuration: KesConfiguration, secrets:
         version: `v${keyStore.kvVersion}`,
         prefix: keyStore.prefix,
         approle: { engine: keyStore.appRole.mount, id: secrets.roleId, secret: secrets.secretId },
-        tls: { ca: keyStore.caFile },
+        ...(keyStore.caFile === undefined ? {} : { tls: { ca: keyStore.caFile } }),
         status: { ping: keyStore.ping },
       },
     },

@@ -105,18 +105,17 @@ export const operationInputs = {
         certificateFile: z.string(),
       }),
     ]),
-    dockerHost: z.string().optional(),
   }),
 
   /** Creates each master key once, gives it a canary, and opens the canaries of those that exist. */
   'create-master-keys': z.strictObject({
     creator: mutualTlsEndpoint,
     prover: mutualTlsEndpoint,
+    /** The keys that are declared. Others that have a canary are proven, and never created. */
     keys: z.array(z.string()),
     canariesFile: z.string(),
     /** The volume with MinIO's data: if it holds data, a missing key was lost, not forgotten. */
     dataVolume: z.string(),
-    dockerHost: z.string().optional(),
   }),
 
   /** Waits until MinIO, its KMS and its IAM are ready, and creates the buckets. */

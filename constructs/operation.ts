@@ -6,6 +6,12 @@ import { renewalGeneration } from './expressions';
 /** How a `local-exec` starts an operation: a shell command to which the operation's name is appended. */
 export interface OperationRunner {
   readonly command: string;
+  /**
+   * Variables of its environment, such as `DOCKER_HOST`. Never a secret.
+   *
+   * @default - those of the deploy
+   */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export interface OperationProps<N extends OperationName> {
@@ -51,7 +57,7 @@ export class Operation<N extends OperationName> extends Construct {
         {
           type: 'local-exec',
           command: `${props.runner.command} ${props.operation}`,
-          environment: { EBS_OPERATION_INPUT: input },
+          environment: { ...props.runner.variables, EBS_OPERATION_INPUT: input },
         },
       ],
       ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),

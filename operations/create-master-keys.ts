@@ -24,7 +24,7 @@ type Input = OperationInput<'create-master-keys'>;
 /** @param dataExists whether the data volume exists; for tests */
 export async function createMasterKeys(
   input: Input,
-  dataExists = () => volumeExists(dockerEngine(input.dockerHost), input.dataVolume),
+  dataExists = () => volumeExists(dockerEngine(), input.dataVolume),
 ): Promise<void> {
   const creator = new KesClient(input.creator);
   const prover = new KesClient(input.prover);
@@ -33,7 +33,7 @@ export async function createMasterKeys(
   );
 
   let canaries = readCanaries(input.canariesFile);
-  let someProven = (await proveCanaries(prover, canaries, input.keys)).length > 0;
+  let someProven = (await proveCanaries(prover, canaries)).length > 0;
   for (const key of input.keys.filter((name) => canaries[name] === undefined)) {
     const adopted = await makeCanary(prover, key, 'adopted');
     if (adopted !== undefined) {

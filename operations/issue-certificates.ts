@@ -33,7 +33,7 @@ interface Identity {
 export async function issueCertificates(input: OperationInput<'issue-certificates'>, now = new Date()): Promise<void> {
   markDeployment(input);
   const ca = await loadOrCreateCa(input, now);
-  const renewAfter: Date[] = [dueDate(ca.certificate)];
+  const renewAfter: Date[] = [];
   for (const leaf of input.leaves) {
     const certificateFile = path.join(input.certificateFolder, `${leaf.name}.crt`);
     const keyFile = path.join(input.privateKeyFolder, `${leaf.name}.key`);

@@ -8,7 +8,7 @@ import { GiveUp, NotYet, waitFor } from './wait';
 
 /** Sends the signal that makes a program read its files again, and waits until it shows that it did. */
 export async function reloadContainer(input: OperationInput<'reload-container'>): Promise<void> {
-  const docker = dockerEngine(input.dockerHost);
+  const docker = dockerEngine();
   const container = docker.getContainer(input.container);
   const { proof } = input;
   const before = Math.floor(Date.now() / 1000);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { reachableAddress } from '../config/environment';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
@@ -28,7 +29,7 @@ void main(async (args) => {
     return;
   }
   const { environment, state } = loadEnvironment(positionals[0]);
-  const { vault, docker } = environment;
+  const { vault } = environment;
   if (vault.mode !== 'embedded') {
     throw new UsageError('vault.mode: must be embedded, got: external', 'unseal that Vault where it runs');
   }
@@ -39,7 +40,7 @@ void main(async (args) => {
       : Array.from({ length: vault.shares }, (_, index) => readIfExists(state.secret.unsealShare(index + 1))?.trim());
   const known = shares.filter((share) => share !== undefined);
   const typed = typedShares();
-  const endpoint = { url: `https://${docker.publishAddress}:${vault.port}`, caFile: state.caCertificate };
+  const endpoint = { url: `https://${reachableAddress(environment)}:${vault.port}`, caFile: state.caCertificate };
   const result = await unsealVault(endpoint, async ({ progress, t }) => {
     const share = known.shift();
     if (share !== undefined || files.length > 0) return share;

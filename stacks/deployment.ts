@@ -13,6 +13,8 @@ export interface Deployment {
   readonly environmentFile: string;
   readonly state: StateLayout;
   readonly toolchain: Toolchain;
+  /** Master keys that have a canary and are no longer declared: they stay readable. */
+  readonly retiredKeys: readonly string[];
   readonly runner: OperationRunner;
   /** The external Vault as `VAULT_ADDR` and its kin describe it; the environment file wins. */
   readonly vaultVariables: VaultVariables;
@@ -43,16 +45,8 @@ export function namesOf(environment: Environment): {
 /** The programs of the deployment. */
 export type Program = 'vault' | 'kes' | 'minio';
 
-/** Where a program is in its image: ours, and those that HashiCorp and MinIO publish. */
-const PROGRAM_PATHS = {
-  build: { vault: '/usr/bin/vault', kes: '/usr/bin/kes', minio: '/usr/bin/minio', mc: '/usr/bin/mc' },
-  registry: { vault: '/bin/vault', kes: '/kes', minio: '/usr/bin/minio', mc: '/usr/bin/mc' },
-} as const;
-
-/** Path of a program in its image. */
-export function programPath(environment: Environment, program: Program | 'mc'): string {
-  return PROGRAM_PATHS[environment.images.source][program];
-}
+/** Where a program is in its image: where HashiCorp and MinIO have it in theirs, and so in ours. */
+export const PROGRAM_PATHS = { vault: '/bin/vault', kes: '/kes', minio: '/usr/bin/minio', mc: '/usr/bin/mc' } as const;
 
 /**
  * Where the image of a program comes from.
@@ -60,7 +54,11 @@ export function programPath(environment: Environment, program: Program | 'mc'): 
  * @throws UsageError if images are to be built and the toolchain step has not run
  */
 export function imageSource({ environment, toolchain }: Deployment, program: Program): ImageSource {
-  if (environment.images.source === 'registry') return { kind: 'registry', reference: environment.images[program] };
+  if (environment.images.source === 'registry') {
+    const reference = environment.images[program];
+    if (reference === undefined) throw new UsageError(`images.${program}: must be given, got nothing`);
+    return { kind: 'registry', reference };
+  }
   if (toolchain.images === undefined) {
     throw new UsageError(
       'the images of this environment are to be built, but nothing was built yet',

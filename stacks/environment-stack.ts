@@ -1,6 +1,8 @@
 import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
+import { reachableAddress } from '../config/environment';
+import type { Publication } from '../constructs/docker';
 import { type Deployment, namesOf } from './deployment';
 
 /** A stack of one environment: named after both, with a state of its own. */
@@ -21,15 +23,32 @@ export abstract class EnvironmentStack extends TerraformStack {
         key: `${keyPrefix}/${environment.name}/${name}.tfstate`,
         region,
         encrypt: true,
-        ...(endpoint === undefined ? {} : { endpoints: { s3: endpoint }, usePathStyle: true }),
+        ...(endpoint === undefined
+          ? {}
+          : {
+              endpoints: { s3: endpoint },
+              usePathStyle: true,
+              // what only Amazon's own service answers
+              skipCredentialsValidation: true,
+              skipMetadataApiCheck: true,
+              skipRegionValidation: true,
+              skipRequestingAccountId: true,
+              skipS3Checksum: true,
+            }),
       });
       // younger than the class
       this.addOverride('terraform.backend.s3.use_lockfile', true);
     } else {
       new LocalBackend(this, { path: `${state.terraform}/${name}.tfstate` });
     }
-    // terraform_data and plantimestamp()
-    this.addOverride('terraform.required_version', '>= 1.5');
+    // terraform_data and plantimestamp(); lock files in S3 are younger
+    this.addOverride('terraform.required_version', environment.state.backend === 's3' ? '>= 1.10' : '>= 1.5');
+  }
+
+  /** A port of this environment on its Docker host. */
+  protected published(port: number): Publication {
+    const { environment } = this.deployment;
+    return { address: environment.docker.publishAddress, port, reachableAs: reachableAddress(environment) };
   }
 
   /** The Docker provider, at the version that the toolchain found. */

@@ -9,9 +9,6 @@ import { KeystoreStack, type VaultAccess } from './keystore-stack';
 import { MinioStack } from './minio-stack';
 import { VaultStack } from './vault-stack';
 
-/** The system's CA certificates, for an external Vault with a public certificate. */
-const SYSTEM_CA = '/etc/ssl/certs/ca-certificates.crt';
-
 /** Declares every stack of an environment, each depending on the one before. */
 export function declareStacks(app: Construct, deployment: Deployment): void {
   const foundation = new FoundationStack(app, deployment);
@@ -20,7 +17,7 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
   const { vault, access } = declareVault(app, deployment, foundation);
   const keystore = new KeystoreStack(app, deployment, access, certificates);
   keystore.addDependency(vault ?? foundation);
-  const kes = new KesStack(app, deployment, certificates, access.caFile ?? SYSTEM_CA);
+  const kes = new KesStack(app, deployment, certificates, access.caFile);
   kes.addDependency(keystore);
   const minio = new MinioStack(app, deployment, certificates);
   minio.addDependency(kes);

@@ -4,7 +4,7 @@ import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
 import { MasterKeys } from '../constructs/kes/master-keys';
 import type { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource, programPath } from './deployment';
+import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 import { LEAVES } from './foundation-stack';
 
@@ -13,8 +13,8 @@ export class KesStack extends EnvironmentStack {
   readonly server: KesServer;
   readonly keys: MasterKeys;
 
-  /** @param vaultCa CA by which KES verifies Vault */
-  constructor(scope: Construct, deployment: Deployment, certificates: Certificates, vaultCa: string) {
+  /** @param vaultCa CA by which KES verifies Vault. Default: those that its image trusts */
+  constructor(scope: Construct, deployment: Deployment, certificates: Certificates, vaultCa: string | undefined) {
     super(scope, 'kes', deployment);
     this.useDocker();
     const { environment, state, runner } = deployment;
@@ -23,12 +23,12 @@ export class KesStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'kes')),
-      program: programPath(environment, 'kes'),
+      program: PROGRAM_PATHS.kes,
       network: this.names.network,
-      publish: { address: environment.docker.publishAddress, port: environment.kes.port },
+      publish: this.published(environment.kes.port),
       configurationFile: state.secret.kesConfiguration,
       ca: certificates.ca,
-      vaultCa,
+      ...(vaultCa === undefined ? {} : { vaultCa }),
       certificate: certificates.leaf(LEAVES.kes),
       healthClient: certificates.leaf(LEAVES.health),
       memoryMb: environment.kes.memoryMb,

@@ -64,15 +64,19 @@ export class KeystoreStack extends EnvironmentStack {
     const clientCertificates = [LEAVES.minioClient, LEAVES.keyCreator, LEAVES.keyProver, LEAVES.health];
     const file = new KesConfigurationFile(this, 'KesConfiguration', {
       runner,
-      configuration: kesConfiguration(kesClients(masterKeys(environment)), environment.kes.cache, {
-        type: 'vault',
-        endpoint: vault.endpointForKes,
-        ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
-        ...location,
-        appRole,
-        caFile: KES_FILES.vaultCa,
-        ping: '10s',
-      }),
+      configuration: kesConfiguration(
+        kesClients(masterKeys(environment), deployment.retiredKeys),
+        environment.kes.cache,
+        {
+          type: 'vault',
+          endpoint: vault.endpointForKes,
+          ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+          ...location,
+          appRole,
+          ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+          ping: '10s',
+        },
+      ),
       vault: {
         url: vault.url,
         ...(vault.caFile === undefined ? {} : { caFile: vault.caFile }),
@@ -97,15 +101,18 @@ export class KeystoreStack extends EnvironmentStack {
 /**
  * Who may do what with the master keys. MinIO may not create one: it would silently make a new key under the name of
  * one that is missing, and what was written before could never be read again.
+ *
+ * @param keys the keys that are declared
+ * @param retired keys that were declared once: objects, and MinIO's own configuration, may still be under them
  */
-export function kesClients(keys: readonly string[]): KesClient[] {
+export function kesClients(keys: readonly string[], retired: readonly string[]): KesClient[] {
+  const use: KesClient['keys'] = [
+    { actions: ['generate', 'decrypt', 'describe'], names: keys },
+    ...(retired.length === 0 ? [] : [{ actions: ['decrypt', 'describe'] as const, names: retired }]),
+  ];
   return [
-    { name: LEAVES.minioClient, keys: [{ actions: ['generate', 'decrypt', 'describe'], names: keys }] },
+    { name: LEAVES.minioClient, keys: use },
     { name: LEAVES.keyCreator, keys: [{ actions: ['create'], names: keys }] },
-    {
-      name: LEAVES.keyProver,
-      keys: [{ actions: ['generate', 'decrypt', 'describe'], names: keys }],
-      routes: ['/v1/status', '/v1/ready'],
-    },
+    { name: LEAVES.keyProver, keys: use, routes: ['/v1/status', '/v1/ready'] },
   ];
 }

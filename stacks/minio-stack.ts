@@ -5,7 +5,7 @@ import { KES_ALIAS, KES_PORT } from '../constructs/kes/kes-server';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource, programPath } from './deployment';
+import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 import { LEAVES } from './foundation-stack';
 
@@ -23,10 +23,10 @@ export class MinioStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'minio')),
-      program: programPath(environment, 'minio'),
-      mcProgram: programPath(environment, 'mc'),
+      program: PROGRAM_PATHS.minio,
+      mcProgram: PROGRAM_PATHS.mc,
       network: this.names.network,
-      publish: { address: environment.docker.publishAddress, port: minio.port },
+      publish: this.published(minio.port),
       region: minio.region,
       certificate: certificates.leaf(LEAVES.minio),
       ca: certificates.ca,

@@ -4,7 +4,7 @@ import type { Certificates } from '../constructs/tls/certificates';
 import { policyDocument, provisionerPolicyRules } from '../constructs/vault/policies';
 import { VaultServer } from '../constructs/vault/vault-server';
 import { imageReference } from '../constructs/docker';
-import { type Deployment, imageSource, programPath } from './deployment';
+import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 import { LEAVES } from './foundation-stack';
 import { AUDIT_DEVICES } from './keystore-stack';
@@ -23,9 +23,9 @@ export class VaultStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'vault')),
-      program: programPath(environment, 'vault'),
+      program: PROGRAM_PATHS.vault,
       network: this.names.network,
-      publish: { address: environment.docker.publishAddress, port: vault.port },
+      publish: this.published(vault.port),
       ca: certificates.ca,
       certificate: certificates.leaf(LEAVES.vault),
       memoryMb: vault.memoryMb,
@@ -41,6 +41,7 @@ export class VaultStack extends EnvironmentStack {
           provisionerPolicyRules({
             kvMount: environment.keyStore.mount,
             kesPolicy: this.names.kesPolicy,
+            provisionerPolicy: this.names.provisionerPolicy,
             appRoleMount: environment.keyStore.approle.mount,
             role: this.names.kesRole,
             auditDevices: AUDIT_DEVICES.map(({ name }) => name),

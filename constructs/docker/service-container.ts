@@ -11,6 +11,15 @@ export interface HealthCheck {
   readonly intervalSeconds?: number;
 }
 
+/** Where a port is published on the Docker host. */
+export interface Publication {
+  /** Address to listen on; `0.0.0.0` is all of them. */
+  readonly address: string;
+  readonly port: number;
+  /** Address by which the machine that deploys connects. */
+  readonly reachableAs: string;
+}
+
 export interface ServiceContainerProps {
   readonly name: string;
   readonly environment: string;

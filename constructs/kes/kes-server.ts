@@ -9,7 +9,7 @@ import {
 } from '../../config/kes-configuration';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
-import { FileVolume, ServiceContainer } from '../docker';
+import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
 
@@ -98,13 +98,13 @@ export interface KesServerProps {
   /** Path of the `kes` program in the image. */
   readonly program: string;
   readonly network: string;
-  readonly publish: { readonly address: string; readonly port: number };
+  readonly publish: Publication;
   /** The file that {@link KesConfigurationFile} writes. */
   readonly configurationFile: string;
   /** CA of the private certificates. */
   readonly ca: string;
-  /** CA of Vault. */
-  readonly vaultCa: string;
+  /** CA of Vault. @default - those that the image trusts */
+  readonly vaultCa?: string;
   readonly certificate: CertificateFiles;
   /** Certificate of {@link HEALTH_CLIENT}. */
   readonly healthClient: CertificateFiles;
@@ -129,7 +129,7 @@ export class KesServer extends Construct {
       files: [
         { path: 'server-config.yaml', source: props.configurationFile },
         { path: 'ca.crt', source: props.ca },
-        { path: 'vault-ca.crt', source: props.vaultCa },
+        ...(props.vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: props.vaultCa }]),
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
         { path: 'health.crt', source: props.healthClient.certificate },
@@ -160,7 +160,7 @@ export class KesServer extends Construct {
       memoryMb: props.memoryMb,
       dependsOn: [files.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
     this.reload = new Operation(this, 'Reload', {
       runner: props.runner,
       operation: 'reload-container',

@@ -3,7 +3,7 @@ import { Construct } from 'constructs';
 import { kesName } from '../../config/names';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
-import { DataVolume, FileVolume, ServiceContainer } from '../docker';
+import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import type { CertificateFiles } from '../tls/certificates';
 
 /** Alias of MinIO in the network. */
@@ -20,7 +20,7 @@ export interface MinioServerProps {
   readonly program: string;
   readonly mcProgram: string;
   readonly network: string;
-  readonly publish: { readonly address: string; readonly port: number };
+  readonly publish: Publication;
   readonly region: string;
   /** Certificate of the S3 API. MinIO ends TLS itself, always: it refuses SSE-C otherwise. */
   readonly certificate: CertificateFiles;
@@ -131,7 +131,7 @@ export class MinioServer extends Construct {
       stopSeconds: 30,
       dependsOn: [files.dependable, data.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
   }
 
   /** For the `dependsOn` of what needs the container. */

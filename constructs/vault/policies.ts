@@ -37,6 +37,8 @@ export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): Polic
 export interface ProvisionedObjects {
   readonly kvMount: string;
   readonly kesPolicy: string;
+  /** The policy that these rules become. */
+  readonly provisionerPolicy: string;
   readonly appRoleMount: string;
   readonly role: string;
   readonly auditDevices: readonly string[];
@@ -49,7 +51,7 @@ export interface ProvisionedObjects {
  * read no master key, and it cannot change its own policy.
  */
 export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRules {
-  const { kvMount, kesPolicy, appRoleMount, role } = objects;
+  const { kvMount, kesPolicy, provisionerPolicy, appRoleMount, role } = objects;
   const remove: Capability[] = objects.allowDataLoss ? ['delete'] : [];
   return {
     // the provider works with a child token of its own
@@ -58,6 +60,8 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRules
     [`sys/mounts/${kvMount}`]: ['create', 'read', 'update', ...remove],
     [`sys/mounts/${kvMount}/tune`]: ['read', 'update'],
     [`sys/policies/acl/${kesPolicy}`]: ['create', 'read', 'update', 'delete'],
+    // to see whether it still is the declared one; never to change it
+    [`sys/policies/acl/${provisionerPolicy}`]: ['read'],
     'sys/auth': ['read'],
     [`sys/auth/${appRoleMount}`]: ['create', 'read', 'update', 'delete', 'sudo'],
     [`sys/auth/${appRoleMount}/tune`]: ['read', 'update', 'sudo'],

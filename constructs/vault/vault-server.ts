@@ -2,7 +2,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
-import { DataVolume, FileVolume, ServiceContainer } from '../docker';
+import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
 import { UNSEAL_SCRIPT } from './unseal-script';
@@ -17,7 +17,7 @@ export interface VaultServerProps {
   readonly program: string;
   readonly network: string;
   /** Address and port on the Docker host. */
-  readonly publish: { readonly address: string; readonly port: number };
+  readonly publish: Publication;
   readonly ca: string;
   readonly certificate: CertificateFiles;
   readonly memoryMb: number;
@@ -115,7 +115,7 @@ export class VaultServer extends Construct {
       stopSeconds: 30,
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.address}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
 
     const reload = new Operation(this, 'Reload', {
       runner,

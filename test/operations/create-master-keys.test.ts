@@ -96,7 +96,7 @@ describe('creating master keys', () => {
 
     // THEN
     expect(refusal.message).toBe(
-      `master key a is not the one made on ${bornAt}: it does not open its canary. What is encrypted under it cannot be read without it`,
+      `master key a, made on ${bornAt}, was replaced by another: it does not open its canary. What is encrypted under it cannot be read without it`,
     );
   });
 
