@@ -59,11 +59,14 @@ export async function runCommand(
   return result;
 }
 
+/** @throws Error with the end of what it printed, unless it ended with exit code 0 */
+export function mustSucceed(result: CommandResult): CommandResult {
+  if (result.code === 0) return result;
+  const tail = (text: string): string => text.trimEnd().split('\n').slice(-40).join('\n');
+  throw new Error(`exit code ${result.code}:\n${tail(result.stdout)}\n${tail(result.stderr)}`);
+}
+
 /** The output of a program that must succeed. */
 export async function output(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(program, args, options);
-  if (code !== 0) {
-    throw new Error(`${program} ${args.join(' ')} ended with exit code ${code}:\n${stdout}\n${stderr}`);
-  }
-  return stdout;
+  return mustSucceed(await runCommand(program, args, options)).stdout;
 }

@@ -1,0 +1,238 @@
+/** `./scripts/test`: everything that CI runs, and the totals of all suites as the last line. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { projectRoot } from '../config/toolchain';
+import { parseEnvironment } from '../config/load';
+import { messageOf, UsageError } from '../operations/errors';
+import { printError } from '../operations/print-error';
+import { thisMachine } from '../operations/toolchain/machine';
+import { install, type Missing } from '../operations/toolchain/prerequisites';
+import { CLIENT_PACKAGES, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
+import { main } from './lib/command-line';
+import { duration } from './lib/progress';
+
+const HELP = `Usage: ./scripts/test [--no-e2e]
+
+Runs everything that CI runs: format, typed lint, type check, unit tests, the toolchain, and the end-to-end tests, which
+deploy environments with random names on free ports next to whatever runs and remove them again. A step that fails does
+not keep the others from running. The last line on stdout is the totals: N passed, N failed[, N skipped].
+
+  --no-e2e     leave out the toolchain and the end-to-end tests
+  -h, --help   this text
+
+Exit codes:
+  0    everything passed
+  1    something failed
+  64   wrong call
+  130  interrupted; what was deployed is removed
+`;
+
+/** How many tests came out how. */
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface Suite {
+  readonly title: string;
+  readonly run: (signal: AbortSignal) => Promise<Counts>;
+}
+
+const NONE: Counts = { passed: 0, failed: 0, skipped: 0 };
+const PASSED: Counts = { ...NONE, passed: 1 };
+const FAILED: Counts = { ...NONE, failed: 1 };
+
+/** What jest writes with --json. */
+const jestReport = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+  /** Files that could not even be loaded; their tests are in no other count. */
+  numRuntimeErrorTestSuites: z.number(),
+});
+
+const bin = (program: string): string => path.join(projectRoot, 'node_modules', '.bin', program);
+
+void main(async (args, signal) => {
+  const { values } = parseArguments(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-test-run-'));
+  let total = NONE;
+  try {
+    total = add(
+      total,
+      await timed(command('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']), signal),
+    );
+    total = add(total, await timed(command('lint', bin('eslint'), ['.']), signal));
+    total = add(total, await timed(command('types', bin('tsc'), ['--pretty', 'false']), signal));
+    total = add(total, await timed(jest('unit tests', folder, 'jest.config.cjs'), signal));
+    if (values['no-e2e'] !== true) {
+      const tools = [toolchain, clients];
+      let ready = true;
+      for (const tool of tools) {
+        if (!ready) break;
+        const counts = await timed(tool, signal);
+        total = add(total, counts);
+        ready = counts.failed === 0;
+      }
+      if (ready) total = add(total, await timed(jest('end-to-end tests', folder, 'jest.e2e.config.cjs'), signal));
+      else process.stderr.write('- end-to-end tests: skipped, because what they need is not there\n');
+    }
+  } finally {
+    await removeLeftovers(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  signal.throwIfAborted();
+  const { passed, failed, skipped } = total;
+  process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+});
+
+/** Images and providers; a success of it is no test. */
+const toolchain: Suite = {
+  title: 'toolchain',
+  run: async (signal) => {
+    const code = await spawned(path.join(projectRoot, 'scripts', 'toolchain'), ['local'], signal);
+    return code === 0 ? NONE : FAILED;
+  },
+};
+
+/** The backup clients that the end-to-end tests drive. */
+const clients: Suite = {
+  title: 'backup clients',
+  run: async (signal) => {
+    const missing = (Object.keys(CLIENT_PACKAGES) as ClientProgram[])
+      .filter((name) => findClient(name) === undefined)
+      .map((name): Missing => ({
+        what: `${name}, one of the clients that the end-to-end tests drive`,
+        aptPackages: [CLIENT_PACKAGES[name]],
+        elsewhere: `install the package ${CLIENT_PACKAGES[name]}`,
+      }));
+    await install(missing, thisMachine(), { signal, report: () => undefined, announce: () => undefined });
+    const still = missing.filter(({ aptPackages }) => aptPackages.some((name) => !isInstalled(name)));
+    if (still.length > 0)
+      throw new UsageError(`installed, but not usable: ${still.map(({ what }) => what).join(', ')}`);
+    return NONE;
+  },
+};
+
+function isInstalled(aptPackage: string): boolean {
+  return (Object.keys(CLIENT_PACKAGES) as ClientProgram[]).some(
+    (name) => CLIENT_PACKAGES[name] === aptPackage && findClient(name) !== undefined,
+  );
+}
+
+/** A program whose success is one test. */
+function command(title: string, program: string, args: readonly string[]): Suite {
+  return { title, run: async (signal) => ((await spawned(program, args, signal)) === 0 ? PASSED : FAILED) };
+}
+
+/** Tests that jest runs and counts. */
+function jest(title: string, folder: string, configuration: string): Suite {
+  return {
+    title,
+    run: async (signal) => {
+      const report = path.join(folder, `${configuration}.json`);
+      const args = ['--config', configuration, '--json', '--outputFile', report];
+      const code = await spawned(bin('jest'), args, signal, { EBS_E2E_FOLDER: folder });
+      if (!existsSync(report)) return FAILED;
+      const counts = jestReport.parse(JSON.parse(readFileSync(report, 'utf8')));
+      const failed = counts.numFailedTests + counts.numRuntimeErrorTestSuites;
+      return {
+        passed: counts.numPassedTests,
+        // a hook that failed fails the run without failing a test
+        failed: failed === 0 && code !== 0 ? 1 : failed,
+        skipped: counts.numPendingTests + counts.numTodoTests,
+      };
+    },
+  };
+}
+
+async function timed({ title, run }: Suite, signal: AbortSignal): Promise<Counts> {
+  signal.throwIfAborted();
+  process.stderr.write(`… ${title}\n`);
+  const started = performance.now();
+  let counts: Counts;
+  try {
+    counts = await run(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    printError(error);
+    counts = FAILED;
+  }
+  signal.throwIfAborted();
+  const tests = counts.passed + counts.failed;
+  const summary = tests > 1 ? `: ${counts.passed} passed, ${counts.failed} failed` : '';
+  process.stderr.write(
+    `${counts.failed === 0 ? '✔' : '✖'} ${title}${summary} (${duration(performance.now() - started)})\n`,
+  );
+  return counts;
+}
+
+/** Runs a program to its end; what it prints goes to stderr. */
+async function spawned(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const child = spawn(program, args, {
+    cwd: projectRoot,
+    // --json of jest prints the report on stdout, too
+    stdio: ['ignore', variables.EBS_E2E_FOLDER === undefined ? 2 : 'ignore', 2],
+    env: { ...process.env, ...variables },
+  });
+  const interrupt = (): void => {
+    child.kill('SIGINT');
+  };
+  signal.addEventListener('abort', interrupt, { once: true });
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => {
+        resolve(code ?? 1);
+      });
+    });
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}
+
+/** Environments that tests could not remove themselves, because they were interrupted. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const file = path.join(folder, name, 'environment.yaml');
+    if (!existsSync(file)) continue;
+    try {
+      const environment = parseEnvironment(readFileSync(file, 'utf8'), file).name;
+      await spawned(
+        path.join(projectRoot, 'scripts', 'down'),
+        [file, '--delete-data', '--confirm', environment],
+        new AbortController().signal,
+      );
+    } catch (error) {
+      process.stderr.write(`warning: ${file} could not be taken down: ${messageOf(error)}\n`);
+    }
+  }
+}
+
+function add(a: Counts, b: Counts): Counts {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+function parseArguments(args: string[]) {
+  try {
+    return parseArgs({ args, options: { 'no-e2e': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See ./scripts/test --help.');
+  }
+}
