@@ -45,6 +45,7 @@ export async function withContext<T>(
   const kes = new KesClient({ ...endpoint(environment.kes.port), ...kesFiles });
   if (signal !== undefined) endWith(s3, signal);
   try {
+    await requireAnswer(minio, loaded);
     return await withBucket(keeper, loaded, s3Endpoint, async (bucket) => {
       const parts = { loaded, s3Endpoint, s3, minio, kes, readDrive: driveReader(loaded) };
       return use(Object.defineProperty(parts, 'bucket', { get: bucket }) as typeof parts & { bucket: string });
@@ -68,10 +69,12 @@ async function withBucket<T>(
   let problem: Error | undefined;
   try {
     const declared = loaded.environment.buckets.map((bucket) => bucket.name);
-    for (const leftover of await leftoverBuckets(keeper, declared)) await deleteScratchBucket(keeper, leftover);
+    const leftovers = await leftoverBuckets(keeper, declared);
+    // another run may be at it, too, and whatever is left now the next one finds again
+    await Promise.allSettled(leftovers.map((leftover) => deleteScratchBucket(keeper, leftover)));
     await createScratchBucket(keeper, name);
   } catch (error) {
-    problem = unreachable(error, endpoint, loaded);
+    problem = noBucket(error, endpoint, loaded);
   }
   try {
     return await use(() => {
@@ -88,7 +91,7 @@ async function withBucket<T>(
   }
 }
 
-/** Nobody answers, as Node and the S3 client say it. */
+/** Nobody answers, as Node says it. Without a code it is our own time limit. */
 const NO_CONNECTION = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -97,8 +100,23 @@ const NO_CONNECTION = [
   'ENOTFOUND',
   'EAI_AGAIN',
   'ETIMEDOUT',
-  'TimeoutError',
+  undefined,
 ];
+
+/** @throws ExternalError if nobody answers. A wrong certificate, or none, is an answer: there are checks for that */
+async function requireAnswer(minio: HttpClient, { environment }: LoadedEnvironment): Promise<void> {
+  try {
+    await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: 5_000 });
+  } catch (error) {
+    const { code } = (error as { cause: NodeJS.ErrnoException }).cause;
+    if (!NO_CONNECTION.includes(code)) return;
+    throw new ExternalError(
+      `MinIO does not answer at ${messageOf(error)}`,
+      `see \`docker ps --filter name=ebs-${environment.name}-\`; deploy with ./scripts/up ${environment.name}`,
+      { cause: error },
+    );
+  }
+}
 
 function requireDeployed({ environment }: LoadedEnvironment, files: readonly string[]): void {
   const missing = files.find((file) => !existsSync(file));
@@ -114,18 +132,9 @@ function requireDeployed({ environment }: LoadedEnvironment, files: readonly str
  *
  * @throws ExternalError if every check would only run into the same
  */
-function unreachable(error: unknown, { url }: TlsEndpoint, { environment, state }: LoadedEnvironment): Error {
+function noBucket(error: unknown, { url }: TlsEndpoint, { state }: LoadedEnvironment): Error {
   if (!(error instanceof S3ServiceException)) {
-    const { code, name } = error as NodeJS.ErrnoException;
-    if (!NO_CONNECTION.includes(code ?? name)) {
-      // no certificate, or the wrong one: there are checks for that, whose message is better
-      return new Error(`the S3 API at ${url} cannot be used: ${messageOf(error)}`, { cause: error });
-    }
-    throw new ExternalError(
-      `the S3 API at ${url} cannot be reached: ${messageOf(error) || (code ?? name)}`,
-      `see \`docker ps --filter name=ebs-${environment.name}-\`; deploy with ./scripts/up ${environment.name}`,
-      { cause: error },
-    );
+    return new Error(`the S3 API at ${url} cannot be used: ${messageOf(error)}`, { cause: error });
   }
   if (['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'AccessDenied'].includes(error.name)) {
     throw new ExternalError(
