@@ -2,15 +2,15 @@
  * Everything that has to be on a machine before `cdktf deploy` can run, as a list of steps. Each step finds out whether
  * it was done already, so an interrupted run is finished by the next one.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
+import { type Toolchain, toolchainFile } from '../../config/toolchain';
 import { UsageError } from '../errors';
-import { writeFileAtomically } from '../files';
 import { cacheLayout } from './cache';
 import { capture } from './command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, ensureEngine } from './docker-engine';
+import { linkMc, writeFindings } from './findings';
 import { buildProgram, goSettings, goVersion, locateProgram } from './go-build';
 import { caBundle, imageContext, imageRecipes } from './image-contexts';
 import { findProgram, thisMachine } from './machine';
@@ -37,6 +37,8 @@ import { registryProblem } from './registry';
 import type { Step } from './step';
 import { writeTerraformSettings } from './terraform-settings';
 
+export { builtMc } from './findings';
+
 /** What an environment wants from the toolchain. */
 export interface ToolchainRequest {
   readonly images: 'build' | 'registry';
@@ -60,14 +62,6 @@ const TEMPORARY_BYTES = 1.2e9;
 const RESULT_BYTES = 0.4e9;
 
 const SETTINGS_FOLDER = path.dirname(toolchainFile);
-
-/** The client `mc`, for the people and tests of this clone. */
-const MC_LINK = path.join(SETTINGS_FOLDER, 'bin', 'mc');
-
-/** The `mc` that was built here, where that was done. */
-export function builtMc(): string | undefined {
-  return existsSync(MC_LINK) ? MC_LINK : undefined;
-}
 
 /** The steps for one request. They share what they find, so they are to be run in this order, once. */
 export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
@@ -199,7 +193,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       const mirror = builds.size > 0 ? await createMirror(cache, builds, { signal, onProgress: report }) : undefined;
       const tofu = terraform === undefined ? binaries.get(opentofu.name) : undefined;
       const client = binaries.get(mc.name);
-      if (client !== undefined) linkAtomically(client, MC_LINK);
+      if (client !== undefined) linkMc(client);
       writeTerraformSettings(SETTINGS_FOLDER, { mirror, opentofu: tofu });
       writeFindings({ ...(images !== undefined && { images }), providers });
       return path.relative(process.cwd(), toolchainFile);
@@ -229,19 +223,4 @@ function checkArchitecture(engine: EngineInfo): void {
       'Write `images: {source: registry, …}` in the environment file, or run this on a machine like the engine’s.',
     );
   }
-}
-
-function linkAtomically(target: string, link: string): void {
-  mkdirSync(path.dirname(link), { recursive: true });
-  const temporary = `${link}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
-  symlinkSync(target, temporary);
-  renameSync(temporary, link);
-}
-
-/** Writes `.toolchain/toolchain.json`, but not where it says the same already. */
-function writeFindings(findings: Toolchain): void {
-  const text = `${JSON.stringify(toolchainSchema.parse(findings), null, 2)}\n`;
-  if (existsSync(toolchainFile) && readFileSync(toolchainFile, 'utf8') === text) return;
-  writeFileAtomically(toolchainFile, text, 0o644);
 }
