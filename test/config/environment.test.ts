@@ -1,4 +1,4 @@
-import { environmentSchema, masterKeys, MINIMUM_TOKEN_PERIOD } from '../../config/environment';
+import { environmentSchema, masterKeys, MINIMUM_TOKEN_PERIOD, reachableAddress } from '../../config/environment';
 import { durationToMs } from '../../config/duration';
 
 describe('masterKeys', () => {
@@ -28,4 +28,13 @@ test('the token of KES lives long enough to be renewed', () => {
 
 test('the defaults fulfil every rule', () => {
   expect(environmentSchema.safeParse({ name: 'x' }).success).toBe(true);
+});
+
+test.each([
+  ['127.0.0.1', '127.0.0.1'],
+  ['192.0.2.7', '192.0.2.7'],
+  ['0.0.0.0', '127.0.0.1'],
+])('what is published on %s is reached by %s', (publishAddress, reachableAs) => {
+  const environment = environmentSchema.parse({ name: 'x', docker: { publishAddress } });
+  expect(reachableAddress(environment)).toBe(reachableAs);
 });

@@ -139,6 +139,13 @@ describe('the file that KES reads', () => {
     });
   });
 
+  test('lets KES verify Vault with the CAs of its image when no other is named', () => {
+    const { caFile: _, ...keyStore } = KES_CONFIGURATION.keyStore;
+    expect(renderKesConfiguration({ ...KES_CONFIGURATION, keyStore }, KES_SECRETS)).not.toHaveProperty(
+      'keystore.vault.tls',
+    );
+  });
+
   test('says the version of KV and the namespace when they are others', () => {
     const other = changed({ keyStore: { kvVersion: 1, namespace: 'team' } });
     expect(renderKesConfiguration(other, KES_SECRETS)).toMatchObject({

@@ -222,6 +222,10 @@ describe('settings that contradict each other', () => {
     ['minio: {port: 8200}', 'minio.port: must differ from vault.port, got: 8200. Choose another port.'],
     ['kes: {port: 9000}', 'minio.port: must differ from kes.port, got: 9000 (the default). Choose another port.'],
     [
+      `images: {source: registry, kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}'}`,
+      'images.vault: must be given for an embedded Vault, got nothing. Name an image of Vault with its digest.',
+    ],
+    [
       'vault: {mode: embedded, shares: 3, threshold: 4}',
       'vault.threshold: must be at most vault.shares (3), got: 4. Raise vault.shares.',
     ],
@@ -261,6 +265,12 @@ describe('settings that contradict each other', () => {
     const text = 'name: x\nvault: {mode: external}\nkes: {port: 8200}';
     expect(parseEnvironment(text, 'test.yaml').kes.port).toBe(8200);
   });
+});
+
+test('an external Vault needs no image', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const text = `{name: x, vault: {mode: external}, images: {source: registry, kes: k@${digest}, minio: m@${digest}}}`;
+  expect(parseEnvironment(text, 'test.yaml').images).not.toHaveProperty('vault');
 });
 
 test('all problems are reported at once: wrong values, unknown settings and contradictions', () => {

@@ -20,6 +20,7 @@ test('an operation with minimal properties runs when it is created and when its 
     command: "'/project/operations/run' create-root-credentials",
     input,
     triggers: {},
+    variables: {},
     dependsOn: [],
   });
 });
@@ -35,7 +36,7 @@ test('an operation with maximal properties runs again for its triggers and when 
 
   // WHEN
   new Operation(stack, 'Second', {
-    runner: RUNNER,
+    runner: { ...RUNNER, variables: { DOCKER_HOST: 'ssh://nas' } },
     operation: 'run-checks',
     input: { environmentFile: '/e/local.yaml' },
     triggers: { first: first.runId },
@@ -44,7 +45,8 @@ test('an operation with maximal properties runs again for its triggers and when 
   });
 
   // THEN
-  const { triggers, dependsOn } = synth(stack).operation('run-checks');
+  const { triggers, variables, dependsOn } = synth(stack).operation('run-checks');
+  expect(variables).toEqual({ DOCKER_HOST: 'ssh://nas' });
   expect(triggers.first).toMatch(/^\$\{terraform_data\.First_.*\.id\}$/);
   expect(triggers.generation).toContain('jsondecode(file("/state/note.json")).generation');
   expect(dependsOn).toEqual([expect.stringMatching(/^terraform_data\.First/)]);

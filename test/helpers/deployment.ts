@@ -30,6 +30,8 @@ export interface Variation {
   readonly environment?: string;
   /** @default - {@link BUILT} */
   readonly toolchain?: Toolchain;
+  /** @default - none */
+  readonly retiredKeys?: readonly string[];
   /** @default - none is set */
   readonly vaultVariables?: VaultVariables;
 }
@@ -42,6 +44,7 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
     environmentFile: '/project/environments/test.yaml',
     state: stateLayout(environment.name, STATE_ROOT),
     toolchain: variation.toolchain ?? BUILT,
+    retiredKeys: variation.retiredKeys ?? [],
     runner: { command: "'/project/operations/run'" },
     vaultVariables: variation.vaultVariables ?? {},
   });

@@ -12,6 +12,8 @@ export interface DeclaredOperation {
   readonly input: Block;
   /** What makes it run again, besides its input. */
   readonly triggers: Readonly<Record<string, string>>;
+  /** What its environment holds besides its input. */
+  readonly variables: Readonly<Record<string, string>>;
   readonly dependsOn: readonly string[];
 }
 
@@ -100,13 +102,14 @@ export function synthApp(app: App): Readonly<Record<string, Synthesized>> {
 
 function declaredOperation(data: Block): DeclaredOperation {
   const { input, ...triggers } = data.triggers_replace as Record<string, string>;
-  const passed = localExec(data).environment as Record<string, string>;
+  const { EBS_OPERATION_INPUT: passed, ...variables } = localExec(data).environment as Record<string, string>;
   // an operation runs again exactly when what it is told changes
-  expect(passed).toEqual({ EBS_OPERATION_INPUT: input });
+  expect(passed).toBe(input);
   return {
     command: command(data),
     input: JSON.parse(unescaped(input ?? '')) as Block,
     triggers,
+    variables,
     dependsOn: (data.depends_on ?? []) as string[],
   };
 }

@@ -136,6 +136,18 @@ describe('an environment with everything in containers', () => {
     });
   });
 
+  test('keeps keys readable that were declared once, and does not create them', () => {
+    const before = synthDeployment({ retiredKeys: ['old-key'] });
+    const { configuration } = stackOf(before, 'keystore').operation('write-kes-configuration').input as {
+      configuration: { clients: { name: string; keys: Block[] }[] };
+    };
+    expect(configuration.clients.find(({ name }) => name === 'minio')?.keys).toContainEqual({
+      actions: ['decrypt', 'describe'],
+      names: ['old-key'],
+    });
+    expect(stackOf(before, 'kes').operation('create-master-keys').input.keys).toEqual(['backup-default']);
+  });
+
   test('starts MinIO only after the keys are proven', () => {
     expect(stackOf(stacks, 'minio').dependencies).toEqual(['local-kes']);
     expect(stackOf(stacks, 'kes').operation('create-master-keys').dependsOn).toEqual([
@@ -164,7 +176,9 @@ describe('an environment with everything in containers', () => {
       ...Object.values(keystore.resources('vault_audit')).map(({ path: device }) => `sys/audit/${String(device)}`),
     ];
     for (const path of declared) expect(provisionerPolicy.document).toContain(`path "${path}" {`);
-    expect(provisionerPolicy.document).not.toContain(provisionerPolicy.name);
+    expect(provisionerPolicy.document).toContain(
+      `path "sys/policies/acl/${provisionerPolicy.name}" {\n  capabilities = ["read"]\n}`,
+    );
   });
 
   test('writes a configuration of KES that leads to the same mount, role and Vault', () => {
@@ -257,8 +271,10 @@ describe('an environment with an external Vault', () => {
       ({ file }) => file === '/files/vault-ca.crt',
     )?.source;
 
-  test('trusts the CAs of the system unless told otherwise', () => {
-    expect(vaultCaOf(stacks)).toBe('/etc/ssl/certs/ca-certificates.crt');
+  test('is verified by the CAs that the image of KES trusts, unless told otherwise', () => {
+    expect(vaultCaOf(stacks)).toBeUndefined();
+    const { configuration } = stackOf(stacks, 'keystore').operation('write-kes-configuration').input;
+    expect(configuration).not.toHaveProperty('keyStore.caFile');
   });
 
   test('finds it by the variables that every client of Vault knows', () => {
@@ -273,7 +289,9 @@ describe('an environment with an external Vault', () => {
     });
     expect(stackOf(found, 'keystore').operation('write-kes-configuration').input).toMatchObject({
       vault: { url: 'https://from.variable:8200', namespace: 'team', caFile: '/etc/vault/ca.pem' },
-      configuration: { keyStore: { endpoint: 'https://from.variable:8200', namespace: 'team' } },
+      configuration: {
+        keyStore: { endpoint: 'https://from.variable:8200', namespace: 'team', caFile: '/files/vault-ca.crt' },
+      },
     });
     expect(vaultCaOf(found)).toBe('/etc/vault/ca.pem');
   });
@@ -372,6 +390,16 @@ minio: { port: 19000, hostnames: [s3.example.org] }
     expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://192.0.2.7:19000');
   });
 
+  test('all addresses of the Docker host, of which the deploy uses one that it can connect to', () => {
+    const stacks = synthDeployment({ environment: 'name: local\ndocker: { publishAddress: 0.0.0.0 }' });
+    for (const { ip } of servicesOf(stacks).flatMap(({ ports }) => ports as Block[])) expect(ip).toBe('0.0.0.0');
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://127.0.0.1:9000');
+    expect(stackOf(stacks, 'keystore').provider('vault').address).toBe('https://127.0.0.1:8200');
+    expect(stackOf(stacks, 'kes').operation('create-master-keys').input.creator).toMatchObject({
+      url: 'https://127.0.0.1:7373',
+    });
+  });
+
   test('the version of KV reaches the mount, the policy and KES', () => {
     const keystore = stackOf(
       synthDeployment({ environment: 'name: local\nkeyStore: { type: vault, kvVersion: 1 }' }),
@@ -392,6 +420,7 @@ state: { backend: s3, bucket: states, region: eu-central-1, endpoint: "https://s
     });
     for (const [name, stack] of Object.entries(stacks)) {
       expect(stack.json.terraform).toMatchObject({
+        required_version: '>= 1.10',
         backend: {
           s3: {
             bucket: 'states',

@@ -1,6 +1,6 @@
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { type Deployment, imageSource, namesOf, programPath } from '../../stacks/deployment';
+import { type Deployment, imageSource, namesOf } from '../../stacks/deployment';
 import { UsageError } from '../../operations/errors';
 import { BUILT, REGISTRY } from '../helpers/deployment';
 import { thrownBy } from '../helpers/thrown';
@@ -20,6 +20,7 @@ const deployment = (more = '', toolchain = BUILT): Deployment => ({
   environmentFile: '/e/prod.yaml',
   state: stateLayout('prod', '/state'),
   toolchain,
+  retiredKeys: [],
   runner: { command: 'run' },
   vaultVariables: {},
 });
@@ -63,16 +64,10 @@ describe('images', () => {
     expect(error).toHaveProperty('hint', 'run ./scripts/toolchain (./scripts/up does it, too)');
   });
 
-  test('hold their programs in other places when others made them', () => {
-    const built = environment();
-    const published = environment(FROM_REGISTRY);
-    expect((['vault', 'kes', 'minio', 'mc'] as const).map((program) => programPath(built, program))).toEqual([
-      '/usr/bin/vault',
-      '/usr/bin/kes',
-      '/usr/bin/minio',
-      '/usr/bin/mc',
-    ]);
-    expect(programPath(published, 'vault')).toBe('/bin/vault');
-    expect(programPath(published, 'kes')).toBe('/kes');
+  test('of Vault must be named where it is needed', () => {
+    const external = `vault: { mode: external }${FROM_REGISTRY.replace(/ {2}vault: .*\n/, '')}`;
+    const error = thrownBy(() => imageSource(deployment(external), 'vault'));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe('images.vault: must be given, got nothing');
   });
 });

@@ -3,8 +3,8 @@ import { kesConfiguration } from '../../constructs/kes/kes-server';
 import { KES_CONFIGURATION } from '../helpers/kes';
 import { AUDIT_DEVICES, kesClients } from '../../stacks/keystore-stack';
 
-const paths = (name: string) => {
-  const client = kesClients(['a', 'b']).find((candidate) => candidate.name === name);
+const paths = (name: string, retired: readonly string[] = []) => {
+  const client = kesClients(['a', 'b'], retired).find((candidate) => candidate.name === name);
   if (client === undefined) throw new Error(`no client ${name}`);
   return allowedPaths(client);
 };
@@ -29,15 +29,25 @@ describe('who may do what with the master keys', () => {
     expect(paths('key-prover')).toEqual([...paths('minio'), '/v1/status', '/v1/ready']);
   });
 
+  test('a key that is no longer declared stays readable, and takes nothing new', () => {
+    for (const client of ['minio', 'key-prover']) {
+      expect(paths(client, ['old']).filter((allowed) => allowed.endsWith('/old'))).toEqual([
+        '/v1/key/decrypt/old',
+        '/v1/key/describe/old',
+      ]);
+    }
+    expect(paths('key-creator', ['old'])).toEqual(paths('key-creator'));
+  });
+
   test('nobody may delete, import, list or name a key that is not declared', () => {
-    const all = kesClients(['a', 'b']).flatMap((client) => allowedPaths(client));
+    const all = kesClients(['a', 'b'], []).flatMap((client) => allowedPaths(client));
     for (const allowed of all)
       expect(allowed).toMatch(/^\/v1\/(key\/(create|generate|decrypt|describe)\/[ab]|status|ready)$/);
   });
 
   test('KES accepts them', () => {
     const { cache, keyStore } = KES_CONFIGURATION;
-    expect(kesConfigurationProblems(kesConfiguration(kesClients(['a']), cache, keyStore))).toEqual([]);
+    expect(kesConfigurationProblems(kesConfiguration(kesClients(['a'], ['old']), cache, keyStore))).toEqual([]);
   });
 });
 

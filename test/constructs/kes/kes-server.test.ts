@@ -81,7 +81,7 @@ describe('KesServer', () => {
     image: 'kes:1',
     program: '/usr/bin/kes',
     network: 'ebs-local',
-    publish: { address: '127.0.0.1', port: 17373 },
+    publish: { address: '0.0.0.0', port: 17373, reachableAs: '127.0.0.1' },
     configurationFile: '/state/secrets/kes/server-config.yaml',
     ca: '/state/tls/ca.crt',
     vaultCa: '/etc/vault/ca.crt',
@@ -89,9 +89,9 @@ describe('KesServer', () => {
     healthClient: { certificate: '/state/tls/health.crt', privateKey: '/state/secrets/tls/health.key' },
     memoryMb: 256,
   };
-  const declare = () => {
+  const declare = (props: KesServerProps = PROPS) => {
     const stack = newStack();
-    const server = new KesServer(stack, 'Kes', PROPS);
+    const server = new KesServer(stack, 'Kes', props);
     return { server, synthesized: synth(stack) };
   };
 
@@ -103,7 +103,7 @@ describe('KesServer', () => {
       entrypoint: ['/usr/bin/kes'],
       command: ['server', '--config', '/files/server-config.yaml'],
       networks_advanced: [{ name: 'ebs-local', aliases: ['kes'] }],
-      ports: [{ internal: 7373, external: 17373, ip: '127.0.0.1' }],
+      ports: [{ internal: 7373, external: 17373, ip: '0.0.0.0' }],
       volumes: [{ volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true }],
       memory: 256,
       // KES takes VAULT_* and proxy variables from its environment
@@ -119,6 +119,12 @@ describe('KesServer', () => {
       { file: '/files/health.key', source: '/state/secrets/tls/health.key' },
     ]);
     expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:17373', caFile: '/state/tls/ca.crt' });
+  });
+
+  test('verifies Vault with the CAs that its image trusts when no other is named', () => {
+    const { vaultCa: _, ...minimal } = PROPS;
+    const { upload } = declare(minimal).synthesized.resource('docker_container', 'Kes_Files_Loader');
+    expect((upload as { file: string }[]).map(({ file }) => file)).not.toContain('/files/vault-ca.crt');
   });
 
   test('is healthy when it answers a client that shows its certificate', () => {

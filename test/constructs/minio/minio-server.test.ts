@@ -17,7 +17,7 @@ const PROPS: MinioServerProps = {
   program: '/usr/bin/minio',
   mcProgram: '/usr/bin/mc',
   network: 'ebs-local',
-  publish: { address: '127.0.0.1', port: 19000 },
+  publish: { address: '0.0.0.0', port: 19000, reachableAs: '127.0.0.1' },
   region: 'eu-central-1',
   certificate: { certificate: '/state/tls/s3.crt', privateKey: '/state/secrets/tls/s3.key' },
   ca: '/state/tls/ca.crt',
@@ -51,7 +51,7 @@ test('MinIO serves TLS itself and keeps its data in a volume that is not deleted
     entrypoint: ['/usr/bin/minio'],
     command: ['server', '--quiet', '--certs-dir', '/files/certs', '--address', ':9000', '/data'],
     networks_advanced: [{ name: 'ebs-local', aliases: ['minio'] }],
-    ports: [{ internal: 9000, external: 19000, ip: '127.0.0.1' }],
+    ports: [{ internal: 9000, external: 19000, ip: '0.0.0.0' }],
     volumes: [
       { volume_name: 'ebs-local-minio-files', container_path: '/files', read_only: true },
       { volume_name: 'ebs-local-minio-data', container_path: '/data', read_only: false },

@@ -3,6 +3,7 @@ import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../..
 const OBJECTS = {
   kvMount: 'kes',
   kesPolicy: 'ebs-local-kes',
+  provisionerPolicy: 'ebs-local-provisioner',
   appRoleMount: 'approle',
   role: 'ebs-local-kes',
   auditDevices: ['file', 'stdout'],
@@ -61,7 +62,7 @@ describe('the token that declares the key store', () => {
     'kes/metadata/local/backup-default',
     'kes/local/backup-default',
     'kes/config',
-    'sys/policies/acl/ebs-local-provisioner',
+    'sys/policies/acl/other',
     'sys/policy/ebs-local-provisioner',
     'auth/token/create-orphan',
     'auth/token/create/root',
@@ -73,6 +74,10 @@ describe('the token that declares the key store', () => {
     'sys/storage/raft/snapshot',
   ])('has no business with %s', (path) => {
     expect(Object.keys(rules).filter((pattern) => covers(pattern, path))).toEqual([]);
+  });
+
+  test('may look at its own policy, and cannot change it', () => {
+    expect(rules['sys/policies/acl/ebs-local-provisioner']).toEqual(['read']);
   });
 
   test('names each path exactly', () => {

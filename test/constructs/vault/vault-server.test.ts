@@ -10,7 +10,7 @@ const MINIMAL: VaultServerProps = {
   image: 'vault:1',
   program: '/usr/bin/vault',
   network: 'ebs-local',
-  publish: { address: '127.0.0.1', port: 18200 },
+  publish: { address: '0.0.0.0', port: 18200, reachableAs: '127.0.0.1' },
   ca: '/state/tls/ca.crt',
   certificate: { certificate: '/state/tls/vault.crt', privateKey: '/state/secrets/tls/vault.key' },
   memoryMb: 512,
@@ -44,7 +44,7 @@ describe('the server', () => {
       entrypoint: ['/usr/bin/vault'],
       command: ['server', '-config=/files/vault.json'],
       networks_advanced: [{ name: 'ebs-local', aliases: ['vault'] }],
-      ports: [{ internal: 8200, external: 18200, ip: '127.0.0.1' }],
+      ports: [{ internal: 8200, external: 18200, ip: '0.0.0.0' }],
       volumes: [
         { volume_name: 'ebs-local-vault-files', container_path: '/files', read_only: true },
         { volume_name: 'ebs-local-vault-data', container_path: '/vault/data', read_only: false },

@@ -1,0 +1,30 @@
+import { environmentSchema } from '../../config/environment';
+import { retiredKeys } from '../../config/retired-keys';
+import { stateLayout } from '../../config/state';
+import { type Canary, writeCanaries } from '../../operations/canaries';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+const ENVIRONMENT = environmentSchema.parse({
+  name: 'x',
+  buckets: [{ name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' } }],
+});
+const CANARY: Canary = {
+  bornAt: '2026-11-22T00:00:00.000Z',
+  origin: 'created',
+  ciphertext: 'c2VhbGVk',
+  plaintextSha256: 'a'.repeat(64),
+};
+
+test('there are none before the first deploy', () => {
+  expect(retiredKeys(ENVIRONMENT, stateLayout('x', folder()))).toEqual([]);
+});
+
+test('are the keys with a canary that the environment no longer names', () => {
+  // GIVEN
+  const state = stateLayout('x', folder());
+  writeCanaries(state.canaries, { 'old-b': CANARY, 'archive-key': CANARY, 'backup-default': CANARY, 'old-a': CANARY });
+
+  // THEN
+  expect(retiredKeys(ENVIRONMENT, state)).toEqual(['old-a', 'old-b']);
+});
