@@ -2,6 +2,7 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../errors';
@@ -32,7 +33,7 @@ export async function withContext<T>(
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
   const endpoint = (port: number): TlsEndpoint => ({
-    url: `https://${reachable(environment.docker.publishAddress)}:${port}`,
+    url: `https://${reachableAddress(environment)}:${port}`,
     caFile: state.caCertificate,
   });
   const s3Endpoint = endpoint(environment.minio.port);
@@ -151,11 +152,6 @@ function noBucket(error: unknown, { url }: TlsEndpoint, { state }: LoadedEnviron
     );
   }
   return new Error(`a bucket for the checks could not be made: ${error.name}: ${error.message}`, { cause: error });
-}
-
-/** Where a port that is published on an address is reached. */
-function reachable(publishAddress: string): string {
-  return publishAddress === '0.0.0.0' ? '127.0.0.1' : publishAddress;
 }
 
 /** Ends the requests of a client with the signal, and lets it begin no other. */

@@ -53,7 +53,7 @@ export function bodyOf(bytes: Buffer): { transformToByteArray: () => Promise<Buf
 export interface FakeDeployment {
   readonly loaded: LoadedEnvironment;
   readonly port: number;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export async function fakeDeployment(folder: string, handler: RequestListener): Promise<FakeDeployment> {
