@@ -1,6 +1,7 @@
 /** The keys, and the way to them. */
 import { readCanaries, openCanary } from '../canaries';
 import { masterKeys } from '../../config/environment';
+import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';
 import { type Check, type CheckContext, CheckFailure, type Evidence } from './check';
 
@@ -35,7 +36,8 @@ const kmsReady: Check = {
 const keyContinuity: Check = {
   id: 'key-continuity',
   title: 'Every master key still opens what it sealed at its birth',
-  proves: 'Each master key is the one under which data was written before: it opens the canary in keys.json.',
+  proves:
+    'Each master key, those no longer declared among them, is still the one under which data was written: it opens its canary.',
   doesNotProve: 'That the keys are durable in the key store: KES keeps a key in memory for a while after its last use.',
   severity: 'critical',
   run: async ({ loaded, kes }) => {
@@ -43,7 +45,8 @@ const keyContinuity: Check = {
     const canaries = readCanaries(state.canaries);
     const keys: Record<string, Evidence> = {};
     const problems: string[] = [];
-    for (const key of masterKeys(environment)) {
+    // objects under a key that is no longer declared must stay readable, too
+    for (const key of [...masterKeys(environment), ...retiredKeys(environment, state)]) {
       const canary = canaries[key];
       const verdict = canary === undefined ? 'no canary' : await openCanary(kes, key, canary);
       keys[key] = { verdict, ...(canary === undefined ? {} : { bornAt: canary.bornAt, origin: canary.origin }) };

@@ -77,6 +77,16 @@ describe('key-continuity', () => {
     expect(result?.message).toMatch(message);
   });
 
+  test('fails when a key is lost that the environment file no longer names', async () => {
+    const recorded = [...Object.keys(dataKeys), 'retired-key'];
+    const result = await run(
+      'key-continuity',
+      contextWithKeys((key) => (key === 'retired-key' ? 'missing' : opens(key)), recorded),
+    );
+    expect(result?.status).toBe('failed');
+    expect(result?.message).toMatch(/^retired-key: is not in the key store/);
+  });
+
   test('fails when a key has no canary', async () => {
     const result = await run('key-continuity', contextWithKeys(opens, ['backup-default']));
     expect(result?.message).toMatch(/^archive-key: has no canary in keys\.json/);
