@@ -12,7 +12,8 @@ import { printError } from './operations/print-error';
 try {
   const { environment, file, state } = loadEnvironment();
   requireIntactState(environment.name, state);
-  const app = new App();
+  // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
+  const app = new App({ skipValidation: true });
   declareStacks(app, {
     environment,
     environmentFile: file,

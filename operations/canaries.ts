@@ -32,8 +32,13 @@ export type Canaries = Readonly<Record<string, Canary>>;
 export function readCanaries(file: string): Canaries {
   const text = readIfExists(file);
   if (text === undefined) return {};
-  const parsed = canaryFile.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new ExternalError(`${file} is not a file of canaries: ${z.prettifyError(parsed.error)}`);
+  const parsed = canaryFile.safeParse(jsonOf(text));
+  if (!parsed.success) {
+    throw new ExternalError(
+      `${file} is not a file of canaries: ${z.prettifyError(parsed.error)}`,
+      'put it back from a backup; without it nobody can tell whether the master keys are still the same',
+    );
+  }
   return parsed.data.keys;
 }
 
@@ -80,4 +85,13 @@ export async function makeCanary(
 /** Bound into the canary, so that it opens for no other purpose. */
 function contextOf(key: string): Buffer {
   return Buffer.from(`encrypted-backup-storage canary of ${key}`);
+}
+
+/** The value of a JSON text, or undefined, which no schema accepts. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
