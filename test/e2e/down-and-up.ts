@@ -77,6 +77,7 @@ export function describeDownAndUp(subject: () => { environment: TestEnvironment;
         networks: [],
       });
       expect(existsSync(environment.state.root)).toBe(false);
+      measured('./scripts/down --delete-data', result.seconds);
     });
   });
 }

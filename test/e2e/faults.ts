@@ -3,11 +3,16 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { stringify } from 'yaml';
+import { z } from 'zod';
+import type { HttpRequest } from '../../operations/http';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
 import { namesOf } from '../../stacks/deployment';
 import { measured } from '../helpers/e2e/measured';
 import { freePorts, TestEnvironment } from '../helpers/e2e/test-environment';
+
+/** A key as KES stores it in KV v2. */
+const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
 
 const PROGRAMS = ['vault', 'vault-unsealer', 'kes', 'minio'] as const;
 
@@ -149,47 +154,40 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
       expect(await lives()).toEqual(untouched);
     });
 
-    test('a master key that is missing in Vault while data exists: refused before MinIO is touched, and no new key', async () => {
-      const { environment } = subject();
-      const { state } = environment;
-      const { keyPrefix } = namesOf(environment.loaded.environment);
-      const { vault: settings } = environment.loaded.environment;
-      if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-      const anonymous = new VaultClient({
-        url: `https://127.0.0.1:${settings.port}`,
-        caFile: state.caCertificate,
-      });
-      const root = anonymous.withToken(
-        await anonymous.generateRootToken([readFileSync(state.secret.unsealShare(1), 'utf8').trim()]),
-      );
-      const kes = environment.docker.getContainer(environment.containerName('kes'));
-      const minio = untouched.minio;
-      try {
-        expect(await root.probe('DELETE', `kes/data/${keyPrefix}/archive-key`)).toBe(204);
-        // its cache would hide the loss for a while
-        await kes.restart();
-        await waitForHealthy(environment, 'kes');
-
-        const up = await environment.script('up');
-        expect(up.code).toBe(1);
-        expect(up.stderr).toMatch(/master key archive-key, made on \S+, is missing in the key store/);
-        expect(await environment.lifeOf('minio')).toBe(minio);
-        // and not made anew under the old name
-        expect(await root.probe('GET', `kes/data/${keyPrefix}/archive-key`)).toBe(404);
-        expect(await root.probe('POST', `kes/undelete/${keyPrefix}/archive-key`, { versions: [1] })).toBe(204);
-
-        // as the hint of the error says, the key is back
+    const losses: [string, string, HttpRequest['method'], string][] = [
+      ['deleted, so that Vault keeps its version', 'data', 'DELETE', 'cannot be read from'],
+      ['gone with all its versions', 'metadata', 'DELETE', 'is missing in'],
+    ];
+    test.each(losses)(
+      'a master key %s while data exists: refused before MinIO is touched, and no new key',
+      async (_, part, method, message) => {
+        const { environment } = subject();
+        const { keyPrefix } = namesOf(environment.loaded.environment);
+        const key = `${keyPrefix}/archive-key`;
+        await asVaultRoot(environment, async (root) => {
+          const { data } = storedKey.parse(await root.read(`kes/data/${key}`)).data;
+          expect(await root.probe(method, `kes/${part}/${key}`)).toBe(204);
+          try {
+            // its cache would hide the loss for a while
+            await environment.docker.getContainer(environment.containerName('kes')).restart();
+            await waitForHealthy(environment, 'kes');
+            const up = await environment.script('up');
+            expect(up.stderr).toMatch(new RegExp(`master key archive-key, made on \\S+, ${message} the key store`));
+            expect(up.code).toBe(1);
+            expect(await environment.lifeOf('minio')).toBe(untouched.minio);
+            // not made anew under the old name
+            expect(await root.probe('GET', `kes/data/${key}`)).toBe(404);
+          } finally {
+            await root.write(`kes/data/${key}`, { data });
+          }
+        });
+        // put back as from a backup, it opens what it sealed
         const s3 = environment.s3();
         const answer = await s3.send(new GetObjectCommand({ Bucket: 'backup', Key: 'after the restart' }));
         expect(await answer.Body?.transformToString()).toBe('healed');
         s3.destroy();
-      } finally {
-        await root.probe('POST', `kes/undelete/${keyPrefix}/archive-key`, { versions: [1] });
-        await root.write('auth/token/revoke-self');
-        root.close();
-        anonymous.close();
-      }
-    });
+      },
+    );
 
     test('an environment file with several mistakes: all of them at once, exit code 64', async () => {
       const { environment } = subject();
@@ -212,6 +210,24 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
       }
     });
   });
+}
+
+/** Makes a root token with the unseal share, as the owner of it can, and revokes it afterwards. */
+async function asVaultRoot(environment: TestEnvironment, act: (root: VaultClient) => Promise<void>): Promise<void> {
+  const { vault: settings } = environment.loaded.environment;
+  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  const { state } = environment;
+  const vault = new VaultClient({ url: `https://127.0.0.1:${settings.port}`, caFile: state.caCertificate });
+  const root = vault.withToken(
+    await vault.generateRootToken([readFileSync(state.secret.unsealShare(1), 'utf8').trim()]),
+  );
+  try {
+    await act(root);
+  } finally {
+    await root.write('auth/token/revoke-self');
+    root.close();
+    vault.close();
+  }
 }
 
 async function waitForHealthy(environment: TestEnvironment, program: string): Promise<void> {

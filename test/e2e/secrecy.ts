@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { mustSucceed } from '../helpers/e2e/command';
 import {
   collectSecrets,
   containerProcesses,
@@ -55,9 +56,9 @@ export function describeSecrecy(subject: () => { environment: TestEnvironment; w
       for (const stack of STACKS) {
         const file = `${stack}.tfplan`;
         const plan = await environment.terraform(stack, ['plan', '-input=false', '-refresh=false', `-out=${file}`]);
-        expect(plan.code).toBe(0);
+        mustSucceed(plan);
         // into the transcript, which is searched with everything else
-        expect((await environment.terraform(stack, ['show', '-json', file])).code).toBe(0);
+        mustSucceed(await environment.terraform(stack, ['show', '-json', file]));
       }
       expect(watch.haystacks.length).toBeGreaterThan(20);
       expect(await searchEverywhere(environment, watch)).toEqual([]);

@@ -24,8 +24,6 @@ export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'check
 /** Folder that ./scripts/test cleans up even when a test run was killed. */
 const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 
-const BIN = path.join(projectRoot, 'node_modules', '.bin');
-
 type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
   readonly kes?: Record<string, unknown>;
@@ -38,6 +36,8 @@ export class TestEnvironment {
   readonly folder = mkdtempSync(path.join(TEST_FOLDER, 'ebs-e2e-'));
   readonly file = path.join(this.folder, 'environment.yaml');
   readonly transcript = path.join(this.folder, 'transcript.txt');
+  /** The `terraform` that knows this project's providers. */
+  readonly terraformProgram = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
   readonly docker: Docker = dockerEngine();
   readonly owner = { name: ENVIRONMENT_LABEL, value: this.name };
   private ports: readonly [number, number, number] = [0, 0, 0];
@@ -101,17 +101,17 @@ export class TestEnvironment {
 
   /** Plain `npx cdktf`, as its documentation has it. */
   async cdktf(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand('npx', ['cdktf', ...args], {
+    return runCommand('npx', ['cdktf', ...args, '--output', this.cdktfOut], {
       cwd: projectRoot,
       transcript: this.transcript,
       ...options,
-      env: { EBS_ENVIRONMENT: this.file, CDKTF_OUTDIR: this.cdktfOut, CI: '1', FORCE_COLOR: '0', ...options.env },
+      env: { EBS_ENVIRONMENT: this.file, CI: '1', FORCE_COLOR: '0', ...options.env },
     });
   }
 
   /** Terraform in one synthesized stack. */
   async terraform(stack: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(path.join(BIN, 'terraform'), [`-chdir=${this.stackFolder(stack)}`, ...args], {
+    return runCommand(this.terraformProgram, [`-chdir=${this.stackFolder(stack)}`, ...args], {
       transcript: this.transcript,
       ...options,
     });

@@ -1,0 +1,114 @@
+/** A deployment with everything that the default does not use, and the ways to destroy it. */
+import { HeadObjectCommand, CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { unsealVault } from '../../operations/unseal-vault';
+import { VaultClient } from '../../operations/vault-client';
+import { NotYet, waitFor } from '../../operations/wait';
+import { mustSucceed } from '../helpers/e2e/command';
+import { measured } from '../helpers/e2e/measured';
+import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
+
+const SETTINGS = {
+  vault: { unseal: 'manual', shares: 3, threshold: 2 },
+  keyStore: { type: 'vault', kvVersion: 1, mount: 'keys/of-kes', prefix: 'e2e', approle: { mount: 'kes-logins' } },
+  minio: { defaultKey: 'another_default', autoEncryption: false, region: 'eu-central-1', hostnames: ['backup.test'] },
+} as const;
+
+let environment: TestEnvironment;
+
+beforeAll(async () => {
+  environment = await TestEnvironment.create(SETTINGS);
+});
+
+afterAll(async () => {
+  await environment.remove();
+});
+
+function vault(): VaultClient {
+  const { vault: settings } = environment.loaded.environment;
+  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  return new VaultClient({ url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate });
+}
+
+test("npx cdktf deploy '*' alone: KV v1, manual unseal with 2 of 3 shares, no auto-encryption, no buckets", async () => {
+  const result = mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve']));
+  measured("first npx cdktf deploy '*'", result.seconds);
+  const client = vault();
+  expect(await client.sealStatus()).toMatchObject({ sealed: false, n: 3, t: 2 });
+  client.close();
+  const report = JSON.parse(readFileSync(path.join(environment.state.reports, 'checks.json'), 'utf8')) as {
+    outcome: string;
+  };
+  expect(report.outcome).toBe('passed');
+  const { containers } = await environment.belongings();
+  expect(containers.map(({ name }) => name)).not.toContain(environment.containerName('vault-unsealer'));
+});
+
+test('without auto-encryption a plain PUT stays plain, and one that asks is encrypted', async () => {
+  const s3 = environment.s3();
+  const object = { Bucket: 'of-a-test', Key: 'object' };
+  await s3.send(new CreateBucketCommand({ Bucket: object.Bucket }));
+  await s3.send(new PutObjectCommand({ ...object, Body: 'plain' }));
+  expect((await s3.send(new HeadObjectCommand(object))).ServerSideEncryption).toBeUndefined();
+  await s3.send(new PutObjectCommand({ ...object, Body: 'secret', ServerSideEncryption: 'AES256' }));
+  expect((await s3.send(new HeadObjectCommand(object))).ServerSideEncryption).toBe('AES256');
+  s3.destroy();
+});
+
+test('cdktf output shows the endpoint', async () => {
+  const file = path.join(environment.folder, 'outputs.json');
+  mustSucceed(await environment.cdktf(['output', `${environment.name}-minio`, '--skip-synth', '--outputs-file', file]));
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+    [`${environment.name}-minio`]: { s3_endpoint: environment.s3Url, region: 'eu-central-1' },
+  });
+});
+
+test('after a restart Vault stays sealed until a person gives 2 shares', async () => {
+  await environment.docker.getContainer(environment.containerName('vault')).restart();
+  const client = vault();
+  await waitFor({ what: 'Vault to answer', timeoutMs: 30_000 }, async () =>
+    (await client.sealStatus()).sealed ? true : new NotYet('unsealed'),
+  );
+  const { vault: settings } = environment.loaded.environment;
+  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  const endpoint = { url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate };
+  const share = (number: number): string => readFileSync(environment.state.secret.unsealShare(number), 'utf8').trim();
+  const one = [share(1)];
+  await expect(unsealVault(endpoint, () => Promise.resolve(one.shift()))).rejects.toThrow('1 of the 2 shares');
+  const two = [share(3)];
+  expect(await unsealVault(endpoint, () => Promise.resolve(two.shift()))).toBe('unsealed');
+  client.close();
+});
+
+describe('cdktf destroy', () => {
+  test('is refused, because the data volume is protected, and takes nothing of that stack away', async () => {
+    const before = await environment.lifeOf('minio');
+    const { dataVolumes } = await environment.belongings();
+    const result = await environment.cdktf([
+      'destroy',
+      `${environment.name}-checks`,
+      `${environment.name}-minio`,
+      '--auto-approve',
+    ]);
+    expect(result.code).not.toBe(0);
+    expect(await environment.lifeOf('minio')).toBe(before);
+    expect((await environment.belongings()).dataVolumes).toEqual(dataVolumes);
+    // cdktf may lose the end of what Terraform prints
+    const terraform = await environment.terraform('minio', ['destroy', '-auto-approve', '-input=false', '-no-color']);
+    expect(terraform.code).toBe(1);
+    expect(terraform.stderr).toContain('Instance cannot be destroyed');
+    expect(await environment.lifeOf('minio')).toBe(before);
+  });
+
+  test('takes everything away once the environment file allows data loss', async () => {
+    environment.write({ ...SETTINGS, allowDataLoss: environment.name });
+    mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve']));
+    mustSucceed(await environment.cdktf(['destroy', '*', '--auto-approve']));
+    expect(await environment.belongings()).toEqual({ containers: [], fileVolumes: [], dataVolumes: [], networks: [] });
+    for (const stack of STACKS) {
+      const file = path.join(environment.state.terraform, `${stack}.tfstate`);
+      if (existsSync(file)) expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ resources: [] });
+    }
+  });
+});
