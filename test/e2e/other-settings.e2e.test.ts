@@ -1,5 +1,5 @@
 /** A deployment with everything that the default does not use, and the ways to destroy it. */
-import { HeadObjectCommand, CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { unsealVault } from '../../operations/unseal-vault';
@@ -101,9 +101,24 @@ describe('cdktf destroy', () => {
     expect(await environment.lifeOf('minio')).toBe(before);
   });
 
-  test('takes everything away once the environment file allows data loss', async () => {
-    environment.write({ ...SETTINGS, allowDataLoss: environment.name });
+  test('(meanwhile, another default key: what is under the old one still opens, what is new is under the new one)', async () => {
+    // the same deploy also allows the data loss that the last test needs
+    environment.write({
+      ...SETTINGS,
+      minio: { ...SETTINGS.minio, defaultKey: 'a-new-default' },
+      allowDataLoss: environment.name,
+    });
     mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve']));
+    const s3 = environment.s3();
+    const old = await s3.send(new GetObjectCommand({ Bucket: 'of-a-test', Key: 'object' }));
+    expect(await old.Body?.transformToString()).toBe('secret');
+    const object = { Bucket: 'of-a-test', Key: 'new object' };
+    await s3.send(new PutObjectCommand({ ...object, Body: 'new', ServerSideEncryption: 'aws:kms' }));
+    expect((await s3.send(new HeadObjectCommand(object))).SSEKMSKeyId).toBe('arn:aws:kms:a-new-default');
+    s3.destroy();
+  });
+
+  test('takes everything away once the environment file allows data loss', async () => {
     mustSucceed(await environment.cdktf(['destroy', '*', '--auto-approve']));
     expect(await environment.belongings()).toEqual({ containers: [], fileVolumes: [], dataVolumes: [], networks: [] });
     for (const stack of STACKS) {
