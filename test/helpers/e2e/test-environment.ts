@@ -24,6 +24,9 @@ export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'check
 /** Folder that ./scripts/test cleans up even when a test run was killed. */
 const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 
+/** Longer, and something did not stop when it was asked to. */
+const SLOW_DOWN_SECONDS = 15;
+
 type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
   readonly kes?: Record<string, unknown>;
@@ -93,10 +96,12 @@ export class TestEnvironment {
     args: readonly string[] = [],
     options: CommandOptions = {},
   ): Promise<CommandResult> {
-    return runCommand(path.join(projectRoot, 'scripts', name), [this.file, ...args], {
-      transcript: this.transcript,
-      ...options,
-    });
+    const program = path.join(projectRoot, 'scripts', name);
+    const result = await runCommand(program, [this.file, ...args], { transcript: this.transcript, ...options });
+    if (name === 'down' && result.seconds > SLOW_DOWN_SECONDS) {
+      process.stderr.write(`    slow ./scripts/down (${result.seconds.toFixed(1)} s):\n${result.stderr}\n`);
+    }
+    return result;
   }
 
   /** Plain `npx cdktf`, as its documentation has it. */
