@@ -68,12 +68,12 @@ void main(async (args, signal) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'ebs-test-run-'));
   let total = NONE;
   try {
-    total = add(
-      total,
-      await timed(command('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']), signal),
-    );
-    total = add(total, await timed(command('lint', bin('eslint'), ['.']), signal));
-    total = add(total, await timed(command('types', bin('tsc'), ['--pretty', 'false']), signal));
+    const format = command('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
+    const types = command('types', bin('tsc'), ['--pretty', 'false']);
+    const lint = command('lint', bin('eslint'), ['.']);
+    // the lint takes as long as the two others together
+    const lanes = await Promise.all([inTurn([format, types], signal), inTurn([lint], signal)]);
+    total = lanes.reduce(add, total);
     total = add(total, await timed(jest('unit tests', folder, 'jest.config.cjs'), signal));
     if (values['no-e2e'] !== true) {
       const tools = [toolchain, clients];
@@ -155,6 +155,12 @@ function jest(title: string, folder: string, configuration: string): Suite {
       };
     },
   };
+}
+
+async function inTurn(suites: readonly Suite[], signal: AbortSignal): Promise<Counts> {
+  let total = NONE;
+  for (const suite of suites) total = add(total, await timed(suite, signal));
+  return total;
 }
 
 async function timed({ title, run }: Suite, signal: AbortSignal): Promise<Counts> {
