@@ -4,8 +4,8 @@ module.exports = {
   roots: ['<rootDir>/test/e2e'],
   testMatch: ['**/*.e2e.test.ts'],
   transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
-  // one deployment at a time: two would only wait for each other's CPU
-  maxWorkers: 1,
+  // each file has a deployment of its own, which waits for containers most of the time
+  maxWorkers: 2,
   testTimeout: 300_000,
   verbose: true,
 };

@@ -4,7 +4,6 @@ import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import type { HttpRequest } from '../../operations/http';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
 import { namesOf } from '../../stacks/deployment';
@@ -154,19 +153,30 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
       expect(await lives()).toEqual(untouched);
     });
 
-    const losses: [string, string, HttpRequest['method'], string][] = [
-      ['deleted, so that Vault keeps its version', 'data', 'DELETE', 'cannot be read from'],
-      ['gone with all its versions', 'metadata', 'DELETE', 'is missing in'],
+    const losses: [string, string, string, (root: VaultClient, key: string, data: unknown) => Promise<unknown>][] = [
+      [
+        'deleted, so that Vault keeps its version',
+        'data',
+        'cannot be read from',
+        (root, key) => root.write(`kes/undelete/${key}`, { versions: [1] }),
+      ],
+      [
+        'gone with all its versions',
+        'metadata',
+        'is missing in',
+        // as from a backup; KES reads version 1 and no other
+        (root, key, data) => root.write(`kes/data/${key}`, { data }),
+      ],
     ];
     test.each(losses)(
-      'a master key %s while data exists: refused before MinIO is touched, and no new key',
-      async (_, part, method, message) => {
+      'a master key %s, while data exists: refused before MinIO is touched, and no new key',
+      async (_, part, message, putBack) => {
         const { environment } = subject();
         const { keyPrefix } = namesOf(environment.loaded.environment);
         const key = `${keyPrefix}/archive-key`;
         await asVaultRoot(environment, async (root) => {
           const { data } = storedKey.parse(await root.read(`kes/data/${key}`)).data;
-          expect(await root.probe(method, `kes/${part}/${key}`)).toBe(204);
+          expect(await root.probe('DELETE', `kes/${part}/${key}`)).toBe(204);
           try {
             // its cache would hide the loss for a while
             await environment.docker.getContainer(environment.containerName('kes')).restart();
@@ -178,10 +188,10 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
             // not made anew under the old name
             expect(await root.probe('GET', `kes/data/${key}`)).toBe(404);
           } finally {
-            await root.write(`kes/data/${key}`, { data });
+            await putBack(root, key, data);
           }
         });
-        // put back as from a backup, it opens what it sealed
+        // put back, it opens what it sealed
         const s3 = environment.s3();
         const answer = await s3.send(new GetObjectCommand({ Bucket: 'backup', Key: 'after the restart' }));
         expect(await answer.Body?.transformToString()).toBe('healed');
