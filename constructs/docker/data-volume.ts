@@ -49,7 +49,7 @@ export class DataVolume extends Construct {
       user: '0:0',
       networkMode: 'none',
       readOnly: true,
-      capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+      capabilities: { drop: ['ALL'], add: ['CAP_CHOWN'] },
       securityOpts: ['no-new-privileges'],
       labels: environmentLabels(props.environment),
       volumes: [{ volumeName: volume.name, containerPath: MOUNT }],

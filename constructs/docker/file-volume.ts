@@ -68,6 +68,8 @@ export class FileVolume extends Construct {
     this.loader = new Container(this, 'Loader', {
       name: `${props.name}-loader`,
       image: props.image,
+      // never run; an image need not name a program of its own
+      command: ['true'],
       start: false,
       mustRun: false,
       networkMode: 'none',

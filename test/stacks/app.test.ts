@@ -480,7 +480,7 @@ describe.each(VARIATIONS)('always: %s', (_, variation) => {
       expect(helper.network_mode).toBe('none');
       if (helper.start !== false) {
         expect(helper).toMatchObject({
-          capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+          capabilities: { drop: ['ALL'], add: ['CAP_CHOWN'] },
           security_opts: ['no-new-privileges'],
           read_only: true,
         });

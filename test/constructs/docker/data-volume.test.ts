@@ -56,7 +56,7 @@ test('a volume can be given to the service user by a container that ends before 
     user: '0:0',
     network_mode: 'none',
     read_only: true,
-    capabilities: { drop: ['ALL'], add: ['CHOWN'] },
+    capabilities: { drop: ['ALL'], add: ['CAP_CHOWN'] },
     security_opts: ['no-new-privileges'],
     labels: LABELS,
     volumes: [{ container_path: '/volume', volume_name: expect.stringMatching(/^\$\{docker_volume\.Data_/) as string }],
