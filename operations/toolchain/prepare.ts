@@ -54,12 +54,9 @@ export interface ToolchainSteps {
   readonly builds: readonly Step[];
 }
 
-/** What one program takes while it is built: its share of the Go caches, and the linker's temporary files. */
-const MODULES_BYTES = 0.6e9;
-const OBJECTS_BYTES = 0.5e9;
-const TEMPORARY_BYTES = 1.2e9;
-/** One binary, its image layer and the copy of it that Docker is sent. */
-const RESULT_BYTES = 0.4e9;
+/** What the linker writes before a binary is done, and the largest of the binaries. */
+const LINKER_BYTES = 1.2e9;
+const BINARY_BYTES = 0.15e9;
 
 const SETTINGS_FOLDER = path.dirname(toolchainFile);
 
@@ -131,14 +128,17 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     title: 'Disk space',
     applies: () => needed().some((program) => !isBuilt(program)),
     run: async () => {
-      const count = needed().filter((program) => !isBuilt(program)).length;
+      const missing = needed().filter((program) => !isBuilt(program));
+      const count = missing.length;
+      const bytesOf = (kind: keyof GoProgram['diskMb']): number =>
+        missing.reduce((sum, { diskMb }) => sum + diskMb[kind] * 1e6, 0);
       const [objects = '', modules = '', temporary = ''] =
         capture('go', ['env', 'GOCACHE', 'GOMODCACHE', 'GOTMPDIR'])?.split('\n') ?? [];
       await checkDisk([
-        { folder: modules, bytes: count * MODULES_BYTES, purpose: 'Go modules' },
-        { folder: objects, bytes: count * OBJECTS_BYTES, purpose: 'compiled packages' },
-        { folder: temporary || cache.root, bytes: TEMPORARY_BYTES, purpose: 'the linker' },
-        { folder: cache.root, bytes: count * RESULT_BYTES, purpose: 'programs' },
+        { folder: modules, bytes: bytesOf('modules'), purpose: 'Go modules' },
+        { folder: objects, bytes: bytesOf('objects'), purpose: 'compiled packages' },
+        { folder: temporary || cache.root, bytes: LINKER_BYTES, purpose: 'the linker' },
+        { folder: cache.root, bytes: count * BINARY_BYTES, purpose: 'programs' },
       ]);
       return `enough to build ${count} ${count === 1 ? 'program' : 'programs'}`;
     },

@@ -27,19 +27,26 @@ export interface ProviderSituation {
 }
 
 /**
- * | forced versions            | registry or own configuration | → source   | docker, vault               |
- * | -------------------------- | ----------------------------- | ---------- | --------------------------- |
- * | none                       | yes                           | registry   | current versions            |
- * | none                       | no                            | mirror     | the versions built here     |
- * | vault is the built one     | either                        | mirror     | the versions built here     |
- * | … and another docker       | either                        | ERROR!     |                             |
- * | another vault or docker    | yes                           | registry   | forced, else current        |
- * | another vault or docker    | no                            | ERROR!     |                             |
+ * | Terraform configuration of the user | forced versions         | registry | → source, versions            |
+ * | ----------------------------------- | ----------------------- | -------- | ----------------------------- |
+ * | yes                                 | any                     | not asked | registry: forced, else current |
+ * | no                                  | vault is the built one  | either   | mirror: the ones built here   |
+ * | no                                  | … and another docker    | either   | ERROR!                        |
+ * | no                                  | others, or none         | answers  | registry: forced, else current |
+ * | no                                  | none                    | does not | mirror: the ones built here   |
+ * | no                                  | others                  | does not | ERROR!                        |
  */
 export function chooseProviders({ forced, userConfiguration, registryProblem }: ProviderSituation): ProviderChoice {
   const mirror: ProviderChoice = { source: 'mirror', docker: dockerProvider.version, vault: vaultProvider.version };
-  const wantsOtherDocker = forced.docker !== undefined && forced.docker !== mirror.docker;
+  const registry: ProviderChoice = {
+    source: 'registry',
+    docker: forced.docker ?? registryToolchain.providers.docker,
+    vault: forced.vault ?? registryToolchain.providers.vault,
+  };
+  // the shim leaves that configuration alone, so a mirror of ours would not be looked at
+  if (userConfiguration !== undefined) return registry;
 
+  const wantsOtherDocker = forced.docker !== undefined && forced.docker !== mirror.docker;
   if (forced.vault === mirror.vault) {
     if (wantsOtherDocker) {
       throw new UsageError(
@@ -49,13 +56,7 @@ export function chooseProviders({ forced, userConfiguration, registryProblem }: 
     }
     return mirror;
   }
-  if (userConfiguration !== undefined || registryProblem === undefined) {
-    return {
-      source: 'registry',
-      docker: forced.docker ?? registryToolchain.providers.docker,
-      vault: forced.vault ?? registryToolchain.providers.vault,
-    };
-  }
+  if (registryProblem === undefined) return registry;
   if (forced.vault !== undefined || wantsOtherDocker) {
     const asked = [
       ...(forced.vault === undefined ? [] : [`hashicorp/vault ${forced.vault}`]),

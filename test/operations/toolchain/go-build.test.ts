@@ -10,12 +10,14 @@ import { rejectionOf } from '../../helpers/thrown';
 const folder = useTemporaryFolder();
 const cache = () => cacheLayout({ XDG_CACHE_HOME: path.join(folder(), 'cache') });
 
+const diskMb = { modules: 0, objects: 0 };
+
 function makeProgram(name = 'module'): GoProgram {
   const module = path.join(folder(), name);
   mkdirSync(module);
   writeFileSync(path.join(module, 'go.mod'), 'module test\n');
   writeFileSync(path.join(module, 'go.sum'), 'sum h1:1\n');
-  return { name: 'kes', module, package: 'example.org/kes', tags: [], target: 'image' };
+  return { name: 'kes', module, package: 'example.org/kes', tags: [], target: 'image', diskMb };
 }
 
 describe('key', () => {

@@ -23,6 +23,11 @@ test.each<[string, ProviderSituation, object]>([
   ['the registry answers', { forced: {} }, registry],
   ['it does not', { forced: {}, registryProblem }, mirror],
   ['it does not, but the user has a mirror', { forced: {}, userConfiguration: '/own.tfrc', registryProblem }, registry],
+  [
+    'the user has a mirror with the old vault',
+    { forced: { vault: '1.9.0' }, userConfiguration: '/own.tfrc' },
+    { ...registry, vault: '1.9.0' },
+  ],
   ['the built vault is asked for', { forced: { vault: '1.9.0' } }, mirror],
   ['both built ones are asked for', { forced: { vault: '1.9.0', docker: '4.6.0' }, registryProblem }, mirror],
   ['the built docker is asked for', { forced: { docker: '4.6.0' }, registryProblem }, mirror],
