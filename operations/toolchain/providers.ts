@@ -27,14 +27,14 @@ export interface ProviderSituation {
 }
 
 /**
- * | Terraform configuration of the user | forced versions         | registry | → source, versions            |
- * | ----------------------------------- | ----------------------- | -------- | ----------------------------- |
- * | yes                                 | any                     | not asked | registry: forced, else current |
- * | no                                  | vault is the built one  | either   | mirror: the ones built here   |
- * | no                                  | … and another docker    | either   | ERROR!                        |
- * | no                                  | others, or none         | answers  | registry: forced, else current |
- * | no                                  | none                    | does not | mirror: the ones built here   |
- * | no                                  | others                  | does not | ERROR!                        |
+ * | Terraform configuration of the user | forced versions        | registry  | → source, versions             |
+ * | ----------------------------------- | ---------------------- | --------- | ------------------------------ |
+ * | yes                                 | any                    | not asked | registry: forced, else current |
+ * | no                                  | vault is the built one | either    | mirror: the ones built here    |
+ * | no                                  | … and another docker   | either    | ERROR!                         |
+ * | no                                  | others, or none        | answers   | registry: forced, else current |
+ * | no                                  | none                   | does not  | mirror: the ones built here    |
+ * | no                                  | others                 | does not  | ERROR!                         |
  */
 export function chooseProviders({ forced, userConfiguration, registryProblem }: ProviderSituation): ProviderChoice {
   const mirror: ProviderChoice = { source: 'mirror', docker: dockerProvider.version, vault: vaultProvider.version };
