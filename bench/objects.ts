@@ -7,9 +7,10 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
+import { containerLogs } from '../operations/docker';
 import { HttpClient } from '../operations/http';
 import { s3Client } from '../operations/s3-client';
-import { NotYet, waitFor } from '../operations/wait';
+import { GiveUp, NotYet, waitFor } from '../operations/wait';
 import { freePorts, type TestEnvironment } from '../test/helpers/e2e/test-environment';
 import { compare, type Comparison } from './statistics';
 
@@ -140,6 +141,7 @@ async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> 
     ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
     Cmd: Config.Cmd,
     User: Config.User,
+    ExposedPorts: { '9000/tcp': {} },
     Env: Config.Env.filter((variable) => !variable.startsWith('MINIO_KMS_')),
     HostConfig: {
       ...HostConfig,
@@ -152,6 +154,8 @@ async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> 
   const endpoint = { url: `https://127.0.0.1:${port}`, caFile: environment.state.caCertificate };
   const http = new HttpClient(endpoint);
   await waitFor({ what: 'the plain MinIO to be ready', timeoutMs: 60_000 }, async () => {
+    const { State } = await container.inspect();
+    if (!State.Running) throw new GiveUp(new Error(`the plain MinIO ended: ${await containerLogs(container, 0)}`));
     const { status } = await http.send({ method: 'GET', path: '/minio/health/cluster' });
     return status === 200 ? true : new NotYet(`HTTP ${status}`);
   });
