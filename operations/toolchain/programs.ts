@@ -65,7 +65,7 @@ export const opentofu: GoProgram = {
   package: 'github.com/opentofu/opentofu/cmd/tofu',
   tags: [],
   target: 'host',
-  diskMb: { modules: 600, objects: 600 },
+  diskMb: { modules: 1090, objects: 1390 },
 };
 
 /** A Terraform provider that can be built here. */
