@@ -1,7 +1,7 @@
 /** The CDKTF app: reads the environment, builds the stacks. */
 import { App } from 'cdktf';
 import path from 'node:path';
-import { vaultVariables } from './config/external-vault';
+import { requireHarmlessVaultVariables, vaultVariables } from './config/external-vault';
 import { loadEnvironment } from './config/load';
 import { projectRoot, readToolchain } from './config/toolchain';
 import { requireIntactState } from './config/intact-state';
@@ -12,6 +12,7 @@ import { printError } from './operations/print-error';
 try {
   const { environment, file, state } = loadEnvironment();
   requireIntactState(environment.name, state);
+  requireHarmlessVaultVariables(environment.vault.mode, process.env);
   // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
   const app = new App({ skipValidation: true });
   declareStacks(app, {

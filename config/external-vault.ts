@@ -50,3 +50,24 @@ export function externalVaultAddress(vault: ExternalVault, variables: VaultVaria
     ...(caFile === undefined ? {} : { caFile }),
   };
 }
+
+/**
+ * Variables that would reach a Vault that they are not meant for, or switch off what protects the way to it.
+ *
+ * @throws UsageError with the command that goes on without them
+ */
+export function requireHarmlessVaultVariables(mode: 'embedded' | 'external', env: NodeJS.ProcessEnv): void {
+  const names =
+    mode === 'embedded' ? (['VAULT_NAMESPACE', 'VAULT_SKIP_VERIFY'] as const) : (['VAULT_SKIP_VERIFY'] as const);
+  const set = names.filter((name) => env[name] !== undefined && env[name] !== '');
+  const [first] = set;
+  if (first === undefined) return;
+  const reason =
+    first === 'VAULT_NAMESPACE'
+      ? 'the Vault of this environment is embedded and has no namespaces'
+      : 'the certificate of Vault is always verified';
+  throw new UsageError(
+    `${first}: must not be set, because ${reason}, got: ${env[first] ?? ''}`,
+    `unset it for this command: env ${set.map((name) => `-u ${name}`).join(' ')} …`,
+  );
+}

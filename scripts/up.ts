@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Environment } from '../config/environment';
-import { externalVaultAddress, vaultVariables } from '../config/external-vault';
+import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
@@ -46,6 +46,7 @@ void main(async (args, signal) => {
   const loaded = loadEnvironment(positionals[0]);
   const { environment, state } = loaded;
   requireIntactState(environment.name, state);
+  requireHarmlessVaultVariables(environment.vault.mode, process.env);
   // for Docker's own variables to be in one voice with the environment file
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
 

@@ -19,12 +19,16 @@ export interface ProcessEntry {
 /** How often the processes are looked at until cdktf has ended. */
 const POLL_MILLISECONDS = 300;
 
-/** The running descendants of a process that are Terraform or OpenTofu. */
+/**
+ * The running descendants of a process that are Terraform or OpenTofu. The shim of this project has the same name and
+ * waits for the real one, which is the one that is meant.
+ */
 export function terraformBelow(root: number, processes: readonly ProcessEntry[]): number[] {
   const children = processes.filter((process) => process.parent === root);
-  return children.flatMap(({ pid, program }) =>
-    program === 'terraform' || program === 'tofu' ? [pid] : terraformBelow(pid, processes),
-  );
+  return children.flatMap(({ pid, program }) => {
+    const below = terraformBelow(pid, processes);
+    return below.length === 0 && (program === 'terraform' || program === 'tofu') ? [pid] : below;
+  });
 }
 
 /** Interrupts every Terraform below cdktf, once each, until cdktf has ended; cdktf itself where there is none. */

@@ -1,4 +1,4 @@
-import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
+import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../../config/external-vault';
 import { UsageError } from '../../operations/errors';
 import { thrownBy } from '../helpers/thrown';
 
@@ -50,5 +50,40 @@ describe('externalVaultAddress', () => {
     const error = thrownBy(() => externalVaultAddress({ mode: 'external' }, address === undefined ? {} : { address }));
     expect(error).toBeInstanceOf(UsageError);
     expect(error.message).toBe(message);
+  });
+});
+
+describe('variables that do harm', () => {
+  test.each([
+    [
+      'embedded',
+      { VAULT_NAMESPACE: 'team' },
+      'VAULT_NAMESPACE: must not be set, because the Vault of this environment is embedded and has no namespaces, got: team',
+    ],
+    [
+      'embedded',
+      { VAULT_SKIP_VERIFY: 'true' },
+      'VAULT_SKIP_VERIFY: must not be set, because the certificate of Vault is always verified, got: true',
+    ],
+    [
+      'external',
+      { VAULT_SKIP_VERIFY: '1' },
+      'VAULT_SKIP_VERIFY: must not be set, because the certificate of Vault is always verified, got: 1',
+    ],
+  ] as const)('are refused: %s Vault, %j', (mode, env, message) => {
+    const error = thrownBy(() => {
+      requireHarmlessVaultVariables(mode, env);
+    });
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe(message);
+  });
+
+  test.each([
+    ['embedded', { VAULT_ADDR: 'https://elsewhere', VAULT_TOKEN: 'x', VAULT_NAMESPACE: '' }],
+    ['external', { VAULT_NAMESPACE: 'team' }],
+  ] as const)('are no others: %s Vault, %j', (mode, env) => {
+    expect(() => {
+      requireHarmlessVaultVariables(mode, env);
+    }).not.toThrow();
   });
 });

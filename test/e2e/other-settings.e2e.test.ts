@@ -94,11 +94,7 @@ describe('cdktf destroy', () => {
     expect(result.code).not.toBe(0);
     expect(await environment.lifeOf('minio')).toBe(before);
     expect((await environment.belongings()).dataVolumes).toEqual(dataVolumes);
-    // cdktf may lose the end of what Terraform prints
-    const terraform = await environment.terraform('minio', ['destroy', '-auto-approve', '-input=false', '-no-color']);
-    expect(terraform.code).toBe(1);
-    expect(terraform.stderr).toContain('Instance cannot be destroyed');
-    expect(await environment.lifeOf('minio')).toBe(before);
+    expect(result.stdout + result.stderr).toContain('Instance cannot be destroyed');
   });
 
   test('(meanwhile, another default key: what is under the old one still opens, what is new is under the new one)', async () => {
