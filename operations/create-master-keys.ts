@@ -16,8 +16,7 @@ import { type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from
 import { dockerEngine, volumeExists } from './docker';
 import { ExternalError } from './errors';
 import { KesClient } from './kes-client';
-import { proveCanaries } from './verify-master-keys';
-import { NotYet, waitFor } from './wait';
+import { requireProvenKeys } from './verify-master-keys';
 
 type Input = OperationInput<'create-master-keys'>;
 
@@ -28,12 +27,8 @@ export async function createMasterKeys(
 ): Promise<void> {
   const creator = new KesClient(input.creator);
   const prover = new KesClient(input.prover);
-  await waitFor({ what: `KES at ${input.prover.url} to reach its key store`, timeoutMs: 60_000 }, async () =>
-    (await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable'),
-  );
-
   let canaries = readCanaries(input.canariesFile);
-  let someProven = (await proveCanaries(prover, canaries)).length > 0;
+  let someProven = (await requireProvenKeys(prover, input.prover.url, canaries)).length > 0;
   for (const key of input.keys.filter((name) => canaries[name] === undefined)) {
     const adopted = await makeCanary(prover, key, 'adopted');
     if (adopted !== undefined) {

@@ -1,6 +1,12 @@
 import Docker from 'dockerode';
 import { ExternalError, messageOf } from './errors';
 
+/** The label by which the containers, volumes and networks of one environment are known. */
+export interface OwnerLabel {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** The Docker engine that `host`, or else `DOCKER_HOST`, or else the local socket names. */
 export function dockerEngine(host?: string): Docker {
   if (host === undefined) return new Docker();

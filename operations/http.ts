@@ -33,6 +33,8 @@ export class HttpClient {
     if (this.base.protocol !== 'https:') throw new Error(`address must begin with https://, got: ${endpoint.url}`);
     this.agent = new Agent({
       keepAlive: true,
+      // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+      rejectUnauthorized: true,
       ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
       ...(endpoint.certificateFile === undefined ? {} : { cert: readFileSync(endpoint.certificateFile) }),
       ...(endpoint.privateKeyFile === undefined ? {} : { key: readFileSync(endpoint.privateKeyFile) }),

@@ -4,17 +4,17 @@
  * | Vault says  | shares on disk | canaries on disk | what happens                                              |
  * |-------------|----------------|------------------|-----------------------------------------------------------|
  * | new         | none           | none             | initialise, save the shares, then go on                   |
- * | new         | any            | any, or shares   | REFUSE: the volume is not the one that holds the keys     |
+ * | new         | or any         | or any           | REFUSE: the volume is not the one that holds the keys     |
  * | initialised | enough         | any              | unseal if sealed, make sure of the provisioner token      |
  * | sealed      | too few        | any              | REFUSE: only a person with the shares can unseal          |
  */
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { OperationInput } from '../config/operation-inputs';
 import { readCanaries } from './canaries';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
-import { rmSync } from 'node:fs';
 import { noteRenewal } from './renewal';
 import { VaultClient, VaultError } from './vault-client';
 import { NotYet, waitFor } from './wait';
@@ -92,6 +92,8 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
     leftoverRoot !== undefined && (await vault.withToken(leftoverRoot).probe('GET', 'auth/token/lookup-self')) === 200
       ? leftoverRoot
       : await vault.generateRootToken(readShares(input));
+  // so that the next run finds and revokes it, should this one be killed
+  writeFileAtomically(input.rootTokenFile, rootToken);
   const root = vault.withToken(rootToken);
   try {
     const { name, document } = input.provisionerPolicy;

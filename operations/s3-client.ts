@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { z } from 'zod';
 import type { TlsEndpoint } from '../config/operation-inputs';
+import { ExternalError } from './errors';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -10,9 +11,18 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 const credentials = z.strictObject({ accessKey: z.string().min(1), secretKey: z.string().min(1) });
 export type S3Credentials = z.infer<typeof credentials>;
 
-/** Reads `{accessKey, secretKey}` from a file of the secrets folder. */
+/**
+ * Reads `{accessKey, secretKey}` from a file of the secrets folder.
+ *
+ * @throws ExternalError if the file is not whole; it never repeats the content, as the parser's own error would
+ */
 export function readCredentials(file: string): S3Credentials {
-  return credentials.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const text = readFileSync(file, 'utf8');
+  try {
+    return credentials.parse(JSON.parse(text));
+  } catch {
+    throw new ExternalError(`${file} does not hold {accessKey, secretKey}`, 'put the file back from where you keep it');
+  }
 }
 
 export interface S3Options {
@@ -40,6 +50,8 @@ export function s3Client(options: S3Options): S3Client {
       connectionTimeout: 5_000,
       httpsAgent: new Agent({
         keepAlive: true,
+        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+        rejectUnauthorized: true,
         maxSockets: 16,
         ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
       }),

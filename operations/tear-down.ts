@@ -18,15 +18,10 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../config/load';
 import type { StateLayout } from '../config/state';
+import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from './errors';
 import { deleteRemoteState } from './remote-state';
 import type { Step } from './toolchain/step';
-
-/** How the things of one environment are known. */
-export interface OwnerLabel {
-  readonly name: string;
-  readonly value: string;
-}
 
 /** What an environment has on a Docker host. */
 export interface Belongings {

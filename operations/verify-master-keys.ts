@@ -1,8 +1,9 @@
 import { type Environment, reachableAddress } from '../config/environment';
 import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
-import { ExternalError } from './errors';
+import { ExternalError, messageOf } from './errors';
 import { KesClient, KesError } from './kes-client';
+import { NotYet, waitFor } from './wait';
 import path from 'node:path';
 
 const RESTORE_HINT =
@@ -11,13 +12,17 @@ const RESTORE_HINT =
 /**
  * Opens the canary of every master key that has one, also of keys that are no longer declared.
  *
- * @returns the keys that were proven; without those that the running KES does not know of yet, because they were
- *   declared again since it read its configuration
+ * @returns `proven`: the keys that were; `unasked`: those that KES lets nobody ask for, as it is with a key that was
+ *   declared again since KES read its configuration
  * @throws ExternalError that names every key that is missing, unreadable or no longer the same
  */
-export async function proveCanaries(prover: KesClient, canaries: Canaries): Promise<string[]> {
+export async function proveCanaries(
+  prover: KesClient,
+  canaries: Canaries,
+): Promise<{ readonly proven: string[]; readonly unasked: string[] }> {
   const problems: string[] = [];
   const proven: string[] = [];
+  const unasked: string[] = [];
   for (const [key, canary] of Object.entries(canaries)) {
     const born = `master key ${key}, made on ${canary.bornAt},`;
     try {
@@ -27,6 +32,7 @@ export async function proveCanaries(prover: KesClient, canaries: Canaries): Prom
       if (verdict === 'other') problems.push(`${born} was replaced by another: it does not open its canary`);
     } catch (error) {
       if (!(error instanceof KesError) || (error.status !== 403 && error.status !== 502)) throw error;
+      if (error.status === 403) unasked.push(key);
       // a key that was deleted softly (KV v2) is there and cannot be read, which KES calls a bad gateway
       if (error.status === 502) problems.push(`${born} cannot be read from the key store (${error.message})`);
     }
@@ -37,7 +43,7 @@ export async function proveCanaries(prover: KesClient, canaries: Canaries): Prom
       RESTORE_HINT,
     );
   }
-  return proven;
+  return { proven, unasked };
 }
 
 /**
@@ -48,23 +54,66 @@ export async function proveCanaries(prover: KesClient, canaries: Canaries): Prom
 export async function verifyMasterKeys(environment: Environment, state: StateLayout): Promise<string> {
   const canaries = readCanaries(state.canaries);
   if (Object.keys(canaries).length === 0) return 'there are none yet';
-  const prover = new KesClient({
-    url: `https://${reachableAddress(environment)}:${environment.kes.port}`,
-    caFile: state.caCertificate,
-    certificateFile: path.join(state.tls, 'key-prover.crt'),
-    privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
-  });
+  const prover = proverOf(environment, state);
   try {
     let reachable: boolean;
     try {
       reachable = await prover.ready();
-    } catch {
-      return 'KES does not run; proven when it does';
+    } catch (error) {
+      return `proven after the deploy, because KES cannot be asked now (${messageOf(error)})`;
     }
-    if (!reachable) return 'KES does not reach its key store; proven when it does';
-    const proven = await proveCanaries(prover, canaries);
+    if (!reachable) return 'proven after the deploy, because KES does not reach its key store now';
+    const { proven } = await proveCanaries(prover, canaries);
     return `${proven.length} open their canaries`;
   } finally {
     prover.close();
   }
+}
+
+/**
+ * Waits until KES reaches its key store and proves every master key that has a canary.
+ *
+ * @throws ExternalError if KES does not come within a minute, or if a key cannot be proven for whatever reason
+ */
+export async function requireProvenKeys(prover: KesClient, url: string, canaries: Canaries): Promise<string[]> {
+  await waitFor(
+    {
+      what: `KES at ${url} to reach its key store`,
+      timeoutMs: 60_000,
+      hint: 'if Vault is sealed: ./scripts/unseal',
+    },
+    async () => ((await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable')),
+  );
+  const { proven, unasked } = await proveCanaries(prover, canaries);
+  if (unasked.length > 0) {
+    throw new ExternalError(
+      `master keys ${unasked.join(', ')} have canaries, but KES lets nobody ask for them, so nobody knows whether they are still the same`,
+      'deploy again, so that KES gets the policies of this environment file',
+    );
+  }
+  return proven;
+}
+
+/** Proves the master keys of a deployment that was just made, see {@link requireProvenKeys}. */
+export async function proveDeployedKeys(environment: Environment, state: StateLayout): Promise<string> {
+  const prover = proverOf(environment, state);
+  try {
+    const proven = await requireProvenKeys(prover, kesUrl(environment), readCanaries(state.canaries));
+    return `${proven.length} open their canaries`;
+  } finally {
+    prover.close();
+  }
+}
+
+function proverOf(environment: Environment, state: StateLayout): KesClient {
+  return new KesClient({
+    url: kesUrl(environment),
+    caFile: state.caCertificate,
+    certificateFile: path.join(state.tls, 'key-prover.crt'),
+    privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
+  });
+}
+
+function kesUrl(environment: Environment): string {
+  return `https://${reachableAddress(environment)}:${environment.kes.port}`;
 }

@@ -45,12 +45,21 @@ async function workingSecretId(
 ): Promise<string | undefined> {
   const text = readIfExists(file);
   if (text === undefined) return undefined;
-  const present = existingFile.safeParse(parse(text));
+  const present = existingFile.safeParse(parsedYaml(text));
   if (!present.success || present.data.keystore.vault.approle.id !== roleId) return undefined;
   const { secret } = present.data.keystore.vault.approle;
   // 204 without a body: Vault does not know it
   const answer = lookupAnswer.safeParse(await vault.write(`${base}/secret-id/lookup`, { secret_id: secret }));
   return answer.success && answer.data.data !== undefined ? secret : undefined;
+}
+
+/** The value of a YAML text, or undefined: the parser's error would quote the line, and the SecretID with it. */
+function parsedYaml(text: string): unknown {
+  try {
+    return parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 async function mintSecretId(vault: VaultClient, base: string): Promise<string> {

@@ -15,7 +15,7 @@ import { requireUsableVault } from '../operations/preflight/external-vault';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
-import { verifyMasterKeys } from '../operations/verify-master-keys';
+import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
@@ -64,6 +64,7 @@ void main(async (args, signal) => {
       masterKeysStep(loaded),
       ...builds,
       deployStep(loaded, values.verbose ?? false),
+      provenKeysStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   });
@@ -114,6 +115,11 @@ function externalVaultStep({ vault }: Environment): Step[] {
 /** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */
 function masterKeysStep({ environment, state }: LoadedEnvironment): Step {
   return { title: 'Master keys', run: () => verifyMasterKeys(environment, state) };
+}
+
+/** A container that was only started again makes no operation run, and so no other step proves what it can open. */
+function provenKeysStep({ environment, state }: LoadedEnvironment): Step {
+  return { title: 'Master keys after the deploy', run: () => proveDeployedKeys(environment, state) };
 }
 
 function shortPath(file: string): string {

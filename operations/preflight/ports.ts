@@ -1,6 +1,7 @@
 /** Refuses ports that someone else holds, all of them at once and by name, before anything is deployed. */
 import { createServer } from 'node:net';
 import type Docker from 'dockerode';
+import type { OwnerLabel } from '../docker';
 import { ExternalError } from '../errors';
 import { processListeningOn } from './port-holder';
 
@@ -10,12 +11,6 @@ export interface WantedPort {
   readonly port: number;
   /** What it is for, and the setting that names it. */
   readonly purpose: string;
-}
-
-/** The label by which the deployment's own containers are known. */
-export interface OwnerLabel {
-  readonly name: string;
-  readonly value: string;
 }
 
 export interface PortsRequest {

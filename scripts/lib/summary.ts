@@ -1,5 +1,5 @@
 /** What a person, or a program, needs to know after a deploy: one screen, or the same as JSON. */
-import type { Environment } from '../../config/environment';
+import { type Environment, reachableAddress } from '../../config/environment';
 import type { StateLayout } from '../../config/state';
 import { shellQuote } from '../../operations/toolchain/terraform-settings';
 
@@ -30,9 +30,9 @@ export interface SummaryJson {
 }
 
 /** Where S3 clients connect: a name that is in the certificate. */
-export function s3Endpoint({ docker, minio }: SummaryInput['environment']): string {
-  const host = minio.hostnames[0] ?? (docker.publishAddress === '0.0.0.0' ? '127.0.0.1' : docker.publishAddress);
-  return `https://${host}:${minio.port}`;
+export function s3Endpoint(environment: SummaryInput['environment']): string {
+  const { hostnames, port } = environment.minio;
+  return `https://${hostnames[0] ?? reachableAddress(environment)}:${port}`;
 }
 
 export function summaryJson(input: SummaryInput): SummaryJson {
