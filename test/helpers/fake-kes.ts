@@ -6,12 +6,14 @@ const request = z.object({ ciphertext: z.string().optional(), context: z.string(
 
 /**
  * A fake of KES: keys in memory, real cryptography, the paths, status codes and messages of minio/kes v0.24.0
- * (internal/api and kms-go's errors). It knows no policies; test/e2e has the real one.
+ * (internal/api and kms-go's errors). It knows no policies but {@link denied}; test/e2e has the real ones.
  */
 export class FakeKes {
   readonly url: string;
   /** The keys that it holds; take one away, or put another in its place. */
   readonly keys = new Map<string, Buffer>();
+  /** Names of keys that its one client may not use. */
+  readonly denied = new Set<string>();
   /** Answers everything with this instead. */
   failure: { readonly status: number; readonly body: string } | undefined;
   /** What the status says. */
@@ -43,6 +45,7 @@ export class FakeKes {
     if (method === 'GET' && path === '/v1/status') return ok(this.status);
     const [, action = '', name = ''] = /^\/v1\/key\/(create|generate|decrypt)\/([\w-]+)$/.exec(path) ?? [];
     if (method !== 'PUT' || action === '') return refuse(404, 'not found');
+    if (this.denied.has(name)) return refuse(403, 'not authorized: insufficient permissions');
     const key = this.keys.get(name);
     if (action === 'create') {
       if (key !== undefined) return refuse(400, 'key already exists');

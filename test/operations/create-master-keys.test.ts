@@ -100,6 +100,21 @@ describe('creating master keys', () => {
     );
   });
 
+  test('a key that KES lets nobody ask for does not pass for proven', async () => {
+    // GIVEN
+    await create(['a', 'b']);
+    kes.denied.add('a');
+
+    // WHEN
+    const refusal = await rejectionOf(create(['a', 'b'], true));
+
+    // THEN
+    expect(refusal).toBeInstanceOf(ExternalError);
+    expect(refusal.message).toBe(
+      'master keys a have canaries, but KES lets nobody ask for them, so nobody knows whether they are still the same',
+    );
+  });
+
   test('data without any key that can be proven is not covered up with a new key', async () => {
     const refusal = await rejectionOf(create(['a'], true));
 

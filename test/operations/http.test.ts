@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { HttpClient } from '../../operations/http';
 import { ThrowawayCa } from '../helpers/certificates';
 import { TlsServer } from '../helpers/tls-server';
@@ -188,4 +190,25 @@ describe('an endpoint is refused', () => {
   test('when its CA cannot be read', () => {
     expect(() => new HttpClient({ url: open.url, caFile: path.join(folder, 'none.crt') })).toThrow(/ENOENT.*none\.crt/);
   });
+});
+
+test('a server of another CA is refused, also where the environment says to verify nothing', async () => {
+  // a process of its own, because Node reads the variable outside of what jest lets a test change
+  const source = path.join(__dirname, '..', '..', 'operations', 'http.ts');
+  const endpoint = JSON.stringify({ url: open.url, caFile: otherCa.file });
+  const program = `
+    const { HttpClient } = require(${JSON.stringify(source)});
+    const http = new HttpClient(${endpoint});
+    http.send({ method: 'GET', path: '/' }).then(
+      () => console.log('answered'),
+      (error) => console.log(error.cause.code),
+    ).finally(() => http.close());`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--require', require.resolve('tsx/cjs'), '-e', program],
+    {
+      env: { PATH: process.env.PATH, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    },
+  );
+  expect(stdout.trim()).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
 });
