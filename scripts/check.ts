@@ -1,5 +1,4 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
-import { parseArgs } from 'node:util';
 import { loadEnvironment } from '../config/load';
 import { catalogue, selectChecks } from '../operations/checks/catalogue';
 import type { Check } from '../operations/checks/check';
@@ -7,7 +6,7 @@ import { checkEnvironment } from '../operations/checks/check-environment';
 import { describeCounts, describeResult, type Report, writeReport } from '../operations/checks/report';
 import { UsageError } from '../operations/errors';
 import { EXIT, printError } from '../operations/print-error';
-import { main } from './lib/command-line';
+import { main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--json]
        ./scripts/check --list [--json]
@@ -36,7 +35,12 @@ const EXIT_OF: Readonly<Record<Report['outcome'], number>> = {
 };
 
 void main(async (args, signal) => {
-  const { values, positionals } = parseArguments(args);
+  const { values, positionals } = parseCommandLine('check', args, {
+    only: { type: 'string', multiple: true },
+    list: { type: 'boolean' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help) {
     process.stdout.write(HELP);
     return;
@@ -69,25 +73,6 @@ void main(async (args, signal) => {
     process.exitCode = EXIT.couldNotCheck;
   }
 });
-
-function parseArguments(args: string[]) {
-  try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        only: { type: 'string', multiple: true },
-        list: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
-    return parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message, 'See ./scripts/check --help.');
-  }
-}
 
 function describedCheck({ id, title, proves, doesNotProve, severity }: Check): Omit<Check, 'run' | 'skipReason'> {
   return { id, title, severity, proves, doesNotProve };

@@ -1,7 +1,6 @@
 /** `./scripts/down`: takes an environment away, and its data only when that is asked for and confirmed. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
@@ -11,7 +10,7 @@ import { type Belongings, belongingsOf, removeEmptyStateFolder, tearDownSteps } 
 import { ensureEngine } from '../operations/toolchain/docker-engine';
 import { thisMachine } from '../operations/toolchain/machine';
 import { namesOf } from '../stacks/deployment';
-import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/down [environment] [--delete-data [--confirm NAME]]
@@ -128,22 +127,13 @@ policy of KES. Without what they encrypted they are of no use; whoever runs that
 }
 
 function parseArguments(args: string[]) {
-  try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        'delete-data': { type: 'boolean' },
-        confirm: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
-    if (parsed.values.confirm !== undefined && parsed.values['delete-data'] !== true) {
-      throw new Error('--confirm goes with --delete-data only');
-    }
-    return parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message, 'See ./scripts/down --help.');
+  const parsed = parseCommandLine('down', args, {
+    'delete-data': { type: 'boolean' },
+    confirm: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (parsed.values.confirm !== undefined && parsed.values['delete-data'] !== true) {
+    throw new UsageError('--confirm goes with --delete-data only', 'See ./scripts/down --help.');
   }
+  return parsed;
 }

@@ -1,10 +1,8 @@
 /** `./scripts/toolchain`: prerequisites, Docker Engine, images and providers, without deploying anything. */
-import { parseArgs } from 'node:util';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
-import { UsageError } from '../operations/errors';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/toolchain [environment] [--json]
@@ -20,7 +18,10 @@ ${EXIT_CODES_HELP}
 `;
 
 void main(async (args, signal) => {
-  const { values, positionals } = parseArguments(args);
+  const { values, positionals } = parseCommandLine('toolchain', args, {
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help) {
     process.stdout.write(HELP);
     return;
@@ -34,17 +35,3 @@ void main(async (args, signal) => {
   await showSteps([prerequisites, engine, ...builds], signal);
   if (values.json) process.stdout.write(`${JSON.stringify(readToolchain(), null, 2)}\n`);
 });
-
-function parseArguments(args: string[]) {
-  try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-    });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
-    return parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message, 'See ./scripts/toolchain --help.');
-  }
-}

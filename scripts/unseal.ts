@@ -2,13 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { parseArgs } from 'node:util';
 import { reachableAddress } from '../config/environment';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
 import { unsealVault } from '../operations/unseal-vault';
-import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/unseal [environment] [--share-file FILE]...
 
@@ -23,7 +22,10 @@ ${EXIT_CODES_HELP}
 `;
 
 void main(async (args) => {
-  const { values, positionals } = parseArguments(args);
+  const { values, positionals } = parseCommandLine('unseal', args, {
+    'share-file': { type: 'string', multiple: true },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help) {
     process.stdout.write(HELP);
     return;
@@ -74,18 +76,4 @@ function typedShares(): AsyncIterator<string> {
       return { done: true, value: undefined };
     },
   };
-}
-
-function parseArguments(args: string[]) {
-  try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { 'share-file': { type: 'string', multiple: true }, help: { type: 'boolean', short: 'h' } },
-    });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
-    return parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message, 'See ./scripts/unseal --help.');
-  }
 }

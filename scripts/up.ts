@@ -2,21 +2,19 @@
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Environment } from '../config/environment';
 import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
-import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { requireUsableVault } from '../operations/preflight/external-vault';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
-import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
 import { type SummaryInput, summaryJson, summaryText } from './lib/summary';
@@ -38,7 +36,11 @@ ${EXIT_CODES_HELP}
 `;
 
 void main(async (args, signal) => {
-  const { values, positionals } = parseArguments(args);
+  const { values, positionals } = parseCommandLine('up', args, {
+    json: { type: 'boolean' },
+    verbose: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help) {
     process.stdout.write(HELP);
     return;
@@ -148,18 +150,4 @@ function newestReport(folder: string): string | undefined {
     .filter((file) => statSync(file).isFile())
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   return files.find((file) => file.endsWith('.html')) ?? files[0];
-}
-
-function parseArguments(args: string[]) {
-  try {
-    const parsed = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { json: { type: 'boolean' }, verbose: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-    });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
-    return parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message, 'See ./scripts/up --help.');
-  }
 }

@@ -1,5 +1,6 @@
 /** What all commands share: errors, interruption, exit codes. */
-import { ExternalError, messageOf } from '../../operations/errors';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { ExternalError, messageOf, UsageError } from '../../operations/errors';
 import { printError } from '../../operations/print-error';
 
 const EXIT_INTERRUPTED = 130;
@@ -38,4 +39,24 @@ function explain(error: unknown): unknown {
     `no space left on the disk: ${messageOf(error)}`,
     'Free some space, then run it again; nothing half-written was kept.',
   );
+}
+
+/**
+ * The options of a script that takes one environment at most.
+ *
+ * @param script its name in scripts/
+ * @throws UsageError that names what is wrong and where the help is
+ */
+export function parseCommandLine<const Options extends NonNullable<ParseArgsConfig['options']>>(
+  script: string,
+  args: string[],
+  options: Options,
+) {
+  try {
+    const parsed = parseArgs({ args, allowPositionals: true, options });
+    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    return parsed;
+  } catch (error) {
+    throw new UsageError(messageOf(error), `See ./scripts/${script} --help.`);
+  }
 }
