@@ -20,6 +20,7 @@ export class MinioStack extends EnvironmentStack {
     const { environment, state, runner } = deployment;
     const { minio } = environment;
     this.server = new MinioServer(this, 'Minio', {
+      runner,
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'minio')),

@@ -4,6 +4,7 @@ import { kesName } from '../../config/names';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
+import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
 
 /** Alias of MinIO in the network. */
@@ -13,6 +14,7 @@ const MINIO_PORT = 9000;
 export const MINIO_DRIVE = '/data';
 
 export interface MinioServerProps {
+  readonly runner: OperationRunner;
   readonly environment: string;
   readonly namePrefix: string;
   readonly image: string;
@@ -47,6 +49,7 @@ export class MinioServer extends Construct {
   /** How the machine that deploys reaches it. */
   readonly endpoint: TlsEndpoint;
   readonly container: ServiceContainer;
+  private readonly reload: Operation<'reload-container'>;
 
   constructor(scope: Construct, id: string, props: MinioServerProps) {
     super(scope, id);
@@ -132,10 +135,22 @@ export class MinioServer extends Construct {
       dependsOn: [files.dependable, data.dependable],
     });
     this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
+    // MinIO watches its files, but when several change at once it may miss the last one
+    this.reload = new Operation(this, 'Reload', {
+      runner: props.runner,
+      operation: 'reload-container',
+      input: {
+        container: name,
+        signal: 'SIGHUP',
+        proof: { kind: 'certificate', endpoint: this.endpoint, certificateFile: props.certificate.certificate },
+      },
+      triggers: files.versions,
+      dependsOn: [files.dependable, this.container.dependable],
+    });
   }
 
-  /** For the `dependsOn` of what needs the container. */
+  /** For the `dependsOn` of what needs MinIO with its present certificates. */
   get dependable(): ITerraformDependable {
-    return this.container.dependable;
+    return this.reload.dependable;
   }
 }

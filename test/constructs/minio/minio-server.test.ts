@@ -11,6 +11,7 @@ const KMS: MinioServerProps['kms'] = {
 };
 
 const PROPS: MinioServerProps = {
+  runner: { command: 'run' },
   environment: 'local',
   namePrefix: 'ebs-local',
   image: 'minio:1',
