@@ -106,6 +106,27 @@ test('MinIO is healthy when its storage is, whatever Vault does', () => {
   expect(command).not.toContain('--insecure');
 });
 
+test('MinIO is told when one of its files has changed, and must then serve the certificate', () => {
+  // WHEN
+  const stack = newStack();
+  new MinioServer(stack, 'Minio', PROPS);
+
+  // THEN
+  const { input, triggers } = synth(stack).operation('reload-container');
+  expect(input).toEqual({
+    container: 'ebs-local-minio',
+    signal: 'SIGHUP',
+    proof: {
+      kind: 'certificate',
+      endpoint: { url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' },
+      certificateFile: '/state/tls/s3.crt',
+    },
+  });
+  expect(Object.keys(triggers)).toEqual(
+    expect.arrayContaining(['certs/public.crt', 'certs/private.key', 'kes/client.crt']),
+  );
+});
+
 test('the data may be deleted where losing it is allowed', () => {
   const { synthesized } = declare({ allowDataLoss: true });
   expect(synthesized.resource('docker_volume', 'Minio_Data')).toHaveProperty('lifecycle.prevent_destroy', false);
