@@ -1,7 +1,7 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
 import { loadEnvironment } from '../config/load';
 import { catalogue, selectChecks } from '../operations/checks/catalogue';
-import type { Check } from '../operations/checks/check';
+import type { Check, CheckDescription } from '../operations/checks/check';
 import { checkEnvironment } from '../operations/checks/check-environment';
 import { describeCounts, describeResult, type Report, writeReport } from '../operations/checks/report';
 import { UsageError } from '../operations/errors';
@@ -74,7 +74,7 @@ void main(async (args, signal) => {
   }
 });
 
-function describedCheck({ id, title, proves, doesNotProve, severity }: Check): Omit<Check, 'run' | 'skipReason'> {
+function describedCheck({ id, title, proves, doesNotProve, severity }: Check): CheckDescription {
   return { id, title, severity, proves, doesNotProve };
 }
 

@@ -3,7 +3,7 @@ import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import type { Environment } from '../../config/environment';
 import { masterKeys } from '../../config/environment';
-import { type Check, CheckFailure, type Evidence } from './check';
+import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { filesOf, inspect, markedObject, type Sealing } from './disk';
 import { allDone, put } from './objects';
 
@@ -22,7 +22,8 @@ interface Mode {
   readonly options: Partial<PutObjectCommandInput>;
 }
 
-const ciphertextOnDisk: Check = {
+const ciphertextOnDisk: DeploymentCheck = {
+  from: 'deployment',
   id: 'ciphertext-on-disk',
   title: 'What is on the drive is ciphertext, in every mode',
   proves:
@@ -65,7 +66,7 @@ const ciphertextOnDisk: Check = {
 };
 
 /** In the order in which they are reported. */
-export const atRestChecks: readonly Check[] = [ciphertextOnDisk];
+export const atRestChecks: readonly DeploymentCheck[] = [ciphertextOnDisk];
 
 /** Every way in which a client gets an object encrypted. */
 function modesOf(environment: Environment): Mode[] {

@@ -3,7 +3,7 @@ import { catalogue } from './catalogue';
 import type { Check } from './check';
 import { withContext } from './context';
 import { makeReport, type Report } from './report';
-import { runAll, type RunOptions } from './runner';
+import { bind, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {
   /** @default - the whole catalogue */
@@ -22,7 +22,10 @@ export async function checkEnvironment(
   const { checks = catalogue, ...running } = options;
   const startedAt = new Date();
   return withContext(loaded, options.signal, async (context) => {
-    const results = await runAll(checks, context, running);
+    const results = await runAll(
+      checks.map((check) => bind(check, context)),
+      running,
+    );
     const run = { environment: loaded.environment.name, endpoint: context.s3Endpoint.url };
     return makeReport({ ...run, startedAt, finishedAt: new Date() }, results);
   });

@@ -22,8 +22,8 @@ export type EvidenceValue = string | number | boolean | null | readonly Evidence
 export const SEVERITIES = ['critical', 'high', 'medium'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** One thing that is true of a healthy deployment, and a way to find out whether it is. */
-export interface Check {
+/** What a check says of itself. */
+export interface CheckDescription {
   /** Stable; people and pipelines select checks by it. */
   readonly id: string;
   readonly title: string;
@@ -32,35 +32,72 @@ export interface Check {
   /** … and what a reader might take for certain although it is not. */
   readonly doesNotProve: string;
   readonly severity: Severity;
-  /** Why the check means nothing for an environment. Default: it always does. */
-  readonly skipReason?: (environment: Environment) => string | undefined;
+}
+
+/** A check that needs the S3 API and its credentials only, so that it can look at any endpoint. */
+export interface OutsideCheck extends CheckDescription {
+  readonly from: 'outside';
+  /** Why the check means nothing for what is expected. Default: it always does. */
+  readonly skipReason?: (expected: Expectations) => string | undefined;
   /**
    * Looks.
    *
    * @throws CheckFailure if what the check guards is broken; anything else that is thrown means that the check could
    * not find out
    */
+  readonly run: (context: OutsideContext) => Promise<Evidence>;
+}
+
+/** A check that looks at the deployment itself: its state folder, its containers, KES or Vault. */
+export interface DeploymentCheck extends CheckDescription {
+  readonly from: 'deployment';
+  /** It interrupts service: it runs only when asked for, by itself, after all others, and puts everything back. */
+  readonly disruptive?: true;
+  /** Why the check means nothing for an environment. Default: it always does. */
+  readonly skipReason?: (environment: Environment) => string | undefined;
+  /** Looks; see {@link OutsideCheck.run}. */
   readonly run: (context: CheckContext) => Promise<Evidence>;
 }
 
-/** What the checks of one run look at the deployment with. */
-export interface CheckContext {
-  readonly loaded: LoadedEnvironment;
+/** One thing that is true of a healthy deployment, and a way to find out whether it is. */
+export type Check = OutsideCheck | DeploymentCheck;
+
+/** How objects should be encrypted. */
+export interface Expectations {
+  /** Name of the environment; absent for an endpoint that was not deployed by this toolkit. */
+  readonly environment?: string;
+  /** Master key of auto-encryption and of SSE-S3; absent if nobody said. */
+  readonly defaultKey?: string;
+  /** Every master key that may be named in a request, the default one first. */
+  readonly masterKeys: readonly string[];
+  /** Whether a request without an encryption header must be encrypted; absent if nobody said. */
+  readonly autoEncryption?: boolean;
+}
+
+/** What any check of one run looks at an S3 endpoint with. */
+export interface OutsideContext {
+  readonly expected: Expectations;
   /** The S3 API as its clients reach it. */
   readonly s3Endpoint: TlsEndpoint;
-  /** The S3 API with MinIO's root credentials. */
+  readonly region: string;
+  /** The S3 API with credentials that may make a bucket. */
   readonly s3: S3Client;
   /** The same server without credentials, for what is not S3. */
   readonly minio: HttpClient;
-  /** KES as the client that may use every master key and change none. */
-  readonly kes: KesClient;
-  /** A folder in MinIO's container as a tar archive, as the drive holds it. */
-  readonly readDrive: (folder: string) => Promise<NodeJS.ReadableStream>;
   /**
    * A bucket for this run alone: not versioned, without default encryption, deleted afterwards. Reading it throws if
    * the bucket could not be made.
    */
   readonly bucket: string;
+}
+
+/** What checks of a deployment have besides. */
+export interface CheckContext extends OutsideContext {
+  readonly loaded: LoadedEnvironment;
+  /** KES as the client that may use every master key and change none. */
+  readonly kes: KesClient;
+  /** A folder in MinIO's container as a tar archive, as the drive holds it. */
+  readonly readDrive: (folder: string) => Promise<NodeJS.ReadableStream>;
 }
 
 /** What a check guards is broken. */

@@ -2,14 +2,14 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { reachableAddress } from '../../config/environment';
+import { type Environment, masterKeys, reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../errors';
 import { HttpClient } from '../http';
 import { KesClient } from '../kes-client';
 import { readCredentials, s3Client } from '../s3-client';
-import type { CheckContext } from './check';
+import type { CheckContext, Expectations } from './check';
 import { createScratchBucket, deleteScratchBucket, leftoverBuckets, scratchBucketName } from './scratch-bucket';
 
 /** The client certificate of KES that may use every master key: stacks/foundation-stack.ts, LEAVES. */
@@ -48,7 +48,17 @@ export async function withContext<T>(
   try {
     await requireAnswer(minio, loaded);
     return await withBucket(keeper, loaded, s3Endpoint, async (bucket) => {
-      const parts = { loaded, s3Endpoint, s3, minio, kes, readDrive: driveReader(loaded) };
+      const { region } = environment.minio;
+      const parts = {
+        expected: expectationsOf(environment),
+        loaded,
+        s3Endpoint,
+        region,
+        s3,
+        minio,
+        kes,
+        readDrive: driveReader(loaded),
+      };
       return use(Object.defineProperty(parts, 'bucket', { get: bucket }) as typeof parts & { bucket: string });
     });
   } finally {
@@ -57,6 +67,16 @@ export async function withContext<T>(
     minio.close();
     kes.close();
   }
+}
+
+/** What an environment file says about encryption. */
+export function expectationsOf(environment: Environment): Expectations {
+  return {
+    environment: environment.name,
+    defaultKey: environment.minio.defaultKey,
+    masterKeys: masterKeys(environment),
+    autoEncryption: environment.minio.autoEncryption,
+  };
 }
 
 /** Makes the bucket of the run, and deletes it whatever happens. */

@@ -7,32 +7,33 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../config/environment';
-import { type Check, CheckFailure, type Evidence } from './check';
+import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { answered, keyName } from './objects';
 
-const bucketDefaultEncryption: Check = {
+const bucketDefaultEncryption: DeploymentCheck = {
+  from: 'deployment',
   id: 'bucket-default-encryption',
   title: 'Every declared bucket has its encryption, versioning and object lock',
   proves: 'Each declared bucket exists, and its default encryption, versioning and object lock are those declared.',
   doesNotProve: 'That objects which were written before the default encryption was set are encrypted.',
   severity: 'high',
   skipReason: ({ buckets }) => (buckets.length === 0 ? 'the environment declares no bucket' : undefined),
-  run: async ({ loaded, s3 }) => {
+  run: async ({ loaded, expected, s3 }) => {
     const { environment } = loaded;
     const seen: Record<string, Evidence> = {};
     const problems: string[] = [];
     for (const bucket of environment.buckets) {
       const reading = unlessNone(settingsOf(s3, bucket.name), 'NoSuchBucket');
-      const actual = await answered(environment.name, `reading the settings of bucket ${bucket.name}`, reading);
+      const actual = await answered(expected, `reading the settings of bucket ${bucket.name}`, reading);
       if (actual === undefined) {
         problems.push(`bucket ${bucket.name} does not exist`);
         continue;
       }
       seen[bucket.name] = { ...actual };
-      const expected = declaredSettings(bucket);
+      const declared = declaredSettings(bucket);
       for (const name of ['encryption', 'versioning', 'objectLock'] as const) {
-        if (actual[name] === expected[name]) continue;
-        problems.push(`bucket ${bucket.name}: ${LABELS[name]} is ${actual[name]}, declared ${expected[name]}`);
+        if (actual[name] === declared[name]) continue;
+        problems.push(`bucket ${bucket.name}: ${LABELS[name]} is ${actual[name]}, declared ${declared[name]}`);
       }
     }
     if (problems.length > 0) {
@@ -47,7 +48,7 @@ const bucketDefaultEncryption: Check = {
 };
 
 /** In the order in which they are reported. */
-export const declaredChecks: readonly Check[] = [bucketDefaultEncryption];
+export const declaredChecks: readonly DeploymentCheck[] = [bucketDefaultEncryption];
 
 const LABELS = { encryption: 'default encryption', versioning: 'versioning', objectLock: 'object lock' } as const;
 

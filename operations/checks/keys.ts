@@ -3,12 +3,13 @@ import { readCanaries, openCanary } from '../canaries';
 import { masterKeys } from '../../config/environment';
 import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';
-import { type Check, type CheckContext, CheckFailure, type Evidence } from './check';
+import { type CheckContext, type DeploymentCheck, CheckFailure, type Evidence } from './check';
 
 /** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
 const HEALTH_PAGES = ['/minio/health/ready', '/minio/health/cluster'] as const;
 
-const kmsReady: Check = {
+const kmsReady: DeploymentCheck = {
+  from: 'deployment',
   id: 'kms-ready',
   title: 'KES reaches its key store, and MinIO its KMS',
   proves: 'KES answers and sees its key store; MinIO gets data keys from KES and has loaded storage and IAM.',
@@ -33,7 +34,8 @@ const kmsReady: Check = {
   },
 };
 
-const keyContinuity: Check = {
+const keyContinuity: DeploymentCheck = {
+  from: 'deployment',
   id: 'key-continuity',
   title: 'Every master key still opens what it sealed at its birth',
   proves:
@@ -70,7 +72,7 @@ const VERDICTS = {
 } as const;
 
 /** In the order in which they are reported. */
-export const keyChecks: readonly Check[] = [kmsReady, keyContinuity];
+export const keyChecks: readonly DeploymentCheck[] = [kmsReady, keyContinuity];
 
 async function kesReady({ kes, loaded }: CheckContext): Promise<string> {
   const { name } = loaded.environment;

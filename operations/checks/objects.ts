@@ -12,33 +12,33 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
-import { type CheckContext, CheckFailure } from './check';
+import { CheckFailure, type Expectations, type OutsideContext } from './check';
 
 /** Writes an object into the run's own bucket. */
 export async function put(
-  { s3, bucket, loaded }: CheckContext,
+  { s3, bucket, expected }: OutsideContext,
   key: string,
   body: Buffer,
   options: Partial<PutObjectCommandInput> = {},
 ): Promise<PutObjectCommandOutput> {
   const request = s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...options }));
-  return answered(loaded.environment.name, `PUT of ${key}`, request);
+  return answered(expected, `PUT of ${key}`, request);
 }
 
 /** Reads an object, or a part of it, from the run's own bucket. */
 export async function get(
-  context: CheckContext,
+  context: OutsideContext,
   key: string,
   options: Partial<GetObjectCommandInput> = {},
 ): Promise<{ readonly output: GetObjectCommandOutput; readonly body: Buffer }> {
   const request = requestGet(context, key, options);
-  const output = await answered(context.loaded.environment.name, `GET of ${key}`, request);
+  const output = await answered(context.expected, `GET of ${key}`, request);
   return { output, body: Buffer.from((await output.Body?.transformToByteArray()) ?? []) };
 }
 
 /** A GET that may be refused. */
 export async function requestGet(
-  { s3, bucket }: CheckContext,
+  { s3, bucket }: OutsideContext,
   key: string,
   options: Partial<GetObjectCommandInput> = {},
 ): Promise<GetObjectCommandOutput> {
@@ -47,12 +47,12 @@ export async function requestGet(
 
 /** What MinIO says about an object of the run's own bucket. */
 export async function head(
-  { s3, bucket, loaded }: CheckContext,
+  { s3, bucket, expected }: OutsideContext,
   key: string,
   options: Partial<HeadObjectCommandInput> = {},
 ): Promise<HeadObjectCommandOutput> {
   const request = s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ...options }));
-  return answered(loaded.environment.name, `HEAD of ${key}`, request);
+  return answered(expected, `HEAD of ${key}`, request);
 }
 
 /**
@@ -60,7 +60,7 @@ export async function head(
  *
  * @throws CheckFailure if MinIO refuses it
  */
-export async function answered<T>(environment: string, what: string, request: Promise<T>): Promise<T> {
+export async function answered<T>(expected: Expectations, what: string, request: Promise<T>): Promise<T> {
   try {
     return await request;
   } catch (error) {
@@ -68,7 +68,7 @@ export async function answered<T>(environment: string, what: string, request: Pr
     const text = `${what} answered ${refusalText(error)}: ${error.message}`;
     // MinIO is starting or overloaded: that says nothing about what it would do
     if (error.$metadata.httpStatusCode === 503) throw new Error(text, { cause: error });
-    throw new CheckFailure(text, fixFor(error.name, environment));
+    throw new CheckFailure(text, fixFor(error.name, expected));
   }
 }
 
@@ -110,7 +110,7 @@ export async function allDone<T>(requests: readonly Promise<T>[]): Promise<T[]> 
 }
 
 /** What the errors of MinIO's KMS mean here: minio/minio, internal/kms/errors.go and cmd/api-errors.go. */
-function fixFor(code: string, environment: string): string | undefined {
+function fixFor(code: string, { environment }: Expectations): string | undefined {
   switch (code) {
     case 'kms:KeyNotFound':
       return 'the master key is not in the key store: put it back from a backup; do not create it anew';
@@ -118,7 +118,9 @@ function fixFor(code: string, environment: string): string | undefined {
       return 'the policy of MinIO in KES does not allow the key: run `npx cdktf deploy` so that it is written again';
     case 'kms:KeyGenerationFailed':
     case 'kms:DecryptionFailed':
-      return `MinIO does not reach a working KES: see \`docker logs ebs-${environment}-kes\`, and whether Vault is sealed`;
+      return environment === undefined
+        ? 'the server does not reach its KMS: see its log, and whether the key store behind is sealed'
+        : `MinIO does not reach a working KES: see \`docker logs ebs-${environment}-kes\`, and whether Vault is sealed`;
     case 'NotImplemented':
       return 'MinIO runs without a KMS: run `npx cdktf deploy` so that its container is made again';
     default:
@@ -145,18 +147,18 @@ export interface ClaimedEncryption {
   readonly SSEKMSKeyId?: string | undefined;
 }
 
-/** @throws CheckFailure unless an answer claims this encryption */
+/** @throws CheckFailure unless an answer claims this encryption; any master key will do where none is given */
 export function requireEncryption(
   what: string,
   answer: ClaimedEncryption,
-  expected: { readonly mode: 'AES256' } | { readonly mode: 'aws:kms'; readonly key: string },
+  expected: { readonly mode: 'AES256' } | { readonly mode: 'aws:kms'; readonly key: string | undefined },
   fix?: string,
 ): void {
   const { mode, key } = encryptionOf(answer);
   if (mode !== expected.mode) {
     throw new CheckFailure(`${what} says encryption ${mode ?? 'none'}, expected ${expected.mode}`, fix);
   }
-  if (expected.mode === 'aws:kms' && key !== expected.key) {
+  if (expected.mode === 'aws:kms' && expected.key !== undefined && key !== expected.key) {
     throw new CheckFailure(`${what} says master key ${key ?? 'none'}, expected ${expected.key}`, fix);
   }
 }

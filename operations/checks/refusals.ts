@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { type Check, CheckFailure, type Evidence } from './check';
+import { CheckFailure, type Evidence, type OutsideCheck } from './check';
 import { foreignCa } from './foreign-ca';
 
 const CONNECTION_TIMEOUT_MS = 5_000;
 
-const plainHttpRefused: Check = {
+const plainHttpRefused: OutsideCheck = {
+  from: 'outside',
   id: 'plain-http-refused',
   title: 'The S3 port gives plain HTTP no service',
   proves: 'A request in the clear reaches no S3 API: the connection is closed, or answered with “use HTTPS”.',
@@ -40,7 +41,8 @@ const UNTRUSTED = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ];
 
-const untrustedCaRefused: Check = {
+const untrustedCaRefused: OutsideCheck = {
+  from: 'outside',
   id: 'untrusted-ca-refused',
   title: 'The S3 certificate is trusted through its own CA and through no other',
   proves:
@@ -48,11 +50,12 @@ const untrustedCaRefused: Check = {
     'gets no connection.',
   doesNotProve: 'That clients verify certificates at all: that is their own setting.',
   severity: 'high',
-  run: async ({ s3Endpoint, loaded }) => {
-    const trusted = await handshake(s3Endpoint, readFileSync(loaded.state.caCertificate, 'utf8'));
+  run: async ({ s3Endpoint }) => {
+    const { caFile } = s3Endpoint;
+    const trusted = await handshake(s3Endpoint, caFile === undefined ? undefined : readFileSync(caFile, 'utf8'));
     if ('refusal' in trusted) {
       throw new CheckFailure(
-        `a client that trusts ${loaded.state.caCertificate} is refused: ${trusted.refusal}`,
+        `a client that trusts ${caFile ?? 'the CAs of this system'} is refused: ${trusted.refusal}`,
         'MinIO serves a certificate that this CA did not issue for this address, or that expired: `npx cdktf deploy`',
       );
     }
@@ -74,7 +77,7 @@ const untrustedCaRefused: Check = {
 };
 
 /** In the order in which they are reported. */
-export const refusals: readonly Check[] = [plainHttpRefused, untrustedCaRefused];
+export const refusals: readonly OutsideCheck[] = [plainHttpRefused, untrustedCaRefused];
 
 /** Everything that the port answers to a plain HTTP request; nothing if it only closes. */
 async function plainHttpAnswer({ url }: TlsEndpoint): Promise<string> {
@@ -103,16 +106,19 @@ async function plainHttpAnswer({ url }: TlsEndpoint): Promise<string> {
 type Handshake = { readonly verified: Evidence } | { readonly refusal: string };
 
 /** Fails if there is no handshake because of anything but a certificate. */
-async function handshake({ url }: TlsEndpoint, ca: string): Promise<Handshake> {
+async function handshake({ url }: TlsEndpoint, ca: string | undefined): Promise<Handshake> {
   const { hostname, port, host } = new URL(url);
   return new Promise((resolve, reject) => {
-    const socket: TLSSocket = connectTls({ host: hostname, port: Number(port || 443), ca }, () => {
-      const { subject, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
-      const { name: cipher } = socket.getCipher();
-      const protocol = socket.getProtocol();
-      socket.end();
-      resolve({ verified: { protocol, cipher, subject: `CN=${String(subject.CN)}`, fingerprint256, validTo } });
-    });
+    const socket: TLSSocket = connectTls(
+      { host: hostname, port: Number(port || 443), ...(ca === undefined ? {} : { ca }) },
+      () => {
+        const { subject, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
+        const { name: cipher } = socket.getCipher();
+        const protocol = socket.getProtocol();
+        socket.end();
+        resolve({ verified: { protocol, cipher, subject: `CN=${String(subject.CN)}`, fingerprint256, validTo } });
+      },
+    );
     socket.setTimeout(CONNECTION_TIMEOUT_MS, () => socket.destroy(new Error(`${host} does not answer TLS`)));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const { code } = error;

@@ -8,8 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { masterKeys } from '../../config/environment';
-import { type Check, type CheckContext, CheckFailure, type Evidence } from './check';
+import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from './check';
 import {
   allDone,
   answered,
@@ -30,7 +29,8 @@ const MIB = 1024 * KIB;
 /** Size of a DARE package, MinIO's unit of encryption (minio/sio): a range that crosses it needs two of them. */
 const DARE_PACKAGE = 64 * KIB;
 
-const sseS3RoundTrip: Check = {
+const sseS3RoundTrip: OutsideCheck = {
+  from: 'outside',
   id: 'sse-s3-round-trip',
   title: 'SSE-S3: an object is encrypted and read back',
   proves: 'A PUT that asks for SSE-S3 is answered and recorded as AES256, and a GET returns the same bytes.',
@@ -48,7 +48,8 @@ const sseS3RoundTrip: Check = {
   },
 };
 
-const sseKmsRoundTrip: Check = {
+const sseKmsRoundTrip: OutsideCheck = {
+  from: 'outside',
   id: 'sse-kms-named-key-round-trip',
   title: 'SSE-KMS: objects are encrypted under named master keys and read back',
   proves:
@@ -56,9 +57,10 @@ const sseKmsRoundTrip: Check = {
     'recorded under that very key, and a GET returns the same bytes.',
   doesNotProve: 'That the key is durable in the key store: KES may have answered from its cache.',
   severity: 'high',
+  skipReason: ({ masterKeys }) => (masterKeys.length === 0 ? 'nobody said which master keys there are' : undefined),
   run: async (context) => {
-    const [defaultKey = '', ...named] = masterKeys(context.loaded.environment);
-    const keys = named.length > 0 ? named : [defaultKey];
+    const [, ...named] = context.expected.masterKeys;
+    const keys = named.length > 0 ? named : context.expected.masterKeys;
     const seen: Evidence[] = [];
     for (const masterKey of keys) {
       const key = `sse-kms/${masterKey}`;
@@ -75,7 +77,8 @@ const sseKmsRoundTrip: Check = {
   },
 };
 
-const sseCRoundTrip: Check = {
+const sseCRoundTrip: OutsideCheck = {
+  from: 'outside',
   id: 'sse-c-round-trip',
   title: 'SSE-C: only the client’s own key reads the object',
   proves: 'An object under a key of the client is read with that key, and neither without a key nor with another one.',
@@ -102,7 +105,8 @@ const sseCRoundTrip: Check = {
   },
 };
 
-const autoEncryption: Check = {
+const autoEncryption: OutsideCheck = {
+  from: 'outside',
   id: 'auto-encryption',
   title: 'Auto-encryption: a PUT without any encryption header is encrypted',
   proves:
@@ -110,14 +114,15 @@ const autoEncryption: Check = {
     'SSE-KMS under the default key, and the object is recorded so.',
   doesNotProve: 'That the bytes on disk are encrypted (ciphertext-on-disk does).',
   severity: 'critical',
-  skipReason: ({ minio }) =>
-    minio.autoEncryption
-      ? undefined
-      : 'minio.autoEncryption is false: requests without an encryption header are stored as they come, by declaration',
+  skipReason: ({ autoEncryption: declared }) => {
+    if (declared === undefined)
+      return 'nobody said whether this endpoint encrypts requests without an encryption header';
+    if (declared) return undefined;
+    return 'minio.autoEncryption is false: requests without an encryption header are stored as they come, by declaration';
+  },
   run: async (context) => {
     await requireNoDefaultEncryption(context);
-    const { defaultKey } = context.loaded.environment.minio;
-    const expected = { mode: 'aws:kms', key: defaultKey } as const;
+    const expected = { mode: 'aws:kms', key: context.expected.defaultKey } as const;
     const fix = 'MinIO runs without MINIO_KMS_AUTO_ENCRYPTION=on: run `npx cdktf deploy` so that it is set again';
     const key = 'auto-encryption';
     const body = randomBytes(10 * KIB);
@@ -130,7 +135,8 @@ const autoEncryption: Check = {
   },
 };
 
-const multipartRoundTrip: Check = {
+const multipartRoundTrip: OutsideCheck = {
+  from: 'outside',
   id: 'multipart-round-trip',
   title: 'Multipart: an SSE-KMS object in two parts is read back byte for byte',
   proves:
@@ -139,7 +145,7 @@ const multipartRoundTrip: Check = {
   doesNotProve: 'That uploads of many or of very large parts work.',
   severity: 'high',
   run: async (context) => {
-    const { defaultKey } = context.loaded.environment.minio;
+    const { defaultKey } = context.expected;
     const key = 'multipart';
     const parts = [randomBytes(5 * MIB), randomBytes(MIB + 7)];
     const body = Buffer.concat(parts);
@@ -156,7 +162,8 @@ const multipartRoundTrip: Check = {
   },
 };
 
-const rangeRead: Check = {
+const rangeRead: OutsideCheck = {
+  from: 'outside',
   id: 'range-read',
   title: 'Range reads of an encrypted object return exactly the range',
   proves:
@@ -179,7 +186,7 @@ const rangeRead: Check = {
 };
 
 /** In the order in which they are reported. */
-export const roundTrips: readonly Check[] = [
+export const roundTrips: readonly OutsideCheck[] = [
   sseS3RoundTrip,
   sseKmsRoundTrip,
   sseCRoundTrip,
@@ -194,7 +201,7 @@ function customerKey(): { SSECustomerAlgorithm: string; SSECustomerKey: string }
 }
 
 /** A default encryption of the bucket would make every object look as if auto-encryption worked. */
-async function requireNoDefaultEncryption({ s3, bucket }: CheckContext): Promise<void> {
+async function requireNoDefaultEncryption({ s3, bucket }: OutsideContext): Promise<void> {
   try {
     await s3.send(new GetBucketEncryptionCommand({ Bucket: bucket }));
   } catch (error) {
@@ -205,18 +212,18 @@ async function requireNoDefaultEncryption({ s3, bucket }: CheckContext): Promise
 }
 
 async function putParts(
-  context: CheckContext,
+  context: OutsideContext,
   key: string,
   parts: readonly Buffer[],
-  masterKey: string,
+  masterKey: string | undefined,
 ): Promise<void> {
-  const { s3, bucket, loaded } = context;
+  const { s3, bucket, expected } = context;
   const object = { Bucket: bucket, Key: key };
-  const ask = <T>(what: string, request: Promise<T>): Promise<T> => answered(loaded.environment.name, what, request);
+  const ask = <T>(what: string, request: Promise<T>): Promise<T> => answered(expected, what, request);
   const begin = new CreateMultipartUploadCommand({
     ...object,
     ServerSideEncryption: 'aws:kms',
-    SSEKMSKeyId: masterKey,
+    ...(masterKey === undefined ? {} : { SSEKMSKeyId: masterKey }),
   });
   const { UploadId } = await ask('beginning a multipart upload', s3.send(begin));
   const upload = { ...object, UploadId };
@@ -239,7 +246,7 @@ async function putParts(
 }
 
 /** Reads a range and compares it with the same range of what was written. */
-async function requireRange(context: CheckContext, key: string, whole: Buffer, range: string): Promise<void> {
+async function requireRange(context: OutsideContext, key: string, whole: Buffer, range: string): Promise<void> {
   const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(range) ?? [];
   const first = from === '' ? whole.length - Number(to) : Number(from);
   const last = from === '' ? whole.length - 1 : Number(to);

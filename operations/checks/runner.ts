@@ -1,6 +1,14 @@
 /** Runs checks: several at a time, every one to its end, results in the order of the catalogue. */
 import { messageOf } from '../errors';
-import { type Check, type CheckContext, CheckFailure, type Evidence, type Severity } from './check';
+import {
+  type Check,
+  type CheckContext,
+  type CheckDescription,
+  CheckFailure,
+  type Evidence,
+  type OutsideCheck,
+  type OutsideContext,
+} from './check';
 
 /** Enough to overlap the waiting, few enough that the checks do not slow each other down on two cores. */
 const CONCURRENCY = 4;
@@ -18,12 +26,7 @@ export const STATUSES = ['passed', 'failed', 'skipped', 'could-not-check'] as co
 export type CheckStatus = (typeof STATUSES)[number];
 
 /** What came of one check. */
-export interface CheckResult {
-  readonly id: string;
-  readonly title: string;
-  readonly proves: string;
-  readonly doesNotProve: string;
-  readonly severity: Severity;
+export interface CheckResult extends CheckDescription {
   readonly status: CheckStatus;
   readonly durationMs: number;
   /** Why it did not pass. */
@@ -31,6 +34,28 @@ export interface CheckResult {
   /** What to do about it. */
   readonly fix?: string;
   readonly evidence?: Evidence;
+}
+
+/** A check together with what it looks at. */
+export interface BoundCheck extends CheckDescription {
+  readonly skipReason?: string;
+  readonly run: () => Promise<Evidence>;
+}
+
+/** A check of a deployment. */
+export function bind(check: Check, context: CheckContext): BoundCheck {
+  if (check.from === 'outside') return bindOutside(check, context);
+  return bound(check, check.skipReason?.(context.loaded.environment), () => check.run(context));
+}
+
+/** A check of any endpoint. */
+export function bindOutside(check: OutsideCheck, context: OutsideContext): BoundCheck {
+  return bound(check, check.skipReason?.(context.expected), () => check.run(context));
+}
+
+function bound(check: CheckDescription, skipReason: string | undefined, run: BoundCheck['run']): BoundCheck {
+  const { id, title, proves, doesNotProve, severity } = check;
+  return { id, title, proves, doesNotProve, severity, run, ...(skipReason === undefined ? {} : { skipReason }) };
 }
 
 export interface RunOptions {
@@ -49,11 +74,7 @@ export interface RunOptions {
  *
  * @throws the signal's reason if the run was ended
  */
-export async function runAll(
-  checks: readonly Check[],
-  context: CheckContext,
-  options: RunOptions = {},
-): Promise<CheckResult[]> {
+export async function runAll(checks: readonly BoundCheck[], options: RunOptions = {}): Promise<CheckResult[]> {
   const { signal, concurrency = CONCURRENCY, timeLimitMs = TIME_LIMIT_MS } = options;
   const results: CheckResult[] = [];
   let next = 0;
@@ -64,7 +85,7 @@ export async function runAll(
       const check = checks[index];
       if (check === undefined) return;
       signal?.throwIfAborted();
-      results[index] = await runOne(check, context, timeLimitMs, signal);
+      results[index] = await runOne(check, timeLimitMs, signal);
       for (let ready = results[told]; ready !== undefined; ready = results[++told]) options.onResult?.(ready);
     }
   };
@@ -72,12 +93,7 @@ export async function runAll(
   return results;
 }
 
-async function runOne(
-  check: Check,
-  context: CheckContext,
-  timeLimitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<CheckResult> {
+async function runOne(check: BoundCheck, timeLimitMs: number, signal: AbortSignal | undefined): Promise<CheckResult> {
   const { id, title, proves, doesNotProve, severity } = check;
   const started = performance.now();
   const result = (status: CheckStatus, rest: Pick<CheckResult, 'message' | 'fix' | 'evidence'>): CheckResult => ({
@@ -85,10 +101,9 @@ async function runOne(
     durationMs: Math.round(performance.now() - started),
     ...rest,
   });
-  const reason = check.skipReason?.(context.loaded.environment);
-  if (reason !== undefined) return result('skipped', { message: reason });
+  if (check.skipReason !== undefined) return result('skipped', { message: check.skipReason });
   try {
-    return result('passed', { evidence: await within(timeLimitMs, signal, () => check.run(context)) });
+    return result('passed', { evidence: await within(timeLimitMs, signal, () => check.run()) });
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof CheckFailure)) return result('could-not-check', { message: oneLine(messageOf(error)) });

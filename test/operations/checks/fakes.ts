@@ -10,6 +10,8 @@ import type { LoadedEnvironment } from '../../../config/load';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
 import type { Check, CheckContext } from '../../../operations/checks/check';
+import { expectationsOf } from '../../../operations/checks/context';
+import { bind, type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';
 import { HttpClient } from '../../../operations/http';
 import { issueCertificates } from '../../../operations/issue-certificates';
 import { KesClient } from '../../../operations/kes-client';
@@ -21,8 +23,16 @@ export function loaded(folder: string, text = 'name: test'): LoadedEnvironment {
 }
 
 /** A check that does what it is told. */
-export function check(id: string, run: Check['run'], more: Partial<Check> = {}): Check {
+export function check(id: string, run: BoundCheck['run'], more: Partial<BoundCheck> = {}): BoundCheck {
   return { id, title: `title of ${id}`, proves: 'something', doesNotProve: 'all', severity: 'high', run, ...more };
+}
+
+/** What comes of one of these checks. */
+export async function resultOf(checks: readonly Check[], id: string, context: CheckContext): Promise<CheckResult> {
+  const chosen = checks.filter((one) => one.id === id);
+  const [result] = await runAll(chosen.map((one) => bind(one, context)));
+  if (result === undefined) throw new Error(`there is no check ${id}`);
+  return result;
 }
 
 /** A context in which every S3 request is answered by `answer`, and nothing else can be reached. */
@@ -35,7 +45,9 @@ export function contextWith(
   const nowhere = { url: 'https://127.0.0.1:1' };
   return {
     loaded: environment,
+    expected: expectationsOf(environment.environment),
     s3Endpoint: nowhere,
+    region: 'us-east-1',
     s3: { send } as unknown as S3Client,
     minio: new HttpClient(nowhere),
     kes: { ready: async () => Promise.resolve(true) } as unknown as KesClient,

@@ -3,20 +3,16 @@ import type { RequestListener } from 'node:http';
 import { writeCanaries } from '../../../operations/canaries';
 import type { CheckContext } from '../../../operations/checks/check';
 import { keyChecks } from '../../../operations/checks/keys';
-import { type CheckResult, runAll } from '../../../operations/checks/runner';
+import type { CheckResult } from '../../../operations/checks/runner';
 import { HttpClient } from '../../../operations/http';
 import type { KesClient } from '../../../operations/kes-client';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { contextWith, type FakeDeployment, fakeDeployment, loaded } from './fakes';
+import { contextWith, type FakeDeployment, fakeDeployment, loaded, resultOf } from './fakes';
 
 const folder = useTemporaryFolder();
 
-async function run(id: string, context: CheckContext): Promise<CheckResult | undefined> {
-  const [result] = await runAll(
-    keyChecks.filter((check) => check.id === id),
-    context,
-  );
-  return result;
+async function run(id: string, context: CheckContext): Promise<CheckResult> {
+  return resultOf(keyChecks, id, context);
 }
 
 describe('key-continuity', () => {
@@ -54,7 +50,7 @@ describe('key-continuity', () => {
 
   test('passes when every canary opens, and shows neither data key nor its hash', async () => {
     const result = await run('key-continuity', contextWithKeys(opens));
-    expect(result?.evidence).toEqual({
+    expect(result.evidence).toEqual({
       keys: Object.fromEntries(
         Object.keys(dataKeys).map((key) => [
           key,
@@ -73,8 +69,8 @@ describe('key-continuity', () => {
       'key-continuity',
       contextWithKeys((key) => (key === 'archive-key' ? decrypt() : opens(key))),
     );
-    expect(result?.status).toBe('failed');
-    expect(result?.message).toMatch(message);
+    expect(result.status).toBe('failed');
+    expect(result.message).toMatch(message);
   });
 
   test('fails when a key is lost that the environment file no longer names', async () => {
@@ -83,13 +79,13 @@ describe('key-continuity', () => {
       'key-continuity',
       contextWithKeys((key) => (key === 'retired-key' ? 'missing' : opens(key)), recorded),
     );
-    expect(result?.status).toBe('failed');
-    expect(result?.message).toMatch(/^retired-key: is not in the key store/);
+    expect(result.status).toBe('failed');
+    expect(result.message).toMatch(/^retired-key: is not in the key store/);
   });
 
   test('fails when a key has no canary', async () => {
     const result = await run('key-continuity', contextWithKeys(opens, ['backup-default']));
-    expect(result?.message).toMatch(/^archive-key: has no canary in keys\.json/);
+    expect(result.message).toMatch(/^archive-key: has no canary in keys\.json/);
   });
 });
 

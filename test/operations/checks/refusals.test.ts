@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs';
 import type { CheckContext } from '../../../operations/checks/check';
 import { foreignCa } from '../../../operations/checks/foreign-ca';
 import { refusals } from '../../../operations/checks/refusals';
-import { runAll } from '../../../operations/checks/runner';
+import type { CheckResult } from '../../../operations/checks/runner';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { close, contextWith, type FakeDeployment, fakeDeployment, listen } from './fakes';
+import { close, contextWith, type FakeDeployment, fakeDeployment, listen, resultOf } from './fakes';
 
 const folder = useTemporaryFolder();
 let tls: FakeDeployment;
@@ -21,20 +21,19 @@ afterEach(async () => {
 });
 
 function contextAt(port: number): CheckContext {
-  return { ...contextWith(tls.loaded, () => undefined), s3Endpoint: { url: `https://127.0.0.1:${port}` } };
+  return {
+    ...contextWith(tls.loaded, () => undefined),
+    s3Endpoint: { url: `https://127.0.0.1:${port}`, caFile: tls.loaded.state.caCertificate },
+  };
 }
 
-async function resultOf(id: string, port: number) {
-  const [result] = await runAll(
-    refusals.filter((check) => check.id === id),
-    contextAt(port),
-  );
-  return result;
+async function run(id: string, port: number): Promise<CheckResult> {
+  return resultOf(refusals, id, contextAt(port));
 }
 
 describe('plain-http-refused', () => {
   test('a TLS server that hangs up passes', async () => {
-    expect(await resultOf('plain-http-refused', tls.port)).toMatchObject({ status: 'passed' });
+    expect(await run('plain-http-refused', tls.port)).toMatchObject({ status: 'passed' });
   });
 
   test.each<[string, RequestListener, number]>([
@@ -44,10 +43,10 @@ describe('plain-http-refused', () => {
   ])('%s fails', async (_, handler, status) => {
     const server = createServer(handler);
     const port = await listen(server);
-    const result = await resultOf('plain-http-refused', port);
+    const result = await run('plain-http-refused', port);
     await close(server);
     expect(result).toMatchObject({ status: 'failed' });
-    expect(result?.message).toMatch(new RegExp(`^the S3 port serves plain HTTP: HTTP/1.1 ${status} `));
+    expect(result.message).toMatch(new RegExp(`^the S3 port serves plain HTTP: HTTP/1.1 ${status} `));
   });
 
   test('what Go’s TLS listener says passes', async () => {
@@ -55,19 +54,19 @@ describe('plain-http-refused', () => {
       response.writeHead(400).end('Client sent an HTTP request to an HTTPS server.\n'),
     );
     const port = await listen(server);
-    const result = await resultOf('plain-http-refused', port);
+    const result = await run('plain-http-refused', port);
     await close(server);
     expect(result).toMatchObject({ status: 'passed', evidence: { answer: 'HTTP/1.1 400 Bad Request' } });
   });
 
   test('nobody listening is no refusal', async () => {
-    expect(await resultOf('plain-http-refused', 1)).toMatchObject({ status: 'could-not-check' });
+    expect(await run('plain-http-refused', 1)).toMatchObject({ status: 'could-not-check' });
   });
 });
 
 describe('untrusted-ca-refused', () => {
   test('a certificate of the environment’s own CA passes, with the code of the refusal as evidence', async () => {
-    expect(await resultOf('untrusted-ca-refused', tls.port)).toMatchObject({
+    expect(await run('untrusted-ca-refused', tls.port)).toMatchObject({
       status: 'passed',
       evidence: { trusted: { subject: 'CN=minio-server' }, withAnotherCa: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
     });
@@ -75,12 +74,12 @@ describe('untrusted-ca-refused', () => {
 
   test('a certificate of another CA than the environment’s fails', async () => {
     writeFileSync(tls.loaded.state.caCertificate, await foreignCa());
-    const result = await resultOf('untrusted-ca-refused', tls.port);
+    const result = await run('untrusted-ca-refused', tls.port);
     expect(result).toMatchObject({ status: 'failed' });
-    expect(result?.message).toMatch(/ca\.crt is refused: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/);
+    expect(result.message).toMatch(/ca\.crt is refused: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/);
   });
 
   test('nobody listening says nothing about certificates', async () => {
-    expect(await resultOf('untrusted-ca-refused', 1)).toMatchObject({ status: 'could-not-check' });
+    expect(await run('untrusted-ca-refused', 1)).toMatchObject({ status: 'could-not-check' });
   });
 });

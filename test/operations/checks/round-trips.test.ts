@@ -2,8 +2,8 @@ import { S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { declaredChecks } from '../../../operations/checks/declared';
 import { roundTrips } from '../../../operations/checks/round-trips';
-import { type CheckResult, runAll } from '../../../operations/checks/runner';
-import { bodyOf, contextWith, loaded } from './fakes';
+import type { CheckResult } from '../../../operations/checks/runner';
+import { bodyOf, contextWith, loaded, resultOf } from './fakes';
 
 const ENVIRONMENT = `
 name: test
@@ -46,10 +46,7 @@ async function run(id: string, otherwise: Answers = {}): Promise<CheckResult> {
   const context = contextWith(loaded('/nonexistent/state', ENVIRONMENT), (command, input) =>
     (otherwise[command] ?? behaved[command])?.(input),
   );
-  const checks = [...roundTrips, ...declaredChecks].filter((check) => check.id === id);
-  const [result] = await runAll(checks, context);
-  if (result === undefined) throw new Error(`there is no check ${id}`);
-  return result;
+  return resultOf([...roundTrips, ...declaredChecks], id, context);
 }
 
 function refusal(status: number, name: string): S3ServiceException {
@@ -191,10 +188,7 @@ test('auto-encryption says nothing about a bucket with a default encryption, and
   const result = await run('auto-encryption', { GetBucketEncryptionCommand: () => ({}) });
   expect(result).toMatchObject({ status: 'could-not-check' });
   const context = contextWith(loaded('/nonexistent/state', 'name: test\nminio: { autoEncryption: false }'), () => ({}));
-  const [skipped] = await runAll(
-    roundTrips.filter(({ id }) => id === 'auto-encryption'),
-    context,
-  );
-  expect(skipped?.status).toBe('skipped');
-  expect(skipped?.message).toMatch(/^minio\.autoEncryption is false: /);
+  const skipped = await resultOf(roundTrips, 'auto-encryption', context);
+  expect(skipped.status).toBe('skipped');
+  expect(skipped.message).toMatch(/^minio\.autoEncryption is false: /);
 });
