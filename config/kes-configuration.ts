@@ -33,6 +33,15 @@ export interface KesCache {
   readonly offline: string;
 }
 
+/** Paths inside the KES container. */
+export const KES_FILES = {
+  configuration: '/files/server-config.yaml',
+  certificate: '/files/server.crt',
+  privateKey: '/files/server.key',
+  ca: '/files/ca.crt',
+  vaultCa: '/files/vault-ca.crt',
+} as const;
+
 /** Where KES keeps the master keys: a KV mount in Vault, reached by AppRole. */
 export interface VaultKeyStore {
   readonly type: 'vault';

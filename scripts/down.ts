@@ -1,6 +1,7 @@
 /** `./scripts/down`: takes an environment away, and its data only when that is asked for and confirmed. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { namesOf } from '../config/deployment-names';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
@@ -9,7 +10,6 @@ import { withLock } from '../operations/lock';
 import { type Belongings, belongingsOf, removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
 import { ensureEngine } from '../operations/toolchain/docker-engine';
 import { thisMachine } from '../operations/toolchain/machine';
-import { namesOf } from '../stacks/deployment';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 

@@ -20,28 +20,6 @@ export interface Deployment {
   readonly vaultVariables: VaultVariables;
 }
 
-/** Names of what an environment has on a Docker host and in Vault: one place, so that they never differ. */
-export function namesOf(environment: Environment): {
-  readonly prefix: string;
-  readonly network: string;
-  readonly dataVolume: string;
-  readonly kesPolicy: string;
-  readonly kesRole: string;
-  readonly provisionerPolicy: string;
-  readonly keyPrefix: string;
-} {
-  const prefix = `ebs-${environment.name}`;
-  return {
-    prefix,
-    network: prefix,
-    dataVolume: `${prefix}-minio-data`,
-    kesPolicy: `${prefix}-kes`,
-    kesRole: `${prefix}-kes`,
-    provisionerPolicy: `${prefix}-provisioner`,
-    keyPrefix: environment.keyStore.prefix ?? environment.name,
-  };
-}
-
 /** The programs of the deployment. */
 export type Program = 'vault' | 'kes' | 'minio';
 

@@ -1,14 +1,15 @@
 import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
+import { type DeploymentNames, namesOf } from '../config/deployment-names';
 import { reachableAddress } from '../config/environment';
 import type { Publication } from '../constructs/docker';
-import { type Deployment, namesOf } from './deployment';
+import type { Deployment } from './deployment';
 
 /** A stack of one environment: named after both, with a state of its own. */
 export abstract class EnvironmentStack extends TerraformStack {
   protected readonly deployment: Deployment;
-  protected readonly names: ReturnType<typeof namesOf>;
+  protected readonly names: DeploymentNames;
 
   constructor(scope: Construct, name: string, deployment: Deployment) {
     const { environment, state } = deployment;

@@ -1,25 +1,11 @@
 import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
+import { KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from '../config/deployment-names';
 import { environmentLabels, Image } from '../constructs/docker';
-import { HEALTH_CLIENT, KES_ALIAS } from '../constructs/kes/kes-server';
-import { MINIO_ALIAS } from '../constructs/minio/minio-server';
 import { Operation } from '../constructs/operation';
 import { Certificates } from '../constructs/tls/certificates';
-import { VAULT_ALIAS } from '../constructs/vault/vault-server';
 import { type Deployment, imageSource } from './deployment';
 import { EnvironmentStack } from './environment-stack';
-
-/** Names of the certificates, which are also the names of their files. */
-export const LEAVES = {
-  vault: 'vault-server',
-  kes: 'kes-server',
-  minio: 'minio-server',
-  /** Clients of KES: the names of their policies. */
-  minioClient: 'minio',
-  keyCreator: 'key-creator',
-  keyProver: 'key-prover',
-  health: HEALTH_CLIENT.name,
-} as const;
 
 /** What everything else stands on: network, images, certificates, root credentials. */
 export class FoundationStack extends EnvironmentStack {

@@ -1,4 +1,5 @@
 import type { Construct } from 'constructs';
+import { LEAVES } from '../config/deployment-names';
 import { masterKeys } from '../config/environment';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
@@ -6,7 +7,6 @@ import { MasterKeys } from '../constructs/kes/master-keys';
 import type { Certificates } from '../constructs/tls/certificates';
 import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
-import { LEAVES } from './foundation-stack';
 
 /** KES, and the master keys: created once, proven each time. */
 export class KesStack extends EnvironmentStack {

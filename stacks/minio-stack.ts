@@ -1,13 +1,12 @@
 import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
+import { KES_ALIAS, KES_PORT, LEAVES } from '../config/deployment-names';
 import { imageReference } from '../constructs/docker';
-import { KES_ALIAS, KES_PORT } from '../constructs/kes/kes-server';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
-import { LEAVES } from './foundation-stack';
 
 /** MinIO with its buckets: what the backup clients talk to. */
 export class MinioStack extends EnvironmentStack {

@@ -1,13 +1,12 @@
 import type { Construct } from 'constructs';
+import { LEAVES } from '../config/deployment-names';
 import type { EmbeddedVault } from '../config/environment';
+import { provisionerPolicy } from '../config/key-store';
 import type { Certificates } from '../constructs/tls/certificates';
-import { policyDocument, provisionerPolicyRules } from '../constructs/vault/policies';
 import { VaultServer } from '../constructs/vault/vault-server';
 import { imageReference } from '../constructs/docker';
 import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
-import { LEAVES } from './foundation-stack';
-import { AUDIT_DEVICES } from './keystore-stack';
 
 /** An embedded Vault: running, unsealed, with a token that can declare the key store and no more. */
 export class VaultStack extends EnvironmentStack {
@@ -35,20 +34,7 @@ export class VaultStack extends EnvironmentStack {
       unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
       rootTokenFile: state.secret.rootToken,
       provisionerTokenFile: state.secret.provisionerToken,
-      provisionerPolicy: {
-        name: this.names.provisionerPolicy,
-        document: policyDocument(
-          provisionerPolicyRules({
-            kvMount: environment.keyStore.mount,
-            kesPolicy: this.names.kesPolicy,
-            provisionerPolicy: this.names.provisionerPolicy,
-            appRoleMount: environment.keyStore.approle.mount,
-            role: this.names.kesRole,
-            auditDevices: AUDIT_DEVICES.map(({ name }) => name),
-            allowDataLoss,
-          }),
-        ),
-      },
+      provisionerPolicy: { name: this.names.provisionerPolicy, document: provisionerPolicy(environment) },
       canariesFile: state.canaries,
       noteFolder: state.tls,
       allowDataLoss,

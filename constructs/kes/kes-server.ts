@@ -1,53 +1,12 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import {
-  type KesCache,
-  type KesClient,
-  type KesConfiguration,
-  kesConfigurationProblems,
-  type VaultKeyStore,
-} from '../../config/kes-configuration';
+import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
+import { KES_FILES, type KesConfiguration, kesConfigurationProblems } from '../../config/kes-configuration';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
-
-/** Alias of KES in the network. */
-export const KES_ALIAS = 'kes';
-/** Port of KES in its container. */
-export const KES_PORT = 7373;
-
-/** Paths inside the KES container. */
-export const KES_FILES = {
-  configuration: '/files/server-config.yaml',
-  certificate: '/files/server.crt',
-  privateKey: '/files/server.key',
-  ca: '/files/ca.crt',
-  vaultCa: '/files/vault-ca.crt',
-} as const;
-
-/** The client that Docker's health check is: it may ask for the status and nothing else. */
-export const HEALTH_CLIENT: KesClient = { name: 'health', keys: [], routes: ['/v1/status'] };
-
-/**
- * Declares the configuration of a KES server.
- *
- * @param clients every client besides {@link HEALTH_CLIENT}, which is always there
- */
-export function kesConfiguration(
-  clients: readonly KesClient[],
-  cache: KesCache,
-  keyStore: VaultKeyStore,
-): KesConfiguration {
-  return {
-    address: `0.0.0.0:${KES_PORT}`,
-    tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
-    clients: [...clients, HEALTH_CLIENT],
-    cache,
-    keyStore,
-  };
-}
 
 export interface KesConfigurationFileProps {
   readonly runner: OperationRunner;
@@ -106,7 +65,7 @@ export interface KesServerProps {
   /** CA of Vault. @default - those that the image trusts */
   readonly vaultCa?: string;
   readonly certificate: CertificateFiles;
-  /** Certificate of {@link HEALTH_CLIENT}. */
+  /** Certificate of the client that Docker's health check is. */
   readonly healthClient: CertificateFiles;
   readonly memoryMb: number;
 }

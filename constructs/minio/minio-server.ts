@@ -1,5 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
+import { MINIO_ALIAS, MINIO_PORT } from '../../config/deployment-names';
 import { kesName } from '../../config/names';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
@@ -7,9 +8,6 @@ import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../d
 import { Operation, type OperationRunner } from '../operation';
 import type { CertificateFiles } from '../tls/certificates';
 
-/** Alias of MinIO in the network. */
-export const MINIO_ALIAS = 'minio';
-const MINIO_PORT = 9000;
 /** The drive inside the container. */
 export const MINIO_DRIVE = '/data';
 

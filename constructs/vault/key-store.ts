@@ -7,15 +7,9 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { durationRule, durationToMs, isDuration } from '../../config/duration';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment';
+import type { AuditDevice } from '../../config/key-store';
+import { kesPolicyRules, type KeyLocation, policyDocument } from '../../config/vault-policies';
 import { DeclarationError } from '../declaration-error';
-import { kesPolicyRules, type KeyLocation, policyDocument } from './policies';
-
-/** A file audit device. */
-export interface AuditDevice {
-  readonly name: string;
-  /** Path in the Vault container, or `stdout`. */
-  readonly filePath: string;
-}
 
 export interface KeyStoreProps extends KeyLocation {
   /** Name of the policy of KES. */

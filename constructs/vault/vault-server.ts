@@ -1,5 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
+import { VAULT_ALIAS, VAULT_PORT } from '../../config/deployment-names';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
@@ -38,12 +39,7 @@ export interface VaultServerProps {
   readonly takeOverVolumes: boolean;
 }
 
-/** Alias of Vault in the network. */
-export const VAULT_ALIAS = 'vault';
-const VAULT_PORT = 8200;
 const CLUSTER_PORT = 8201;
-/** Where the file audit device writes. */
-export const AUDIT_LOG = '/vault/audit/audit.log';
 
 /**
  * One Vault server with integrated storage, initialised, unsealed and left with a token that can do no more than

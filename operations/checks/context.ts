@@ -2,6 +2,7 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { LEAVES } from '../../config/deployment-names';
 import { type Environment, masterKeys, reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
@@ -11,9 +12,6 @@ import { KesClient } from '../kes-client';
 import { readCredentials, s3Client } from '../s3-client';
 import type { CheckContext, Expectations } from './check';
 import { createScratchBucket, deleteScratchBucket, leftoverBuckets, scratchBucketName } from './scratch-bucket';
-
-/** The client certificate of KES that may use every master key: stacks/foundation-stack.ts, LEAVES. */
-const KEY_PROVER = 'key-prover';
 
 /**
  * Calls `use` with a context that exists only as long as the call.
@@ -28,8 +26,8 @@ export async function withContext<T>(
 ): Promise<T> {
   const { environment, state } = loaded;
   const kesFiles = {
-    certificateFile: path.join(state.tls, `${KEY_PROVER}.crt`),
-    privateKeyFile: path.join(state.secret.tls, `${KEY_PROVER}.key`),
+    certificateFile: path.join(state.tls, `${LEAVES.keyProver}.crt`),
+    privateKeyFile: path.join(state.secret.tls, `${LEAVES.keyProver}.key`),
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
   const endpoint = (port: number): TlsEndpoint => ({

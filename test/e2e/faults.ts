@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
-import { namesOf } from '../../stacks/deployment';
 import { measured } from '../helpers/e2e/measured';
 import { freePorts, TestEnvironment } from '../helpers/e2e/test-environment';
 

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
 import { HttpClient, type HttpRequest } from '../../operations/http';
 import { VaultClient } from '../../operations/vault-client';
-import { namesOf } from '../../stacks/deployment';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 
 const kesFile = z.object({

@@ -1,6 +1,6 @@
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { type Deployment, imageSource, namesOf } from '../../stacks/deployment';
+import { type Deployment, imageSource } from '../../stacks/deployment';
 import { UsageError } from '../../operations/errors';
 import { BUILT, REGISTRY } from '../helpers/deployment';
 import { thrownBy } from '../helpers/thrown';
@@ -23,22 +23,6 @@ const deployment = (more = '', toolchain = BUILT): Deployment => ({
   retiredKeys: [],
   runner: { command: 'run' },
   vaultVariables: {},
-});
-
-test('everything of an environment is named after it', () => {
-  expect(namesOf(environment())).toEqual({
-    prefix: 'ebs-prod',
-    network: 'ebs-prod',
-    dataVolume: 'ebs-prod-minio-data',
-    kesPolicy: 'ebs-prod-kes',
-    kesRole: 'ebs-prod-kes',
-    provisionerPolicy: 'ebs-prod-provisioner',
-    keyPrefix: 'prod',
-  });
-});
-
-test('the folder of the master keys can be another', () => {
-  expect(namesOf(environment('keyStore: { type: vault, prefix: team/backup }')).keyPrefix).toBe('team/backup');
 });
 
 describe('images', () => {

@@ -1,31 +1,11 @@
 import type { KesConfiguration } from '../../../config/kes-configuration';
 import { DeclarationError } from '../../../constructs/declaration-error';
-import {
-  HEALTH_CLIENT,
-  kesConfiguration,
-  KesConfigurationFile,
-  KesServer,
-  type KesServerProps,
-} from '../../../constructs/kes/kes-server';
+import { KesConfigurationFile, KesServer, type KesServerProps } from '../../../constructs/kes/kes-server';
 import { KES_CONFIGURATION } from '../../helpers/kes';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
 const RUNNER = { command: 'run' };
-
-describe('kesConfiguration', () => {
-  test('adds the health check to the clients, and the files of the container', () => {
-    const { clients, cache, keyStore } = KES_CONFIGURATION;
-
-    expect(kesConfiguration(clients, cache, keyStore)).toEqual({
-      address: '0.0.0.0:7373',
-      tls: { key: '/files/server.key', certificate: '/files/server.crt', ca: '/files/ca.crt' },
-      clients: [...clients, { name: 'health', keys: [], routes: ['/v1/status'] }],
-      cache,
-      keyStore,
-    });
-  });
-});
 
 describe('KesConfigurationFile', () => {
   const declare = (configuration: KesConfiguration, stack = newStack()) =>
@@ -143,7 +123,6 @@ describe('KesServer', () => {
       '--short',
     ]);
     expect(healthcheck.test).not.toContain('--insecure');
-    expect(HEALTH_CLIENT).toEqual({ name: 'health', keys: [], routes: ['/v1/status'] });
   });
 
   test('reads other files without a restart, and proves that it did', () => {

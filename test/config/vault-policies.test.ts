@@ -1,4 +1,4 @@
-import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../../constructs/vault/policies';
+import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../config/vault-policies';
 
 const OBJECTS = {
   kvMount: 'kes',

@@ -1,0 +1,49 @@
+/** Names of what an environment has on a Docker host and in Vault: one place, so that they never differ. */
+import type { Environment } from './environment';
+
+/** What belongs to one environment, by its name there. */
+export interface DeploymentNames {
+  /** Containers are `<prefix>-<alias>`. */
+  readonly prefix: string;
+  readonly network: string;
+  readonly dataVolume: string;
+  readonly kesPolicy: string;
+  readonly kesRole: string;
+  readonly provisionerPolicy: string;
+  readonly keyPrefix: string;
+}
+
+export function namesOf(environment: Environment): DeploymentNames {
+  const prefix = `ebs-${environment.name}`;
+  return {
+    prefix,
+    network: prefix,
+    dataVolume: `${prefix}-minio-data`,
+    kesPolicy: `${prefix}-kes`,
+    kesRole: `${prefix}-kes`,
+    provisionerPolicy: `${prefix}-provisioner`,
+    keyPrefix: environment.keyStore.prefix ?? environment.name,
+  };
+}
+
+/** How the services find each other in the network of their environment. */
+export const VAULT_ALIAS = 'vault';
+export const KES_ALIAS = 'kes';
+export const MINIO_ALIAS = 'minio';
+
+/** Their ports there. */
+export const VAULT_PORT = 8200;
+export const KES_PORT = 7373;
+export const MINIO_PORT = 9000;
+
+/** Names of the certificates, which are also the names of their files. */
+export const LEAVES = {
+  vault: 'vault-server',
+  kes: 'kes-server',
+  minio: 'minio-server',
+  /** Clients of KES: the names of their policies. */
+  minioClient: 'minio',
+  keyCreator: 'key-creator',
+  keyProver: 'key-prover',
+  health: 'health',
+} as const;

@@ -1,0 +1,108 @@
+/**
+ * What an environment declares about Vault and KES, as plain values: the constructs make it so, the checks compare it
+ * with what is there.
+ */
+import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
+import { type Environment, masterKeys, reachableAddress } from './environment';
+import { externalVaultAddress, type VaultVariables } from './external-vault';
+import { kesClients } from './kes-clients';
+import { KES_FILES, type KesConfiguration } from './kes-configuration';
+import type { TlsEndpoint } from './operation-inputs';
+import type { StateLayout } from './state';
+import { kesPolicyRules, type KeyLocation, policyDocument, provisionerPolicyRules } from './vault-policies';
+
+/** A file audit device. */
+export interface AuditDevice {
+  readonly name: string;
+  /** Path in the Vault container, or `stdout`. */
+  readonly filePath: string;
+}
+
+/** Of an embedded Vault. Two, because Vault stops answering when it can write to none. */
+export const AUDIT_DEVICES: readonly AuditDevice[] = [
+  { name: 'file', filePath: '/vault/audit/audit.log' },
+  { name: 'stdout', filePath: 'stdout' },
+];
+
+/** How Vault is reached by the deploy, and by KES. */
+export interface VaultAccess extends TlsEndpoint {
+  readonly namespace?: string;
+  /** File with the token. Absent: VAULT_TOKEN. */
+  readonly tokenFile?: string;
+  /** Address by which KES reaches it. */
+  readonly endpointForKes: string;
+  /** Whether this deployment runs it, and so decides about audit devices. */
+  readonly embedded: boolean;
+}
+
+/** @throws UsageError if nobody says where an external Vault is */
+export function vaultAccess(environment: Environment, state: StateLayout, variables: VaultVariables): VaultAccess {
+  const { vault } = environment;
+  if (vault.mode === 'external') {
+    const address = externalVaultAddress(vault, variables);
+    return { ...address, endpointForKes: address.url, embedded: false };
+  }
+  return {
+    url: `https://${reachableAddress(environment)}:${vault.port}`,
+    caFile: state.caCertificate,
+    tokenFile: state.secret.provisionerToken,
+    endpointForKes: `https://${VAULT_ALIAS}:${VAULT_PORT}`,
+    embedded: true,
+  };
+}
+
+/** Where the master keys of an environment are. */
+export function keyLocation(environment: Environment): KeyLocation {
+  const { mount, kvVersion } = environment.keyStore;
+  return { mount, prefix: namesOf(environment).keyPrefix, kvVersion };
+}
+
+/** The policy of KES in Vault. */
+export function kesPolicy(environment: Environment): string {
+  return policyDocument(kesPolicyRules(keyLocation(environment)));
+}
+
+/** The policy of the token with which an embedded Vault is provisioned. */
+export function provisionerPolicy(environment: Environment): string {
+  const { keyStore } = environment;
+  const names = namesOf(environment);
+  return policyDocument(
+    provisionerPolicyRules({
+      kvMount: keyStore.mount,
+      kesPolicy: names.kesPolicy,
+      provisionerPolicy: names.provisionerPolicy,
+      appRoleMount: keyStore.approle.mount,
+      role: names.kesRole,
+      auditDevices: AUDIT_DEVICES.map(({ name }) => name),
+      allowDataLoss: environment.allowDataLoss === environment.name,
+    }),
+  );
+}
+
+/**
+ * The configuration of KES.
+ *
+ * @param retiredKeys master keys that are no longer declared and stay readable
+ */
+export function kesConfiguration(
+  environment: Environment,
+  retiredKeys: readonly string[],
+  vault: VaultAccess,
+): KesConfiguration {
+  const { keyStore, kes } = environment;
+  return {
+    address: `0.0.0.0:${KES_PORT}`,
+    tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
+    clients: kesClients(masterKeys(environment), retiredKeys),
+    cache: kes.cache,
+    keyStore: {
+      type: 'vault',
+      endpoint: vault.endpointForKes,
+      ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+      ...keyLocation(environment),
+      appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
+      ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+      ping: '10s',
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import { AUDIT_DEVICES, kesConfiguration, keyLocation, vaultAccess } from '../../config/key-store';
+import { kesConfigurationProblems } from '../../config/kes-configuration';
+import { parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state';
+
+const STATE = stateLayout('prod', '/state');
+const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
+
+test('an embedded Vault is reached through its published port, and by KES through the network', () => {
+  expect(vaultAccess(environment('vault: { mode: embedded, port: 18200 }'), STATE, {})).toEqual({
+    url: 'https://127.0.0.1:18200',
+    caFile: '/state/tls/ca.crt',
+    tokenFile: '/state/secrets/vault/provisioner-token',
+    endpointForKes: 'https://vault:8200',
+    embedded: true,
+  });
+});
+
+test('an external Vault has one address for all, and its token comes from the variables', () => {
+  const variables = { address: 'https://vault.example.org', namespace: 'team' };
+
+  expect(vaultAccess(environment('vault: { mode: external, caFile: /ca.crt }'), STATE, variables)).toEqual({
+    url: 'https://vault.example.org',
+    namespace: 'team',
+    caFile: '/ca.crt',
+    endpointForKes: 'https://vault.example.org',
+    embedded: false,
+  });
+});
+
+test('the configuration of KES names keys, clients and place of an environment', () => {
+  const declared = environment('buckets: [{ name: photos, encryption: { type: sse-kms, key: photos } }]');
+
+  const configuration = kesConfiguration(declared, ['old'], vaultAccess(declared, STATE, {}));
+
+  expect(kesConfigurationProblems(configuration)).toEqual([]);
+  expect(configuration).toMatchObject({
+    address: '0.0.0.0:7373',
+    tls: { key: '/files/server.key', certificate: '/files/server.crt', ca: '/files/ca.crt' },
+    cache: { any: '5m', unused: '30s', offline: '0s' },
+    keyStore: {
+      type: 'vault',
+      endpoint: 'https://vault:8200',
+      ...keyLocation(declared),
+      appRole: { mount: 'approle', role: 'ebs-prod-kes' },
+      caFile: '/files/vault-ca.crt',
+    },
+  });
+  expect(configuration.clients.map(({ name }) => name)).toEqual(['minio', 'key-creator', 'key-prover', 'health']);
+  expect(configuration.clients[1]?.keys).toEqual([{ actions: ['create'], names: ['backup-default', 'photos'] }]);
+});
+
+test('an embedded Vault has two audit devices, because it answers nothing when it can write to none', () => {
+  expect(AUDIT_DEVICES).toHaveLength(2);
+});
