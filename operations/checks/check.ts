@@ -5,6 +5,7 @@ import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { HttpClient } from '../http';
 import type { KesClient } from '../kes-client';
+import type { ScratchBucketOptions } from './scratch-bucket';
 
 /** Facts that a check saw: small, ends up in reports, never secret. */
 export interface Evidence {
@@ -89,6 +90,8 @@ export interface OutsideContext {
    * the bucket could not be made.
    */
   readonly bucket: string;
+  /** Makes another one, of another kind, that is deleted with it. */
+  readonly newBucket: (options?: ScratchBucketOptions) => Promise<string>;
 }
 
 /** What checks of a deployment have besides. */

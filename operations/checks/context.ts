@@ -11,7 +11,13 @@ import { HttpClient } from '../http';
 import { KesClient } from '../kes-client';
 import { readCredentials, s3Client } from '../s3-client';
 import type { CheckContext, Expectations } from './check';
-import { createScratchBucket, deleteScratchBucket, leftoverBuckets, scratchBucketName } from './scratch-bucket';
+import {
+  createScratchBucket,
+  deleteScratchBucket,
+  leftoverBuckets,
+  type ScratchBucketOptions,
+  scratchBucketName,
+} from './scratch-bucket';
 
 /**
  * Calls `use` with a context that exists only as long as the call.
@@ -45,7 +51,7 @@ export async function withContext<T>(
   if (signal !== undefined) endWith(s3, signal);
   try {
     await requireAnswer(minio, loaded);
-    return await withBucket(keeper, loaded, s3Endpoint, async (bucket) => {
+    return await withBuckets(keeper, loaded, s3Endpoint, signal, async ({ bucket, newBucket }) => {
       const { region } = environment.minio;
       const parts = {
         expected: expectationsOf(environment),
@@ -56,6 +62,7 @@ export async function withContext<T>(
         minio,
         kes,
         readDrive: driveReader(loaded),
+        newBucket,
       };
       return use(Object.defineProperty(parts, 'bucket', { get: bucket }) as typeof parts & { bucket: string });
     });
@@ -77,37 +84,62 @@ export function expectationsOf(environment: Environment): Expectations {
   };
 }
 
-/** Makes the bucket of the run, and deletes it whatever happens. */
-async function withBucket<T>(
+interface Buckets {
+  readonly bucket: () => string;
+  readonly newBucket: CheckContext['newBucket'];
+}
+
+/** Makes the buckets of the run, and deletes them whatever happens. */
+async function withBuckets<T>(
   keeper: S3Client,
   loaded: LoadedEnvironment,
   endpoint: TlsEndpoint,
-  use: (bucket: () => string) => Promise<T>,
+  signal: AbortSignal | undefined,
+  use: (buckets: Buckets) => Promise<T>,
 ): Promise<T> {
-  const name = scratchBucketName();
+  const names: string[] = [];
+  const making: Promise<void>[] = [];
+  const newBucket = async (options: ScratchBucketOptions = {}): Promise<string> => {
+    signal?.throwIfAborted();
+    const name = scratchBucketName();
+    names.push(name);
+    const made = createScratchBucket(keeper, name, options);
+    making.push(made);
+    await made;
+    return name;
+  };
+  let first = '';
   let problem: Error | undefined;
   try {
     const declared = loaded.environment.buckets.map((bucket) => bucket.name);
     const leftovers = await leftoverBuckets(keeper, declared);
     // another run may be at it, too, and whatever is left now the next one finds again
     await Promise.allSettled(leftovers.map((leftover) => deleteScratchBucket(keeper, leftover)));
-    await createScratchBucket(keeper, name);
+    first = await newBucket();
   } catch (error) {
     problem = noBucket(error, endpoint, loaded);
   }
+  const bucket = (): string => {
+    if (problem !== undefined) throw problem;
+    return first;
+  };
   try {
-    return await use(() => {
-      if (problem !== undefined) throw problem;
-      return name;
-    });
+    return await use({ bucket, newBucket });
   } finally {
-    await deleteScratchBucket(keeper, name).catch((error: unknown) => {
-      if (problem !== undefined) return;
-      process.stderr.write(
-        `warning: the bucket ${name} of the checks could not be deleted: ${messageOf(error)}; a later run will do it\n`,
-      );
-    });
+    // one that is still being made would outlive its deletion
+    await Promise.allSettled(making);
+    await Promise.all(names.map((name) => deleteQuietly(keeper, name, problem !== undefined)));
   }
+}
+
+/** @param expectFailure nobody is told, because what it comes from was already said */
+async function deleteQuietly(keeper: S3Client, name: string, expectFailure: boolean): Promise<void> {
+  await deleteScratchBucket(keeper, name).catch((error: unknown) => {
+    if (expectFailure) return;
+    process.stderr.write(
+      `warning: the bucket ${name} of the checks could not be deleted: ${messageOf(error)}; a later run will do it\n`,
+    );
+  });
 }
 
 /** Nobody answers, as Node says it. Without a code it is our own time limit. */

@@ -1,5 +1,13 @@
-/** A bucket that belongs to one run of the checks and disappears with it. */
-import { CreateBucketCommand, DeleteBucketCommand, ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
+/** Buckets that belong to one run of the checks and disappear with it. */
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  ListBucketsCommand,
+  PutBucketEncryptionCommand,
+  PutBucketVersioningCommand,
+  type S3Client,
+  type ServerSideEncryptionByDefault,
+} from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 
 const NAME = /^ebs-check-[0-9a-f]{16}$/;
@@ -12,8 +20,28 @@ export function scratchBucketName(): string {
   return `ebs-check-${randomBytes(8).toString('hex')}`;
 }
 
-export async function createScratchBucket(s3: S3Client, bucket: string): Promise<void> {
+export interface ScratchBucketOptions {
+  /** @default false */
+  readonly versioning?: boolean;
+  /** Default encryption. @default - none */
+  readonly encryption?: ServerSideEncryptionByDefault;
+}
+
+export async function createScratchBucket(
+  s3: S3Client,
+  bucket: string,
+  { versioning = false, encryption }: ScratchBucketOptions = {},
+): Promise<void> {
   await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  if (versioning) {
+    const VersioningConfiguration = { Status: 'Enabled' } as const;
+    await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+  }
+  if (encryption !== undefined) {
+    const Rules = [{ ApplyServerSideEncryptionByDefault: encryption }];
+    const request = { Bucket: bucket, ServerSideEncryptionConfiguration: { Rules } };
+    await s3.send(new PutBucketEncryptionCommand(request));
+  }
 }
 
 /**

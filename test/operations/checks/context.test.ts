@@ -14,11 +14,12 @@ let buckets: Record<string, Date> = {};
 
 /** As much of MinIO as the bucket of a run needs: list, create, and delete with everything in it. */
 const minio: RequestListener = (request, response) => {
-  const name = new URL(request.url ?? '/', 'https://minio').pathname.replace(/^\/|\/$/g, '');
-  requests.push(
-    `${request.method ?? ''} ${name}${request.headers['x-minio-force-delete'] === 'true' ? ' by force' : ''}`,
-  );
-  if (request.method === 'PUT') buckets[name] = new Date();
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'https://minio');
+  const name = pathname.replace(/^\/|\/$/g, '');
+  const [setting] = ['versioning', 'encryption'].filter((one) => searchParams.has(one)).map((one) => `?${one}`);
+  const force = request.headers['x-minio-force-delete'] === 'true' ? ' by force' : '';
+  requests.push(`${request.method ?? ''} ${name}${setting ?? ''}${force}`);
+  if (request.method === 'PUT' && setting === undefined) buckets[name] = new Date();
   if (request.method === 'DELETE') Reflect.deleteProperty(buckets, name);
   const list = Object.entries(buckets).map(
     ([bucket, date]) => `<Bucket><Name>${bucket}</Name><CreationDate>${date.toISOString()}</CreationDate></Bucket>`,
@@ -61,6 +62,22 @@ test('a run has a bucket of its own, which is gone with everything in it when a 
   await expect(run).rejects.toThrow('as a check might');
   expect(seen).toMatch(/^ebs-check-[0-9a-f]{16}$/);
   expect(requests).toEqual(['GET minio/health/live', 'GET ', `PUT ${seen}`, `DELETE ${seen} by force`]);
+});
+
+test('further buckets have the settings they are made with, and go with it', async () => {
+  const { loaded: environment } = await deploy(minio);
+  const names = await withContext(environment, undefined, async ({ bucket, newBucket }) => [
+    bucket,
+    await newBucket({ versioning: true, encryption: { SSEAlgorithm: 'AES256' } }),
+  ]);
+  expect(requests.slice(2)).toEqual([
+    `PUT ${names[0]}`,
+    `PUT ${names[1]}`,
+    `PUT ${names[1]}?versioning`,
+    `PUT ${names[1]}?encryption`,
+    `DELETE ${names[0]} by force`,
+    `DELETE ${names[1]} by force`,
+  ]);
 });
 
 test('it is gone when the run is interrupted, too, and the checks can write no more', async () => {

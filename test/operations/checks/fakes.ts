@@ -53,6 +53,7 @@ export function contextWith(
     kes: { ready: async () => Promise.resolve(true) } as unknown as KesClient,
     readDrive: async () => Promise.reject(new Error('there is no drive')),
     bucket: 'scratch',
+    newBucket: async () => Promise.resolve('another-scratch'),
   };
 }
 
