@@ -4,6 +4,8 @@ module.exports = {
   roots: ['<rootDir>/test/e2e'],
   testMatch: ['**/*.e2e.test.ts'],
   transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  // import('./x.js') of a file x.ts
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // each file has a deployment of its own, which waits for containers most of the time
   maxWorkers: 2,
   testTimeout: 300_000,

@@ -15,6 +15,14 @@ export const catalogue: readonly Check[] = [
   ...refusals,
 ];
 
+/** Whether a check interrupts service. */
+export function isDisruptive(check: Check): boolean {
+  return check.from === 'deployment' && check.disruptive === true;
+}
+
+/** The checks that run when nobody says which. */
+export const undisturbing: readonly Check[] = catalogue.filter((check) => !isDisruptive(check));
+
 /**
  * The checks with these ids, in the order of the catalogue.
  *

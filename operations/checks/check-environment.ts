@@ -1,13 +1,16 @@
 import type { LoadedEnvironment } from '../../config/load';
-import { catalogue } from './catalogue';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { undisturbing } from './catalogue';
 import type { Check } from './check';
 import { withContext } from './context';
 import { makeReport, type Report } from './report';
 import { bind, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {
-  /** @default - the whole catalogue */
+  /** @default - every check that interrupts nothing */
   readonly checks?: readonly Check[];
+  /** Where the S3 API is looked at. @default - where the environment publishes it */
+  readonly s3Endpoint?: TlsEndpoint;
 }
 
 /**
@@ -19,9 +22,9 @@ export async function checkEnvironment(
   loaded: LoadedEnvironment,
   options: CheckEnvironmentOptions = {},
 ): Promise<Report> {
-  const { checks = catalogue, ...running } = options;
+  const { checks = undisturbing, s3Endpoint, ...running } = options;
   const startedAt = new Date();
-  return withContext(loaded, options.signal, async (context) => {
+  return withContext(loaded, { signal: options.signal, s3Endpoint }, async (context) => {
     const results = await runAll(
       checks.map((check) => bind(check, context)),
       running,

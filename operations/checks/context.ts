@@ -19,15 +19,21 @@ import {
   scratchBucketName,
 } from './scratch-bucket';
 
+export interface ContextOptions {
+  /** Ends every S3 request of the checks when it is aborted; the bucket is deleted all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where the S3 API is looked at. @default - where the environment publishes it */
+  readonly s3Endpoint?: TlsEndpoint | undefined;
+}
+
 /**
  * Calls `use` with a context that exists only as long as the call.
  *
- * @param signal ends every S3 request of the checks when it is aborted; the bucket is deleted all the same
  * @throws ExternalError if there is nothing that could be checked: not deployed, not reachable, not let in
  */
 export async function withContext<T>(
   loaded: LoadedEnvironment,
-  signal: AbortSignal | undefined,
+  { signal, s3Endpoint: elsewhere }: ContextOptions,
   use: (context: CheckContext) => Promise<T>,
 ): Promise<T> {
   const { environment, state } = loaded;
@@ -40,7 +46,7 @@ export async function withContext<T>(
     url: `https://${reachableAddress(environment)}:${port}`,
     caFile: state.caCertificate,
   });
-  const s3Endpoint = endpoint(environment.minio.port);
+  const s3Endpoint = elsewhere ?? endpoint(environment.minio.port);
   const credentials = readCredentials(state.secret.minioRoot);
   const newClient = (): S3Client => s3Client({ endpoint: s3Endpoint, region: environment.minio.region, credentials });
 

@@ -39,13 +39,19 @@ export interface CheckResult extends CheckDescription {
 /** A check together with what it looks at. */
 export interface BoundCheck extends CheckDescription {
   readonly skipReason?: string;
+  /** Runs by itself, after all others. */
+  readonly disruptive?: true;
   readonly run: () => Promise<Evidence>;
 }
 
 /** A check of a deployment. */
 export function bind(check: Check, context: CheckContext): BoundCheck {
   if (check.from === 'outside') return bindOutside(check, context);
-  return bound(check, check.skipReason?.(context.loaded.environment), () => check.run(context));
+  const skipReason = check.skipReason?.(context.loaded.environment);
+  return {
+    ...bound(check, skipReason, () => check.run(context)),
+    ...(check.disruptive === undefined ? {} : { disruptive: check.disruptive }),
+  };
 }
 
 /** A check of any endpoint. */
@@ -77,19 +83,27 @@ export interface RunOptions {
 export async function runAll(checks: readonly BoundCheck[], options: RunOptions = {}): Promise<CheckResult[]> {
   const { signal, concurrency = CONCURRENCY, timeLimitMs = TIME_LIMIT_MS } = options;
   const results: CheckResult[] = [];
-  let next = 0;
   let told = 0;
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      const index = next++;
-      const check = checks[index];
-      if (check === undefined) return;
-      signal?.throwIfAborted();
-      results[index] = await runOne(check, timeLimitMs, signal);
-      for (let ready = results[told]; ready !== undefined; ready = results[++told]) options.onResult?.(ready);
-    }
+  const all = checks.map((check, index) => ({ check, index }));
+  const work = async (queue: typeof all, workers: number): Promise<void> => {
+    const left = [...queue];
+    const worker = async (): Promise<void> => {
+      for (let next = left.shift(); next !== undefined; next = left.shift()) {
+        signal?.throwIfAborted();
+        results[next.index] = await runOne(next.check, timeLimitMs, signal);
+        for (let ready = results[told]; ready !== undefined; ready = results[++told]) options.onResult?.(ready);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(workers, queue.length) }, worker));
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, checks.length) }, worker));
+  await work(
+    all.filter(({ check }) => check.disruptive !== true),
+    concurrency,
+  );
+  await work(
+    all.filter(({ check }) => check.disruptive === true),
+    1,
+  );
   return results;
 }
 

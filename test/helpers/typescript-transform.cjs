@@ -5,7 +5,15 @@
 const { createHash } = require('node:crypto');
 const { transformSync, version } = require('esbuild');
 
-const OPTIONS = { loader: 'ts', format: 'cjs', target: 'node20', sourcemap: 'inline', sourcesContent: false };
+const OPTIONS = {
+  loader: 'ts',
+  format: 'cjs',
+  target: 'node20',
+  sourcemap: 'inline',
+  sourcesContent: false,
+  // what is loaded late is required then: the virtual machines of jest know no import()
+  supported: { 'dynamic-import': false },
+};
 
 module.exports = {
   getCacheKey: (source, file) =>

@@ -55,7 +55,7 @@ afterEach(async () => {
 test('a run has a bucket of its own, which is gone with everything in it when a check throws', async () => {
   const { loaded: environment } = await deploy(minio);
   let seen = '';
-  const run = withContext(environment, undefined, async ({ bucket }) => {
+  const run = withContext(environment, {}, async ({ bucket }) => {
     seen = bucket;
     return Promise.reject(new Error('as a check might'));
   });
@@ -83,7 +83,7 @@ test('further buckets have the settings they are made with, and go with it', asy
 test('it is gone when the run is interrupted, too, and the checks can write no more', async () => {
   const { loaded: environment } = await deploy(minio);
   const interruption = new AbortController();
-  const run = withContext(environment, interruption.signal, async ({ s3, bucket }) => {
+  const run = withContext(environment, { signal: interruption.signal }, async ({ s3, bucket }) => {
     interruption.abort(new Error('interrupted by SIGINT'));
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'late', Body: 'x' }));
   });
@@ -103,7 +103,7 @@ test('buckets that killed runs left behind are swept; young ones and those of ot
     'ebs-check-00000000000000aa': old,
     backup: old,
   };
-  await withContext(environment, undefined, async () => Promise.resolve());
+  await withContext(environment, {}, async () => Promise.resolve());
   expect(Object.keys(buckets)).toEqual([
     'ebs-check-1111111111111111',
     'ebs-check-mine',
@@ -118,7 +118,7 @@ test.each([
 ])('%i %s ends the run before any check', async (status, code, message) => {
   const { loaded: environment } = await deploy(refusing(status, code));
   const use = jest.fn<Promise<void>, []>();
-  const error = await rejectionOf(withContext(environment, undefined, use));
+  const error = await rejectionOf(withContext(environment, {}, use));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toMatch(message);
   expect(use).not.toHaveBeenCalled();
@@ -126,7 +126,7 @@ test.each([
 
 test('where MinIO has a problem of its own, checks that need no bucket still run', async () => {
   const { loaded: environment } = await deploy(refusing(400, 'XMinioServerNotInitialized'));
-  const run = withContext(environment, undefined, async (context) => Promise.resolve(() => context.bucket));
+  const run = withContext(environment, {}, async (context) => Promise.resolve(() => context.bucket));
   expect(await run).toThrow('a bucket for the checks could not be made: XMinioServerNotInitialized: said MinIO');
 });
 
@@ -134,19 +134,19 @@ test('a server that does not listen is one clear line', async () => {
   const { loaded: environment, port } = await deploy(minio);
   await deployment?.close();
   deployment = undefined;
-  const error = await rejectionOf(withContext(environment, undefined, async () => Promise.resolve()));
+  const error = await rejectionOf(withContext(environment, {}, async () => Promise.resolve()));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toBe(`MinIO does not answer at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`);
 });
 
 test('an environment that is not deployed says so, and what is missing', async () => {
-  const never = await rejectionOf(withContext(loaded(folder()), undefined, async () => Promise.resolve()));
+  const never = await rejectionOf(withContext(loaded(folder()), {}, async () => Promise.resolve()));
   expect(never).toBeInstanceOf(ExternalError);
   expect(never.message).toBe(`environment test is not deployed: there is no ${folder()}/tls/ca.crt`);
 
   const { loaded: environment } = await deploy(minio);
   rmSync(environment.state.secret.minioRoot);
-  const half = await rejectionOf(withContext(environment, undefined, async () => Promise.resolve()));
+  const half = await rejectionOf(withContext(environment, {}, async () => Promise.resolve()));
   expect(half.message).toBe(`environment test is not deployed: there is no ${environment.state.secret.minioRoot}`);
   expect(requests).toEqual([]);
 });

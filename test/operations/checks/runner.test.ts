@@ -1,5 +1,5 @@
 import { CheckFailure } from '../../../operations/checks/check';
-import { type CheckResult, runAll } from '../../../operations/checks/runner';
+import { type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';
 import { rejectionOf } from '../../helpers/thrown';
 import { check } from './fakes';
 
@@ -35,6 +35,28 @@ test('no more checks are under way than allowed, and results come in the order o
   expect(results.map(({ id }) => id)).toEqual(ids);
   expect(told).toEqual(ids);
   expect(most).toBe(3);
+});
+
+test('checks that interrupt service run one after another, when all others are done', async () => {
+  const under: string[] = [];
+  const together: string[][] = [];
+  const noted = (id: string): BoundCheck['run'] => {
+    return async () => {
+      under.push(id);
+      together.push([...under]);
+      await new Promise(setImmediate);
+      under.splice(under.indexOf(id), 1);
+      return {};
+    };
+  };
+  const results = await runAll([
+    check('outage', noted('outage'), { disruptive: true }),
+    check('one', noted('one')),
+    check('another outage', noted('another outage'), { disruptive: true }),
+    check('two', noted('two')),
+  ]);
+  expect(together).toEqual([['one'], ['one', 'two'], ['outage'], ['another outage']]);
+  expect(results.map(({ id }) => id)).toEqual(['outage', 'one', 'another outage', 'two']);
 });
 
 test('a failure, an error, a check that means nothing and a pass are told apart', async () => {

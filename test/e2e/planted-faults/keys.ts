@@ -1,0 +1,83 @@
+import { GetBucketEncryptionCommand, PutBucketEncryptionCommand } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { namesOf } from '../../../stacks/deployment';
+import type { PlantedFault } from './planted-fault';
+
+/** A key as KES stores it in KV v2. */
+const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.string()) }) });
+
+interface KesFile {
+  policy: Record<string, { allow: string[]; identities: string[] }>;
+}
+
+export const keyFaults: readonly PlantedFault[] = [
+  {
+    name: 'KES does not say how it is, because nobody may ask',
+    red: { 'kms-ready': { message: /^KES does not say how it is: .*not authorized/, fix: /docker logs ebs-.*-kes/ } },
+    plant: async (bench) => {
+      await bench.configureKes<KesFile>((configuration) => {
+        const prover = configuration.policy['key-prover'];
+        if (prover !== undefined) prover.allow = prover.allow.filter((route) => route !== '/v1/status');
+        return configuration;
+      });
+    },
+  },
+  {
+    name: 'MinIO has not loaded its storage',
+    red: {
+      'kms-ready': {
+        message: /^MinIO says it is not ready: \/minio\/health\/cluster answered 503$/,
+        fix: /docker logs ebs-.*-minio/,
+      },
+    },
+    plant: async (bench) => {
+      await bench.gateway({
+        onRequest: ({ path }) =>
+          path === '/minio/health/cluster' ? { status: 503, headers: {}, body: Buffer.alloc(0) } : undefined,
+      });
+    },
+  },
+  {
+    name: 'a master key was replaced by another one of the same name',
+    red: {
+      'key-continuity': {
+        message: /^archive-key: is another key than the one that sealed its canary/,
+        fix: /put the master keys and .*keys\.json back from the same backup/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const { keyPrefix } = namesOf(bench.deployed.environment);
+      const read = async (key: string): Promise<string> => {
+        const stored = storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`));
+        return stored.data.data[key] ?? '';
+      };
+      // KES reads version 1 only, so what was there before must be gone with all its versions
+      const replace = async (key: string, value: string): Promise<void> => {
+        await root.probe('DELETE', `kes/metadata/${keyPrefix}/${key}`);
+        await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
+        await bench.reloadKes();
+      };
+      const own = await read('archive-key');
+      bench.mendBy(async () => replace('archive-key', own));
+      await replace('archive-key', await read('backup-default'));
+    },
+  },
+  {
+    name: 'a bucket lost its default encryption',
+    red: {
+      'bucket-default-encryption': {
+        message: /^bucket archive: default encryption is AES256, declared aws:kms under archive-key$/,
+        fix: /set it back with mc, or change the environment file/,
+      },
+    },
+    plant: async (bench) => {
+      const s3 = bench.s3();
+      const Bucket = 'archive';
+      const { ServerSideEncryptionConfiguration } = await s3.send(new GetBucketEncryptionCommand({ Bucket }));
+      bench.mendBy(async () => s3.send(new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration })));
+      const weaker = { Rules: [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' as const } }] };
+      await s3.send(new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration: weaker }));
+    },
+  },
+];

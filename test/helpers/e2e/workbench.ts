@@ -1,0 +1,257 @@
+/**
+ * What faults are planted with. Every tool notes how its fault is mended, so that a fault that could be planted only in
+ * part is mended as well.
+ */
+import type { S3Client } from '@aws-sdk/client-s3';
+import type Docker from 'dockerode';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { extract, pack } from 'tar-stream';
+import { parse, stringify } from 'yaml';
+import { type Environment, reachableAddress } from '../../../config/environment';
+import type { LoadedEnvironment } from '../../../config/load';
+import type { TlsEndpoint } from '../../../config/operation-inputs';
+import { SERVICE_UID } from '../../../constructs/docker/labels';
+import { dockerEngine } from '../../../operations/docker';
+import { HttpClient } from '../../../operations/http';
+import { reloadContainer } from '../../../operations/reload-container';
+import { readCredentials, type S3Credentials, s3Client } from '../../../operations/s3-client';
+import { VaultClient } from '../../../operations/vault-client';
+import { NotYet, waitFor } from '../../../operations/wait';
+import { S3Gateway, type S3GatewayOptions } from './s3-gateway';
+
+export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';
+
+export class Workbench {
+  /** The deployment as it is. */
+  readonly deployed: LoadedEnvironment;
+  readonly docker: Docker;
+  /** What the checks are told about it. */
+  loaded: LoadedEnvironment;
+  /** Where the checks are told to find the S3 API. Undefined: where it is. */
+  s3Endpoint: TlsEndpoint | undefined;
+  private readonly steps: (() => Promise<unknown>)[] = [];
+
+  constructor(deployed: LoadedEnvironment) {
+    this.deployed = deployed;
+    this.loaded = deployed;
+    this.docker = dockerEngine(deployed.environment.docker.host);
+  }
+
+  /** Notes how what is about to be broken is mended. */
+  mendBy(step: () => Promise<unknown>): void {
+    this.steps.push(step);
+  }
+
+  /** Mends everything, the last fault first. */
+  async mend(): Promise<void> {
+    for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) await step();
+    this.loaded = this.deployed;
+    this.s3Endpoint = undefined;
+  }
+
+  /** Tells the checks of another environment than the one that is deployed. */
+  declare(change: (environment: Environment) => Environment): void {
+    this.loaded = { ...this.loaded, environment: change(structuredClone(this.loaded.environment)) };
+  }
+
+  get credentials(): S3Credentials {
+    return readCredentials(this.deployed.state.secret.minioRoot);
+  }
+
+  get realS3(): TlsEndpoint {
+    return this.endpoint(this.deployed.environment.minio.port);
+  }
+
+  /** An S3 client with the root credentials, not through any gateway; destroyed by the mending. */
+  s3(): S3Client {
+    const { region } = this.deployed.environment.minio;
+    const s3 = s3Client({ endpoint: this.realS3, region, credentials: this.credentials });
+    this.mendBy(async () => {
+      s3.destroy();
+      return Promise.resolve();
+    });
+    return s3;
+  }
+
+  /** Puts a gateway between the checks and MinIO. */
+  async gateway(
+    options: Partial<Omit<S3GatewayOptions, 'upstream' | 'region' | 'credentials'>> = {},
+  ): Promise<S3Gateway> {
+    const { state, environment } = this.deployed;
+    const gateway = await S3Gateway.start({
+      upstream: this.realS3,
+      region: environment.minio.region,
+      credentials: this.credentials,
+      certificateFile: path.join(state.tls, 'minio-server.crt'),
+      privateKeyFile: path.join(state.secret.tls, 'minio-server.key'),
+      ...options,
+    });
+    this.mendBy(async () => gateway.stop());
+    this.s3Endpoint = { url: gateway.url, caFile: state.caCertificate };
+    return gateway;
+  }
+
+  container(program: Program): Docker.Container {
+    return this.docker.getContainer(this.containerName(program));
+  }
+
+  containerName(program: Program): string {
+    return `ebs-${this.deployed.environment.name}-${program}`;
+  }
+
+  /** Stops a container; the mending starts it again. */
+  async stop(program: Program): Promise<void> {
+    this.mendBy(async () => {
+      await this.container(program).start();
+      await this.waitForHealth(program);
+    });
+    await this.container(program).stop();
+  }
+
+  /**
+   * Runs a program in another container, made like its own except for `change`: on the same volumes, in the same network,
+   * under the same name. The mending puts its own back.
+   *
+   * @param change returns what Docker is told to create
+   */
+  async replaceContainer(
+    program: Program,
+    change: (options: Docker.ContainerCreateOptions) => Docker.ContainerCreateOptions,
+  ): Promise<void> {
+    const name = this.containerName(program);
+    const away = `${name}-away`;
+    const own = this.docker.getContainer((await this.container(program).inspect()).Id);
+    const { Config, HostConfig, NetworkSettings } = await own.inspect();
+    const { network = '', aliases = [] } =
+      Object.entries(NetworkSettings.Networks).map(([key, { Aliases }]) => ({
+        network: key,
+        aliases: ((Aliases ?? []) as string[]).filter((alias) => !alias.startsWith(Config.Hostname)),
+      }))[0] ?? {};
+    this.mendBy(async () => {
+      const { State, Name } = await own.inspect();
+      if (Name === `/${away}`) await own.rename({ name });
+      if (!State.Running) await own.start();
+      await this.waitForHealth(program);
+    });
+    await own.stop();
+    await own.rename({ name: away });
+    const { Hostname: _, ...sameConfig } = Config;
+    const replacement = await this.docker.createContainer(
+      change({
+        ...(sameConfig as Docker.ContainerCreateOptions),
+        name,
+        HostConfig,
+        NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: aliases } } },
+      }),
+    );
+    this.mendBy(async () => replacement.remove({ force: true }));
+    await replacement.start();
+    await this.waitForHealth(program);
+  }
+
+  /** Changes variables of MinIO's container; `undefined` takes one away. */
+  async runMinioWith(variables: Readonly<Record<string, string | undefined>>): Promise<void> {
+    await this.replaceContainer('minio', (options) => {
+      const kept = (options.Env ?? []).filter((entry) => !((entry.split('=')[0] ?? '') in variables));
+      const added = Object.entries(variables).flatMap(([key, value]) =>
+        value === undefined ? [] : [`${key}=${value}`],
+      );
+      return { ...options, Env: [...kept, ...added] };
+    });
+  }
+
+  /** Waits until Docker calls a container healthy; one without a health check must run. */
+  async waitForHealth(program: Program): Promise<void> {
+    await waitFor({ what: `${this.containerName(program)} to be healthy`, timeoutMs: 90_000 }, async () => {
+      const { State } = await this.container(program).inspect();
+      const health = State.Health?.Status ?? (State.Running ? 'healthy' : State.Status);
+      if (health === 'healthy') return true;
+      // Docker looks every 10 s, and a fault may well keep it from ever finding MinIO healthy
+      return program === 'minio' && (await this.minioAnswers()) ? true : new NotYet(health);
+    });
+  }
+
+  private async minioAnswers(): Promise<boolean> {
+    const minio = new HttpClient(this.realS3);
+    try {
+      return (await minio.send({ method: 'GET', path: '/minio/health/cluster' })).status === 200;
+    } catch {
+      return false;
+    } finally {
+      minio.close();
+    }
+  }
+
+  /** Changes files in the file volume of a program, by their path in it; the mending writes the old ones. */
+  async changeFiles(program: Program, files: Readonly<Record<string, string | Buffer>>): Promise<void> {
+    for (const name of Object.keys(files)) {
+      const old = await this.readFile(program, name);
+      this.mendBy(async () => this.writeFile(program, name, old));
+    }
+    for (const [name, content] of Object.entries(files)) await this.writeFile(program, name, content);
+  }
+
+  /** Gives KES another configuration and has it read it; so has the mending. The cache of KES is empty then. */
+  async configureKes<T>(change: (configuration: T) => T): Promise<void> {
+    const { kesConfiguration } = this.deployed.state.secret;
+    const changed = stringify(change(parse(readFileSync(kesConfiguration, 'utf8')) as T));
+    this.mendBy(async () => this.reloadKes());
+    await this.changeFiles('kes', { 'server-config.yaml': changed });
+    await this.reloadKes();
+  }
+
+  /** Has KES read its files again, which empties its cache. */
+  async reloadKes(): Promise<void> {
+    await reloadContainer({
+      container: this.containerName('kes'),
+      signal: 'SIGHUP',
+      proof: {
+        kind: 'log',
+        success: 'Reloading configuration after SIGHUP signal completed',
+        failures: ['Failed to reload server config', 'Failed to update server configuration'],
+      },
+    });
+  }
+
+  /** Vault with a root token, made from the unseal shares as their owner can; the mending revokes it at the very end. */
+  async vaultRoot(): Promise<VaultClient> {
+    const { environment, state } = this.deployed;
+    if (environment.vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+    const vault = new VaultClient(this.endpoint(environment.vault.port));
+    const shares = Array.from({ length: environment.vault.threshold }, (_, index) =>
+      readFileSync(state.secret.unsealShare(index + 1), 'utf8').trim(),
+    );
+    const root = vault.withToken(await vault.generateRootToken(shares));
+    vault.close();
+    this.mendBy(async () => {
+      await root.write('auth/token/revoke-self');
+      root.close();
+    });
+    return root;
+  }
+
+  private endpoint(port: number): TlsEndpoint {
+    const { environment, state } = this.deployed;
+    return { url: `https://${reachableAddress(environment)}:${port}`, caFile: state.caCertificate };
+  }
+
+  private async readFile(program: Program, name: string): Promise<Buffer> {
+    const archive = (await this.loader(program).getArchive({ path: `/files/${name}` })).pipe(extract());
+    for await (const entry of archive) return buffer(entry);
+    throw new Error(`there is no ${name} in the files of ${program}`);
+  }
+
+  private async writeFile(program: Program, name: string, content: string | Buffer): Promise<void> {
+    const archive = pack();
+    archive.entry({ name, mode: 0o400, uid: SERVICE_UID, gid: SERVICE_UID }, content);
+    archive.finalize();
+    await this.loader(program).putArchive(await buffer(archive), { path: '/files' });
+  }
+
+  /** The container that is never started and through which files get into the volume. */
+  private loader(program: Program): Docker.Container {
+    return this.docker.getContainer(`${this.containerName(program)}-files-loader`);
+  }
+}
