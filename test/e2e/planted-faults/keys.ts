@@ -1,6 +1,6 @@
 import { GetBucketEncryptionCommand, PutBucketEncryptionCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { namesOf } from '../../../stacks/deployment';
+import { namesOf } from '../../../config/deployment-names';
 import type { PlantedFault } from './planted-fault';
 
 /** A key as KES stores it in KV v2. */

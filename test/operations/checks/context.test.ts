@@ -66,7 +66,7 @@ test('a run has a bucket of its own, which is gone with everything in it when a 
 
 test('further buckets have the settings they are made with, and go with it', async () => {
   const { loaded: environment } = await deploy(minio);
-  const names = await withContext(environment, undefined, async ({ bucket, newBucket }) => [
+  const names = await withContext(environment, {}, async ({ bucket, newBucket }) => [
     bucket,
     await newBucket({ versioning: true, encryption: { SSEAlgorithm: 'AES256' } }),
   ]);
