@@ -68,7 +68,7 @@ export function provisionerPolicy(environment: Environment): string {
   const names = namesOf(environment);
   return policyDocument(
     provisionerPolicyRules({
-      kvMount: keyStore.mount,
+      keys: keyLocation(environment),
       kesPolicy: names.kesPolicy,
       provisionerPolicy: names.provisionerPolicy,
       appRoleMount: keyStore.approle.mount,

@@ -35,7 +35,7 @@ export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): Polic
 
 /** What the token of the `keystore` stack is for. */
 export interface ProvisionedObjects {
-  readonly kvMount: string;
+  readonly keys: KeyLocation;
   readonly kesPolicy: string;
   /** The policy that these rules become. */
   readonly provisionerPolicy: string;
@@ -51,14 +51,21 @@ export interface ProvisionedObjects {
  * read no master key, and it cannot change its own policy.
  */
 export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRules {
-  const { kvMount, kesPolicy, provisionerPolicy, appRoleMount, role } = objects;
+  const { keys, kesPolicy, provisionerPolicy, appRoleMount, role } = objects;
   const remove: Capability[] = objects.allowDataLoss ? ['delete'] : [];
   return {
     // the provider works with a child token of its own
     'auth/token/create': ['update'],
     'sys/mounts': ['read'],
-    [`sys/mounts/${kvMount}`]: ['create', 'read', 'update', ...remove],
-    [`sys/mounts/${kvMount}/tune`]: ['read', 'update'],
+    [`sys/mounts/${keys.mount}`]: ['create', 'read', 'update', ...remove],
+    [`sys/mounts/${keys.mount}/tune`]: ['read', 'update'],
+    ...(keys.kvVersion === 1
+      ? {}
+      : {
+          // whether Vault still has the version of each key that KES reads, and for how long; never the key itself
+          [`${keys.mount}/config`]: ['read'],
+          [`${keys.mount}/metadata/${keys.prefix}/*`]: ['read'],
+        }),
     [`sys/policies/acl/${kesPolicy}`]: ['create', 'read', 'update', 'delete'],
     // to see whether it still is the declared one; never to change it
     [`sys/policies/acl/${provisionerPolicy}`]: ['read'],

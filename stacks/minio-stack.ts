@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
-import { KES_ALIAS, KES_PORT, LEAVES } from '../config/deployment-names';
+import { LEAVES } from '../config/deployment-names';
+import { minioKms } from '../config/minio-variables';
 import { imageReference } from '../constructs/docker';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
@@ -30,12 +31,7 @@ export class MinioStack extends EnvironmentStack {
       region: minio.region,
       certificate: certificates.leaf(LEAVES.minio),
       ca: certificates.ca,
-      kms: {
-        endpoints: [`https://${KES_ALIAS}:${KES_PORT}`],
-        defaultKey: minio.defaultKey,
-        client: certificates.leaf(LEAVES.minioClient),
-        autoEncryption: minio.autoEncryption,
-      },
+      kms: { ...minioKms(environment), client: certificates.leaf(LEAVES.minioClient) },
       configEnvFile: state.secret.minioConfigEnv,
       memoryMb: minio.memoryMb,
       dataVolume: this.names.dataVolume,

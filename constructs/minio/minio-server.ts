@@ -1,6 +1,7 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { MINIO_ALIAS, MINIO_PORT } from '../../config/deployment-names';
+import { type MinioKms, minioVariables } from '../../config/minio-variables';
 import { kesName } from '../../config/names';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
@@ -26,13 +27,7 @@ export interface MinioServerProps {
   readonly certificate: CertificateFiles;
   /** CA that the S3 API's own certificate, KES and other MinIO nodes are verified with. */
   readonly ca: string;
-  readonly kms: {
-    /** `https://` addresses of KES, as MinIO reaches them. */
-    readonly endpoints: readonly string[];
-    readonly defaultKey: string;
-    readonly client: CertificateFiles;
-    readonly autoEncryption: boolean;
-  };
+  readonly kms: MinioKms & { readonly client: CertificateFiles };
   /** File of `KEY=VALUE` lines with the root credentials. */
   readonly configEnvFile: string;
   readonly memoryMb: number;
@@ -102,18 +97,7 @@ export class MinioServer extends Construct {
         { name: data.name, path: MINIO_DRIVE, readOnly: false },
       ],
       ports: [{ container: MINIO_PORT, host: props.publish.port, address: props.publish.address }],
-      variables: {
-        MINIO_CONFIG_ENV_FILE: '/files/config.env',
-        MINIO_REGION: props.region,
-        MINIO_BROWSER: 'off',
-        MINIO_UPDATE: 'off',
-        MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),
-        MINIO_KMS_KES_KEY_NAME: kms.defaultKey,
-        MINIO_KMS_KES_CERT_FILE: '/files/kes/client.crt',
-        MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
-        MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
-        MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
-      },
+      variables: minioVariables(props.region, kms),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [

@@ -1,7 +1,7 @@
 import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../config/vault-policies';
 
 const OBJECTS = {
-  kvMount: 'kes',
+  keys: { mount: 'kes', prefix: 'local', kvVersion: 2 },
   kesPolicy: 'ebs-local-kes',
   provisionerPolicy: 'ebs-local-provisioner',
   appRoleMount: 'approle',
@@ -59,9 +59,9 @@ describe('the token that declares the key store', () => {
 
   test.each([
     'kes/data/local/backup-default',
-    'kes/metadata/local/backup-default',
     'kes/local/backup-default',
-    'kes/config',
+    'kes/metadata/local-2/backup-default',
+    'kes/destroy/local/backup-default',
     'sys/policies/acl/other',
     'sys/policy/ebs-local-provisioner',
     'auth/token/create-orphan',
@@ -80,8 +80,16 @@ describe('the token that declares the key store', () => {
     expect(rules['sys/policies/acl/ebs-local-provisioner']).toEqual(['read']);
   });
 
-  test('names each path exactly', () => {
-    for (const path of Object.keys(rules)) expect(path).not.toMatch(/[*+]/);
+  test('may look at what Vault knows about the keys, never at a key; KV version 1 knows nothing', () => {
+    expect(rules['kes/config']).toEqual(['read']);
+    expect(rules['kes/metadata/local/*']).toEqual(['read']);
+    const ofVersion1 = provisionerPolicyRules({ ...OBJECTS, keys: { ...OBJECTS.keys, kvVersion: 1 } });
+    expect(Object.keys(ofVersion1).filter((path) => path.startsWith('kes/'))).toEqual([]);
+  });
+
+  test('names each other path exactly', () => {
+    const paths = Object.keys(rules).filter((path) => path !== 'kes/metadata/local/*');
+    for (const path of paths) expect(path).not.toMatch(/[*+]/);
   });
 
   test('may remove the mount with every key only where losing data is allowed', () => {

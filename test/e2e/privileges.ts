@@ -96,6 +96,8 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
         const policy = { policy: 'path "*" { capabilities = ["sudo", "read"] }' };
         expect({
           readKey: await client.probe('GET', `kes/data/${keyPrefix}/backup-default`),
+          aboutKey: await client.probe('GET', `kes/metadata/${keyPrefix}/backup-default`),
+          writeAboutKey: await client.probe('POST', `kes/metadata/${keyPrefix}/backup-default`, { max_versions: 9 }),
           listKeys: await client.probe('LIST', `kes/metadata/${keyPrefix}`),
           deleteKey: await client.probe('DELETE', `kes/metadata/${keyPrefix}/backup-default`),
           removeMount: await client.probe('DELETE', 'sys/mounts/kes'),
@@ -106,6 +108,8 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
           rootToken: await client.probe('POST', 'auth/token/create', { policies: ['root'] }),
         }).toEqual({
           readKey: 403,
+          aboutKey: 200,
+          writeAboutKey: 403,
           listKeys: 403,
           deleteKey: 403,
           removeMount: 403,

@@ -1,0 +1,32 @@
+import { KES_ALIAS, KES_PORT } from './deployment-names';
+import type { Environment } from './environment';
+
+/** How MinIO gets its data keys. */
+export interface MinioKms {
+  /** `https://` addresses of KES, as MinIO reaches them. */
+  readonly endpoints: readonly string[];
+  readonly defaultKey: string;
+  readonly autoEncryption: boolean;
+}
+
+/** The KMS of an environment's MinIO. */
+export function minioKms({ minio }: Environment): MinioKms {
+  const { defaultKey, autoEncryption } = minio;
+  return { endpoints: [`https://${KES_ALIAS}:${KES_PORT}`], defaultKey, autoEncryption };
+}
+
+/** The environment variables of MinIO's container. They name files where something is secret. */
+export function minioVariables(region: string, kms: MinioKms): Readonly<Record<string, string>> {
+  return {
+    MINIO_CONFIG_ENV_FILE: '/files/config.env',
+    MINIO_REGION: region,
+    MINIO_BROWSER: 'off',
+    MINIO_UPDATE: 'off',
+    MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),
+    MINIO_KMS_KES_KEY_NAME: kms.defaultKey,
+    MINIO_KMS_KES_CERT_FILE: '/files/kes/client.crt',
+    MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
+    MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
+    MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
+  };
+}
