@@ -1,7 +1,9 @@
 import { loadEnvironment } from '../config/load';
 import type { OperationInput } from '../config/operation-inputs';
 import { checkEnvironment } from './checks/check-environment';
-import { describeCounts, describeResult, type Report, writeReport } from './checks/report';
+import type { Report } from './checks/report/model';
+import { describeCounts, describeResult } from './checks/report/text';
+import { type ReportFiles, writeReport } from './checks/report/write';
 import { ExternalError } from './errors';
 
 /** Runs the post-deploy checks, writes their report and fails when one of them did not pass. */
@@ -13,19 +15,19 @@ export async function runChecks(input: OperationInput<'run-checks'>): Promise<vo
       onResult: (result) => process.stderr.write(`${describeResult(result)}\n`),
     }),
   );
-  const file = writeReport(loaded.state.reports, report);
-  if (report.outcome !== 'passed') throw failureOf(report, file);
+  const files = writeReport(loaded.state.reports, report);
+  if (report.outcome !== 'passed') throw failureOf(loaded.environment.name, report, files);
 }
 
 /** Everything that did not pass, in one error: Terraform shows the end of what an operation prints. */
-function failureOf(report: Report, file: string): ExternalError {
+function failureOf(environment: string, report: Report, { html }: ReportFiles): ExternalError {
   const lines = report.results
     .filter(({ status }) => status === 'failed' || status === 'could-not-check')
     .map(({ id, status, message = '' }) => `  ${id}: ${status === 'failed' ? '' : 'could not check: '}${message}`);
   const fixes = new Set(report.results.flatMap(({ status, fix }) => (status === 'failed' && fix ? [fix] : [])));
   return new ExternalError(
     [`the deployment did not pass its checks (${describeCounts(report)}):`, ...lines].join('\n'),
-    [...fixes, `the whole report: ${file}; again: ./scripts/check ${report.environment}`].join('\n      '),
+    [...fixes, `the whole report: ${html}; again: ./scripts/check ${environment}`].join('\n      '),
   );
 }
 

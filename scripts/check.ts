@@ -3,7 +3,9 @@ import { loadEnvironment } from '../config/load';
 import { catalogue, selectChecks } from '../operations/checks/catalogue';
 import type { Check, CheckDescription } from '../operations/checks/check';
 import { checkEnvironment } from '../operations/checks/check-environment';
-import { describeCounts, describeResult, type Report, writeReport } from '../operations/checks/report';
+import type { Report } from '../operations/checks/report/model';
+import { describeCounts, describeResult } from '../operations/checks/report/text';
+import { writeReport } from '../operations/checks/report/write';
 import { UsageError } from '../operations/errors';
 import { EXIT, printError } from '../operations/print-error';
 import { main, parseCommandLine } from './lib/command-line';
@@ -11,8 +13,8 @@ import { main, parseCommandLine } from './lib/command-line';
 const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--json]
        ./scripts/check --list [--json]
 
-Runs the post-deploy checks against a deployed environment. A run of all of them replaces reports/checks.json in the
-state folder of the environment.
+Runs the post-deploy checks against a deployed environment. A run of all of them replaces the report:
+reports/checks.html, checks.json and checks.xml (JUnit) in the state folder of the environment.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --only        run these checks only; may be given several times
@@ -62,10 +64,10 @@ void main(async (args, signal) => {
       onResult: (result) => lines.write(`${describeResult(result)}\n`),
     });
     // a report of some checks must not pass for one of all
-    const file = ids === undefined ? writeReport(loaded.state.reports, report) : undefined;
+    const files = ids === undefined ? writeReport(loaded.state.reports, report) : undefined;
     if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
-    if (file !== undefined) process.stderr.write(`report: ${file}\n`);
+    if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);
     process.exitCode = EXIT_OF[report.outcome];
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;

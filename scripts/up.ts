@@ -1,5 +1,5 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Environment } from '../config/environment';
@@ -7,6 +7,7 @@ import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } f
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { reportFiles } from '../operations/checks/report/write';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableVault } from '../operations/preflight/external-vault';
@@ -71,10 +72,11 @@ void main(async (args, signal) => {
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   });
 
+  const { html } = reportFiles(state.reports);
   const summary: SummaryInput = {
     environment,
     state,
-    report: newestReport(state.reports),
+    report: existsSync(html) ? html : undefined,
     mc: builtMc(),
     home: homedir(),
   };
@@ -140,14 +142,4 @@ function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
 
 function isLocalEngine(host: string | undefined): boolean {
   return host === undefined || host === '' || host.startsWith('unix:');
-}
-
-/** The report that the checks wrote last; the readable one of several formats. */
-function newestReport(folder: string): string | undefined {
-  if (!existsSync(folder)) return undefined;
-  const files = readdirSync(folder)
-    .map((name) => path.join(folder, name))
-    .filter((file) => statSync(file).isFile())
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  return files.find((file) => file.endsWith('.html')) ?? files[0];
 }

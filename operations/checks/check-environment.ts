@@ -3,7 +3,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { undisturbing } from './catalogue';
 import type { Check } from './check';
 import { withContext } from './context';
-import { makeReport, type Report } from './report';
+import { makeReport, type Report } from './report/model';
 import { bind, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {

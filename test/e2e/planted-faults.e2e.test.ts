@@ -6,7 +6,7 @@ import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { catalogue, isDisruptive, undisturbing } from '../../operations/checks/catalogue';
 import type { Check } from '../../operations/checks/check';
 import { checkEnvironment } from '../../operations/checks/check-environment';
-import type { Report } from '../../operations/checks/report';
+import type { Report } from '../../operations/checks/report/model';
 import { mustSucceed } from '../helpers/e2e/command';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { Workbench } from '../helpers/e2e/workbench';

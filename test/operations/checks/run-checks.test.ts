@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { reportSchema } from '../../../operations/checks/report';
+import { reportSchema } from '../../../operations/checks/report/model';
 import { ExternalError } from '../../../operations/errors';
 import { runChecks } from '../../../operations/run-checks';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

@@ -15,7 +15,7 @@ buckets:
 const input: SummaryInput = {
   environment,
   state: stateLayout('home-lab', '/home/ann/my state'),
-  report: '/home/ann/my state/reports/checks.json',
+  report: '/home/ann/my state/reports/checks.html',
   mc: '/src/.toolchain/bin/mc',
   home: '/home/ann',
 };
@@ -29,7 +29,7 @@ test('fits on one screen and its commands can be pasted', () => {
      buckets       backup (SSE-S3), archive (SSE-KMS with key archive-key)
      CA file       ~/my state/tls/ca.crt
      credentials   ~/my state/secrets/minio/config.env
-     report        ~/my state/reports/checks.json
+     report        ~/my state/reports/checks.html
      state         ~/my state   (back it up: without it, nothing can be unsealed)
 
    Connect (once per shell; the credentials are not shown):
@@ -60,7 +60,7 @@ test('says the same as JSON, with whole paths', () => {
       ],
     },
     stateFolder: '/home/ann/my state',
-    report: '/home/ann/my state/reports/checks.json',
+    report: '/home/ann/my state/reports/checks.html',
   });
   expect(summaryJson({ ...input, report: undefined }).report).toBeNull();
 });

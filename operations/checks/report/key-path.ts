@@ -1,0 +1,81 @@
+/** The way of the keys, from the client to the key store, and which checks guard which part of it. */
+import type { Report } from './model';
+
+/** A part of the deployment that a key, or what is encrypted under it, passes. */
+export interface KeyPathPart {
+  readonly name: string;
+  /** What it must do for the whole to be worth anything. */
+  readonly role: string;
+  /** Ids of the checks that would turn red if it did not. */
+  readonly guards: readonly string[];
+}
+
+/** Every check guards a part; a test sees to it that none is forgotten and none is made up. */
+export const KEY_PATH = {
+  clientLink: {
+    name: 'TLS',
+    role: 'S3 clients reach MinIO only encrypted, and can tell that it is MinIO.',
+    guards: ['plain-http-refused', 'untrusted-ca-refused'],
+  },
+  minio: {
+    name: 'MinIO',
+    role: 'Encrypts every object under a data key of its own, and gives the same bytes back.',
+    guards: [
+      'bucket-default-encryption',
+      'sse-s3-round-trip',
+      'sse-kms-named-key-round-trip',
+      'sse-c-round-trip',
+      'auto-encryption',
+      'multipart-round-trip',
+      'range-read',
+    ],
+  },
+  drive: {
+    name: 'Drive',
+    role: 'Holds nothing but ciphertext and sealed data keys.',
+    guards: ['ciphertext-on-disk'],
+  },
+  kesLink: {
+    name: 'mTLS',
+    role: 'MinIO gets data keys from KES with a client certificate of its own.',
+    guards: ['kms-ready'],
+  },
+  kes: {
+    name: 'KES',
+    role: 'Makes and opens data keys with the master keys.',
+    guards: ['kms-ready', 'key-continuity'],
+  },
+  storeLink: {
+    name: 'AppRole',
+    role: 'KES logs in to the key store with a role of its own.',
+    guards: ['kms-ready'],
+  },
+  keyStore: {
+    name: 'Key store',
+    role: 'Keeps the master keys, the very same ones for as long as anything is sealed under them.',
+    guards: ['key-continuity'],
+  },
+} as const satisfies Readonly<Record<string, KeyPathPart>>;
+
+export type KeyPathName = keyof typeof KEY_PATH;
+
+/** `unchecked`: no check that guards the part was run. */
+export type PartStatus = 'passed' | 'failed' | 'could-not-check' | 'unchecked';
+
+export interface PartState {
+  readonly status: PartStatus;
+  /** The same in words. */
+  readonly words: string;
+}
+
+/** What the results of a run say about a part. */
+export function stateOf({ guards }: KeyPathPart, { results }: Report): PartState {
+  const guarding = results.filter(({ id, status }) => guards.includes(id) && status !== 'skipped');
+  const count = (status: string): number => guarding.filter((result) => result.status === status).length;
+  const of = `of ${guarding.length}`;
+  if (count('failed') > 0) return { status: 'failed', words: `${count('failed')} ${of} failed` };
+  const unknown = count('could-not-check');
+  if (unknown > 0) return { status: 'could-not-check', words: `${unknown} ${of} unknown` };
+  if (guarding.length === 0) return { status: 'unchecked', words: 'not checked' };
+  return { status: 'passed', words: `${guarding.length} ${of} passed` };
+}
