@@ -2,6 +2,7 @@
 import { App } from 'cdktf';
 import path from 'node:path';
 import { requireHarmlessVaultVariables, vaultVariables } from './config/external-vault';
+import { requireSameKeyStore } from './config/key-store-place';
 import { loadEnvironment } from './config/load';
 import { projectRoot, readToolchain } from './config/toolchain';
 import { requireIntactState } from './config/intact-state';
@@ -13,6 +14,8 @@ try {
   const { environment, file, state } = loadEnvironment();
   requireIntactState(environment.name, state);
   requireHarmlessVaultVariables(environment.vault.mode, process.env);
+  const variables = vaultVariables(process.env);
+  requireSameKeyStore(environment, variables, state);
   // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
   const app = new App({ skipValidation: true });
   declareStacks(app, {
@@ -25,7 +28,7 @@ try {
       command: `'${path.join(projectRoot, 'operations', 'run')}'`,
       ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
     },
-    vaultVariables: vaultVariables(process.env),
+    vaultVariables: variables,
   });
   app.synth();
 } catch (error) {

@@ -10,6 +10,9 @@ export interface DeploymentNames {
   readonly kesPolicy: string;
   readonly kesRole: string;
   readonly provisionerPolicy: string;
+  /** Master keys as files, with `keyStore.type: filesystem`. */
+  readonly keyVolume: string;
+  /** Folder of the master keys in Vault. */
   readonly keyPrefix: string;
 }
 
@@ -22,7 +25,8 @@ export function namesOf(environment: Environment): DeploymentNames {
     kesPolicy: `${prefix}-kes`,
     kesRole: `${prefix}-kes`,
     provisionerPolicy: `${prefix}-provisioner`,
-    keyPrefix: environment.keyStore.prefix ?? environment.name,
+    keyVolume: `${prefix}-kes-keys`,
+    keyPrefix: (environment.keyStore.type === 'vault' ? environment.keyStore.prefix : undefined) ?? environment.name,
   };
 }
 

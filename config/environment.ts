@@ -65,6 +65,16 @@ const keyStore = z.discriminatedUnion('type', [
     kvVersion: z.literal([1, 2]).default(2).describe('Version of the KV secrets engine.'),
     approle: appRole.prefault({}),
   }),
+  z.strictObject({
+    type: z
+      .literal('filesystem')
+      .describe('Files beside the data, for laboratories: whoever gets the disk of the host has the keys, too.'),
+    path: absolutePath
+      .optional()
+      .describe(
+        'Existing folder on the Docker host that belongs to user 65532. Default: a Docker volume of this environment.',
+      ),
+  }),
 ]);
 
 const kes = z.strictObject({
@@ -178,7 +188,9 @@ const shape = z.strictObject({
     .strictObject({ vault: providerVersion.optional(), docker: providerVersion.optional() })
     .default({})
     .describe('Terraform provider versions. Default: what can be had, see docs/architecture.md.'),
-  vault: vault.prefault({ mode: 'embedded' }),
+  vault: vault
+    .optional()
+    .describe('Only with master keys in Vault. Default: then `mode: embedded`, else there is no Vault at all.'),
   keyStore: keyStore.prefault({ type: 'vault' }),
   kes: kes.prefault({}),
   minio: minio.prefault({}),
@@ -192,11 +204,17 @@ const shape = z.strictObject({
 });
 
 /** One environment, every default filled in. */
-export type Environment = z.infer<typeof shape>;
+export type Environment = Omit<z.infer<typeof shape>, 'vault'> & {
+  /** `none`: the master keys are elsewhere, and no Vault takes part. It cannot be written, only follow. */
+  readonly vault: EmbeddedVault | ExternalVault | { readonly mode: 'none' };
+};
 /** An environment as its file writes it. */
 export type EnvironmentInput = z.input<typeof shape>;
-export type EmbeddedVault = Extract<Environment['vault'], { mode: 'embedded' }>;
-export type ExternalVault = Extract<Environment['vault'], { mode: 'external' }>;
+export type EmbeddedVault = Extract<z.infer<typeof vault>, { mode: 'embedded' }>;
+export type ExternalVault = Extract<z.infer<typeof vault>, { mode: 'external' }>;
+export type KeyStoreSettings = Environment['keyStore'];
+export type VaultKeyStoreSettings = Extract<KeyStoreSettings, { type: 'vault' }>;
+export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'filesystem' }>;
 export type BucketSettings = Environment['buckets'][number];
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
@@ -246,13 +264,21 @@ export function crossFieldRules(environment: Environment): Problem[] {
     );
   }
 
-  const period = environment.keyStore.approle.tokenPeriod;
-  if (isDuration(period) && durationToMs(period) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
-    say(
-      ['keyStore', 'approle', 'tokenPeriod'],
-      `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
-      `write ${MINIMUM_TOKEN_PERIOD} or more`,
-    );
+  const { keyStore } = environment;
+  if (keyStore.type === 'vault') {
+    const period = keyStore.approle.tokenPeriod;
+    if (isDuration(period) && durationToMs(period) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+      say(
+        ['keyStore', 'approle', 'tokenPeriod'],
+        `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
+        `write ${MINIMUM_TOKEN_PERIOD} or more`,
+      );
+    }
+  } else if (environment.vault.mode !== 'none') {
+    say(['vault'], `must not be given with keyStore.type ${keyStore.type}: no Vault takes part`, 'remove it', [
+      'keyStore',
+      'type',
+    ]);
   }
 
   for (const which of ['any', 'unused'] as const) {
@@ -260,7 +286,7 @@ export function crossFieldRules(environment: Environment): Problem[] {
     if (isDuration(time) && durationToMs(time) === 0) {
       say(
         ['kes', 'cache', which],
-        'must be longer than 0s, because KES would then ask Vault for every object',
+        'must be longer than 0s, because KES would then ask its key store for every object',
         which === 'any' ? 'write 5m' : 'write 30s',
       );
     }
@@ -297,13 +323,25 @@ export function crossFieldRules(environment: Environment): Problem[] {
   return problems;
 }
 
+const EMBEDDED_VAULT: EmbeddedVault = vault.parse({ mode: 'embedded' }) as EmbeddedVault;
+
 /** The schema of an environment file. Unknown keys are errors. */
-export const environmentSchema = shape.superRefine((environment, context) => {
-  for (const { path, message, fix, other } of crossFieldRules(environment)) {
-    const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], environment);
-    context.addIssue({ code: 'custom', path: [...path], message, params: { fix, other: other.join('.'), value } });
-  }
-});
+export const environmentSchema = shape
+  .superRefine((written, context) => {
+    const environment = withVault(written);
+    for (const { path, message, fix, other } of crossFieldRules(environment)) {
+      const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], environment);
+      context.addIssue({ code: 'custom', path: [...path], message, params: { fix, other: other.join('.'), value } });
+    }
+  })
+  // after the rules: zod asks none about the result of a transformation where anything is wrong
+  .transform(withVault);
+
+/** A Vault is there by default where the master keys are to be in one. */
+function withVault(environment: z.infer<typeof shape>): Environment {
+  const byDefault = environment.keyStore.type === 'vault' ? EMBEDDED_VAULT : { mode: 'none' as const };
+  return { ...environment, vault: environment.vault ?? byDefault };
+}
 
 /** Every master key of an environment: the default key first, then the buckets' own, each once. */
 export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets'>): string[] {

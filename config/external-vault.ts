@@ -56,7 +56,8 @@ export function externalVaultAddress(vault: ExternalVault, variables: VaultVaria
  *
  * @throws UsageError with the command that goes on without them
  */
-export function requireHarmlessVaultVariables(mode: 'embedded' | 'external', env: NodeJS.ProcessEnv): void {
+export function requireHarmlessVaultVariables(mode: 'embedded' | 'external' | 'none', env: NodeJS.ProcessEnv): void {
+  if (mode === 'none') return;
   const names =
     mode === 'embedded' ? (['VAULT_NAMESPACE', 'VAULT_SKIP_VERIFY'] as const) : (['VAULT_SKIP_VERIFY'] as const);
   const set = names.filter((name) => env[name] !== undefined && env[name] !== '');

@@ -1,8 +1,8 @@
 /**
  * The configuration of KES as a type, with every rule that KES itself would break silently.
  *
- * A construct declares it with clients by name; the operation that writes the file knows their identities and the
- * AppRole credentials and renders it. Facts: minio/kes v0.24.0, kesconf/config.go and file.go.
+ * A construct declares it with clients by name; the operation that writes the file knows their identities and how KES
+ * logs in at its key store, and renders it. Facts: minio/kes v0.24.0, kesconf/config.go and file.go.
  */
 import { durationRule, durationToMs, isDuration } from './duration';
 import { kesName, vaultPath } from './names';
@@ -42,7 +42,20 @@ export const KES_FILES = {
   vaultCa: '/files/vault-ca.crt',
 } as const;
 
-/** Where KES keeps the master keys: a KV mount in Vault, reached by AppRole. */
+/** Folder of the master keys inside the KES container, where they are files. */
+export const KEY_FOLDER = '/keys';
+
+/** Where KES keeps the master keys. */
+export type KesKeyStore = VaultKeyStore | FilesystemKeyStore;
+
+/** A folder in the KES container. */
+export interface FilesystemKeyStore {
+  readonly type: 'filesystem';
+  /** Absolute path. */
+  readonly path: string;
+}
+
+/** A KV mount in Vault, reached by AppRole. */
 export interface VaultKeyStore {
   readonly type: 'vault';
   /** `https://` address of Vault as KES reaches it. */
@@ -68,16 +81,19 @@ export interface KesConfiguration {
   readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string };
   readonly clients: readonly KesClient[];
   readonly cache: KesCache;
-  readonly keyStore: VaultKeyStore;
+  readonly keyStore: KesKeyStore;
 }
 
 /** What only the operation that writes the file knows. */
 export interface KesSecrets {
   /** Identity of each client: hex SHA-256 of its certificate's SubjectPublicKeyInfo. */
   readonly identities: Readonly<Record<string, string>>;
-  readonly roleId: string;
-  readonly secretId: string;
+  readonly login: KesLogin;
 }
+
+/** How KES logs in at its key store. */
+export type KesLogin =
+  { readonly type: 'vault'; readonly roleId: string; readonly secretId: string } | { readonly type: 'filesystem' };
 
 /** Everything that is wrong with a configuration: which property, the rule, the value got. Empty if nothing is. */
 export function kesConfigurationProblems(configuration: KesConfiguration): string[] {
@@ -113,12 +129,19 @@ export function kesConfigurationProblems(configuration: KesConfiguration): strin
   }
 
   const { keyStore } = configuration;
-  if (!keyStore.endpoint.startsWith('https://')) {
-    refuse('keyStore.endpoint', 'must begin with https://', keyStore.endpoint);
+  switch (keyStore.type) {
+    case 'vault':
+      if (!keyStore.endpoint.startsWith('https://')) {
+        refuse('keyStore.endpoint', 'must begin with https://', keyStore.endpoint);
+      }
+      if (!vaultPath.test(keyStore.mount)) refuse('keyStore.mount', vaultPath.rule, keyStore.mount);
+      if (!vaultPath.test(keyStore.prefix)) refuse('keyStore.prefix', vaultPath.rule, keyStore.prefix);
+      if (!isDuration(keyStore.ping)) refuse('keyStore.ping', durationRule, keyStore.ping);
+      break;
+    case 'filesystem':
+      if (!keyStore.path.startsWith('/')) refuse('keyStore.path', 'must be an absolute path', keyStore.path);
+      break;
   }
-  if (!vaultPath.test(keyStore.mount)) refuse('keyStore.mount', vaultPath.rule, keyStore.mount);
-  if (!vaultPath.test(keyStore.prefix)) refuse('keyStore.prefix', vaultPath.rule, keyStore.prefix);
-  if (!isDuration(keyStore.ping)) refuse('keyStore.ping', durationRule, keyStore.ping);
   return problems;
 }
 
@@ -136,10 +159,10 @@ export function allowedPaths(client: KesClient): string[] {
  * There is no `keys:` block, because this version of KES reads and ignores it, and no `skip_auth`, because one would
  * make client certificates optional on every route.
  *
- * @throws Error if a client has no identity; {@link kesConfigurationProblems} is asked before
+ * @throws Error if a client has no identity, or the login is for another key store; {@link kesConfigurationProblems}
+ *   is asked before
  */
 export function renderKesConfiguration(configuration: KesConfiguration, secrets: KesSecrets): Record<string, unknown> {
-  const { keyStore } = configuration;
   return {
     version: 'v1',
     address: configuration.address,
@@ -159,17 +182,25 @@ export function renderKesConfiguration(configuration: KesConfiguration, secrets:
     ),
     cache: { expiry: { ...configuration.cache } },
     log: { error: 'on', audit: 'on' },
-    keystore: {
+    keystore: renderKeyStore(configuration.keyStore, secrets.login),
+  };
+}
+
+function renderKeyStore(keyStore: KesKeyStore, login: KesLogin): Record<string, unknown> {
+  if (keyStore.type === 'vault' && login.type === 'vault') {
+    return {
       vault: {
         endpoint: keyStore.endpoint,
         ...(keyStore.namespace === undefined ? {} : { namespace: keyStore.namespace }),
         engine: keyStore.mount,
         version: `v${keyStore.kvVersion}`,
         prefix: keyStore.prefix,
-        approle: { engine: keyStore.appRole.mount, id: secrets.roleId, secret: secrets.secretId },
+        approle: { engine: keyStore.appRole.mount, id: login.roleId, secret: login.secretId },
         ...(keyStore.caFile === undefined ? {} : { tls: { ca: keyStore.caFile } }),
         status: { ping: keyStore.ping },
       },
-    },
-  };
+    };
+  }
+  if (keyStore.type === 'filesystem' && login.type === 'filesystem') return { fs: { path: keyStore.path } };
+  throw new Error(`a login for ${login.type} opens no key store of type ${keyStore.type}`);
 }

@@ -3,10 +3,10 @@
  * with what is there.
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
-import { type Environment, masterKeys, reachableAddress } from './environment';
+import { type Environment, masterKeys, reachableAddress, type VaultKeyStoreSettings } from './environment';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { kesClients } from './kes-clients';
-import { KES_FILES, type KesConfiguration } from './kes-configuration';
+import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
 import type { TlsEndpoint } from './operation-inputs';
 import type { StateLayout } from './state';
 import { kesPolicyRules, type KeyLocation, policyDocument, provisionerPolicyRules } from './vault-policies';
@@ -35,13 +35,14 @@ export interface VaultAccess extends TlsEndpoint {
   readonly embedded: boolean;
 }
 
-/** @throws UsageError if nobody says where an external Vault is */
+/** @throws UsageError if nobody says where an external Vault is; Error if no Vault takes part */
 export function vaultAccess(environment: Environment, state: StateLayout, variables: VaultVariables): VaultAccess {
   const { vault } = environment;
   if (vault.mode === 'external') {
     const address = externalVaultAddress(vault, variables);
     return { ...address, endpointForKes: address.url, embedded: false };
   }
+  if (vault.mode === 'none') throw new Error(`environment ${environment.name} has no Vault`);
   return {
     url: `https://${reachableAddress(environment)}:${vault.port}`,
     caFile: state.caCertificate,
@@ -51,9 +52,19 @@ export function vaultAccess(environment: Environment, state: StateLayout, variab
   };
 }
 
-/** Where the master keys of an environment are. */
+/** @throws Error if the master keys are not in Vault */
+function inVault({ name, keyStore }: Environment): VaultKeyStoreSettings {
+  if (keyStore.type !== 'vault') throw new Error(`environment ${name} does not keep its master keys in Vault`);
+  return keyStore;
+}
+
+/**
+ * Where the master keys of an environment are in Vault.
+ *
+ * @throws Error if they are not
+ */
 export function keyLocation(environment: Environment): KeyLocation {
-  const { mount, kvVersion } = environment.keyStore;
+  const { mount, kvVersion } = inVault(environment);
   return { mount, prefix: namesOf(environment).keyPrefix, kvVersion };
 }
 
@@ -64,14 +75,13 @@ export function kesPolicy(environment: Environment): string {
 
 /** The policy of the token with which an embedded Vault is provisioned. */
 export function provisionerPolicy(environment: Environment): string {
-  const { keyStore } = environment;
   const names = namesOf(environment);
   return policyDocument(
     provisionerPolicyRules({
       keys: keyLocation(environment),
       kesPolicy: names.kesPolicy,
       provisionerPolicy: names.provisionerPolicy,
-      appRoleMount: keyStore.approle.mount,
+      appRoleMount: inVault(environment).approle.mount,
       role: names.kesRole,
       auditDevices: AUDIT_DEVICES.map(({ name }) => name),
       allowDataLoss: environment.allowDataLoss === environment.name,
@@ -83,26 +93,37 @@ export function provisionerPolicy(environment: Environment): string {
  * The configuration of KES.
  *
  * @param retiredKeys master keys that are no longer declared and stay readable
+ * @param vault needed for master keys in Vault
  */
 export function kesConfiguration(
   environment: Environment,
   retiredKeys: readonly string[],
-  vault: VaultAccess,
+  vault?: VaultAccess,
 ): KesConfiguration {
-  const { keyStore, kes } = environment;
   return {
     address: `0.0.0.0:${KES_PORT}`,
     tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
     clients: kesClients(masterKeys(environment), retiredKeys),
-    cache: kes.cache,
-    keyStore: {
-      type: 'vault',
-      endpoint: vault.endpointForKes,
-      ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
-      ...keyLocation(environment),
-      appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
-      ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
-      ping: '10s',
-    },
+    cache: environment.kes.cache,
+    keyStore: kesKeyStore(environment, vault),
   };
+}
+
+function kesKeyStore(environment: Environment, vault: VaultAccess | undefined): KesKeyStore {
+  const { keyStore } = environment;
+  switch (keyStore.type) {
+    case 'vault':
+      if (vault === undefined) throw new Error('nothing says how KES reaches Vault');
+      return {
+        type: 'vault',
+        endpoint: vault.endpointForKes,
+        ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+        ...keyLocation(environment),
+        appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
+        ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+        ping: '10s',
+      };
+    case 'filesystem':
+      return { type: 'filesystem', path: KEY_FOLDER };
+  }
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { KesConfiguration } from './kes-configuration';
+import { keyStorePlace } from './key-store-place';
 
 /** How a program is reached from where the deploy runs. */
 const tlsEndpoint = z.strictObject({
@@ -73,17 +74,23 @@ export const operationInputs = {
     renewalNote: z.string(),
   }),
 
-  /** Mints a SecretID unless the one in the file still works, and writes the configuration file of KES. */
+  /** Writes the configuration file of KES; with Vault, mints a SecretID unless the one in the file still works. */
   'write-kes-configuration': z.strictObject({
-    vault: tlsEndpoint.extend({
-      namespace: z.string().optional(),
-      /** File with the token. Absent: VAULT_TOKEN. */
-      tokenFile: z.string().optional(),
-    }),
+    /** Only for master keys in Vault. */
+    vault: tlsEndpoint
+      .extend({
+        namespace: z.string().optional(),
+        /** File with the token. Absent: VAULT_TOKEN. */
+        tokenFile: z.string().optional(),
+      })
+      .optional(),
     configuration: z.custom<KesConfiguration>((value) => typeof value === 'object' && value !== null),
     /** Folder with `<client>.crt` of every client, from which their identities are computed. */
     certificateFolder: z.string(),
     file: z.string(),
+    /** Where the keys are, noted at the first deploy. */
+    place: keyStorePlace,
+    placeFile: z.string(),
   }),
 
   /** Makes a running program read its files again, and proves that it did. */

@@ -19,6 +19,8 @@ export interface StateLayout {
   readonly terraform: string;
   /** The canaries of the master keys: ciphertext and a SHA-256, nothing secret. */
   readonly canaries: string;
+  /** Where the master keys are; nothing secret. */
+  readonly keyStore: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** Logs of deployments, 0600. */
@@ -65,6 +67,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     caCertificate: path.join(root, 'tls', 'ca.crt'),
     terraform: path.join(root, 'terraform'),
     canaries: path.join(root, 'keys.json'),
+    keyStore: path.join(root, 'key-store.json'),
     reports: path.join(root, 'reports'),
     logs: path.join(root, 'logs'),
     cdktfOut: path.join(root, 'cdktf.out'),

@@ -2,14 +2,17 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { renderKesConfiguration } from '../config/kes-configuration';
+import { type KesLogin, renderKesConfiguration, type VaultKeyStore } from '../config/kes-configuration';
+import { writeKeyStoreNote } from '../config/key-store-place';
 import type { OperationInput } from '../config/operation-inputs';
 import { UsageError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { kesIdentity } from './kes-identity';
+import { KEYS_BESIDE_DATA } from './preflight/key-folder';
 import { VaultClient } from './vault-client';
 
 type Input = OperationInput<'write-kes-configuration'>;
+type VaultAccess = NonNullable<Input['vault']>;
 
 const roleIdAnswer = z.object({ data: z.object({ role_id: z.string() }) });
 const secretIdAnswer = z.object({ data: z.object({ secret_id: z.string() }) });
@@ -18,22 +21,43 @@ const existingFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
 });
 
-/** Writes the configuration file of KES with the SecretID of its role: the one that it has, or a new one. */
+/** Writes the configuration file of KES with what KES logs in by at its key store. */
 export async function writeKesConfiguration(input: Input): Promise<void> {
-  const vault = new VaultClient(input.vault, readToken(input));
-  const { mount, role } = input.configuration.keyStore.appRole;
-  const base = `auth/${mount}/role/${role}`;
-  const roleId = roleIdAnswer.parse(await vault.read(`${base}/role-id`)).data.role_id;
   const identities = Object.fromEntries(
     input.configuration.clients.map(({ name }) => [
       name,
       kesIdentity(readFileSync(path.join(input.certificateFolder, `${name}.crt`), 'utf8')),
     ]),
   );
-  const secretId = (await workingSecretId(vault, base, roleId, input.file)) ?? (await mintSecretId(vault, base));
-  const configuration = renderKesConfiguration(input.configuration, { identities, roleId, secretId });
+  const configuration = renderKesConfiguration(input.configuration, { identities, login: await loginOf(input) });
+  // before the file, so that keys are never made in a place that nobody knows of
+  if (readIfExists(input.placeFile) === undefined) writeKeyStoreNote(input.placeFile, input.place);
   writeFileAtomically(input.file, stringify(configuration));
-  vault.close();
+}
+
+async function loginOf({ configuration, vault, file }: Input): Promise<KesLogin> {
+  const { keyStore } = configuration;
+  switch (keyStore.type) {
+    case 'vault':
+      if (vault === undefined) throw new Error('a key store in Vault, and nothing says how to reach it');
+      return vaultLogin(vault, keyStore, file);
+    case 'filesystem':
+      process.stderr.write(`${KEYS_BESIDE_DATA}\n`);
+      return { type: 'filesystem' };
+  }
+}
+
+/** The SecretID of the role of KES: the one that the file has, or a new one. */
+async function vaultLogin(access: VaultAccess, { appRole }: VaultKeyStore, file: string): Promise<KesLogin> {
+  const vault = new VaultClient(access, readToken(access));
+  try {
+    const base = `auth/${appRole.mount}/role/${appRole.role}`;
+    const roleId = roleIdAnswer.parse(await vault.read(`${base}/role-id`)).data.role_id;
+    const secretId = (await workingSecretId(vault, base, roleId, file)) ?? (await mintSecretId(vault, base));
+    return { type: 'vault', roleId, secretId };
+  } finally {
+    vault.close();
+  }
 }
 
 /** The SecretID in the present file, if it belongs to this role and Vault still knows it. */
@@ -68,8 +92,7 @@ async function mintSecretId(vault: VaultClient, base: string): Promise<string> {
   return answer.data.secret_id;
 }
 
-function readToken(input: Input): string {
-  const { tokenFile } = input.vault;
+function readToken({ tokenFile }: VaultAccess): string {
   if (tokenFile !== undefined) return readFileSync(tokenFile, 'utf8').trim();
   const token = process.env.VAULT_TOKEN;
   if (token === undefined || token === '') {

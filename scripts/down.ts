@@ -94,7 +94,7 @@ function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, dele
     const folder = existsSync(state.root)
       ? `\n${state.root} holds files that are not of this project and stays.\n`
       : '';
-    return `Environment ${environment.name} is gone.\n${folder}${leftInVault(loaded)}`;
+    return `Environment ${environment.name} is gone.\n${folder}${leftElsewhere(loaded)}`;
   }
   return [
     `Environment ${environment.name} is down.`,
@@ -111,10 +111,13 @@ function positionalFor(name: string, file: string): string {
   return file.endsWith(`/environments/${name}.yaml`) ? name : file;
 }
 
-/** Keys in a Vault that others use, too, are never ours to delete. */
-function leftInVault({ environment }: LoadedEnvironment): string {
-  if (environment.vault.mode !== 'external') return '';
+/** Keys in a place that others use, too, are never ours to delete. */
+function leftElsewhere({ environment }: LoadedEnvironment): string {
   const { keyStore } = environment;
+  if (keyStore.type === 'filesystem' && keyStore.path !== undefined) {
+    return `\nLeft on the Docker host: the master keys in ${keyStore.path}.\n`;
+  }
+  if (keyStore.type !== 'vault' || environment.vault.mode !== 'external') return '';
   const { kesPolicy, kesRole, keyPrefix } = namesOf(environment);
   const address = environment.vault.address ?? process.env.VAULT_ADDR ?? 'the external Vault';
   return `

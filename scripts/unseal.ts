@@ -33,7 +33,12 @@ void main(async (args) => {
   const { environment, state } = loadEnvironment(positionals[0]);
   const { vault } = environment;
   if (vault.mode !== 'embedded') {
-    throw new UsageError('vault.mode: must be embedded, got: external', 'unseal that Vault where it runs');
+    throw new UsageError(
+      `vault.mode: must be embedded, got: ${vault.mode}`,
+      vault.mode === 'external'
+        ? 'unseal that Vault where it runs'
+        : 'the master keys of this environment are not in Vault',
+    );
   }
   const files = values['share-file'] ?? [];
   const shares =

@@ -6,11 +6,13 @@ import type { Environment } from '../config/environment';
 import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
+import { requireSameKeyStore } from '../config/key-store-place';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { reportFiles } from '../operations/checks/report/write';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableVault } from '../operations/preflight/external-vault';
+import { KEYS_BESIDE_DATA, requireKeyFolder } from '../operations/preflight/key-folder';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
@@ -50,6 +52,7 @@ void main(async (args, signal) => {
   const { environment, state } = loaded;
   requireIntactState(environment.name, state);
   requireHarmlessVaultVariables(environment.vault.mode, process.env);
+  requireSameKeyStore(environment, vaultVariables(process.env), state);
   // for Docker's own variables to be in one voice with the environment file
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
 
@@ -64,6 +67,7 @@ void main(async (args, signal) => {
       engine,
       portsStep(loaded),
       ...externalVaultStep(environment),
+      ...keyFolderStep(environment),
       masterKeysStep(loaded),
       ...builds,
       deployStep(loaded, values.verbose ?? false),
@@ -111,6 +115,22 @@ function externalVaultStep({ vault }: Environment): Step[] {
         const address = externalVaultAddress(vault, vaultVariables(process.env));
         await requireUsableVault(address, process.env.VAULT_TOKEN);
         return address.url;
+      },
+    },
+  ];
+}
+
+/** Asked before anything is deployed with it. */
+function keyFolderStep({ keyStore, docker }: Environment): Step[] {
+  if (keyStore.type !== 'filesystem') return [];
+  return [
+    {
+      title: 'Key folder',
+      run: async ({ announce }) => {
+        announce(KEYS_BESIDE_DATA);
+        const { path: folder } = keyStore;
+        if (folder !== undefined && isLocalEngine(process.env.DOCKER_HOST)) requireKeyFolder(folder);
+        return Promise.resolve(folder ?? `volume of ${docker.host ?? 'this host'}`);
       },
     },
   ];

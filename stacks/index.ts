@@ -1,10 +1,12 @@
 import type { Construct } from 'constructs';
 import { vaultAccess } from '../config/key-store';
+import type { Certificates } from '../constructs/tls/certificates';
 import { ChecksStack } from './checks-stack';
 import type { Deployment } from './deployment';
+import { FilesystemKeystoreStack } from './filesystem-keystore-stack';
 import { FoundationStack } from './foundation-stack';
 import { KesStack } from './kes-stack';
-import { KeystoreStack } from './keystore-stack';
+import { type KeystoreStack, VaultKeystoreStack } from './keystore-stack';
 import { MinioStack } from './minio-stack';
 import { VaultStack } from './vault-stack';
 
@@ -13,16 +15,15 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
   const foundation = new FoundationStack(app, deployment);
   const { certificates } = foundation;
 
-  const { environment, state, vaultVariables } = deployment;
-  const access = vaultAccess(environment, state, vaultVariables);
+  const { environment } = deployment;
   const vault =
     environment.vault.mode === 'embedded'
       ? new VaultStack(app, deployment, environment.vault, certificates)
       : undefined;
   vault?.addDependency(foundation);
-  const keystore = new KeystoreStack(app, deployment, access, certificates);
+  const keystore = declareKeystore(app, deployment, certificates);
   keystore.addDependency(vault ?? foundation);
-  const kes = new KesStack(app, deployment, certificates, access.caFile);
+  const kes = new KesStack(app, deployment, certificates, keystore.forKes);
   kes.addDependency(keystore);
   const minio = new MinioStack(app, deployment, certificates);
   minio.addDependency(kes);
@@ -37,4 +38,17 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
     buckets: minio.buckets.runId,
   });
   checks.addDependency(minio);
+}
+
+function declareKeystore(app: Construct, deployment: Deployment, certificates: Certificates): KeystoreStack {
+  const { environment, state, vaultVariables } = deployment;
+  const { keyStore } = environment;
+  switch (keyStore.type) {
+    case 'vault': {
+      const access = vaultAccess(environment, state, vaultVariables);
+      return new VaultKeystoreStack(app, deployment, keyStore, access, certificates);
+    }
+    case 'filesystem':
+      return new FilesystemKeystoreStack(app, deployment, keyStore, certificates);
+  }
 }

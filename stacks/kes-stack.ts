@@ -7,14 +7,19 @@ import { MasterKeys } from '../constructs/kes/master-keys';
 import type { Certificates } from '../constructs/tls/certificates';
 import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
+import type { KeystoreStack } from './keystore-stack';
 
 /** KES, and the master keys: created once, proven each time. */
 export class KesStack extends EnvironmentStack {
   readonly server: KesServer;
   readonly keys: MasterKeys;
 
-  /** @param vaultCa CA by which KES verifies Vault. Default: those that its image trusts */
-  constructor(scope: Construct, deployment: Deployment, certificates: Certificates, vaultCa: string | undefined) {
+  constructor(
+    scope: Construct,
+    deployment: Deployment,
+    certificates: Certificates,
+    forKeyStore: KeystoreStack['forKes'],
+  ) {
     super(scope, 'kes', deployment);
     this.useDocker();
     const { environment, state, runner } = deployment;
@@ -28,7 +33,7 @@ export class KesStack extends EnvironmentStack {
       publish: this.published(environment.kes.port),
       configurationFile: state.secret.kesConfiguration,
       ca: certificates.ca,
-      ...(vaultCa === undefined ? {} : { vaultCa }),
+      ...forKeyStore,
       certificate: certificates.leaf(LEAVES.kes),
       healthClient: certificates.leaf(LEAVES.health),
       memoryMb: environment.kes.memoryMb,

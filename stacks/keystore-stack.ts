@@ -1,24 +1,39 @@
 import { VaultProvider } from '@cdktf/provider-vault/lib/provider';
-import { Aspects } from 'cdktf';
+import { Aspects, type ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
+import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess } from '../config/key-store';
+import { declaredPlace } from '../config/key-store-place';
 import { fileHash } from '../constructs/expressions';
-import { KesConfigurationFile } from '../constructs/kes/kes-server';
+import { KesConfigurationFile, type KesServerProps } from '../constructs/kes/kes-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { KeyStore } from '../constructs/vault/key-store';
 import { VaultProviderCompatibility } from '../constructs/vault/provider-compatibility';
 import type { Deployment } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
-/** The place of the master keys in Vault, and the configuration of KES that leads there. */
-export class KeystoreStack extends EnvironmentStack {
+/** The place of the master keys, and the configuration of KES that leads there. */
+export interface KeystoreStack extends EnvironmentStack {
   /** Changes when the configuration of KES was written. */
   readonly configurationRunId: string;
+  /** What KES needs besides its configuration to get at the keys. */
+  readonly forKes: Pick<KesServerProps, 'vaultCa' | 'keys'>;
+}
 
-  constructor(scope: Construct, deployment: Deployment, vault: VaultAccess, certificates: Certificates) {
+/** Master keys in Vault. */
+export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStack {
+  readonly configurationRunId: string;
+  readonly forKes: KeystoreStack['forKes'];
+
+  constructor(
+    scope: Construct,
+    deployment: Deployment,
+    keyStore: VaultKeyStoreSettings,
+    vault: VaultAccess,
+    certificates: Certificates,
+  ) {
     super(scope, 'keystore', deployment);
-    const { environment, state, toolchain, runner } = deployment;
-    const { keyStore } = environment;
+    const { environment, toolchain } = deployment;
 
     new VaultProvider(this, 'vault', {
       address: vault.url,
@@ -42,27 +57,55 @@ export class KeystoreStack extends EnvironmentStack {
       allowDataLoss: environment.allowDataLoss === environment.name,
     });
 
-    const configuration = kesConfiguration(environment, deployment.retiredKeys, vault);
-    const file = new KesConfigurationFile(this, 'KesConfiguration', {
-      runner,
-      configuration,
-      vault: {
-        url: vault.url,
-        ...(vault.caFile === undefined ? {} : { caFile: vault.caFile }),
-        ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
-        ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
-      },
-      certificateFolder: state.tls,
-      file: state.secret.kesConfiguration,
-      triggers: {
-        role: store.roleId,
-        // a certificate with another key is another identity
-        ...Object.fromEntries(
-          configuration.clients.map(({ name }) => [`client ${name}`, fileHash(certificates.leaf(name).certificate)]),
-        ),
-      },
+    const file = declareKesConfiguration(this, deployment, certificates, {
+      vault,
+      triggers: { role: store.roleId },
       dependsOn: [store.dependable],
     });
     this.configurationRunId = file.runId;
+    this.forKes = vault.caFile === undefined ? {} : { vaultCa: vault.caFile };
   }
+}
+
+/** The configuration of KES, for any key store. */
+export function declareKesConfiguration(
+  scope: Construct,
+  { environment, state, runner, retiredKeys, vaultVariables }: Deployment,
+  certificates: Certificates,
+  store: {
+    /** For master keys in Vault. */
+    readonly vault?: VaultAccess;
+    /** Values that make the file be written again, besides other clients. */
+    readonly triggers?: Readonly<Record<string, string>>;
+    readonly dependsOn?: readonly ITerraformDependable[];
+  } = {},
+): KesConfigurationFile {
+  const { vault } = store;
+  const configuration = kesConfiguration(environment, retiredKeys, vault);
+  return new KesConfigurationFile(scope, 'KesConfiguration', {
+    runner,
+    configuration,
+    ...(vault === undefined
+      ? {}
+      : {
+          vault: {
+            url: vault.url,
+            ...(vault.caFile === undefined ? {} : { caFile: vault.caFile }),
+            ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+            ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
+          },
+        }),
+    certificateFolder: state.tls,
+    file: state.secret.kesConfiguration,
+    place: declaredPlace(environment, vaultVariables),
+    placeFile: state.keyStore,
+    triggers: {
+      ...store.triggers,
+      // a certificate with another key is another identity
+      ...Object.fromEntries(
+        configuration.clients.map(({ name }) => [`client ${name}`, fileHash(certificates.leaf(name).certificate)]),
+      ),
+    },
+    dependsOn: store.dependsOn ?? [],
+  });
 }

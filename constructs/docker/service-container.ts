@@ -30,6 +30,8 @@ export interface ServiceContainerProps {
   readonly network: { readonly name: string; readonly alias: string };
   /** @default - none */
   readonly volumes?: readonly { readonly name: string; readonly path: string; readonly readOnly: boolean }[];
+  /** Existing folders of the Docker host. @default - none */
+  readonly folders?: readonly { readonly host: string; readonly path: string; readonly readOnly: boolean }[];
   /** @default - none is published */
   readonly ports?: readonly { readonly container: number; readonly host: number; readonly address: string }[];
   /** Visible to everybody who may use Docker: never a secret. */
@@ -88,6 +90,17 @@ export class ServiceContainer extends Construct {
         containerPath: path,
         readOnly,
       })),
+      // unlike a volume with a host path, this is refused when the folder is not there
+      ...(props.folders === undefined
+        ? {}
+        : {
+            mounts: props.folders.map(({ host, path, readOnly }) => ({
+              type: 'bind',
+              source: host,
+              target: path,
+              readOnly,
+            })),
+          }),
       ports: (props.ports ?? []).map(({ container, host, address }) => ({
         internal: container,
         external: host,

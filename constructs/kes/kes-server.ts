@@ -1,7 +1,8 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
-import { KES_FILES, type KesConfiguration, kesConfigurationProblems } from '../../config/kes-configuration';
+import { KES_FILES, type KesConfiguration, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes-configuration';
+import type { KeyStorePlace } from '../../config/key-store-place';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
@@ -11,17 +12,21 @@ import type { CertificateFiles } from '../tls/certificates';
 export interface KesConfigurationFileProps {
   readonly runner: OperationRunner;
   readonly configuration: KesConfiguration;
-  readonly vault: TlsEndpoint & { readonly namespace?: string; readonly tokenFile?: string };
+  /** How the deploy reaches Vault. @default - the key store is none in Vault */
+  readonly vault?: TlsEndpoint & { readonly namespace?: string; readonly tokenFile?: string };
   /** Folder with the certificate of every client, named after it. */
   readonly certificateFolder: string;
   /** Where the file is written. */
   readonly file: string;
+  /** Where the master keys are, and the file in which the first deploy notes it. */
+  readonly place: KeyStorePlace;
+  readonly placeFile: string;
   /** Values that make the file be written again. */
   readonly triggers: Readonly<Record<string, string>>;
   readonly dependsOn: readonly ITerraformDependable[];
 }
 
-/** The configuration file of KES, with a SecretID in it, so it exists only in the secrets folder and in a volume. */
+/** The configuration file of KES, with its login in it, so it exists only in the secrets folder and in a volume. */
 export class KesConfigurationFile extends Construct {
   private readonly operation: Operation<'write-kes-configuration'>;
 
@@ -33,10 +38,12 @@ export class KesConfigurationFile extends Construct {
       runner: props.runner,
       operation: 'write-kes-configuration',
       input: {
-        vault: props.vault,
+        ...(props.vault === undefined ? {} : { vault: props.vault }),
         configuration: props.configuration,
         certificateFolder: props.certificateFolder,
         file: props.file,
+        place: props.place,
+        placeFile: props.placeFile,
       },
       triggers: props.triggers,
       dependsOn: props.dependsOn,
@@ -48,6 +55,9 @@ export class KesConfigurationFile extends Construct {
     return this.operation.runId;
   }
 }
+
+/** A volume, or an existing folder of the Docker host. */
+export type KeyFolderSource = { readonly volume: string } | { readonly folder: string };
 
 export interface KesServerProps {
   readonly runner: OperationRunner;
@@ -64,6 +74,8 @@ export interface KesServerProps {
   readonly ca: string;
   /** CA of Vault. @default - those that the image trusts */
   readonly vaultCa?: string;
+  /** Where master keys that are files lie. @default - they are no files */
+  readonly keys?: KeyFolderSource;
   readonly certificate: CertificateFiles;
   /** Certificate of the client that Docker's health check is. */
   readonly healthClient: CertificateFiles;
@@ -80,7 +92,7 @@ export class KesServer extends Construct {
   constructor(scope: Construct, id: string, props: KesServerProps) {
     super(scope, id);
     const name = `${props.namePrefix}-${KES_ALIAS}`;
-    const { environment, image } = props;
+    const { environment, image, keys } = props;
     const files = new FileVolume(this, 'Files', {
       name: `${name}-files`,
       environment,
@@ -101,7 +113,13 @@ export class KesServer extends Construct {
       image,
       command: [props.program, 'server', '--config', KES_FILES.configuration],
       network: { name: props.network, alias: KES_ALIAS },
-      volumes: [{ name: files.name, path: '/files', readOnly: true }],
+      volumes: [
+        { name: files.name, path: '/files', readOnly: true },
+        ...(keys === undefined || 'folder' in keys ? [] : [{ name: keys.volume, path: KEY_FOLDER, readOnly: false }]),
+      ],
+      ...(keys !== undefined && 'folder' in keys
+        ? { folders: [{ host: keys.folder, path: KEY_FOLDER, readOnly: false }] }
+        : {}),
       ports: [{ container: KES_PORT, host: props.publish.port, address: props.publish.address }],
       healthCheck: {
         // the certificate is shown and verified on both sides, so this fails with a broken or expired one

@@ -30,7 +30,7 @@ const kmsReady: DeploymentCheck = {
         );
       }
     }
-    return { kes, pages };
+    return { kes, keyStore: environment.keyStore.type, pages };
   },
 };
 
@@ -85,7 +85,7 @@ async function kesReady({ kes, loaded }: CheckContext): Promise<string> {
   if (!ready) {
     throw new CheckFailure(
       'KES does not reach its key store',
-      `see whether Vault runs and is unsealed, and \`docker logs ebs-${name}-kes\``,
+      `see whether it answers (Vault: runs, and is unsealed), and \`docker logs ebs-${name}-kes\``,
     );
   }
   return 'reaches its key store';

@@ -8,6 +8,7 @@ test('everything of an environment is named after it', () => {
     prefix: 'ebs-prod',
     network: 'ebs-prod',
     dataVolume: 'ebs-prod-minio-data',
+    keyVolume: 'ebs-prod-kes-keys',
     kesPolicy: 'ebs-prod-kes',
     kesRole: 'ebs-prod-kes',
     provisionerPolicy: 'ebs-prod-provisioner',

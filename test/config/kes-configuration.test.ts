@@ -3,19 +3,20 @@ import {
   type KesConfiguration,
   kesConfigurationProblems,
   renderKesConfiguration,
+  type VaultKeyStore,
 } from '../../config/kes-configuration';
-import { KES_CONFIGURATION, KES_SECRETS } from '../helpers/kes';
+import { KES_CONFIGURATION, KES_SECRETS, VAULT_KEY_STORE } from '../helpers/kes';
 
 type Change = Partial<Omit<KesConfiguration, 'cache' | 'keyStore'>> & {
   readonly cache?: Partial<KesConfiguration['cache']>;
-  readonly keyStore?: Partial<KesConfiguration['keyStore']>;
+  readonly keyStore?: Partial<VaultKeyStore>;
 };
 
 const changed = (change: Change): KesConfiguration => ({
   ...KES_CONFIGURATION,
   ...change,
   cache: { ...KES_CONFIGURATION.cache, ...change.cache },
-  keyStore: { ...KES_CONFIGURATION.keyStore, ...change.keyStore },
+  keyStore: { ...VAULT_KEY_STORE, ...change.keyStore },
 });
 
 describe('what KES would break silently is refused', () => {
@@ -76,6 +77,12 @@ describe('what KES would break silently is refused', () => {
     ],
   ])('%s', (_, change, problem) => {
     expect(kesConfigurationProblems(changed(change))).toEqual([problem]);
+  });
+
+  test('a folder of keys that KES would look for from wherever it runs', () => {
+    expect(kesConfigurationProblems({ ...KES_CONFIGURATION, keyStore: { type: 'filesystem', path: 'keys' } })).toEqual([
+      '`keyStore.path` must be an absolute path, got: keys',
+    ]);
   });
 
   test('all at once', () => {
@@ -140,7 +147,7 @@ describe('the file that KES reads', () => {
   });
 
   test('lets KES verify Vault with the CAs of its image when no other is named', () => {
-    const { caFile: _, ...keyStore } = KES_CONFIGURATION.keyStore;
+    const { caFile: _, ...keyStore } = VAULT_KEY_STORE;
     expect(renderKesConfiguration({ ...KES_CONFIGURATION, keyStore }, KES_SECRETS)).not.toHaveProperty(
       'keystore.vault.tls',
     );
@@ -151,6 +158,13 @@ describe('the file that KES reads', () => {
     expect(renderKesConfiguration(other, KES_SECRETS)).toMatchObject({
       keystore: { vault: { version: 'v1', namespace: 'team' } },
     });
+  });
+
+  test('leads to a folder, where master keys are files', () => {
+    const configuration = { ...KES_CONFIGURATION, keyStore: { type: 'filesystem', path: '/keys' } } as const;
+    expect(kesConfigurationProblems(configuration)).toEqual([]);
+    const secrets = { ...KES_SECRETS, login: { type: 'filesystem' } } as const;
+    expect(renderKesConfiguration(configuration, secrets)).toHaveProperty('keystore', { fs: { path: '/keys' } });
   });
 
   test('verifies client certificates and has no administrator', () => {
@@ -180,6 +194,13 @@ describe('the file that KES reads', () => {
     const secrets = { ...KES_SECRETS, identities: { minio: '1'.repeat(64) } };
     expect(() => renderKesConfiguration(KES_CONFIGURATION, secrets)).toThrow(
       new Error('client key-creator of KES has no identity'),
+    );
+  });
+
+  test('is not made with the login of another key store', () => {
+    const secrets = { ...KES_SECRETS, login: { type: 'filesystem' } } as const;
+    expect(() => renderKesConfiguration(KES_CONFIGURATION, secrets)).toThrow(
+      new Error('a login for filesystem opens no key store of type vault'),
     );
   });
 });

@@ -53,3 +53,11 @@ test('the configuration of KES names keys, clients and place of an environment',
 test('an embedded Vault has two audit devices, because it answers nothing when it can write to none', () => {
   expect(AUDIT_DEVICES).toHaveLength(2);
 });
+
+test('an environment without a Vault leads KES to its key folder, and nobody asks it about Vault', () => {
+  const files = environment('keyStore: { type: filesystem }');
+
+  expect(kesConfiguration(files, []).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
+  expect(() => vaultAccess(files, STATE, {})).toThrow(new Error('environment prod has no Vault'));
+  expect(() => keyLocation(files)).toThrow(new Error('environment prod does not keep its master keys in Vault'));
+});

@@ -136,7 +136,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     ['vault: {mode: external, caFile: ca.pem}', 'vault.caFile: must be an absolute path, got: "ca.pem".'],
     // keyStore
-    ['keyStore: {type: aws}', 'keyStore.type: must be vault, got: "aws".'],
+    ['keyStore: {type: aws}', 'keyStore.type: must be one of vault, filesystem, got: "aws".'],
     ['keyStore: {type: vault, mount: /kes}', `keyStore.mount: ${vaultPath}, got: "/kes".`],
     ['keyStore: {type: vault, prefix: a//b}', `keyStore.prefix: ${vaultPath}, got: "a//b".`],
     ['keyStore: {type: vault, kvVersion: 3}', 'keyStore.kvVersion: must be one of 1, 2, got: 3.'],
@@ -145,6 +145,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       'keyStore: {type: vault, approle: {tokenPeriod: 1d}}',
       'keyStore.approle.tokenPeriod: must be a duration such as 30s, 5m or 1h30m, got: "1d".',
     ],
+    ['keyStore: {type: filesystem, path: keys}', 'keyStore.path: must be an absolute path, got: "keys".'],
     // kes
     ['kes: {cache: {any: soon}}', 'kes.cache.any: must be a duration such as 30s, 5m or 1h30m, got: "soon".'],
     ['kes: {cache: {offline: 0}}', 'kes.cache.offline: must be a string, got: 0.'],
@@ -202,6 +203,7 @@ describe('what is not a setting is an error, wherever it is', () => {
     ['vault: {mode: external, token: hvs.1}', 'vault.token'],
     ['vault: {mode: external, unseal: auto}', 'vault.unseal'],
     ['keyStore: {type: vault, approle: {secretId: x}}', 'keyStore.approle.secretId'],
+    ['keyStore: {type: filesystem, mount: kes}', 'keyStore.mount'],
     ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry'],
     ['minio: {rootPassword: x}', 'minio.rootPassword'],
     ['buckets: [{name: backup, key: k}]', 'buckets[0].key'],
@@ -238,12 +240,16 @@ describe('settings that contradict each other', () => {
       'keyStore.approle.tokenPeriod: must be at least 10m, because the token of KES would die before KES renews it, got: "9m59s". Write 10m or more.',
     ],
     [
+      'keyStore: {type: filesystem}\nvault: {mode: embedded}',
+      'vault: must not be given with keyStore.type filesystem: no Vault takes part, got: {"mode":"embedded"}. Remove it.',
+    ],
+    [
       'kes: {cache: {any: 0s}}',
-      'kes.cache.any: must be longer than 0s, because KES would then ask Vault for every object, got: "0s". Write 5m.',
+      'kes.cache.any: must be longer than 0s, because KES would then ask its key store for every object, got: "0s". Write 5m.',
     ],
     [
       'kes: {cache: {unused: 0m}}',
-      'kes.cache.unused: must be longer than 0s, because KES would then ask Vault for every object, got: "0m". Write 30s.',
+      'kes.cache.unused: must be longer than 0s, because KES would then ask its key store for every object, got: "0m". Write 30s.',
     ],
     [
       'buckets: [{name: backup}, {name: other}, {name: backup}]',
@@ -265,6 +271,13 @@ describe('settings that contradict each other', () => {
     const text = 'name: x\nvault: {mode: external}\nkes: {port: 8200}';
     expect(parseEnvironment(text, 'test.yaml').kes.port).toBe(8200);
   });
+});
+
+test('there is a Vault by default where the master keys are to be in one, and none elsewhere', () => {
+  const modeOf = (text: string) => parseEnvironment(text, 'test.yaml').vault.mode;
+  expect(modeOf('name: x')).toBe('embedded');
+  expect(modeOf('name: x\nkeyStore: {type: vault}')).toBe('embedded');
+  expect(modeOf('name: x\nkeyStore: {type: filesystem}')).toBe('none');
 });
 
 test('an external Vault needs no image', () => {

@@ -1,4 +1,15 @@
-import type { KesConfiguration, KesSecrets } from '../../config/kes-configuration';
+import type { KesConfiguration, KesSecrets, VaultKeyStore } from '../../config/kes-configuration';
+
+export const VAULT_KEY_STORE: VaultKeyStore = {
+  type: 'vault',
+  endpoint: 'https://vault:8200',
+  mount: 'kes',
+  prefix: 'local',
+  kvVersion: 2,
+  appRole: { mount: 'approle', role: 'kes' },
+  caFile: '/files/vault-ca.crt',
+  ping: '10s',
+};
 
 /** A configuration of KES with nothing wrong in it. */
 export const KES_CONFIGURATION: KesConfiguration = {
@@ -9,20 +20,10 @@ export const KES_CONFIGURATION: KesConfiguration = {
     { name: 'key-creator', keys: [{ actions: ['create'], names: ['a'] }], routes: ['/v1/status'] },
   ],
   cache: { any: '5m', unused: '30s', offline: '0s' },
-  keyStore: {
-    type: 'vault',
-    endpoint: 'https://vault:8200',
-    mount: 'kes',
-    prefix: 'local',
-    kvVersion: 2,
-    appRole: { mount: 'approle', role: 'kes' },
-    caFile: '/files/vault-ca.crt',
-    ping: '10s',
-  },
+  keyStore: VAULT_KEY_STORE,
 };
 
 export const KES_SECRETS: KesSecrets = {
   identities: { minio: '1'.repeat(64), 'key-creator': '2'.repeat(64) },
-  roleId: 'the-role-id',
-  secretId: 'the-secret-id',
+  login: { type: 'vault', roleId: 'the-role-id', secretId: 'the-secret-id' },
 };

@@ -21,6 +21,7 @@ images:
   minio: quay.io/minio/minio@${digest('3')}
 `;
 const EXTERNAL = 'name: local\nvault: { mode: external, address: "https://vault.example.org:8200" }\n';
+const FILESYSTEM = 'name: local\nkeyStore: { type: filesystem }\n';
 const EVERYTHING = `name: local
 buckets:
   - { name: backup }
@@ -51,6 +52,7 @@ const VARIATIONS: readonly (readonly [string, Variation])[] = [
   ],
   ['registry images', { environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY }],
   ['an external Vault', { environment: EXTERNAL }],
+  ['keys as files', { environment: FILESYSTEM }],
 ];
 
 describe('an environment with everything in containers', () => {
@@ -332,6 +334,50 @@ describe('an environment with an external Vault', () => {
     expect(error).toBeInstanceOf(UsageError);
     expect(error.message).toBe(message);
     expect(error).toHaveProperty('hint', hint);
+  });
+});
+
+describe('an environment with its master keys as files', () => {
+  let stacks: Stacks;
+  beforeAll(() => {
+    stacks = synthDeployment({ environment: FILESYSTEM });
+  });
+
+  test('is five stacks, without Vault, its provider, image or certificate', () => {
+    expect(Object.keys(stacks).sort()).toEqual(['checks', 'foundation', 'keystore', 'kes', 'minio'].sort());
+    expect(stackOf(stacks, 'keystore').dependencies).toEqual(['local-foundation']);
+    for (const { text } of Object.values(stacks)) expect(text.toLowerCase()).not.toMatch(/vault(?!")/);
+  });
+
+  test('keeps them in a volume of the user of KES, which no plan deletes', () => {
+    const keystore = stackOf(stacks, 'keystore');
+    expect(keystore.resource('docker_volume')).toMatchObject({
+      name: 'ebs-local-kes-keys',
+      lifecycle: { prevent_destroy: true },
+    });
+    expect(keystore.resource('docker_container', 'Keys_Owner')).toMatchObject({
+      command: ['65532:65532', '/volume'],
+      image: 'encrypted-backup-storage/minio:cccccccccccccccc',
+    });
+    expect(stackOf(stacks, 'kes').resource('docker_container', 'Kes_Server').volumes).toContainEqual({
+      volume_name: 'ebs-local-kes-keys',
+      container_path: '/keys',
+      read_only: false,
+    });
+    expect(keystore.operation('write-kes-configuration').input).toMatchObject({
+      configuration: { keyStore: { type: 'filesystem', path: '/keys' } },
+      place: { type: 'filesystem' },
+      placeFile: `${STATE_ROOT}/key-store.json`,
+    });
+  });
+
+  test('takes a folder of the host instead', () => {
+    const found = synthDeployment({ environment: 'name: local\nkeyStore: { type: filesystem, path: /srv/keys }' });
+    expect(stackOf(found, 'keystore').resources('docker_volume')).toEqual({});
+    expect(stackOf(found, 'keystore').json).not.toHaveProperty('provider');
+    expect(stackOf(found, 'kes').resource('docker_container', 'Kes_Server').mounts).toEqual([
+      { type: 'bind', source: '/srv/keys', target: '/keys', read_only: false },
+    ]);
   });
 });
 

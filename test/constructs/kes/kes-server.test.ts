@@ -6,6 +6,7 @@ import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
 const RUNNER = { command: 'run' };
+const PLACE = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 } as const;
 
 describe('KesConfigurationFile', () => {
   const declare = (configuration: KesConfiguration, stack = newStack()) =>
@@ -15,6 +16,8 @@ describe('KesConfigurationFile', () => {
       vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
       certificateFolder: '/state/tls',
       file: '/state/secrets/kes/server-config.yaml',
+      place: PLACE,
+      placeFile: '/state/key-store.json',
       triggers: { role: 'the role id' },
       dependsOn: [],
     });
@@ -33,6 +36,8 @@ describe('KesConfigurationFile', () => {
       vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
       certificateFolder: '/state/tls',
       file: '/state/secrets/kes/server-config.yaml',
+      place: PLACE,
+      placeFile: '/state/key-store.json',
     });
     expect(triggers).toEqual({ role: 'the role id' });
   });
@@ -105,6 +110,29 @@ describe('KesServer', () => {
     const { vaultCa: _, ...minimal } = PROPS;
     const { upload } = declare(minimal).synthesized.resource('docker_container', 'Kes_Files_Loader');
     expect((upload as { file: string }[]).map(({ file }) => file)).not.toContain('/files/vault-ca.crt');
+  });
+
+  test.each([
+    [
+      'in a volume',
+      { volume: 'ebs-local-kes-keys' },
+      {
+        volumes: [
+          { volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true },
+          { volume_name: 'ebs-local-kes-keys', container_path: '/keys', read_only: false },
+        ],
+      },
+    ],
+    [
+      'in a folder of the host',
+      { folder: '/srv/keys' },
+      {
+        volumes: [{ volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true }],
+        mounts: [{ type: 'bind', source: '/srv/keys', target: '/keys', read_only: false }],
+      },
+    ],
+  ])('can have master keys as files %s', (_, keys, container) => {
+    expect(declare({ ...PROPS, keys }).synthesized.resource('docker_container', 'Kes_Server')).toMatchObject(container);
   });
 
   test('is healthy when it answers a client that shows its certificate', () => {
