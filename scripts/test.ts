@@ -11,7 +11,7 @@ import { messageOf, UsageError } from '../operations/errors';
 import { printError } from '../operations/print-error';
 import { thisMachine } from '../operations/toolchain/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
-import { CLIENT_PACKAGES, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
+import { CLIENT_PROGRAMS, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
 import { main } from './lib/command-line';
 import { duration } from './lib/progress';
 
@@ -106,30 +106,21 @@ const toolchain: Suite = {
   },
 };
 
-/** The backup clients that the end-to-end tests drive. */
+/** The programs that the end-to-end tests drive: backup clients, a browser. */
 const clients: Suite = {
-  title: 'backup clients',
+  title: 'clients',
   run: async (signal) => {
-    const missing = (Object.keys(CLIENT_PACKAGES) as ClientProgram[])
-      .filter((name) => findClient(name) === undefined)
-      .map((name): Missing => ({
-        what: `${name}, one of the clients that the end-to-end tests drive`,
-        aptPackages: [CLIENT_PACKAGES[name]],
-        elsewhere: `install the package ${CLIENT_PACKAGES[name]}`,
-      }));
+    const absent = (Object.keys(CLIENT_PROGRAMS) as ClientProgram[]).filter((name) => findClient(name) === undefined);
+    const missing = absent.map((name): Missing => {
+      const { what, aptPackages } = CLIENT_PROGRAMS[name];
+      return { what, aptPackages, elsewhere: `install the package ${aptPackages[0]}` };
+    });
     await install(missing, thisMachine(), { signal, report: () => undefined, announce: () => undefined });
-    const still = missing.filter(({ aptPackages }) => aptPackages.some((name) => !isInstalled(name)));
-    if (still.length > 0)
-      throw new UsageError(`installed, but not usable: ${still.map(({ what }) => what).join(', ')}`);
+    const still = absent.filter((name) => findClient(name) === undefined);
+    if (still.length > 0) throw new UsageError(`installed, but not usable: ${still.join(', ')}`);
     return NONE;
   },
 };
-
-function isInstalled(aptPackage: string): boolean {
-  return (Object.keys(CLIENT_PACKAGES) as ClientProgram[]).some(
-    (name) => CLIENT_PACKAGES[name] === aptPackage && findClient(name) !== undefined,
-  );
-}
 
 /** A program whose success is one test. */
 function command(title: string, program: string, args: readonly string[]): Suite {

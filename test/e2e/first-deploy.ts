@@ -36,6 +36,7 @@ export function describeFirstDeploy(deploy: () => FirstDeploy): void {
       mustSucceed(result);
       expect(result.stdout).toContain(`S3 endpoint   ${environment.s3Url}`);
       expect(result.stdout).toContain(environment.state.caCertificate);
+      expect(result.stdout).toContain(path.join(environment.state.reports, 'checks.html'));
       measured('first ./scripts/up', result.seconds);
     });
 

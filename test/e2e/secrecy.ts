@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { reportFiles } from '../../operations/checks/report/write';
 import { mustSucceed } from '../helpers/e2e/command';
 import {
   collectSecrets,
@@ -61,6 +62,8 @@ export function describeSecrecy(subject: () => { environment: TestEnvironment; w
         mustSucceed(await environment.terraform(stack, ['show', '-json', file]));
       }
       expect(watch.haystacks.length).toBeGreaterThan(20);
+      const files = fileHaystacks(environment).map(({ name }) => name);
+      expect(files).toEqual(expect.arrayContaining(Object.values(reportFiles(environment.state.reports))));
       expect(await searchEverywhere(environment, watch)).toEqual([]);
     });
 

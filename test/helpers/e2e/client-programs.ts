@@ -1,17 +1,45 @@
-/** Finds backup clients that really run: a version manager's shim may stand for nothing. */
+/** Finds programs that really run: a version manager's shim may stand for nothing. */
 import path from 'node:path';
 import { capture } from '../../../operations/toolchain/command';
 
-const VERSION_ARGUMENT = { aws: '--version', restic: 'version' } as const;
-export type ClientProgram = keyof typeof VERSION_ARGUMENT;
+interface Program {
+  /** What it may be called. */
+  readonly names: readonly string[];
+  readonly versionArgument: string;
+  /** The packages of Debian and Ubuntu that bring it. */
+  readonly aptPackages: readonly string[];
+  readonly what: string;
+}
 
-/** The packages of Debian and Ubuntu that bring the clients. */
-export const CLIENT_PACKAGES: Readonly<Record<ClientProgram, string>> = { aws: 'awscli', restic: 'restic' };
+/** What the end-to-end tests drive. */
+export const CLIENT_PROGRAMS = {
+  aws: {
+    names: ['aws'],
+    versionArgument: '--version',
+    aptPackages: ['awscli'],
+    what: 'aws, a client that writes backups',
+  },
+  restic: {
+    names: ['restic'],
+    versionArgument: 'version',
+    aptPackages: ['restic'],
+    what: 'restic, a client that writes backups',
+  },
+  chromium: {
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    versionArgument: '--version',
+    // without any font a browser shows boxes
+    aptPackages: ['chromium', 'fonts-dejavu-core'],
+    what: 'chromium, in which the page of the checks is looked at',
+  },
+} as const satisfies Readonly<Record<string, Program>>;
+export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 
-export function findClient(name: ClientProgram): string | undefined {
+export function findClient(client: ClientProgram): string | undefined {
+  const { names, versionArgument }: Program = CLIENT_PROGRAMS[client];
   const folders = ['/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(path.delimiter)];
   return folders
     .filter((folder) => path.isAbsolute(folder))
-    .map((folder) => path.join(folder, name))
-    .find((file) => capture(file, [VERSION_ARGUMENT[name]]) !== undefined);
+    .flatMap((folder) => names.map((name) => path.join(folder, name)))
+    .find((file) => capture(file, [versionArgument]) !== undefined);
 }
