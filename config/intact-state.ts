@@ -20,9 +20,18 @@ const marker = z.object({ id: z.string() });
  * | none         | A       | the state is lost: REFUSE                      |
  * | A            | B       | two deployments were mixed: REFUSE             |
  *
- * @throws UsageError in the rows that say REFUSE
+ * A restore that was begun must be ended before anything else is deployed: until its last step the master keys are not
+ * all where a deploy looks for them, and it would make new ones. The restore itself says so in `EBS_RESTORE`.
+ *
+ * @throws UsageError in the rows that say REFUSE, and during a restore
  */
-export function requireIntactState(environment: string, state: StateLayout): void {
+export function requireIntactState(environment: string, state: StateLayout, env = process.env): void {
+  if (existsSync(state.restore) && env.EBS_RESTORE !== environment) {
+    throw new UsageError(
+      `a restore of environment ${environment} was begun and has not ended`,
+      'go on with it: ./scripts/restore with the same backup; nothing was changed',
+    );
+  }
   const here = readMarker(state.deployment);
   const secrets = readMarker(state.secret.deployment);
   if (here === secrets) return;

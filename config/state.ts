@@ -23,6 +23,10 @@ export interface StateLayout {
   readonly keyStore: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
+  /** What the newest backup holds, and where it went; nothing secret. */
+  readonly lastBackup: string;
+  /** Says that a restore is under way; gone when it has ended well. */
+  readonly restore: string;
   /** Logs of deployments, 0600. */
   readonly logs: string;
   /** The synthesized stacks of `./scripts/up`; plain `cdktf deploy` uses `cdktf.out` in the clone. */
@@ -69,6 +73,8 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     canaries: path.join(root, 'keys.json'),
     keyStore: path.join(root, 'key-store.json'),
     reports: path.join(root, 'reports'),
+    lastBackup: path.join(root, 'last-backup.json'),
+    restore: path.join(root, 'restore.json'),
     logs: path.join(root, 'logs'),
     cdktfOut: path.join(root, 'cdktf.out'),
     lock: path.join(root, 'lock'),

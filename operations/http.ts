@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
+  /** Sent as it is; not together with `json`. */
+  readonly body?: Buffer;
   /** @default 10000 */
   readonly timeoutMs?: number;
 }
@@ -19,6 +21,8 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** The same as UTF-8. */
   readonly text: string;
 }
 
@@ -43,7 +47,8 @@ export class HttpClient {
 
   /** Whatever the server answers is a response; only a failure to get one rejects. */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const body = request.json === undefined ? undefined : Buffer.from(JSON.stringify(request.json));
+    const json = request.json !== undefined;
+    const body = json ? Buffer.from(JSON.stringify(request.json)) : request.body;
     return new Promise((resolve, reject) => {
       const outgoing = httpsRequest(
         new URL(request.path, this.base),
@@ -52,7 +57,8 @@ export class HttpClient {
           agent: this.agent,
           timeout: request.timeoutMs ?? 10_000,
           headers: {
-            ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
+            ...(json ? { 'content-type': 'application/json' } : {}),
+            ...(body === undefined ? {} : { 'content-length': body.length }),
             ...request.headers,
           },
         },
@@ -61,11 +67,9 @@ export class HttpClient {
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
           response.on('end', () => {
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              text: Buffer.concat(chunks).toString('utf8'),
-            });
+            const bytes = Buffer.concat(chunks);
+            const { statusCode: status = 0, headers } = response;
+            resolve({ status, headers, bytes, text: bytes.toString('utf8') });
           });
         },
       );

@@ -76,8 +76,16 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
       'put the shares back, or unseal Vault by hand; if nothing was ever stored in it, ./scripts/down --delete-data starts over',
     );
   }
-  for (const share of shares.slice(0, input.threshold)) {
-    if (!(await vault.unseal(share)).sealed) break;
+  try {
+    for (const share of shares.slice(0, input.threshold)) {
+      if (!(await vault.unseal(share)).sealed) break;
+    }
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.status !== 400) throw error;
+    throw new ExternalError(
+      `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ebs-${input.environment}-vault-data (${error.message})`,
+      'attach the volume that they belong to. During a restore: the master keys are in the backup, so that this Vault may go, if it is of no other use; remove its container and that volume by hand, and run the restore again',
+    );
   }
   process.stderr.write('unsealed Vault\n');
 }

@@ -1,6 +1,5 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Environment } from '../config/environment';
 import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../config/external-vault';
@@ -8,19 +7,18 @@ import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireIntactState } from '../config/intact-state';
 import { requireSameKeyStore } from '../config/key-store-place';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
-import { reportFiles } from '../operations/checks/report/write';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableVault } from '../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../operations/preflight/key-folder';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
-import { builtMc, prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
-import { type SummaryInput, summaryJson, summaryText } from './lib/summary';
+import { showSummary } from './lib/summary';
 
 const HELP = `Usage: ./scripts/up [environment] [--json] [--verbose]
 
@@ -76,15 +74,7 @@ void main(async (args, signal) => {
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   });
 
-  const { html } = reportFiles(state.reports);
-  const summary: SummaryInput = {
-    environment,
-    state,
-    report: existsSync(html) ? html : undefined,
-    mc: builtMc(),
-    home: homedir(),
-  };
-  process.stdout.write(values.json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
+  showSummary(loaded, values.json ?? false);
 });
 
 /** Asked before the long builds, so that a taken port is known at once. */

@@ -9,9 +9,15 @@ import { DeployProgress } from './deploy-progress';
 import { duration } from './progress';
 import { interruptDeploy } from './terraform-processes';
 
-export function deployStep({ environment, file, state }: LoadedEnvironment, verbose: boolean): Step {
+/** @param stacks names without the environment's. Default: all of them */
+export function deployStep(
+  { environment, file, state }: LoadedEnvironment,
+  verbose: boolean,
+  stacks: readonly string[] = [],
+): Step {
+  const chosen = stacks.length === 0 ? ['*'] : stacks.map((stack) => `${environment.name}-${stack}`);
   return {
-    title: 'Deploy',
+    title: stacks.length === 0 ? 'Deploy' : `Deploy ${stacks.join(', ')}`,
     run: async ({ report, announce, signal }) => {
       const progress = new DeployProgress(environment.name);
       const logFile = path.join(state.logs, 'deploy.log');
@@ -25,7 +31,7 @@ export function deployStep({ environment, file, state }: LoadedEnvironment, verb
         since = performance.now();
       };
       try {
-        await run(path.join(bin, 'cdktf'), ['deploy', '*', '--auto-approve', '--output', state.cdktfOut], {
+        await run(path.join(bin, 'cdktf'), ['deploy', ...chosen, '--auto-approve', '--output', state.cdktfOut], {
           cwd: projectRoot,
           env: {
             ...process.env,

@@ -1,6 +1,11 @@
 /** What a person, or a program, needs to know after a deploy: one screen, or the same as JSON. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { type Environment, reachableAddress } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
+import { reportFiles } from '../../operations/checks/report/write';
+import { builtMc } from '../../operations/toolchain/prepare';
 import { shellQuote } from '../../operations/toolchain/terraform-settings';
 
 export interface SummaryInput {
@@ -12,6 +17,14 @@ export interface SummaryInput {
   readonly mc?: string | undefined;
   /** The user's home folder, which is written as `~`. */
   readonly home?: string | undefined;
+}
+
+/** Prints the summary of a deployment that is up. */
+export function showSummary({ environment, state }: LoadedEnvironment, json: boolean): void {
+  const { html } = reportFiles(state.reports);
+  const report = existsSync(html) ? html : undefined;
+  const summary = { environment, state, report, mc: builtMc(), home: homedir() };
+  process.stdout.write(json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
 }
 
 /** The same facts for a program. */

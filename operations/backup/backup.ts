@@ -1,0 +1,60 @@
+/** Makes a backup: gathered, encrypted, written, read back, and only then called one. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { LoadedEnvironment } from '../../config/load';
+import { checkDisk } from '../toolchain/disk';
+import { type BundleHeader, writeBundle } from './bundle';
+import { contentsOf } from './contents';
+import { type BackupPlace, describePlace, requireFree, requireOtherStorage, upload } from './destination';
+import { noteBackup } from './last-backup';
+
+/** More than the keys, the certificates and the IAM of any deployment take. */
+const SPACE_BYTES = 64 * 1024 * 1024;
+
+/** What came of a backup. */
+export interface BackupResult {
+  readonly header: BundleHeader;
+  readonly destination: string;
+  readonly bytes: number;
+  /** Of the encrypted file, hex. */
+  readonly sha256: string;
+}
+
+/**
+ * @param recipients `age1…`, see age-keys.ts
+ * @throws UsageError if it must not go there; ExternalError if something that belongs into it cannot be had
+ */
+export async function backUp(
+  loaded: LoadedEnvironment,
+  place: BackupPlace,
+  recipients: readonly string[],
+): Promise<BackupResult> {
+  await requireOtherStorage(place, loaded);
+  await requireFree(place);
+  const folder = place.kind === 'file' ? path.dirname(place.file) : loaded.state.root;
+  await checkDisk([{ folder, bytes: SPACE_BYTES, purpose: 'the backup' }]);
+  const { header, entries } = await contentsOf(loaded);
+  const destination = describePlace(place);
+  const write = async (file: string) => writeBundle(file, header, entries, recipients);
+  const { bytes, sha256 } =
+    place.kind === 'file'
+      ? await write(place.file)
+      : await withTemporaryFolder(loaded.state.root, async (temporary) => {
+          const file = path.join(temporary, 'backup.age');
+          const written = await write(file);
+          await upload(file, place, written.sha256);
+          return written;
+        });
+  noteBackup(loaded.state, header, { destination, sha256 });
+  return { header, destination, bytes, sha256 };
+}
+
+/** A folder beside the state, on a disk that is ours; what is in it is encrypted. */
+export async function withTemporaryFolder<T>(below: string, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(below, 'backup-'));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * What a backup holds: everything that cannot be made again, and nothing that can.
+ *
+ * | entry                | what it is                                                                             |
+ * |----------------------|----------------------------------------------------------------------------------------|
+ * | `environment.yaml`   | the environment file                                                                   |
+ * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
+ * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
+ * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
+ * | `minio/buckets.zip`  | policies, life cycles, tags, quotas and encryption of the buckets                      |
+ *
+ * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
+import { masterKeys, reachableAddress } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
+import { retiredKeys } from '../../config/retired-keys';
+import type { StateLayout } from '../../config/state';
+import { projectRoot } from '../../config/toolchain';
+import { dockerEngine } from '../docker';
+import { ExternalError, messageOf } from '../errors';
+import { openKeyMaterial } from '../key-material/key-material';
+import { MinioAdmin } from '../minio-admin';
+import { readCredentials } from '../s3-client';
+import { kes, mc, minio, vault } from '../toolchain/programs';
+import { proveDeployedKeys } from '../verify-master-keys';
+import { readVolumeFile } from '../volume-file';
+import { BUNDLE_FORMAT, type BundleEntry, type BundleHeader } from './bundle';
+
+/** Where MinIO writes the id of its drives (cmd/format-erasure.go). */
+export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
+
+const minioFormat = z.object({ id: z.string() });
+const marker = z.object({ id: z.string() });
+
+export const KEY_FOLDER = 'master-keys/';
+export const STATE_FOLDER = 'state/';
+export const ENVIRONMENT_ENTRY = 'environment.yaml';
+export const IAM_ENTRY = 'minio/iam.zip';
+export const BUCKETS_ENTRY = 'minio/buckets.zip';
+
+/** A backup that can be written: what it is of, and its entries one after the other. */
+export interface Contents {
+  readonly header: BundleHeader;
+  readonly entries: AsyncIterable<BundleEntry>;
+}
+
+/**
+ * Looks whether everything is there that belongs into a backup. Every master key is proven by its canary first: a
+ * backup of the wrong keys is worse than none.
+ *
+ * @throws ExternalError if the environment is not deployed, or a key cannot be proven
+ */
+export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
+  const { environment, state } = loaded;
+  const keys = [...masterKeys(environment), ...retiredKeys(environment, state)];
+  const deployment = deploymentId(loaded);
+  await proveDeployedKeys(environment, state);
+  const minioDeployment = await minioDeploymentOf(loaded);
+  if (minioDeployment === undefined) {
+    throw new ExternalError(
+      `the volume ${namesOf(environment).dataVolume} holds no data of MinIO`,
+      `see whether it runs: docker ps --filter name=ebs-${environment.name}-`,
+    );
+  }
+  const header: BundleHeader = {
+    format: BUNDLE_FORMAT,
+    environment: environment.name,
+    deployment,
+    createdAt: new Date().toISOString(),
+    minioDeployment,
+    keyStore: environment.keyStore.type,
+    masterKeys: keys,
+    versions: versionsOf(loaded),
+  };
+  return { header, entries: entriesOf(loaded, keys) };
+}
+
+/** MinIO's id of the data in the environment's volume; undefined if there is none. */
+export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
+  const docker = dockerEngine(environment.docker.host);
+  const format = await readVolumeFile(docker, namesOf(environment).dataVolume, MINIO_FORMAT_FILE);
+  return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
+}
+
+async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<BundleEntry> {
+  yield { name: ENVIRONMENT_ENTRY, content: readFileSync(loaded.file) };
+  yield* keyEntries(loaded, keys);
+  for (const file of stateFiles(loaded.state)) {
+    yield { name: `${STATE_FOLDER}${file}`, content: readFileSync(path.join(loaded.state.root, file)) };
+  }
+  yield* minioEntries(loaded);
+}
+
+async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<BundleEntry> {
+  const store = await openKeyMaterial(loaded);
+  try {
+    for (const key of keys) {
+      const content = await store.read(key);
+      if (content === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
+      yield { name: `${KEY_FOLDER}${key}`, content };
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEntry> {
+  const admin = openAdmin(loaded);
+  try {
+    yield { name: IAM_ENTRY, content: await admin.exportIam() };
+    yield { name: BUCKETS_ENTRY, content: await admin.exportBuckets() };
+  } finally {
+    admin.close();
+  }
+}
+
+/** MinIO of a deployment as its root user. */
+export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin {
+  const endpoint = {
+    url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
+    caFile: state.caCertificate,
+  };
+  return new MinioAdmin(endpoint, environment.minio.region, readCredentials(state.secret.minioRoot));
+}
+
+/** Paths below the state folder, of everything in it that a new deployment could not make by itself. */
+export function stateFiles(state: StateLayout): string[] {
+  const relative = (file: string): string => path.relative(state.root, file);
+  const madeAnew = [state.secret.rootToken, state.secret.provisionerToken, path.dirname(state.secret.kesConfiguration)];
+  const found = [state.deployment, state.canaries, state.tls, state.secrets].flatMap((entry) => filesBelow(entry));
+  return found
+    .filter((file) => !madeAnew.some((made) => file === made || file.startsWith(`${made}${path.sep}`)))
+    .filter((file) => !file.endsWith('.tmp'))
+    .map(relative);
+}
+
+function filesBelow(entry: string): string[] {
+  const entries = readdirIfFolder(entry);
+  return entries === undefined ? [entry] : entries.sort().flatMap((name) => filesBelow(path.join(entry, name)));
+}
+
+function readdirIfFolder(entry: string): string[] | undefined {
+  try {
+    return readdirSync(entry);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function deploymentId({ environment, state }: LoadedEnvironment): string {
+  try {
+    return marker.parse(JSON.parse(readFileSync(state.deployment, 'utf8'))).id;
+  } catch (error) {
+    throw new ExternalError(
+      `environment ${environment.name} is not deployed: ${messageOf(error)}`,
+      `deploy it with: ./scripts/up ${environment.name}`,
+    );
+  }
+}
+
+/** Version of this project, and for each program the pinned module, or the image that was pulled. */
+function versionsOf({ environment }: LoadedEnvironment): Record<string, string> {
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8')));
+  const { images } = environment;
+  if (images.source === 'registry') {
+    const { kes: kesImage, minio: minioImage, vault: vaultImage } = images;
+    return {
+      toolkit: version,
+      kes: kesImage,
+      minio: minioImage,
+      ...(vaultImage === undefined ? {} : { vault: vaultImage }),
+    };
+  }
+  const programs = [vault, kes, minio, mc].map((program) => [
+    program.name,
+    moduleVersion(program.module, program.package),
+  ]);
+  return { toolkit: version, ...(Object.fromEntries(programs) as Record<string, string>) };
+}
+
+/** The version that a go.mod requires of the module that a package is in. */
+function moduleVersion(folder: string, goPackage: string): string {
+  const lines = readFileSync(path.join(folder, 'go.mod'), 'utf8').split('\n');
+  const required = lines
+    .map((line) => /^\s*(?:require )?(\S+) (v\S+)/.exec(line))
+    .find((match) => {
+      const name = match?.[1];
+      return name !== undefined && (goPackage === name || goPackage.startsWith(`${name}/`));
+    });
+  return required?.[2] ?? 'unknown';
+}

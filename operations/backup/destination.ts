@@ -1,0 +1,189 @@
+/** Where a backup goes: a file, or an object of an S3 storage other than the one that it is to save. */
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { createHash, X509Certificate } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Agent } from 'node:https';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { connect } from 'node:tls';
+import { LEAVES } from '../../config/deployment-names';
+import { reachableAddress } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
+import type { StateLayout } from '../../config/state';
+import { ExternalError, messageOf, UsageError } from '../errors';
+
+/** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
+export interface S3Destination {
+  readonly kind: 's3';
+  readonly bucket: string;
+  readonly key: string;
+  /** @default - AWS itself */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** CA certificates, PEM. @default - AWS_CA_BUNDLE, or the system's */
+  readonly caFile?: string;
+}
+export type BackupPlace = S3Destination | { readonly kind: 'file'; readonly file: string };
+
+/**
+ * @param place a path, or `s3://bucket/key`
+ * @throws UsageError for what is neither
+ */
+export function parsePlace(
+  option: string,
+  place: string,
+  s3: {
+    readonly endpoint?: string | undefined;
+    readonly region?: string | undefined;
+    readonly caFile?: string | undefined;
+  } = {},
+): BackupPlace {
+  if (!place.includes('://')) {
+    if (s3.endpoint !== undefined)
+      throw new UsageError(`--endpoint goes with an s3:// place only, ${option} is ${place}`);
+    return { kind: 'file', file: path.resolve(place) };
+  }
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/.exec(place);
+  const [, bucket, key] = match ?? [];
+  if (bucket === undefined || key === undefined || key.endsWith('/')) {
+    throw new UsageError(`${option}: must be a path or s3://bucket/key, got: ${place}`);
+  }
+  if (s3.endpoint !== undefined && !s3.endpoint.startsWith('https://')) {
+    throw new UsageError(`--endpoint: must be an https:// address, got: ${s3.endpoint}`);
+  }
+  return {
+    kind: 's3',
+    bucket,
+    key,
+    ...(s3.endpoint === undefined ? {} : { endpoint: s3.endpoint }),
+    ...(s3.region === undefined ? {} : { region: s3.region }),
+    ...(s3.caFile === undefined ? {} : { caFile: s3.caFile }),
+  };
+}
+
+export function describePlace(place: BackupPlace): string {
+  if (place.kind === 'file') return place.file;
+  return `s3://${place.bucket}/${place.key}${place.endpoint === undefined ? '' : ` at ${place.endpoint}`}`;
+}
+
+/**
+ * Refuses the storage that the backup is to save: it could be read only with the keys that are in it. By address, and by
+ * the certificate that the endpoint serves, which also knows the deployment under other names and through forwarded ports.
+ *
+ * @throws UsageError
+ */
+export async function requireOtherStorage(
+  place: BackupPlace,
+  { environment, state }: LoadedEnvironment,
+): Promise<void> {
+  if (place.kind === 'file' || place.endpoint === undefined) return;
+  const url = new URL(place.endpoint);
+  const port = Number(url.port || 443);
+  const { docker, minio } = environment;
+  const own = ['localhost', reachableAddress(environment), docker.publishAddress, ...minio.hostnames];
+  const sameAddress = own.includes(url.hostname) && port === minio.port;
+  if (!sameAddress && !(await servesOurCertificate(url.hostname, port, state))) return;
+  throw new UsageError(
+    `--to: must not be the storage that the backup is to save, got: ${describePlace(place)}`,
+    'what is stored there can only be read with the keys that would be in the backup; choose a file, or another storage',
+  );
+}
+
+async function servesOurCertificate(host: string, port: number, state: StateLayout): Promise<boolean> {
+  const file = path.join(state.tls, `${LEAVES.minio}.crt`);
+  if (!existsSync(file)) return false;
+  const ours = new X509Certificate(readFileSync(file)).fingerprint256;
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, ca: readFileSync(state.caCertificate), rejectUnauthorized: true });
+    const end = (same: boolean): void => {
+      socket.destroy();
+      resolve(same);
+    };
+    socket.setTimeout(5_000, () => {
+      end(false);
+    });
+    socket.once('secureConnect', () => {
+      end(socket.getPeerX509Certificate()?.fingerprint256 === ours);
+    });
+    // nobody there, or somebody else: the upload will say what is wrong with it
+    socket.once('error', () => {
+      end(false);
+    });
+  });
+}
+
+/**
+ * Refuses what exists already: an older backup may be the only good one.
+ *
+ * @throws UsageError
+ */
+export async function requireFree(place: BackupPlace): Promise<void> {
+  const taken = place.kind === 'file' ? existsSync(place.file) : await objectExists(place);
+  if (!taken) return;
+  throw new UsageError(
+    `--to: ${describePlace(place)} exists already and is not overwritten`,
+    'name another one, for example with the date in it',
+  );
+}
+
+/** Uploads a bundle and proves that what is there is what was sent. */
+export async function upload(file: string, place: S3Destination, sha256: string): Promise<void> {
+  await withClient(place, 'the backup cannot be stored', async (s3) => {
+    const { size } = await stat(file);
+    const object = { Bucket: place.bucket, Key: place.key };
+    // another run with the same name must not replace it
+    const body = { Body: createReadStream(file), ContentLength: size, IfNoneMatch: '*' };
+    await s3.send(new PutObjectCommand({ ...object, ...body }));
+    const { Body } = await s3.send(new GetObjectCommand(object));
+    const hash = createHash('sha256');
+    for await (const chunk of Body as Readable) hash.update(chunk as Buffer);
+    const got = hash.digest('hex');
+    if (got === sha256) return;
+    throw new ExternalError(`${describePlace(place)} has SHA-256 ${got} when it is read back, expected ${sha256}`);
+  });
+}
+
+export async function download(place: S3Destination, file: string): Promise<void> {
+  await withClient(place, 'the backup cannot be fetched', async (s3) => {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));
+    await pipeline(Body as Readable, createWriteStream(file, { mode: 0o600 }));
+  });
+}
+
+async function objectExists(place: S3Destination): Promise<boolean> {
+  return withClient(place, 'nobody can say whether there is a backup already', async (s3) => {
+    try {
+      await s3.send(new HeadObjectCommand({ Bucket: place.bucket, Key: place.key }));
+      return true;
+    } catch (error) {
+      if ((error as Error).name === 'NotFound') return false;
+      throw error;
+    }
+  });
+}
+
+async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3Client) => Promise<T>): Promise<T> {
+  const caFile = place.caFile ?? process.env.AWS_CA_BUNDLE;
+  const s3 = new S3Client({
+    ...(place.region === undefined ? {} : { region: place.region }),
+    ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint, forcePathStyle: true }),
+    requestHandler: {
+      connectionTimeout: 5_000,
+      httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
+    },
+  });
+  try {
+    return await use(s3);
+  } catch (error) {
+    if (error instanceof ExternalError) throw error;
+    throw new ExternalError(
+      `${problem}: ${describePlace(place)}: ${(error as Error).name}: ${messageOf(error)}`,
+      'see whether the bucket exists and the AWS_… variables (AWS_CA_BUNDLE for a private CA) are those of that storage',
+      { cause: error },
+    );
+  } finally {
+    s3.destroy();
+  }
+}

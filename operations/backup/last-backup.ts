@@ -1,0 +1,59 @@
+/** Remembers the newest backup, and says so when it does not hold every master key. */
+import { z } from 'zod';
+import type { StateLayout } from '../../config/state';
+import { readCanaries } from '../canaries';
+import { readIfExists, writeFileAtomically } from '../files';
+import type { BundleHeader } from './bundle';
+
+const lastBackup = z.object({
+  createdAt: z.iso.datetime(),
+  masterKeys: z.array(z.string()),
+  destination: z.string(),
+  /** Of the encrypted file, hex. */
+  sha256: z.string(),
+});
+export type LastBackup = z.infer<typeof lastBackup>;
+
+export function noteBackup(
+  state: StateLayout,
+  { createdAt, masterKeys }: BundleHeader,
+  written: { readonly destination: string; readonly sha256: string },
+): void {
+  const note: LastBackup = { createdAt, masterKeys, ...written };
+  writeFileAtomically(state.lastBackup, `${JSON.stringify(note, null, 2)}\n`, 0o644);
+}
+
+/** @returns undefined if there is none, or if its note cannot be read */
+export function readLastBackup(state: Pick<StateLayout, 'lastBackup'>): LastBackup | undefined {
+  try {
+    return lastBackup.parse(JSON.parse(readIfExists(state.lastBackup) ?? 'null'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Why the newest backup would not save this deployment: it is older than a master key. Undefined if it would.
+ *
+ * A key counts as saved by name and age: one that was made anew under an old name after the backup is not in it.
+ */
+export function escrowWarning(
+  environment: string,
+  state: Pick<StateLayout, 'canaries' | 'lastBackup'>,
+): string | undefined {
+  const canaries = Object.entries(readCanaries(state.canaries));
+  if (canaries.length === 0) return undefined;
+  const backup = readLastBackup(state);
+  const command = `./scripts/backup ${environment} --to FILE --recipient age1…`;
+  if (backup === undefined) {
+    return `no backup of the master keys is known: if they are lost, so is everything under them. Make one: ${command}`;
+  }
+  const unsaved = canaries
+    .filter(([key, { bornAt }]) => !backup.masterKeys.includes(key) || bornAt > backup.createdAt)
+    .map(([key]) => key);
+  if (unsaved.length === 0) return undefined;
+  return (
+    `the newest backup (${backup.createdAt}) is older than ${unsaved.length === 1 ? 'master key' : 'master keys'} ` +
+    `${unsaved.join(', ')}: if lost, so is everything under it. Make a new one: ${command}`
+  );
+}

@@ -1,0 +1,22 @@
+/** The master keys themselves, as the key store holds them: for backup and restore. Everything else asks KES. */
+import type { LoadedEnvironment } from '../../config/load';
+import { openVaultKeyMaterial } from './vault';
+
+/** Direct access to one key store, with the rights of KES: read, and write what is not there. */
+export interface KeyMaterial {
+  /** @returns the bytes of a master key as KES stored them, the same in every key store; undefined if there is none */
+  readonly read: (key: string) => Promise<Buffer | undefined>;
+  /**
+   * Writes a master key where there is none.
+   *
+   * @returns `same` if this very key is there already
+   * @throws ExternalError if another key is there under that name: it is never replaced
+   */
+  readonly create: (key: string, material: Buffer) => Promise<'created' | 'same'>;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws ExternalError if the key store cannot be reached, or does not let KES in */
+export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
+  return openVaultKeyMaterial(loaded);
+}

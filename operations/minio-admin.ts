@@ -1,0 +1,110 @@
+/** The part of MinIO's admin API that the operations use: signed requests (AWS Signature V4, service s3). */
+import { SignatureV4 } from '@smithy/signature-v4';
+import { createHash, createHmac } from 'node:crypto';
+import type { TlsEndpoint } from '../config/operation-inputs';
+import { ExternalError } from './errors';
+import { HttpClient, type HttpRequest, type HttpResponse } from './http';
+import type { S3Credentials } from './s3-client';
+
+const ADMIN = '/minio/admin/v3';
+
+/** MinIO as its root user. Requests and answers here are not encrypted beyond TLS (cmd/admin-router.go). */
+export class MinioAdmin {
+  private readonly http: HttpClient;
+  private readonly host: string;
+  private readonly signer: SignatureV4;
+
+  constructor(endpoint: TlsEndpoint, region: string, { accessKey, secretKey }: S3Credentials) {
+    this.http = new HttpClient(endpoint);
+    this.host = new URL(endpoint.url).host;
+    this.signer = new SignatureV4({
+      service: 's3',
+      region,
+      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+      sha256: Sha256,
+      uriEscapePath: false,
+    });
+  }
+
+  /** Users, groups, policies and service accounts as a ZIP archive. It holds secret keys in the clear. */
+  async exportIam(): Promise<Buffer> {
+    return (await this.call({ method: 'GET', path: `${ADMIN}/export-iam` })).bytes;
+  }
+
+  /** Adds what an archive of {@link exportIam} holds; what is there under the same name is replaced. */
+  async importIam(archive: Buffer): Promise<void> {
+    await this.call({ method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive });
+  }
+
+  /** Policies, life cycles, tags, quotas, encryption and so on of all buckets as a ZIP archive. */
+  async exportBuckets(): Promise<Buffer> {
+    return (await this.call({ method: 'GET', path: `${ADMIN}/export-bucket-metadata`, query: { bucket: '' } })).bytes;
+  }
+
+  /** Applies what an archive of {@link exportBuckets} holds; a bucket that does not exist is made. */
+  async importBuckets(archive: Buffer): Promise<void> {
+    await this.call({ method: 'PUT', path: `${ADMIN}/import-bucket-metadata`, query: { bucket: '' }, body: archive });
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  private async call({ query = {}, ...request }: AdminRequest): Promise<HttpResponse> {
+    const body = request.body ?? Buffer.alloc(0);
+    const signed = await this.signer.sign({
+      method: request.method,
+      protocol: 'https:',
+      hostname: this.host,
+      path: request.path,
+      query,
+      headers: { host: this.host, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
+      body,
+    });
+    const search = new URLSearchParams(query).toString();
+    const response = await this.http.send({
+      method: request.method,
+      path: search === '' ? request.path : `${request.path}?${search}`,
+      headers: signed.headers,
+      timeoutMs: 60_000,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    });
+    if (response.status === 200) return response;
+    throw new ExternalError(
+      `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
+    );
+  }
+}
+
+interface AdminRequest {
+  readonly method: HttpRequest['method'];
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
+
+/** Node's SHA-256 in the shape that the signer takes. */
+class Sha256 {
+  private readonly hash: { update(data: Buffer): unknown; digest(): Buffer };
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret));
+  }
+
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.hash.update(bytesOf(data));
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.hash.digest());
+  }
+
+  reset(): void {
+    throw new Error('a hash is used once');
+  }
+}
+
+function bytesOf(data: string | ArrayBuffer | ArrayBufferView): Buffer {
+  if (typeof data === 'string') return Buffer.from(data);
+  return data instanceof ArrayBuffer ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}

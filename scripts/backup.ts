@@ -1,0 +1,74 @@
+/** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
+import { readIfExists } from '../operations/files';
+import { loadEnvironment } from '../config/load';
+import { newIdentity, readRecipients } from '../operations/backup/age-keys';
+import { backUp, type BackupResult } from '../operations/backup/backup';
+import { parsePlace } from '../operations/backup/destination';
+import { UsageError } from '../operations/errors';
+import { withLock } from '../operations/lock';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+
+const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--json]
+       ./scripts/backup [environment] --to s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --recipient …
+       ./scripts/backup --new-identity FILE
+
+Writes one file, encrypted with age, with everything that a rebuild needs and that cannot be made again: master keys,
+CA and private keys, root credentials, canaries, unseal shares, MinIO's IAM and bucket settings, the environment file.
+Objects are not in it. It is read back and compared before it is called a backup. ./scripts/restore takes it.
+
+  environment     a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --to            a file that does not exist yet, or an object of another S3 storage, with the AWS_… variables
+  --recipient     who can open it: age1…, or a file of such lines; may be given several times
+  --endpoint      address of the S3 storage (default: AWS)
+  --region        its region (default: AWS_REGION)
+  --ca            CA certificates of it, PEM (default: AWS_CA_BUNDLE, or the system's)
+  --new-identity  make a key pair: the secret half goes into FILE, the recipient to stdout. Keep FILE away from here
+  --json          print what was made as JSON
+  -h, --help      this text
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args) => {
+  const { values, positionals } = parseCommandLine('backup', args, {
+    to: { type: 'string' },
+    recipient: { type: 'string', multiple: true },
+    endpoint: { type: 'string' },
+    region: { type: 'string' },
+    ca: { type: 'string' },
+    'new-identity': { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (values['new-identity'] !== undefined) {
+    process.stdout.write(`${await newIdentity(values['new-identity'])}\n`);
+    return;
+  }
+  if (values.to === undefined) throw new UsageError('--to: must be given, got nothing', 'See ./scripts/backup --help.');
+  const place = parsePlace('--to', values.to, { endpoint: values.endpoint, region: values.region, caFile: values.ca });
+  const recipients = readRecipients(values.recipient ?? []);
+  const loaded = loadEnvironment(positionals[0]);
+  const { environment, state } = loaded;
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  if (readIfExists(state.deployment) === undefined) {
+    throw new UsageError(
+      `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
+      `deploy it with: ./scripts/up ${environment.name}`,
+    );
+  }
+  const result = await withLock(state.lock, `backing up ${environment.name}`, () => backUp(loaded, place, recipients));
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : text(result));
+});
+
+function text({ header, destination, bytes, sha256 }: BackupResult): string {
+  return `Backed up ${header.environment} to ${destination}: ${header.masterKeys.length} master key(s), ${bytes} bytes,
+written, read back and compared. SHA-256 ${sha256}
+
+It is worth as much as what it saves, and worth nothing without the identity of a recipient: keep both away from this
+machine, and apart. Rehearse with ./scripts/drill, restore with ./scripts/restore --from FILE --identity FILE.
+`;
+}

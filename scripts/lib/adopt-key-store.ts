@@ -1,0 +1,78 @@
+/** Tells Terraform about what a Vault already has, where its state was lost: it would try to make it a second time. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { reachableAddress } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
+import { projectRoot } from '../../config/toolchain';
+import { run } from '../../operations/toolchain/command';
+import type { Step } from '../../operations/toolchain/step';
+import { VaultClient } from '../../operations/vault-client';
+
+/** What cannot be made where it exists, and the list in which Vault says that it does. Their import id is their path. */
+const LISTS = { vault_mount: 'sys/mounts', vault_auth_backend: 'sys/auth', vault_audit: 'sys/audit' } as const;
+type Kind = keyof typeof LISTS;
+
+const resources = z.record(z.string(), z.object({ path: z.string() }));
+const synthesized = z.object({ resource: z.object({}).catchall(z.unknown()) });
+const stateFile = z.object({ resources: z.array(z.object({ type: z.string(), name: z.string() })) });
+const listing = z.object({ data: z.record(z.string(), z.unknown()) });
+
+/**
+ * Imports mounts and audit devices of the embedded Vault that are missing in the state of the `keystore` stack. The stacks
+ * must have been synthesized, and Vault must be unsealed: `foundation` and `vault` were deployed just before.
+ */
+export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
+  return {
+    title: 'Key store that is there already',
+    run: async ({ report, signal }) => {
+      const { environment, state } = loaded;
+      const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
+      const missing = await missingInState(loaded, folder);
+      if (missing.length === 0) return 'Terraform knows all of it';
+      const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
+      const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
+      await run(terraform, ['init', '-input=false', '-no-color'], options);
+      for (const { address, id } of missing) {
+        report(address);
+        await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
+      }
+      return `${missing.length} adopted`;
+    },
+  };
+}
+
+async function missingInState(
+  loaded: LoadedEnvironment,
+  folder: string,
+): Promise<{ readonly address: string; readonly id: string }[]> {
+  const { resource } = synthesized.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
+  const known = knownTo(path.join(loaded.state.terraform, 'keystore.tfstate'));
+  const found: { address: string; id: string }[] = [];
+  const vault = openVault(loaded);
+  try {
+    for (const kind of Object.keys(LISTS) as Kind[]) {
+      const present = Object.keys(listing.parse(await vault.read(LISTS[kind])).data);
+      for (const [name, declared] of Object.entries(resources.parse(resource[kind] ?? {}))) {
+        if (known.has(`${kind}.${name}`) || !present.includes(`${declared.path}/`)) continue;
+        found.push({ address: `${kind}.${name}`, id: declared.path });
+      }
+    }
+  } finally {
+    vault.close();
+  }
+  return found;
+}
+
+function knownTo(file: string): Set<string> {
+  if (!existsSync(file)) return new Set();
+  const parsed = stateFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+  return new Set(parsed.resources.map(({ type, name }) => `${type}.${name}`));
+}
+
+function openVault({ environment, state }: LoadedEnvironment): VaultClient {
+  if (environment.vault.mode !== 'embedded') throw new Error('only an embedded Vault is ours to adopt');
+  const url = `https://${reachableAddress(environment)}:${environment.vault.port}`;
+  const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
+  return new VaultClient({ url, caFile: state.caCertificate }, token);
+}

@@ -1,0 +1,170 @@
+/** `./scripts/restore`: from a backup and whatever is left to storage that has proved itself. */
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { requireHarmlessVaultVariables } from '../config/external-vault';
+import { loadEnvironment } from '../config/load';
+import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { readIdentities } from '../operations/backup/age-keys';
+import { withTemporaryFolder } from '../operations/backup/backup';
+import { type Bundle, openBundle } from '../operations/backup/bundle';
+import { type BackupPlace, describePlace, download, parsePlace } from '../operations/backup/destination';
+import {
+  planRestore,
+  restoreIam,
+  restoreMasterKeys,
+  type RestorePlan,
+  restoreState,
+} from '../operations/backup/restore';
+import { noteBackup } from '../operations/backup/last-backup';
+import { dockerEngine } from '../operations/docker';
+import { UsageError } from '../operations/errors';
+import { withLock } from '../operations/lock';
+import { tearDownSteps } from '../operations/tear-down';
+import { prepareToolchain } from '../operations/toolchain/prepare';
+import type { Step } from '../operations/toolchain/step';
+import { proveDeployedKeys } from '../operations/verify-master-keys';
+import { adoptKeyStoreStep } from './lib/adopt-key-store';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { deployStep } from './lib/deploy';
+import { showSteps } from './lib/progress';
+import { showSummary } from './lib/summary';
+
+const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [environment] [--replace NAME] [--json] [--verbose]
+       ./scripts/restore --from s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --identity FILE …
+
+Rebuilds the environment of a backup: on a machine that has never seen it, with its data volumes or without, and into
+another Vault or key store than the one that was lost. It deploys, writes the master keys where there are none, proves
+each by its canary before MinIO is started, and ends with the post-deploy checks. An interrupted restore goes on when it
+is run again. Everything that speaks against it is found before anything is touched.
+
+  --from         the backup: a file, or an object of an S3 storage, with the AWS_… variables
+  --identity     file with the age identity of one of its recipients
+  environment    a name in environments/ or the path of a YAML file, to restore into other settings, for example another
+                 key store (default: the environment file of this clone if it is the same, else the one in the backup)
+  --replace      the environment's name, to set aside what is here of it: containers are removed, the state folder is
+                 renamed. Data volumes always stay
+  --endpoint, --region, --ca   of the S3 storage
+  --json         print the summary as JSON
+  --verbose      show everything that cdktf prints
+  -h, --help     this text
+
+The summary goes to stdout, progress to stderr.
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseCommandLine('restore', args, {
+    from: { type: 'string' },
+    identity: { type: 'string' },
+    replace: { type: 'string' },
+    endpoint: { type: 'string' },
+    region: { type: 'string' },
+    ca: { type: 'string' },
+    json: { type: 'boolean' },
+    verbose: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const { from, identity, endpoint, region, ca: caFile, verbose = false } = values;
+  if (from === undefined) throw new UsageError('--from: must be given, got nothing', 'See ./scripts/restore --help.');
+  if (identity === undefined) {
+    throw new UsageError(
+      '--identity: must be given, got nothing',
+      'it is the file with the secret half of the age key',
+    );
+  }
+  const place = parsePlace('--from', from, { endpoint, region, caFile });
+  const given = positionals[0] === undefined ? undefined : loadEnvironment(positionals[0]);
+  const bundle = await fetchBundle(place, readIdentities(identity));
+  process.stderr.write(
+    `backup of ${bundle.header.environment}, made on ${bundle.header.createdAt}, with ${bundle.header.masterKeys.length} master key(s): whole\n`,
+  );
+
+  const plan = await planned(bundle, given, values.replace, signal);
+  const { environment, state } = plan.target;
+  mkdirSync(path.dirname(state.root), { recursive: true, mode: 0o700 });
+  // beside the folder, which may be renamed
+  await withLock(`${state.root}.restore-lock`, `restoring ${environment.name}`, () =>
+    showSteps(restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose }),
+  );
+  showSummary(plan.target, values.json ?? false);
+});
+
+async function fetchBundle(place: BackupPlace, identities: readonly string[]): Promise<Bundle> {
+  if (place.kind === 'file') return openBundle(place.file, identities);
+  process.stderr.write(`fetching ${describePlace(place)}\n`);
+  return withTemporaryFolder(tmpdir(), async (folder) => {
+    const file = path.join(folder, 'backup.age');
+    await download(place, file);
+    return openBundle(file, identities);
+  });
+}
+
+/** A plan needs Docker, to see which volumes are there; a new machine gets it first. */
+async function planned(
+  bundle: Bundle,
+  given: ReturnType<typeof loadEnvironment> | undefined,
+  replace: string | undefined,
+  signal: AbortSignal,
+): Promise<RestorePlan> {
+  const host = given?.environment.docker.host;
+  if (host !== undefined) process.env.DOCKER_HOST = host;
+  const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
+  await showSteps([prerequisites, engine], signal);
+  const plan = await planRestore(bundle, given, replace, (value) => ({ name: ENVIRONMENT_LABEL, value }));
+  requireHarmlessVaultVariables(plan.target.environment.vault.mode, process.env);
+  return plan;
+}
+
+function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean): Step[] {
+  const { target, bundle } = plan;
+  const { environment, state } = target;
+  // main.ts lets this deploy through, and no other until the restore has ended
+  process.env.EBS_RESTORE = environment.name;
+  const { prerequisites, builds } = prepareToolchain({
+    images: environment.images.source,
+    providers: environment.providers,
+  });
+  const docker = dockerEngine(environment.docker.host);
+  const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
+  const embedded = environment.vault.mode === 'embedded';
+  const keyStore = plan.vaultSurvived
+    ? [
+        deployStep(target, verbose, ['foundation', 'vault']),
+        adoptKeyStoreStep(target),
+        deployStep(target, verbose, ['keystore']),
+      ]
+    : [deployStep(target, verbose, ['foundation', ...(embedded ? ['vault'] : []), 'keystore'])];
+  const storage =
+    plan.drive === 'empty'
+      ? [
+          deployStep(target, verbose, ['kes', 'minio']),
+          { title: 'MinIO', run: () => restoreIam(plan) },
+          deployStep(target, verbose),
+        ]
+      : [deployStep(target, verbose)];
+  return [
+    prerequisites,
+    ...builds,
+    ...(plan.replace ? tearDownSteps({ docker, owner, loaded: target, deleteData: false }) : []),
+    { title: 'State', run: () => restoreState(plan) },
+    ...keyStore,
+    { title: 'Master keys', run: () => restoreMasterKeys(plan) },
+    ...storage,
+    { title: 'Master keys after the deploy', run: () => proveDeployedKeys(environment, state) },
+    {
+      title: 'Restored',
+      run: async () => {
+        noteBackup(state, bundle.header, { destination, sha256: bundle.sha256 });
+        await rm(state.restore);
+        return `as of ${bundle.header.createdAt}`;
+      },
+    },
+  ];
+}
