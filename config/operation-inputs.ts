@@ -133,10 +133,8 @@ export const operationInputs = {
     buckets: z.array(bucketSettings),
   }),
 
-  /** Runs the post-deploy checks and writes their reports. */
-  'run-checks': z.strictObject({
-    environmentFile: z.string(),
-  }),
+  /** Runs the post-deploy checks of `EBS_ENVIRONMENT` and writes their reports. */
+  'run-checks': z.strictObject({}),
 } as const;
 
 export type OperationName = keyof typeof operationInputs;

@@ -57,7 +57,12 @@ export class Operation<N extends OperationName> extends Construct {
         {
           type: 'local-exec',
           command: `${props.runner.command} ${props.operation}`,
-          environment: { ...props.runner.variables, EBS_OPERATION_INPUT: input },
+          environment: {
+            ...Object.fromEntries(
+              Object.entries(props.runner.variables ?? {}).map(([name, value]) => [name, literal(value)]),
+            ),
+            EBS_OPERATION_INPUT: input,
+          },
         },
       ],
       ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),

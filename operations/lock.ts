@@ -128,6 +128,13 @@ export async function tryLock(file: string, what: string): Promise<Lock | LockHo
   }
 }
 
+/** Who holds the lock at the moment, without touching it; `undefined` where nobody does. */
+export async function lockHolder(file: string): Promise<LockHolder | undefined> {
+  const holder = await readHolder(file);
+  if (typeof holder === 'string') return undefined;
+  return processStart(holder.pid) === holder.started ? holder : undefined;
+}
+
 /** A lock that someone else holds, for a message. */
 export function describeHolder(holder: LockHolder): string {
   return `process ${holder.pid} (${holder.command}) has been ${holder.what} since ${holder.since}`;

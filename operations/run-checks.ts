@@ -1,14 +1,13 @@
 import { loadEnvironment } from '../config/load';
-import type { OperationInput } from '../config/operation-inputs';
 import { checkEnvironment } from './checks/check-environment';
 import type { Report } from './checks/report/model';
 import { describeCounts, describeResult } from './checks/report/text';
 import { type ReportFiles, writeReport } from './checks/report/write';
 import { ExternalError } from './errors';
 
-/** Runs the post-deploy checks, writes their report and fails when one of them did not pass. */
-export async function runChecks(input: OperationInput<'run-checks'>): Promise<void> {
-  const loaded = loadEnvironment(input.environmentFile);
+/** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
+export async function runChecks(): Promise<void> {
+  const loaded = loadEnvironment();
   const report = await untilInterrupted((signal) =>
     checkEnvironment(loaded, {
       signal,

@@ -35,7 +35,7 @@ export interface Belongings {
 }
 
 /** Volumes of constructs/docker/file-volume.ts; whatever is named otherwise is taken for data. */
-const FILE_VOLUME_SUFFIX = '-files';
+export const FILE_VOLUME_SUFFIX = '-files';
 
 export async function belongingsOf(docker: Docker, owner: OwnerLabel): Promise<Belongings> {
   const filters = { label: [`${owner.name}=${owner.value}`] };

@@ -2,10 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Environment } from '../config/environment';
-import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../config/external-vault';
+import { requireDeployable } from '../config/deployable';
+import { externalVaultAddress, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { requireIntactState } from '../config/intact-state';
-import { requireSameKeyStore } from '../config/key-store-place';
 import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
@@ -47,10 +46,8 @@ void main(async (args, signal) => {
     return;
   }
   const loaded = loadEnvironment(positionals[0]);
+  requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
-  requireIntactState(environment.name, state);
-  requireHarmlessVaultVariables(environment.vault.mode, process.env);
-  requireSameKeyStore(environment, vaultVariables(process.env), state);
   // for Docker's own variables to be in one voice with the environment file
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
 

@@ -14,9 +14,10 @@ export class PostDeployChecks extends Construct {
   constructor(scope: Construct, id: string, props: PostDeployChecksProps) {
     super(scope, id);
     new Operation(this, 'Run', {
-      runner: props.runner,
+      // no input: a deploy from another clone, where the file is elsewhere, is no reason to run them again
+      runner: { ...props.runner, variables: { ...props.runner.variables, EBS_ENVIRONMENT: props.environmentFile } },
       operation: 'run-checks',
-      input: { environmentFile: props.environmentFile },
+      input: {},
       triggers: props.triggers,
     });
   }

@@ -24,15 +24,24 @@ export interface RunOptions {
   readonly isProgress?: (line: string) => boolean;
 }
 
+/** What went wrong with a child. */
+interface Failure {
+  readonly text: string;
+  readonly exitCode?: number;
+}
+
 /** A child that ended with something else than 0. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   /** The last lines that it printed. */
   readonly tail: readonly string[];
   readonly logFile: string;
+  /** `undefined` where it could not be started or was ended by a signal. */
+  readonly exitCode: number | undefined;
 
-  constructor(command: string, outcome: string, tail: readonly string[], logFile: string) {
-    super(`\`${command}\` ${outcome}`);
+  constructor(command: string, { text, exitCode }: Failure, tail: readonly string[], logFile: string) {
+    super(`\`${command}\` ${text}`);
+    this.exitCode = exitCode;
     this.tail = tail;
     this.logFile = logFile;
   }
@@ -60,10 +69,10 @@ export async function run(command: string, args: readonly string[], options: Run
   const log = openSync(options.logFile, 'a', 0o600);
   try {
     writeSync(log, `\n# ${new Date().toISOString()} ${shown}\n`);
-    const outcome = await runLogged(command, args, options, log, takeLine);
+    const failure = await runLogged(command, args, options, log, takeLine);
     // an interrupted child is the interruption, not a failure of its own
     options.signal?.throwIfAborted();
-    if (outcome !== undefined) throw new CommandError(shown, outcome, tail, options.logFile);
+    if (failure !== undefined) throw new CommandError(shown, failure, tail, options.logFile);
   } finally {
     closeSync(log);
   }
@@ -76,7 +85,7 @@ async function runLogged(
   options: RunOptions,
   log: number,
   takeLine: (line: string) => void,
-): Promise<string | undefined> {
+): Promise<Failure | undefined> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: options.detached ?? false,
@@ -114,18 +123,18 @@ async function runLogged(
   }
   options.signal?.addEventListener('abort', interrupt, { once: true });
   try {
-    const outcome = await new Promise<string | undefined>((resolve) => {
+    const failure = await new Promise<Failure | undefined>((resolve) => {
       child.on('error', (error) => {
-        resolve(`could not be started: ${error.message}`);
+        resolve({ text: `could not be started: ${error.message}` });
       });
       child.on('close', (code, signal) => {
-        resolve(
-          code === 0 ? undefined : signal === null ? `failed with exit code ${String(code)}` : `was ended by ${signal}`,
-        );
+        if (code === 0) resolve(undefined);
+        else if (code === null) resolve({ text: `was ended by ${String(signal)}` });
+        else resolve({ text: `failed with exit code ${code}`, exitCode: code });
       });
     });
     if (logFailure !== undefined) throw logFailure;
-    return outcome;
+    return failure;
   } finally {
     options.signal?.removeEventListener('abort', interrupt);
   }

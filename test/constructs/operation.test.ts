@@ -38,7 +38,7 @@ test('an operation with maximal properties runs again for its triggers and when 
   new Operation(stack, 'Second', {
     runner: { ...RUNNER, variables: { DOCKER_HOST: 'ssh://nas' } },
     operation: 'run-checks',
-    input: { environmentFile: '/e/local.yaml' },
+    input: {},
     triggers: { first: first.runId },
     renewalNote: '/state/note.json',
     dependsOn: [first.dependable],
@@ -55,15 +55,23 @@ test('an operation with maximal properties runs again for its triggers and when 
 (terraformIsThere ? test : test.skip)('what an operation is told is text to Terraform, whatever is in it', () => {
   // GIVEN
   const stack = newStack();
-  const environmentFile = '/e/${path.root} %{ if true }"quoted"\\back\n${}é.yaml';
+  const rootFile = '/e/${path.root} %{ if true }"quoted"\\back\n${}é.json';
+  const variables = { FILE: rootFile };
 
   // WHEN
-  new Operation(stack, 'Checks', { runner: RUNNER, operation: 'run-checks', input: { environmentFile } });
+  new Operation(stack, 'Credentials', {
+    runner: { ...RUNNER, variables },
+    operation: 'create-root-credentials',
+    input: { configEnvFile: '/a', rootFile },
+  });
 
   // THEN
-  const { input } = synth(stack).resource('terraform_data').triggers_replace as Record<string, string>;
-  const told = planned(folder(), { input: input ?? '' });
-  expect(JSON.parse(String(told.input))).toEqual({ environmentFile });
+  const synthesized = synth(stack);
+  const { input } = synthesized.resource('terraform_data').triggers_replace as Record<string, string>;
+  const { FILE = '' } = synthesized.operation('create-root-credentials').variables;
+  const told = planned(folder(), { input: input ?? '', FILE });
+  expect(JSON.parse(String(told.input))).toEqual({ configEnvFile: '/a', rootFile });
+  expect(told.FILE).toBe(rootFile);
 });
 
 test('settings that are not there are not passed', () => {
@@ -92,7 +100,7 @@ test('each run has an id of its own, for whoever must follow it', () => {
   const operation = new Operation(stack, 'Checks', {
     runner: RUNNER,
     operation: 'run-checks',
-    input: { environmentFile: '/e' },
+    input: {},
   });
 
   // WHEN

@@ -6,6 +6,7 @@ import { type BackedUpTree, describeBackups, writeBackedUpTree } from './backups
 import { describeDownAndUp } from './down-and-up';
 import { describeFaults, describeRestart } from './faults';
 import { describeFirstDeploy } from './first-deploy';
+import { describePlan } from './plan';
 import { describePrivileges } from './privileges';
 import { describeRenewal } from './renewal';
 import { describeSecrecy } from './secrecy';
@@ -34,6 +35,7 @@ afterAll(async () => {
 });
 
 describeFirstDeploy(() => ({ environment, watch }));
+describePlan(() => ({ environment }));
 describeBackups(() => ({ environment, tree }));
 describeSecrecy(() => ({ environment, watch }));
 describePrivileges(() => ({ environment }));

@@ -1,7 +1,7 @@
 import { PostDeployChecks } from '../../../constructs/checks/post-deploy-checks';
 import { newStack, synth } from '../../helpers/synth';
 
-test('the checks run whenever something was deployed', () => {
+test('the checks run whenever something was deployed, and not because the environment file is elsewhere', () => {
   // GIVEN
   const stack = newStack();
 
@@ -13,9 +13,11 @@ test('the checks run whenever something was deployed', () => {
   });
 
   // THEN
-  expect(synth(stack).operation('run-checks')).toMatchObject({
+  const operation = synth(stack).operation('run-checks');
+  expect(operation.input).toEqual({});
+  expect(operation).toMatchObject({
     command: 'run run-checks',
-    input: { environmentFile: '/e/local.yaml' },
+    variables: { EBS_ENVIRONMENT: '/e/local.yaml' },
     triggers: { kes: 'the id of KES', buckets: 'a run' },
   });
 });

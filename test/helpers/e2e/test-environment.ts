@@ -92,7 +92,7 @@ export class TestEnvironment {
   }
 
   async script(
-    name: 'up' | 'down',
+    name: 'up' | 'down' | 'plan',
     args: readonly string[] = [],
     options: CommandOptions = {},
   ): Promise<CommandResult> {

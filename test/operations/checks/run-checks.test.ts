@@ -20,7 +20,9 @@ test('a deployment that protects nothing fails with the messages of its checks, 
     `name: test\nminio: { port: ${port} }\nkes: { port: 1 }\nstate: { backend: local, directory: ${folder()} }\n`,
   );
   const listeners = process.listenerCount('SIGINT');
-  const error = await rejectionOf(runChecks({ environmentFile }));
+  process.env.EBS_ENVIRONMENT = environmentFile;
+  const error = await rejectionOf(runChecks());
+  delete process.env.EBS_ENVIRONMENT;
   await close();
   jest.restoreAllMocks();
 

@@ -1,0 +1,15 @@
+import { requireHarmlessVaultVariables, vaultVariables } from './external-vault';
+import { requireIntactState } from './intact-state';
+import { requireSameKeyStore } from './key-store-place';
+import type { LoadedEnvironment } from './load';
+
+/**
+ * Everything for which an environment is neither deployed nor planned, and which is known without asking anybody.
+ *
+ * @throws UsageError
+ */
+export function requireDeployable({ environment, state }: LoadedEnvironment, env: NodeJS.ProcessEnv): void {
+  requireIntactState(environment.name, state);
+  requireHarmlessVaultVariables(environment.vault.mode, env);
+  requireSameKeyStore(environment, vaultVariables(env), state);
+}

@@ -1,0 +1,150 @@
+/** `./scripts/plan`: what the next deploy would change, in every stack, without changing anything. */
+import { TerraformStack } from 'cdktf';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { requireDeployable } from '../config/deployable';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { projectRoot } from '../config/toolchain';
+import { ExternalError, UsageError } from '../operations/errors';
+import { type PlannedStack, planReportOf, requireQuiet } from '../operations/plan/plan-environment';
+import { planStack, type StackToPlan } from '../operations/plan/plan-stack';
+import type { PlanReport } from '../operations/plan/report';
+import { EXIT } from '../operations/print-error';
+import { askEngine } from '../operations/toolchain/docker-engine';
+import { prepareToolchain } from '../operations/toolchain/prepare';
+import type { Step } from '../operations/toolchain/step';
+import { declareApp } from '../stacks/app';
+import { main, parseCommandLine } from './lib/command-line';
+import { describeCounts, planMarkdown, planText } from './lib/plan-text';
+import { showSteps } from './lib/progress';
+
+const HELP = `Usage: ./scripts/plan [environment] [--json | --markdown]
+
+Says what ./scripts/up would change, over all stacks, and changes nothing: no state, no secret, no container. It
+prepares what it needs (see ./scripts/toolchain --help), but does not start Docker. Terraform plans each stack from what
+the stacks before it left, so a stack whose predecessors change may change more than is said, which is said, too.
+
+  environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --json        print the plan as JSON; docs/operations.md describes it. Names of attributes, never values
+  --markdown    print it as Markdown, for a comment on a pull request
+  -h, --help    this text
+
+The plan goes to stdout, progress and what Terraform says about errors to stderr.
+
+Exit codes:
+  0    no change
+  1    a stack cannot be planned, or something else failed; the error says what and where
+  2    changes
+  64   wrong call or configuration
+  130  interrupted
+`;
+
+const EXIT_OF: Readonly<Record<PlanReport['outcome'], number>> = {
+  'no-change': EXIT.ok,
+  changes: EXIT.changes,
+  error: EXIT.failed,
+};
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseCommandLine('plan', args, {
+    json: { type: 'boolean' },
+    markdown: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (values.json && values.markdown)
+    throw new UsageError('--json or --markdown, not both', 'See ./scripts/plan --help.');
+  const loaded = loadEnvironment(positionals[0]);
+  requireDeployable(loaded, process.env);
+  const { environment, state } = loaded;
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+
+  await requireQuiet(state);
+  const report = await planEnvironment(loaded, signal);
+  await requireQuiet(state);
+
+  if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  else process.stdout.write(values.markdown ? planMarkdown(report) : planText(report));
+  process.exitCode = EXIT_OF[report.outcome];
+});
+
+async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): Promise<PlanReport> {
+  const { environment } = loaded;
+  const { prerequisites, builds } = prepareToolchain({
+    images: environment.images.source,
+    providers: environment.providers,
+  });
+  // plan files hold values
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-plan-'));
+  try {
+    await showSteps([prerequisites, engineStep(), ...builds], signal);
+    const stacks = synthesize(loaded, folder);
+    const planned: PlannedStack[] = [];
+    await showSteps(
+      stacks.map((stack) => planStep(stack, planned)),
+      signal,
+    );
+    const report = planReportOf(environment.name, planned);
+    explainErrors(report, planned);
+    return report;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The stacks in the order of deployment, which is the one in which they are declared. */
+function synthesize(loaded: LoadedEnvironment, outdir: string): StackToPlan[] {
+  const app = declareApp(loaded, outdir);
+  app.synth();
+  return app.node.children.filter((child) => TerraformStack.isStack(child)).map((stack) => ({
+    name: stack.node.id,
+    folder: path.join(outdir, 'stacks', stack.node.id),
+    dependencies: stack.dependencies.map(({ node }) => node.id),
+  }));
+}
+
+/** What Terraform says about stacks that should be plannable. It may show values, so it is in no report. */
+function explainErrors({ stacks }: PlanReport, planned: readonly PlannedStack[]): void {
+  for (const { name, result } of planned) {
+    const failed = stacks.some(({ stack, outcome }) => stack === name && outcome === 'error');
+    if (!failed || result.kind !== 'failed') continue;
+    process.stderr.write(`error: ${name} cannot be planned:\n${result.details.map((line) => `  ${line}\n`).join('')}`);
+  }
+}
+
+/** Asks only: a Docker that is started starts containers, which is no plan. */
+function engineStep(): Step {
+  return {
+    title: 'Docker Engine',
+    run: async () => {
+      const answer = await askEngine();
+      if ('problem' in answer) {
+        throw new ExternalError(
+          `no Docker Engine answers at ${process.env.DOCKER_HOST ?? 'its default address'}: ${answer.problem}`,
+          'Start it (./scripts/up does), join the group docker, or correct DOCKER_HOST.',
+        );
+      }
+      return `${answer.version}, ${answer.architecture}`;
+    },
+  };
+}
+
+function planStep(stack: StackToPlan, planned: PlannedStack[]): Step {
+  const bin = path.join(projectRoot, 'node_modules', '.bin');
+  return {
+    title: stack.name,
+    run: async ({ signal }) => {
+      const result = await planStack(stack, {
+        terraform: path.join(bin, 'terraform'),
+        env: { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`, TF_IN_AUTOMATION: '1' },
+        signal,
+      });
+      planned.push({ name: stack.name, dependencies: stack.dependencies, result });
+      return result.kind === 'planned' ? describeCounts(result) : 'cannot be planned';
+    },
+  };
+}

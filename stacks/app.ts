@@ -1,0 +1,34 @@
+import { App } from 'cdktf';
+import path from 'node:path';
+import { requireDeployable } from '../config/deployable';
+import { vaultVariables } from '../config/external-vault';
+import type { LoadedEnvironment } from '../config/load';
+import { retiredKeys } from '../config/retired-keys';
+import { projectRoot, readToolchain } from '../config/toolchain';
+import { declareStacks } from '.';
+
+/**
+ * The app of one environment, ready to be synthesized.
+ *
+ * @param outdir where to; default: as cdktf says
+ * @throws UsageError where the environment must not be deployed or planned as it is
+ */
+export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
+  requireDeployable(loaded, process.env);
+  const { environment, file, state } = loaded;
+  // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
+  const app = new App({ skipValidation: true, ...(outdir === undefined ? {} : { outdir }) });
+  declareStacks(app, {
+    environment,
+    environmentFile: file,
+    state,
+    toolchain: readToolchain(),
+    retiredKeys: retiredKeys(environment, state),
+    runner: {
+      command: `'${path.join(projectRoot, 'operations', 'run')}'`,
+      ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
+    },
+    vaultVariables: vaultVariables(process.env),
+  });
+  return app;
+}
