@@ -30,7 +30,8 @@ the stacks before it left, so a stack whose predecessors change may change more 
   --markdown    print it as Markdown, for a comment on a pull request
   -h, --help    this text
 
-The plan goes to stdout, progress and what Terraform says about errors to stderr.
+The plan goes to stdout, progress and what Terraform says about errors to stderr; with --json or --markdown the plan for
+people goes there, too.
 
 Exit codes:
   0    no change
@@ -67,8 +68,9 @@ void main(async (args, signal) => {
   const report = await planEnvironment(loaded, signal);
   await requireQuiet(state);
 
-  if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  else process.stdout.write(values.markdown ? planMarkdown(report) : planText(report));
+  const forPrograms = values.json ? `${JSON.stringify(report, null, 2)}\n` : values.markdown && planMarkdown(report);
+  (forPrograms ? process.stderr : process.stdout).write(planText(report));
+  if (forPrograms) process.stdout.write(forPrograms);
   process.exitCode = EXIT_OF[report.outcome];
 });
 

@@ -1,0 +1,103 @@
+import { GITHUB_WORKFLOWS, githubText, readGithub, readGitlab } from '../helpers/pipelines';
+
+/** Everything that only the machine with the secrets can do. */
+const USES_SECRETS = /\.\/scripts\/(?:up|plan|check|toolchain)/;
+
+/** Values that somebody from outside may have written: they are data for a command and never part of one. */
+const EXPRESSION = /\$\{\{/;
+
+describe.each(GITHUB_WORKFLOWS)('GitHub: %s.yml', (name) => {
+  const workflow = readGithub(name);
+  const jobs = Object.entries(workflow.jobs);
+  const steps = jobs.flatMap(([, job]) => job.steps);
+
+  test('every action is pinned by its whole commit, with the version beside it', () => {
+    const lines = githubText(name)
+      .split('\n')
+      .filter((line) => /^\s*(?:- )?uses:/.test(line));
+    expect(lines).toHaveLength(steps.filter((step) => 'uses' in step).length);
+    for (const line of lines) {
+      expect(line).toMatch(
+        /uses: actions\/(?:checkout|setup-node|upload-artifact|download-artifact)@[0-9a-f]{40} # v\d+\.\d+\.\d+$/,
+      );
+    }
+  });
+
+  test('nothing may write but the job that comments, and only that', () => {
+    expect(workflow.permissions).toEqual({ contents: 'read' });
+    for (const [job, { permissions }] of jobs) {
+      expect(permissions).toEqual(job === 'comment' ? { 'pull-requests': 'write' } : undefined);
+    }
+  });
+
+  test('nothing of an event is part of a command', () => {
+    for (const step of steps) if ('run' in step) expect(step.run).not.toMatch(EXPRESSION);
+  });
+
+  test('no pull request of a stranger gets to the secrets', () => {
+    // it runs in the name of the repository, with what the pull request brought
+    expect(JSON.stringify(workflow.on)).not.toMatch(/pull_request_target|workflow_run/);
+    for (const [, job] of jobs) {
+      const onOwnRunner = Array.isArray(job['runs-on']);
+      if (job.steps.some((step) => 'run' in step && USES_SECRETS.test(step.run.replace('./scripts/test', '')))) {
+        expect(onOwnRunner).toBe(true);
+      }
+      if (!onOwnRunner) {
+        expect(JSON.stringify(job)).not.toContain('secrets.');
+        continue;
+      }
+      expect(job['runs-on']).toEqual(['self-hosted', 'encrypted-backup-storage']);
+      expect(job.environment).toBeDefined();
+      if (name === 'pull-request') {
+        expect(job.if).toBe('github.event.pull_request.head.repo.full_name == github.repository');
+      }
+    }
+  });
+
+  test('every job ends in time, and no checkout leaves its token', () => {
+    for (const [, job] of jobs) {
+      expect(job['timeout-minutes']).toBeLessThanOrEqual(60);
+      const checkouts = job.steps.filter((step) => 'uses' in step && step.uses.startsWith('actions/checkout@'));
+      for (const step of checkouts) expect(step).toMatchObject({ with: { 'persist-credentials': false } });
+    }
+    expect(workflow.concurrency['cancel-in-progress']).toBe(name === 'pull-request');
+  });
+});
+
+describe('GitLab', () => {
+  const jobs = Object.entries(readGitlab());
+
+  test('has the same jobs', () => {
+    expect(jobs.map(([name]) => name)).toEqual(['test', 'plan', 'deploy', 'drift']);
+  });
+
+  test('only jobs on the own runner get to the secrets, and none of a fork', () => {
+    for (const [name, job] of jobs) {
+      const needsSecrets = (job.script ?? []).some((line) => USES_SECRETS.test(line));
+      expect(needsSecrets).toBe(name !== 'test');
+      expect(job.tags).toEqual(needsSecrets ? ['encrypted-backup-storage'] : undefined);
+    }
+    expect(readGitlab().plan?.rules).toEqual([
+      {
+        if: '$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID',
+        when: 'manual',
+      },
+    ]);
+  });
+
+  test('nothing of a merge request is part of a command', () => {
+    for (const [, job] of jobs)
+      for (const line of job.script ?? []) expect(line).not.toMatch(/CI_(?:MERGE_REQUEST|COMMIT)/);
+  });
+
+  test('every job ends in time, and a deploy is one at a time and not interrupted', () => {
+    for (const [, job] of jobs) expect(job.timeout).toMatch(/^(?:20|30) minutes$|^1 hour$/);
+    expect(readGitlab().deploy).toMatchObject({ resource_group: '$EBS_ENVIRONMENT', interruptible: false });
+  });
+
+  test('what a job says it leaves is where its commands put it', () => {
+    const { plan, deploy, drift } = readGitlab();
+    expect(plan?.artifacts?.reports).toEqual({ terraform: 'plan-numbers.json' });
+    for (const job of [deploy, drift]) expect(job?.artifacts?.reports).toEqual({ junit: 'reports/checks.xml' });
+  });
+});

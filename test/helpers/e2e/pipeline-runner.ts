@@ -1,0 +1,200 @@
+/**
+ * Runs the jobs of the example pipelines on this machine: their commands as they are written, by the shell that the
+ * service uses. What only the service itself can do is stood in for: its actions (checkout, Node, artifacts) by this
+ * file, and `gh` by a program that writes down how it was called.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot } from '../../../config/toolchain';
+import type { GithubJob, GithubStep, GitlabJob } from '../pipelines';
+import { type CommandResult, runCommand } from './command';
+
+/** What the settings of the repository hold. */
+export interface RepositorySettings {
+  readonly EBS_ENVIRONMENT: string;
+  readonly EBS_STATE_HOME: string;
+}
+
+/** The steps that ran; the job failed where one of them did. */
+export interface JobResult {
+  readonly code: number;
+  readonly steps: readonly (CommandResult & { readonly name: string })[];
+}
+
+export const PULL_REQUEST = '42';
+const REPOSITORY = 'example/storage';
+
+/** Conditions that the pipelines use, as they come out for a pull request of the same repository. */
+const CONDITIONS: Readonly<Record<string, (failed: boolean) => boolean>> = {
+  'github.event.pull_request.head.repo.full_name == github.repository': () => true,
+  "${{ !cancelled() && needs.plan.result != 'skipped' }}": () => true,
+  '${{ !cancelled() }}': () => true,
+};
+
+/** Of this run of the tests, not of a runner. */
+const NOT_OF_A_RUNNER = /^(?:JEST_|EBS_|NODE_ENV$|NODE_OPTIONS$|npm_|VAULT_)/;
+
+export class PipelineRunner {
+  private readonly folder: string;
+  private readonly bin: string;
+  readonly summary: string;
+
+  /** @param folder for workspaces, artifacts and what `gh` was told */
+  constructor(folder: string) {
+    this.folder = folder;
+    this.bin = path.join(folder, 'bin');
+    this.summary = path.join(folder, 'summary.md');
+    mkdirSync(this.bin, { recursive: true });
+    writeFileSync(path.join(this.bin, 'gh'), FAKE_GH);
+    chmodSync(path.join(this.bin, 'gh'), 0o755);
+  }
+
+  /** A fresh checkout, with what is not committed yet, and with the packages that npm would install. */
+  checkout(name: string): string {
+    const workspace = path.join(this.folder, name);
+    const git = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+    const files = execFileSync('git', git, { cwd: projectRoot, encoding: 'utf8' }).split('\0').filter(Boolean);
+    for (const file of files) {
+      const from = path.join(projectRoot, file);
+      if (existsSync(from)) cpSync(from, path.join(workspace, file));
+    }
+    // hard links: the same packages, in no time
+    execFileSync('cp', ['-al', path.join(projectRoot, 'node_modules'), workspace]);
+    rmSync(path.join(workspace, 'node_modules', '.cache'), { recursive: true, force: true });
+    return workspace;
+  }
+
+  async github(workspace: string, job: GithubJob, settings: RepositorySettings): Promise<JobResult> {
+    if (!holds(job.if, false)) throw new Error('the job would not run');
+    const expressions: Readonly<Record<string, string>> = {
+      'vars.EBS_ENVIRONMENT': settings.EBS_ENVIRONMENT,
+      'vars.EBS_STATE_HOME': settings.EBS_STATE_HOME,
+      // one that is not set is empty
+      'secrets.VAULT_TOKEN': '',
+      'github.token': 'a-token-for-nothing',
+      'github.event.pull_request.number': PULL_REQUEST,
+    };
+    const resolved = (env: Readonly<Record<string, string>> = {}): Record<string, string> =>
+      Object.fromEntries(Object.entries(env).map(([name, value]) => [name, resolve(value, expressions)]));
+    const steps: (CommandResult & { name: string })[] = [];
+    for (const step of job.steps) {
+      const failed = steps.some(({ code }) => code !== 0);
+      if (!holds(step.if, failed)) continue;
+      if ('uses' in step) {
+        this.action(workspace, step);
+        continue;
+      }
+      const result = await this.shell(workspace, ['-e', '-o', 'pipefail'], step.run, {
+        GITHUB_REPOSITORY: REPOSITORY,
+        GITHUB_STEP_SUMMARY: this.summary,
+        ...resolved(job.env),
+        ...resolved(step.env),
+      });
+      steps.push({ name: step.name, ...result });
+    }
+    return { code: steps.find(({ code }) => code !== 0)?.code ?? 0, steps };
+  }
+
+  async gitlab(workspace: string, job: GitlabJob, settings: RepositorySettings): Promise<JobResult> {
+    const env = { ...settings, ...expanded(job.variables ?? {}, { ...settings }) };
+    // every entry in one shell, as GitLab does
+    const script = (job.script ?? []).join('\n');
+    const result = await this.shell(workspace, ['-e', '-o', 'pipefail'], script, env);
+    return { code: result.code, steps: [{ name: 'script', ...result }] };
+  }
+
+  /** What an artifact was made of. */
+  artifact(name: string): string {
+    return path.join(this.folder, 'artifacts', name);
+  }
+
+  /** How `gh` was called, and the text that it was to send last. */
+  gh(): { readonly calls: readonly string[]; readonly body: string } {
+    const calls = readFileSync(path.join(this.folder, 'gh.log'), 'utf8').trim().split('\n');
+    return { calls, body: readFileSync(path.join(this.folder, 'gh.body'), 'utf8') };
+  }
+
+  /** The id of the comment that `gh` finds. */
+  commentExists(id: string): void {
+    writeFileSync(path.join(this.folder, 'gh.comments'), `${id}\n`);
+  }
+
+  private action(workspace: string, step: Extract<GithubStep, { uses: string }>): void {
+    const action = /^actions\/([\w-]+)@/.exec(step.uses)?.[1];
+    const { name, path: file } = (step.with ?? {}) as { name?: string; path?: string };
+    // the workspace is a checkout, and Node is there
+    if (action === 'checkout' || action === 'setup-node') return;
+    if (action === 'upload-artifact' && name !== undefined && file !== undefined) {
+      rmSync(this.artifact(name), { recursive: true, force: true });
+      const from = path.join(workspace, file);
+      cpSync(from, file.endsWith('/') ? this.artifact(name) : path.join(this.artifact(name), file), {
+        recursive: true,
+      });
+    } else if (action === 'download-artifact' && name !== undefined) {
+      cpSync(this.artifact(name), workspace, { recursive: true });
+    } else throw new Error(`${step.uses} is not stood in for`);
+  }
+
+  private async shell(
+    workspace: string,
+    options: readonly string[],
+    script: string,
+    env: Readonly<Record<string, string>>,
+  ): Promise<CommandResult> {
+    const file = path.join(this.folder, 'step.sh');
+    writeFileSync(file, script);
+    const away = Object.keys(process.env).filter((name) => NOT_OF_A_RUNNER.test(name));
+    return runCommand('bash', ['--noprofile', '--norc', ...options, file], {
+      cwd: workspace,
+      transcript: path.join(this.folder, 'transcript.txt'),
+      env: {
+        ...Object.fromEntries(away.map((name) => [name, undefined])),
+        CI: 'true',
+        FAKE_GH: path.join(this.folder, 'gh'),
+        ...env,
+        PATH: `${this.bin}${path.delimiter}${process.env.PATH ?? ''}`,
+      },
+    });
+  }
+}
+
+const FAKE_GH = `#!/usr/bin/env bash
+# writes down how it was called, keeps the text that it was to send, and finds the comment that the test says exists
+set -eu
+printf '%s\\n' "$*" >> "$FAKE_GH.log"
+for argument; do
+  case $argument in body=@*) cp "\${argument#body=@}" "$FAKE_GH.body" ;; esac
+done
+case "$*" in
+  *--paginate*) if [ -f "$FAKE_GH.comments" ]; then cat "$FAKE_GH.comments"; fi ;;
+esac
+`;
+
+/** A step without a condition runs when none before it has failed. */
+function holds(condition: string | undefined, failed: boolean): boolean {
+  if (condition === undefined) return !failed;
+  const known = CONDITIONS[condition];
+  if (known === undefined) throw new Error(`the condition ${condition} is not known`);
+  return known(failed);
+}
+
+function resolve(value: string, expressions: Readonly<Record<string, string>>): string {
+  return value.replaceAll(/\$\{\{\s*(.*?)\s*\}\}/g, (_, expression: string) => {
+    const known = expressions[expression];
+    if (known === undefined) throw new Error(`the expression ${expression} is not known`);
+    return known;
+  });
+}
+
+function expanded(
+  variables: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      value.replaceAll(/\$(\w+)/g, (_, variable: string) => settings[variable] ?? ''),
+    ]),
+  );
+}
