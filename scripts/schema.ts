@@ -7,6 +7,7 @@ import { environmentSchema } from '../config/environment';
 import { projectRoot } from '../config/toolchain';
 import { reportSchema } from '../operations/checks/report/model';
 import { ExternalError, messageOf, UsageError } from '../operations/errors';
+import { planReport } from '../operations/plan/report';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
 
 /** From it editors complete and check environment files; `environments/*.yaml` name it in their first line. */
@@ -15,10 +16,13 @@ export const SCHEMA_FILE = path.join(projectRoot, 'config', 'environment.schema.
 /** For programs that read `checks.json`. */
 export const REPORT_SCHEMA_FILE = path.join(projectRoot, 'docs', 'checks-report.schema.json');
 
+/** For programs that read what `./scripts/plan --json` prints. */
+export const PLAN_SCHEMA_FILE = path.join(projectRoot, 'docs', 'plan-report.schema.json');
+
 const HELP = `Usage: npm run schema [-- --check]
 
-Writes config/environment.schema.json from the schema in config/environment.ts, and docs/checks-report.schema.json from
-the one in operations/checks/report/model.ts.
+Writes config/environment.schema.json from the schema in config/environment.ts, docs/checks-report.schema.json from the
+one in operations/checks/report/model.ts, and docs/plan-report.schema.json from the one in operations/plan/report.ts.
 
   --check      write nothing; fail when a file is not what would be written
   -h, --help   this text
@@ -29,6 +33,7 @@ ${EXIT_CODES_HELP}
 const SCHEMAS = [
   { file: SCHEMA_FILE, source: 'config/environment.ts', schema: environmentJsonSchema },
   { file: REPORT_SCHEMA_FILE, source: 'operations/checks/report/model.ts', schema: reportJsonSchema },
+  { file: PLAN_SCHEMA_FILE, source: 'operations/plan/report.ts', schema: planJsonSchema },
 ] as const;
 
 /** The JSON Schema of what a person writes: defaults are optional, rules between settings are not in it. */
@@ -51,6 +56,19 @@ export function reportJsonSchema(): Record<string, unknown> {
     title: 'Report of the post-deploy checks of encrypted-backup-storage',
     description:
       'checks.json of one run. Generated from operations/checks/report/model.ts by `npm run schema`; do not edit.',
+    ...schema,
+  };
+}
+
+/** The JSON Schema of what `./scripts/plan --json` prints. */
+export function planJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(planReport);
+  return {
+    $schema,
+    $id: 'urn:encrypted-backup-storage:plan-report:1',
+    title: 'Plan of encrypted-backup-storage',
+    description:
+      'What a deploy would change. Generated from operations/plan/report.ts by `npm run schema`; do not edit.',
     ...schema,
   };
 }

@@ -1,9 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { environmentJsonSchema, REPORT_SCHEMA_FILE, reportJsonSchema, SCHEMA_FILE } from '../../scripts/schema';
+import {
+  environmentJsonSchema,
+  PLAN_SCHEMA_FILE,
+  planJsonSchema,
+  REPORT_SCHEMA_FILE,
+  reportJsonSchema,
+  SCHEMA_FILE,
+} from '../../scripts/schema';
 
 test.each([
   ['environment files', SCHEMA_FILE, environmentJsonSchema],
   ['checks.json', REPORT_SCHEMA_FILE, reportJsonSchema],
+  ['./scripts/plan --json', PLAN_SCHEMA_FILE, planJsonSchema],
 ])('the committed JSON Schema of %s is what its source says; else run: npm run schema', (_, file, schema) => {
   const committed: unknown = JSON.parse(readFileSync(file, 'utf8'));
   expect(committed).toEqual(JSON.parse(JSON.stringify(schema())));
