@@ -97,7 +97,7 @@ function summary(report: Report): Markup {
 <ul class="counts">
 ${tile(counts.passed, 'passed', 'passed', 'passed')}
 ${tile(counts.failed, 'failed', 'failed', 'failed')}
-${tile(counts['could-not-check'], 'could-not-check', 'could not be checked', 'could-not-check')}
+${tile(counts['could-not-check'], 'could-not-check', 'could not check', 'could-not-check')}
 ${tile(counts.skipped, 'skipped', 'skipped', 'skipped')}
 ${report.leftOut.length === 0 ? undefined : tile(report.leftOut.length, 'left-out', 'left out', 'skipped')}
 </ul>

@@ -69,7 +69,7 @@ export interface PartState {
 }
 
 /** What the results of a run say about a part. */
-export function stateOf({ guards }: KeyPathPart, { results }: Report): PartState {
+export function stateOf({ guards }: KeyPathPart, { results, leftOut }: Report): PartState {
   const guarding = results.filter(({ id, status }) => guards.includes(id) && status !== 'skipped');
   const count = (status: string): number => guarding.filter((result) => result.status === status).length;
   const of = `of ${guarding.length}`;
@@ -77,5 +77,9 @@ export function stateOf({ guards }: KeyPathPart, { results }: Report): PartState
   const unknown = count('could-not-check');
   if (unknown > 0) return { status: 'could-not-check', words: `${unknown} ${of} unknown` };
   if (guarding.length === 0) return { status: 'unchecked', words: 'not checked' };
-  return { status: 'passed', words: `${guarding.length} ${of} passed` };
+  const missing = leftOut.filter(({ id }) => guards.includes(id)).length;
+  return {
+    status: 'passed',
+    words: missing === 0 ? `${count('passed')} ${of} passed` : `${count('passed')} passed, ${missing} left out`,
+  };
 }

@@ -50,7 +50,7 @@ main section { margin-top: 2.5rem; }
 .overview { display: grid; gap: 0 2.5rem; }
 @media (min-width: 56rem) { .overview { grid-template-columns: minmax(0, 1fr) 22.5rem; } }
 
-.counts { list-style: none; padding: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem; }
+.counts { list-style: none; padding: 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(6.2rem, 1fr)); gap: .75rem; }
 .counts li { background: var(--surface); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem .9rem; font-size: .875rem; }
 .counts b { display: flex; align-items: center; gap: .4em; font-size: 1.5rem; line-height: 1.2; color: var(--tone); font-variant-numeric: tabular-nums; }
 .counts b .sign { width: .85em; height: .85em; }
@@ -110,9 +110,9 @@ th[scope="row"] { font-weight: 400; color: var(--muted); }
 td td, td th { padding-top: .15rem; padding-bottom: .15rem; }
 ul.values { list-style: none; padding: 0; }
 .scroll { overflow-x: auto; }
-.scroll table { min-width: 34rem; }
+.scroll table { min-width: 44rem; }
 .scroll th[scope="row"] { min-width: 8.5rem; overflow-wrap: break-word; }
-.scroll td { min-width: 4.5rem; }
+.scroll td { min-width: 6rem; }
 .legend { margin-bottom: 1.5rem; }
 .legend .state { white-space: normal; }
 @media (min-width: 40rem) { .legend { grid-template-columns: 11rem minmax(0, 1fr); } }
