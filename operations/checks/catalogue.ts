@@ -1,11 +1,11 @@
 /** Every check there is, in the order in which they are reported. */
 import { UsageError } from '../errors';
-import { atRestChecks } from './at-rest';
+import { atRestChecks } from './at-rest/at-rest';
 import type { Check } from './check';
 import { declaredChecks } from './declared';
 import { keyChecks } from './keys';
-import { refusals } from './refusals';
-import { roundTrips } from './round-trips';
+import { refusals } from './refusals/refusals';
+import { roundTrips } from './round-trips/round-trips';
 
 export const catalogue: readonly Check[] = [
   ...keyChecks,

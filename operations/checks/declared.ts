@@ -8,7 +8,8 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../config/environment';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
-import { answered, keyName } from './objects';
+import { keyName } from './modes';
+import { answered } from './objects';
 
 const bucketDefaultEncryption: DeploymentCheck = {
   from: 'deployment',

@@ -1,5 +1,12 @@
 /** S3 requests of the checks: what MinIO refuses is what a check looks for, what does not reach MinIO is not. */
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  type CompleteMultipartUploadCommandOutput,
+  CopyObjectCommand,
+  type CopyObjectCommandInput,
+  type CopyObjectCommandOutput,
+  CreateMultipartUploadCommand,
   GetObjectCommand,
   type GetObjectCommandInput,
   type GetObjectCommandOutput,
@@ -10,49 +17,141 @@ import {
   type PutObjectCommandInput,
   type PutObjectCommandOutput,
   S3ServiceException,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { CheckFailure, type Expectations, type OutsideContext } from './check';
+import type { CustomerKey, EncryptionAnswer, Mode } from './modes';
+import type { ScratchBucketOptions } from './scratch-bucket';
 
-/** Writes an object into the run's own bucket. */
+/** Where the objects of a check are: the run's own bucket, or another that was made for it. */
+export type Place = Pick<OutsideContext, 's3' | 'bucket' | 'expected'>;
+
+/** Makes a bucket for one check. */
+export async function newPlace(context: OutsideContext, what: string, options: ScratchBucketOptions): Promise<Place> {
+  const { s3, expected } = context;
+  return { s3, expected, bucket: await answered(expected, `making ${what}`, context.newBucket(options)) };
+}
+
+/** Writes an object. */
 export async function put(
-  { s3, bucket, expected }: OutsideContext,
+  { s3, bucket, expected }: Place,
   key: string,
   body: Buffer,
   options: Partial<PutObjectCommandInput> = {},
 ): Promise<PutObjectCommandOutput> {
   const request = s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...options }));
-  return answered(expected, `PUT of ${key}`, request);
+  return answered(expected, 'the PUT', request);
 }
 
-/** Reads an object, or a part of it, from the run's own bucket. */
+/**
+ * Writes an object by a multipart upload.
+ *
+ * @param parts all but the last at least 5 MiB
+ * @param between called when all parts are there, before they become an object
+ */
+export async function putParts(
+  { s3, bucket, expected }: Place,
+  key: string,
+  parts: readonly Buffer[],
+  mode: Pick<Mode, 'headers' | 'access'>,
+  between?: () => Promise<void>,
+  Metadata: Record<string, string> = {},
+): Promise<CompleteMultipartUploadCommandOutput> {
+  const object = { Bucket: bucket, Key: key };
+  const ask = <T>(what: string, request: Promise<T>): Promise<T> => answered(expected, what, request);
+  const begin = new CreateMultipartUploadCommand({ ...object, ...mode.headers, Metadata });
+  const { UploadId } = await ask('beginning a multipart upload', s3.send(begin));
+  const upload = { ...object, UploadId };
+  try {
+    const numbered = parts.map((Body, index) => ({ Body, PartNumber: index + 1 }));
+    const Parts = await allDone(
+      numbered.map(async (part) => {
+        const request = s3.send(new UploadPartCommand({ ...upload, ...part, ...mode.access }));
+        const { ETag } = await ask(`the upload of part ${part.PartNumber}`, request);
+        return { ETag, PartNumber: part.PartNumber };
+      }),
+    );
+    await between?.();
+    const end = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts }, ...mode.access });
+    return await ask('completing the multipart upload', s3.send(end));
+  } catch (error) {
+    // its parts are not in the bucket and would outlive it; what went wrong matters more than whether this works
+    await s3.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What is said about an object with its content. */
+type GetAnswer = GetObjectCommandOutput & EncryptionAnswer;
+
+/** Reads an object, a version or a range of it. */
 export async function get(
-  context: OutsideContext,
+  place: Place,
   key: string,
   options: Partial<GetObjectCommandInput> = {},
-): Promise<{ readonly output: GetObjectCommandOutput; readonly body: Buffer }> {
-  const request = requestGet(context, key, options);
-  const output = await answered(context.expected, `GET of ${key}`, request);
+): Promise<{ readonly output: GetAnswer; readonly body: Buffer }> {
+  const output = await answered(place.expected, 'the GET', requestGet(place, key, options));
   return { output, body: Buffer.from((await output.Body?.transformToByteArray()) ?? []) };
 }
 
 /** A GET that may be refused. */
 export async function requestGet(
-  { s3, bucket }: OutsideContext,
+  { s3, bucket }: Place,
   key: string,
   options: Partial<GetObjectCommandInput> = {},
-): Promise<GetObjectCommandOutput> {
-  return s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...options }));
+): Promise<GetAnswer> {
+  const command = new GetObjectCommand({ Bucket: bucket, Key: key, ...options });
+  let context: string | undefined;
+  // MinIO says it, and the SDK does not pass it on
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { headers } = result.response as { headers: Record<string, string> };
+      context = headers['x-amz-server-side-encryption-context'];
+      return result;
+    },
+    { step: 'deserialize', name: 'encryptionContext', priority: 'low' },
+  );
+  return { ...(await s3.send(command)), SSEKMSEncryptionContext: context };
 }
 
-/** What MinIO says about an object of the run's own bucket. */
+/** What the server says about an object. */
 export async function head(
-  { s3, bucket, expected }: OutsideContext,
+  place: Place,
   key: string,
   options: Partial<HeadObjectCommandInput> = {},
 ): Promise<HeadObjectCommandOutput> {
-  const request = s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ...options }));
-  return answered(expected, `HEAD of ${key}`, request);
+  return answered(place.expected, 'the HEAD', requestHead(place, key, options));
+}
+
+/** A HEAD that may be refused. */
+export async function requestHead(
+  { s3, bucket }: Place,
+  key: string,
+  options: Partial<HeadObjectCommandInput> = {},
+): Promise<HeadObjectCommandOutput> {
+  return s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ...options }));
+}
+
+/** Copies an object within a place, perhaps into another mode. May be refused. */
+export async function requestCopy(
+  { s3, bucket }: Place,
+  source: { readonly key: string; readonly access: Partial<CustomerKey> },
+  key: string,
+  options: Partial<CopyObjectCommandInput>,
+): Promise<CopyObjectCommandOutput> {
+  const { SSECustomerAlgorithm, SSECustomerKey } = source.access;
+  return s3.send(
+    new CopyObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      CopySource: `${bucket}/${encodeURIComponent(source.key)}`,
+      CopySourceSSECustomerAlgorithm: SSECustomerAlgorithm,
+      CopySourceSSECustomerKey: SSECustomerKey,
+      ...options,
+    }),
+  );
 }
 
 /**
@@ -132,43 +231,11 @@ export function sha256(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** @throws CheckFailure unless the bytes read are those that were written; they can be large, so by their hash */
+/** @throws CheckFailure unless the bytes read are those that were written; they can be large, so it names their hash */
 export function requireSameBytes(what: string, got: Buffer, expected: Buffer): void {
-  if (got.length === expected.length && sha256(got) === sha256(expected)) return;
+  if (got.equals(expected)) return;
   throw new CheckFailure(
     `${what} returned other bytes than were written: ${got.length} bytes with SHA-256 ${sha256(got)}, ` +
       `expected ${expected.length} bytes with ${sha256(expected)}`,
   );
-}
-
-/** The encryption that an answer of MinIO claims. */
-export interface ClaimedEncryption {
-  readonly ServerSideEncryption?: string | undefined;
-  readonly SSEKMSKeyId?: string | undefined;
-}
-
-/** @throws CheckFailure unless an answer claims this encryption; any master key will do where none is given */
-export function requireEncryption(
-  what: string,
-  answer: ClaimedEncryption,
-  expected: { readonly mode: 'AES256' } | { readonly mode: 'aws:kms'; readonly key: string | undefined },
-  fix?: string,
-): void {
-  const { mode, key } = encryptionOf(answer);
-  if (mode !== expected.mode) {
-    throw new CheckFailure(`${what} says encryption ${mode ?? 'none'}, expected ${expected.mode}`, fix);
-  }
-  if (expected.mode === 'aws:kms' && expected.key !== undefined && key !== expected.key) {
-    throw new CheckFailure(`${what} says master key ${key ?? 'none'}, expected ${expected.key}`, fix);
-  }
-}
-
-/** The mode and the name of the master key in an answer. */
-export function encryptionOf(answer: ClaimedEncryption): { mode: string | undefined; key: string | undefined } {
-  return { mode: answer.ServerSideEncryption, key: keyName(answer.SSEKMSKeyId) };
-}
-
-/** MinIO names keys in the form of an ARN in its answers, and takes them without. */
-export function keyName(id: string | undefined): string | undefined {
-  return id?.replace(/^arn:aws:kms:/, '');
 }

@@ -15,6 +15,11 @@ const NAME = /^ebs-check-[0-9a-f]{16}$/;
 /** Older than any run: what is left then belongs to one that was killed. */
 const LEFTOVER_AGE_MS = 10 * 60 * 1000;
 
+/** Whether a bucket belongs to a run, by its name. */
+export function isScratchBucket(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** A name that no other run has. */
 export function scratchBucketName(): string {
   return `ebs-check-${randomBytes(8).toString('hex')}`;

@@ -8,14 +8,27 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'key-continuity',
     'bucket-default-encryption',
     'sse-s3-round-trip',
+    'sse-kms-default-key-round-trip',
     'sse-kms-named-key-round-trip',
+    'sse-kms-context-round-trip',
     'sse-c-round-trip',
     'auto-encryption',
-    'multipart-round-trip',
+    'bucket-default-sse-s3-round-trip',
+    'bucket-default-sse-kms-round-trip',
     'range-read',
+    'copy-between-modes',
+    'versions',
+    'presigned-urls',
+    'listing',
     'ciphertext-on-disk',
+    'configuration-on-disk',
     'plain-http-refused',
     'untrusted-ca-refused',
+    'old-tls-refused',
+    'anonymous-read-refused',
+    'altered-presigned-url-refused',
+    'sse-c-key-required',
+    'sse-c-plain-http-refused',
   ]);
 });
 
@@ -38,5 +51,5 @@ test('an unknown id is refused with the known ones', () => {
   const error = thrownBy(() => selectChecks(['range-read', 'nope', 'neither']));
   if (!(error instanceof UsageError)) throw error;
   expect(error.message).toBe('there are no checks nope, neither');
-  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*untrusted-ca-refused$/);
+  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*sse-c-plain-http-refused$/);
 });

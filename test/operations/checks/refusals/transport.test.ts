@@ -1,12 +1,12 @@
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import { writeFileSync } from 'node:fs';
-import type { CheckContext } from '../../../operations/checks/check';
-import { foreignCa } from '../../../operations/checks/foreign-ca';
-import { refusals } from '../../../operations/checks/refusals';
-import type { CheckResult } from '../../../operations/checks/runner';
-import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { close, contextWith, type FakeDeployment, fakeDeployment, listen, resultOf } from './fakes';
+import type { CheckContext } from '../../../../operations/checks/check';
+import { foreignCa } from '../../../../operations/checks/refusals/foreign-ca';
+import { transportRefusals } from '../../../../operations/checks/refusals/transport';
+import type { CheckResult } from '../../../../operations/checks/runner';
+import { useTemporaryFolder } from '../../../helpers/temporary-folder';
+import { close, contextWith, type FakeDeployment, fakeDeployment, listen, resultOf } from '../fakes';
 
 const folder = useTemporaryFolder();
 let tls: FakeDeployment;
@@ -28,7 +28,7 @@ function contextAt(port: number): CheckContext {
 }
 
 async function run(id: string, port: number): Promise<CheckResult> {
-  return resultOf(refusals, id, contextAt(port));
+  return resultOf(transportRefusals, id, contextAt(port));
 }
 
 describe('plain-http-refused', () => {

@@ -1,0 +1,96 @@
+/** What is on the drive of MinIO's own configuration: users, policies, service accounts, settings. */
+import { z } from 'zod';
+import { masterKeys } from '../../../config/environment';
+import { retiredKeys } from '../../../config/retired-keys';
+import { CheckFailure, type DeploymentCheck } from '../check';
+import { type DriveFile, filesBelow, SYSTEM } from './drive';
+
+const MIB = 1024 * 1024;
+const LIMIT = 64 * MIB;
+
+export const configurationOnDisk: DeploymentCheck = {
+  from: 'deployment',
+  id: 'configuration-on-disk',
+  title: 'IAM and configuration are encrypted on the drive',
+  proves:
+    'Every file in which MinIO keeps users, policies, service accounts and its settings, the past ones too, begins with ' +
+    'a data key that is sealed under a known master key, and not with plaintext.',
+  doesNotProve:
+    'That policies, lifecycle rules and default encryption of buckets, names of objects or user metadata are secret: ' +
+    `MinIO does not encrypt them. Nothing is deciphered. Of very many files the first ${LIMIT / MIB} MiB are looked at.`,
+  severity: 'high',
+  run: async ({ loaded, readDrive }) => {
+    const { environment, state } = loaded;
+    const known = [...masterKeys(environment), ...retiredKeys(environment, state)];
+    const { files, bytes, cutOff } = await filesBelow(readDrive, `${SYSTEM}/config`, LIMIT);
+    const contents = files.flatMap(contentOf);
+    if (!contents.some(({ path }) => path.includes('/config.json/'))) {
+      throw new Error(`there is no config.json below ${SYSTEM}/config, which MinIO makes when it starts`);
+    }
+    const sealedUnder: Record<string, number> = {};
+    const problems: string[] = [];
+    for (const { path, content } of contents) {
+      const key = sealingKey(content);
+      if (key === undefined) problems.push(`${path} is not encrypted`);
+      else if (!known.includes(key))
+        problems.push(`${path} is encrypted under ${key}, which is no key of this environment`);
+      else sealedUnder[key] = (sealedUnder[key] ?? 0) + 1;
+    }
+    const evidence = { files: contents.length, bytes, sealedUnder, ...(cutOff ? { searchedOnly: LIMIT } : {}) };
+    if (problems.length > 0) {
+      throw new CheckFailure(
+        problems.join('; '),
+        'it was written while MinIO had no KMS, and is written anew only when it changes: rewrite it with `mc admin ' +
+          'cluster iam export` and `import`, settings with `mc admin config export` and `import`; change what was secret',
+        evidence,
+      );
+    }
+    return evidence;
+  },
+};
+
+/** Each file of MinIO is a folder with xl.meta, in which small content is as well; large content is in part files. */
+const HASH_BYTES = 32;
+
+/** The name under which MinIO keeps the content of the only version there is, as msgpack has it. */
+const ONLY_VERSION = Buffer.from('\u00a4null', 'latin1');
+
+/** What MinIO stored in a file, without the hash in front of it (minio/minio, cmd/xl-storage-format-v2.go). */
+function contentOf({ path, content }: DriveFile): DriveFile[] {
+  if (path.endsWith('/part.1')) return [{ path, content: content.subarray(HASH_BYTES) }];
+  if (!path.endsWith('/xl.meta')) return [];
+  for (let at = content.indexOf(ONLY_VERSION); at >= 0; at = content.indexOf(ONLY_VERSION, at + 1)) {
+    const start = dataUntilEnd(content, at + ONLY_VERSION.length);
+    if (start !== undefined) return [{ path, content: content.subarray(start + HASH_BYTES) }];
+  }
+  return [];
+}
+
+/** Where binary data begins whose header, of msgpack, is at this offset, and that ends with the file. */
+function dataUntilEnd(content: Buffer, at: number): number | undefined {
+  const lengthBytes = { 0xc4: 1, 0xc5: 2, 0xc6: 4 }[content[at] ?? 0];
+  if (lengthBytes === undefined || at + 1 + lengthBytes > content.length) return undefined;
+  const start = at + 1 + lengthBytes;
+  return start + content.readUIntBE(at + 1, lengthBytes) === content.length ? start : undefined;
+}
+
+/** How ciphertext of MinIO begins: a byte of version, a length, and JSON (internal/config/crypto.go, Encrypt). */
+const VERSION = 1;
+const envelope = z.object({
+  keyid: z.string().min(1),
+  kmskey: z.base64().min(1),
+  algorithm: z.string(),
+  nonce: z.base64().min(1),
+});
+
+/** Name of the master key under which content is encrypted; undefined if it is not. */
+function sealingKey(content: Buffer): string | undefined {
+  if (content.length < 5 || content[0] !== VERSION) return undefined;
+  const end = 5 + content.readUInt32LE(1);
+  if (end >= content.length) return undefined;
+  try {
+    return envelope.parse(JSON.parse(content.subarray(5, end).toString('utf8'))).keyid;
+  } catch {
+    return undefined;
+  }
+}

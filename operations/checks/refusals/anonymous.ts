@@ -1,0 +1,90 @@
+/** Requests of nobody. */
+import { GetBucketPolicyCommand, ListBucketsCommand, S3ServiceException } from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { everyCase } from '../cases';
+import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
+import { answered } from '../objects';
+import { SSE_S3 } from '../modes';
+import { write } from '../round-trips/samples';
+import { isScratchBucket } from '../scratch-bucket';
+
+const FIX =
+  'take the policy back with `mc anonymous set private ALIAS/BUCKET`, or look for a proxy that lends its credentials to ' +
+  'everybody; what was open may have been read: see the log';
+
+/** More buckets than these are not looked at. */
+const MOST_BUCKETS = 200;
+
+export const anonymousReadRefused: OutsideCheck = {
+  from: 'outside',
+  id: 'anonymous-read-refused',
+  title: 'Nobody reads or lists anything without credentials',
+  proves:
+    'Without credentials, buckets cannot be listed; in every bucket neither objects can be listed nor read, and no policy ' +
+    'allows everybody anything. An object of the run, which is there, is refused as well.',
+  doesNotProve: `Whether somebody’s credentials allow too much. Of very many buckets the first ${MOST_BUCKETS} are looked at.`,
+  severity: 'critical',
+  run: async (context) => {
+    const { s3, bucket, expected } = context;
+    const { key } = await write(context, 'anonymous-read', SSE_S3);
+    const ofTheRun = await refusals(context, { 'list of the buckets': '/', 'GET of an object': `/${bucket}/${key}` });
+    const { Buckets = [] } = await answered(expected, 'listing the buckets', s3.send(new ListBucketsCommand({})));
+    const names = Buckets.flatMap(({ Name }) => Name ?? []).filter((name) => name === bucket || !isScratchBucket(name));
+    const buckets = await everyCase(
+      names.slice(0, MOST_BUCKETS).map((name) => ({ name: `bucket ${name}`, run: async () => look(context, name) })),
+    );
+    return { ofTheRun, buckets, bucketsLeftOut: Math.max(0, names.length - MOST_BUCKETS) };
+  },
+};
+
+async function look(context: OutsideContext, name: string): Promise<Evidence> {
+  const open = await openStatements(context, name);
+  if (open > 0) {
+    throw new CheckFailure(`a policy allows everybody to do something, in ${open} of its statements`, FIX);
+  }
+  // one that is not there: what matters is whether the server would have looked for it
+  const nothing = randomBytes(16).toString('hex');
+  return refusals(context, {
+    'list of the objects': `/${name}/?list-type=2`,
+    'GET of any object': `/${name}/${nothing}`,
+  });
+}
+
+async function refusals({ minio }: OutsideContext, paths: Readonly<Record<string, string>>): Promise<Evidence> {
+  const evidence: Record<string, string> = {};
+  for (const [what, path] of Object.entries(paths)) {
+    const { status, text } = await minio.send({ method: 'GET', path });
+    const code = /<Code>(\w+)<\/Code>/.exec(text)?.[1] ?? 'no S3 error';
+    // its owner deleted the bucket meanwhile
+    if (code === 'NoSuchBucket') continue;
+    if (status === 503) throw new Error(`a ${what} without credentials answered 503 ${code}`);
+    if (status !== 401 && status !== 403) {
+      throw new CheckFailure(`a ${what} without credentials answered ${status} ${code}, expected 403`, FIX);
+    }
+    evidence[what] = `${status} ${code}`;
+  }
+  return evidence;
+}
+
+/** A statement about everybody. MinIO knows no other in the policy of a bucket. */
+const policy = z.object({
+  Statement: z.array(z.object({ Effect: z.string(), Principal: z.unknown(), Condition: z.unknown().optional() })),
+});
+
+async function openStatements({ s3, expected }: OutsideContext, bucket: string): Promise<number> {
+  const request = s3.send(new GetBucketPolicyCommand({ Bucket: bucket })).catch((error: unknown) => {
+    const none = error instanceof S3ServiceException && ['NoSuchBucketPolicy', 'NoSuchBucket'].includes(error.name);
+    if (none) return { Policy: undefined };
+    throw error;
+  });
+  const { Policy } = await answered(expected, 'reading the policy', request);
+  if (Policy === undefined) return 0;
+  const everybody = JSON.stringify('*');
+  return policy
+    .parse(JSON.parse(Policy))
+    .Statement.filter(
+      ({ Effect, Principal, Condition }) =>
+        Effect === 'Allow' && Condition === undefined && JSON.stringify(Principal).includes(everybody),
+    ).length;
+}

@@ -1,0 +1,153 @@
+/** What must not work: connections that are not encrypted, or to somebody else. */
+import { readFileSync } from 'node:fs';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import type { TlsEndpoint } from '../../../config/operation-inputs';
+import { CheckFailure, type Evidence, type OutsideCheck } from '../check';
+import { foreignCa } from './foreign-ca';
+import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
+
+const CONNECTION_TIMEOUT_MS = 5_000;
+
+const plainHttpRefused: OutsideCheck = {
+  from: 'outside',
+  id: 'plain-http-refused',
+  title: 'The S3 port gives plain HTTP no service',
+  proves: 'A request in the clear reaches no S3 API: the connection is closed, or answered with “use HTTPS”.',
+  doesNotProve: 'That no client sends its request in the clear first: what it sent was then already readable.',
+  severity: 'critical',
+  run: async ({ s3Endpoint }) => {
+    const answer = await plainHttpAnswer(s3Endpoint, { method: 'GET', path: '/' });
+    if (!answer.refused) throw new CheckFailure(`the S3 port serves plain HTTP: ${answer.said}`, SPEAKS_HTTP);
+    return { answer: answer.said };
+  },
+};
+
+/** What OpenSSL says when no trusted CA issued the certificate: with it sent, or not, or itself the issuer. */
+const UNTRUSTED = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+];
+
+const untrustedCaRefused: OutsideCheck = {
+  from: 'outside',
+  id: 'untrusted-ca-refused',
+  title: 'The S3 certificate is trusted through its own CA and through no other',
+  proves:
+    'A client that trusts the CA of this environment verifies certificate and address; one that trusts another CA ' +
+    'gets no connection.',
+  doesNotProve: 'That clients verify certificates at all: that is their own setting.',
+  severity: 'high',
+  run: async ({ s3Endpoint }) => {
+    const { caFile } = s3Endpoint;
+    const trusted = await handshake(s3Endpoint, caOf(s3Endpoint));
+    if ('refusal' in trusted) {
+      throw new CheckFailure(
+        `a client that trusts ${caFile ?? 'the CAs of this system'} is refused: ${trusted.refusal}`,
+        'MinIO serves a certificate that this CA did not issue for this address, or that expired: `npx cdktf deploy`',
+      );
+    }
+    const foreign = await handshake(s3Endpoint, await foreignCa());
+    if (!('refusal' in foreign)) {
+      throw new CheckFailure(
+        'a client that trusts only another CA gets a connection',
+        'NODE_TLS_REJECT_UNAUTHORIZED=0, or something between this machine and MinIO, switches verification off',
+        { trusted: trusted.verified },
+      );
+    }
+    if (!UNTRUSTED.includes(foreign.refusal)) {
+      throw new Error(
+        `a client that trusts another CA is refused with ${foreign.refusal}, which says nothing about CAs`,
+      );
+    }
+    return { trusted: trusted.verified, withAnotherCa: foreign.refusal };
+  },
+};
+
+/** Broken, or without the ciphers of today (RFC 8996). */
+const OLD = ['TLSv1', 'TLSv1.1'] as const;
+const CURRENT = ['TLSv1.2', 'TLSv1.3'] as const;
+
+const oldTlsRefused: OutsideCheck = {
+  from: 'outside',
+  id: 'old-tls-refused',
+  title: 'TLS 1.0 and 1.1 are refused, today’s versions are not',
+  proves: 'The server itself refuses a handshake with TLS 1.0 and with TLS 1.1, and accepts TLS 1.2 or 1.3.',
+  doesNotProve: 'That every cipher suite of TLS 1.2 that the server would take is a good one.',
+  severity: 'high',
+  run: async ({ s3Endpoint }) => {
+    const ca = caOf(s3Endpoint);
+    const accepted: string[] = [];
+    const refused: Record<string, string> = {};
+    for (const version of [...OLD, ...CURRENT]) {
+      const result = await handshake(s3Endpoint, ca, {
+        minVersion: version,
+        maxVersion: version,
+        // or this side would not even ask: OpenSSL allows them at its lowest level of security only
+        ...(OLD.some((old) => old === version) ? { ciphers: 'DEFAULT:@SECLEVEL=0' } : {}),
+      });
+      if ('verified' in result) accepted.push(version);
+      else if (isFromServer(result.refusal)) refused[version] = result.refusal;
+      else throw new Error(`nothing is known about ${version}: ${result.refusal}`);
+    }
+    const evidence = { accepted, refused };
+    const old = OLD.filter((version) => accepted.includes(version));
+    if (old.length > 0) {
+      throw new CheckFailure(
+        `the S3 port accepts ${old.join(' and ')}`,
+        'MinIO itself never does: look for the proxy in front of it, and have it accept TLS 1.2 and newer only',
+        evidence,
+      );
+    }
+    if (accepted.length === 0) throw new Error(`the S3 port accepts neither ${CURRENT.join(' nor ')}`);
+    return evidence;
+  },
+};
+
+/** In the order in which they are reported. */
+export const transportRefusals: readonly OutsideCheck[] = [plainHttpRefused, untrustedCaRefused, oldTlsRefused];
+
+function caOf({ caFile }: TlsEndpoint): string | undefined {
+  return caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
+}
+
+/** An alert that the other side sent, or a connection that it closed, and no error of our own. */
+function isFromServer(code: string): boolean {
+  return code.includes('_ALERT_') || code === 'ECONNRESET';
+}
+
+/** What a handshake verified, or the code with which verification refused it. */
+type Handshake = { readonly verified: Evidence } | { readonly refusal: string };
+
+/** Fails if there is no handshake because of the network. */
+async function handshake(
+  { url }: TlsEndpoint,
+  ca: string | undefined,
+  versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
+): Promise<Handshake> {
+  const { hostname, port, host } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let connected = false;
+    const socket: TLSSocket = connectTls(
+      { host: hostname, port: Number(port || 443), ...(ca === undefined ? {} : { ca }), ...versions },
+      () => {
+        const { subject, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
+        const { name: cipher } = socket.getCipher();
+        const protocol = socket.getProtocol();
+        socket.end();
+        resolve({ verified: { protocol, cipher, subject: `CN=${String(subject.CN)}`, fingerprint256, validTo } });
+      },
+    );
+    socket.on('connect', () => (connected = true));
+    socket.setTimeout(CONNECTION_TIMEOUT_MS, () => socket.destroy(new Error(`${host} does not answer TLS`)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const { code } = error;
+      // codes of the network have an errno, those of TLS have not; a server may hang up instead of saying why
+      const hungUp = connected && code === 'ECONNRESET';
+      if (code === undefined || (error.errno !== undefined && !hungUp)) reject(error);
+      else resolve({ refusal: code });
+    });
+  });
+}
