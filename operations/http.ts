@@ -26,13 +26,25 @@ export interface HttpResponse {
   readonly text: string;
 }
 
+/** A client certificate and its key, PEM. */
+export interface ClientIdentity {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
 /** Sends requests to one server over a kept connection. */
 export class HttpClient {
   private readonly agent: Agent;
   private readonly base: URL;
 
-  /** @throws if a certificate or key file cannot be read */
-  constructor(endpoint: TlsEndpoint & { readonly certificateFile?: string; readonly privateKeyFile?: string }) {
+  /**
+   * @param identity a client certificate that is in no file
+   * @throws if a certificate or key file cannot be read
+   */
+  constructor(
+    endpoint: TlsEndpoint & { readonly certificateFile?: string; readonly privateKeyFile?: string },
+    identity?: ClientIdentity,
+  ) {
     this.base = new URL(endpoint.url);
     if (this.base.protocol !== 'https:') throw new Error(`address must begin with https://, got: ${endpoint.url}`);
     this.agent = new Agent({
@@ -42,6 +54,7 @@ export class HttpClient {
       ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
       ...(endpoint.certificateFile === undefined ? {} : { cert: readFileSync(endpoint.certificateFile) }),
       ...(endpoint.privateKeyFile === undefined ? {} : { key: readFileSync(endpoint.privateKeyFile) }),
+      ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.privateKey }),
     });
   }
 

@@ -2,7 +2,8 @@ import { Container } from '@cdktf/provider-docker/lib/container';
 import { Volume } from '@cdktf/provider-docker/lib/volume';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { environmentLabels, SERVICE_UID } from './labels';
+import { SERVICE_UID } from '../../config/service-user';
+import { environmentLabels } from './labels';
 
 export interface DataVolumeProps {
   readonly name: string;

@@ -3,9 +3,10 @@ import { Volume } from '@cdktf/provider-docker/lib/volume';
 import type { ITerraformDependable } from 'cdktf';
 import { createHash } from 'node:crypto';
 import { Construct } from 'constructs';
+import { SERVICE_UID } from '../../config/service-user';
 import { DeclarationError } from '../declaration-error';
 import { fileHash } from '../expressions';
-import { environmentLabels, SERVICE_UID } from './labels';
+import { environmentLabels } from './labels';
 
 /** Where the content of a file comes from. */
 export type VolumeFile = {

@@ -5,6 +5,3 @@ export const ENVIRONMENT_LABEL = 'encrypted-backup-storage.environment';
 export function environmentLabels(environment: string): { label: string; value: string }[] {
   return [{ label: ENVIRONMENT_LABEL, value: environment }];
 }
-
-/** User and group of every process: not root, and no user of the host by convention ("nonroot" of distroless images). */
-export const SERVICE_UID = 65532;

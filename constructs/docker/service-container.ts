@@ -1,7 +1,8 @@
 import { Container } from '@cdktf/provider-docker/lib/container';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { environmentLabels, SERVICE_UID } from './labels';
+import { SERVICE_UID } from '../../config/service-user';
+import { environmentLabels } from './labels';
 
 /** How Docker finds out whether a container is healthy. */
 export interface HealthCheck {

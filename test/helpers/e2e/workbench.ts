@@ -12,7 +12,7 @@ import { parse, stringify } from 'yaml';
 import { type Environment, reachableAddress } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import { SERVICE_UID } from '../../../constructs/docker/labels';
+import { SERVICE_UID } from '../../../config/service-user';
 import { dockerEngine } from '../../../operations/docker';
 import { HttpClient } from '../../../operations/http';
 import { reloadContainer } from '../../../operations/reload-container';

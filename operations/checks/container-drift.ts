@@ -1,0 +1,149 @@
+/** Whether the containers still are as they were declared. */
+import type { ContainerInspectInfo } from 'dockerode';
+import { readFileSync } from 'node:fs';
+import {
+  KES_ALIAS,
+  KES_PORT,
+  MINIO_ALIAS,
+  MINIO_PORT,
+  namesOf,
+  VAULT_ALIAS,
+  VAULT_PORT,
+} from '../../config/deployment-names';
+import type { Environment } from '../../config/environment';
+import { minioKms, minioVariables } from '../../config/minio-variables';
+import { SERVICE_UID } from '../../config/service-user';
+import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
+import { containerOf } from './containers';
+import { differences, someOf } from './differences';
+
+const containersHardened: DeploymentCheck = {
+  from: 'deployment',
+  id: 'containers-hardened',
+  title: 'Every container runs confined, and is reachable only where it was declared',
+  proves:
+    'No process is root, may become it, has a capability or writes to its image; nothing of the machine is mounted; ' +
+    'ports are published on the declared address only, and no foreign network is attached.',
+  doesNotProve: 'That the kernel and Docker keep what they promise, or that only trusted people may use Docker.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment } = context.loaded;
+    const containers: Record<string, Evidence> = {};
+    const problems: string[] = [];
+    const wrong: string[] = [];
+    for (const [alias, ports] of Object.entries(publishedPorts(environment))) {
+      const container = await containerOf(context, alias);
+      const actual = confinementOf(await container.inspect());
+      const found = differences(declaredConfinement(environment, ports), actual);
+      if (found.length > 0) wrong.push(container.name);
+      problems.push(...found.map((problem) => `${container.name}: ${problem}`));
+      containers[alias] = actual;
+    }
+    if (problems.length > 0) throw new CheckFailure(someOf(problems), makeAnew(environment, wrong), { containers });
+    return { containers };
+  },
+};
+
+const minioConfiguration: DeploymentCheck = {
+  from: 'deployment',
+  id: 'minio-configuration',
+  title: 'MinIO runs with the declared settings',
+  proves:
+    'The variables of MinIO’s container that decide about KES, default key and auto-encryption are the declared ones, ' +
+    'there is no other, and its credentials file is the one that was made for it.',
+  doesNotProve: 'That MinIO acts accordingly: the round trips do that.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment, state } = context.loaded;
+    const container = await containerOf(context, MINIO_ALIAS);
+    const { Config, Image } = await container.inspect();
+    const { dockerEngine } = await import('../docker.js');
+    const image = await dockerEngine(environment.docker.host).getImage(Image).inspect();
+    const declared = {
+      ...ofMinio(image.Config.Env),
+      ...minioVariables(environment.minio.region, minioKms(environment)),
+    };
+    const found = differences(declared, ofMinio(Config.Env), (name) => !(name in declared));
+    const file = await container.read('/files/config.env');
+    if (!file.equals(readFileSync(state.secret.minioConfigEnv))) {
+      found.push(`config.env is not what is in ${state.secret.minioConfigEnv}`);
+    }
+    const evidence = { settings: declared };
+    if (found.length === 0) return evidence;
+    throw new CheckFailure(someOf(found), makeAnew(environment, [container.name]), evidence);
+  },
+};
+
+/** In the order in which they are reported. */
+export const containerDriftChecks: readonly DeploymentCheck[] = [containersHardened, minioConfiguration];
+
+/** The containers of an environment, and what each publishes. */
+function publishedPorts({ vault, kes, minio }: Environment): Record<string, Record<string, number>> {
+  return {
+    ...(vault.mode === 'embedded' ? { [VAULT_ALIAS]: { [`${VAULT_PORT}/tcp`]: vault.port } } : {}),
+    ...(vault.mode === 'embedded' && vault.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: {} } : {}),
+    [KES_ALIAS]: { [`${KES_PORT}/tcp`]: kes.port },
+    [MINIO_ALIAS]: { [`${MINIO_PORT}/tcp`]: minio.port },
+  };
+}
+
+/** What constructs/docker/service-container.ts declares, in the words of {@link confinementOf}. */
+function declaredConfinement(environment: Environment, ports: Readonly<Record<string, number>>): Evidence {
+  const { publishAddress } = environment.docker;
+  return {
+    user: `${SERVICE_UID}:${SERVICE_UID}`,
+    readOnly: true,
+    privileged: false,
+    capabilitiesDropped: 'ALL',
+    capabilitiesAdded: 'none',
+    noNewPrivileges: true,
+    mounts: 'volumes',
+    devices: 0,
+    processes: 'own',
+    networks: namesOf(environment).network,
+    ports: Object.entries(ports)
+      .map(([inside, outside]) => `${publishAddress}:${outside} to ${inside}`)
+      .join(', '),
+  };
+}
+
+function confinementOf({ Config, HostConfig, Mounts, NetworkSettings }: ContainerInspectInfo): Evidence {
+  const kinds = new Set(Mounts.map(({ Type }) => (Type === 'volume' ? 'volumes' : Type)));
+  const bindings = (HostConfig.PortBindings ?? {}) as Record<string, { HostIp: string; HostPort: string }[] | null>;
+  return {
+    user: Config.User,
+    readOnly: HostConfig.ReadonlyRootfs ?? false,
+    privileged: HostConfig.Privileged ?? false,
+    capabilitiesDropped: listOf(HostConfig.CapDrop),
+    capabilitiesAdded: listOf(HostConfig.CapAdd),
+    noNewPrivileges:
+      (HostConfig.SecurityOpt as string[] | null)?.some((it) => it.startsWith('no-new-privileges')) ?? false,
+    mounts: [...kinds].sort().join(', '),
+    devices: (HostConfig.Devices as unknown[] | null)?.length ?? 0,
+    processes: HostConfig.PidMode === undefined || HostConfig.PidMode === '' ? 'own' : HostConfig.PidMode,
+    networks: Object.keys(NetworkSettings.Networks).sort().join(', '),
+    ports: Object.entries(bindings)
+      .flatMap(([inside, all]) => (all ?? []).map(({ HostIp, HostPort }) => `${HostIp}:${HostPort} to ${inside}`))
+      .sort()
+      .join(', '),
+  };
+}
+
+/** Docker says `null` where there is nothing. */
+function listOf(capabilities: unknown): string {
+  return Array.isArray(capabilities) && capabilities.length > 0 ? capabilities.join(', ') : 'none';
+}
+
+/** Variables by which MinIO can be configured; `MC_` and the like are the business of other programs. */
+function ofMinio(variables: readonly string[] | null): Record<string, string> {
+  return Object.fromEntries(
+    (variables ?? []).flatMap((entry) => {
+      const at = entry.indexOf('=');
+      return entry.startsWith('MINIO_') ? [[entry.slice(0, at), entry.slice(at + 1)]] : [];
+    }),
+  );
+}
+
+function makeAnew({ name }: Environment, containers: readonly string[]): string {
+  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${name}: it makes them anew, and their volumes stay`;
+}

@@ -1,0 +1,228 @@
+/** What ends by itself: certificates, tokens, SecretIDs. A deploy renews them; these checks see when none did. */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { connect } from 'node:tls';
+import { z } from 'zod';
+import { LEAVES, namesOf } from '../../config/deployment-names';
+import { type Environment, reachableAddress } from '../../config/environment';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { ExternalError } from '../errors';
+import { VaultError } from '../vault-client';
+import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
+import { someOf } from './differences';
+import { accessOf, credentialsOfKes, readData, withoutToken, withProvisioner } from './vault';
+
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+const CONNECTION_TIMEOUT_MS = 5_000;
+
+/**
+ * A deploy renews what has a third of its life left. When only half of that is left, no deploy came although one was
+ * due for long, and somebody must know while there is time.
+ */
+const LATE_SHARE = 1 / 6;
+
+/** Nothing renews the CA, and clients have to be told of another one, so there must be time for that. */
+const CA_NOTICE_DAYS = 90;
+
+const certificatesValid: DeploymentCheck = {
+  from: 'deployment',
+  id: 'certificates-valid',
+  title: 'Every certificate is valid for long enough, and the served ones are those of the state folder',
+  proves:
+    'The CA and the certificates of servers and clients have more than a sixth of their life left, which a deploy would ' +
+    'have renewed; MinIO, KES and an embedded Vault serve the present ones.',
+  doesNotProve: 'That clients have the right CA, or that a deploy will come in time: that takes a schedule.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment, state } = context.loaded;
+    const now = Date.now();
+    const problems: string[] = [];
+    const certificates: Record<string, Evidence> = {};
+    const read = (name: string): X509Certificate =>
+      new X509Certificate(readFileSync(path.join(state.tls, `${name}.crt`)));
+
+    const ca = read('ca');
+    const caDays = daysUntil(new Date(ca.validTo), now);
+    certificates.ca = { daysLeft: caDays };
+    if (caDays < CA_NOTICE_DAYS) problems.push(`the CA ${ended(caDays)}`);
+    for (const name of leavesOf(environment)) {
+      const certificate = read(name);
+      const { daysLeft, late } = remaining(new Date(certificate.validFrom), new Date(certificate.validTo), now);
+      certificates[name] = { daysLeft };
+      if (late) problems.push(`${name} ${ended(daysLeft)}`);
+    }
+    for (const [name, endpoint] of Object.entries(serversOf(context))) {
+      const served = await servedBy(endpoint);
+      const expected = read(name).fingerprint256;
+      certificates[name] = { ...certificates[name], served: served === expected ? 'yes' : served };
+      if (served !== expected) {
+        problems.push(`${name}: ${endpoint.url} serves another certificate than the one in ${state.tls} (${served})`);
+      }
+    }
+    if (problems.length === 0) return { certificates };
+    throw new CheckFailure(
+      someOf(problems),
+      `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule`,
+      { certificates },
+    );
+  },
+};
+
+const tokenShape = z.object({ ttl: z.number(), period: z.number().optional(), renewable: z.boolean() });
+const secretIdShape = z.object({
+  data: z.object({ creation_time: z.string(), expiration_time: z.string(), secret_id_num_uses: z.number() }).optional(),
+});
+
+const provisionerToken: DeploymentCheck = {
+  from: 'deployment',
+  id: 'provisioner-token-valid',
+  title: 'The token that declares the key store works for long enough',
+  proves: 'Vault accepts the token, lets it be renewed, and it has more than a sixth of its period left.',
+  doesNotProve: 'What the token may do (vault-policies does), or that nobody else has it.',
+  severity: 'medium',
+  skipReason: ({ vault }) =>
+    vault.mode === 'external' ? 'the token of an external Vault is yours, and not kept' : undefined,
+  run: async (context) =>
+    withProvisioner(context, async (vault) => {
+      const { environment } = context.loaded;
+      const fix = `./scripts/up ${environment.name} renews it, or makes another by the unseal shares`;
+      let token: z.infer<typeof tokenShape>;
+      try {
+        token = await readData(vault, 'auth/token/lookup-self', tokenShape);
+      } catch (error) {
+        if (!(error instanceof VaultError) || error.status !== 403) throw error;
+        throw new CheckFailure(
+          'Vault does not know the provisioner token: it has expired or was revoked',
+          remake(environment),
+        );
+      }
+      const { ttl, period = 0, renewable } = token;
+      const daysLeft = inDays(ttl * 1000);
+      const evidence = { daysLeft, periodDays: inDays(period * 1000), renewable };
+      if (!renewable || period === 0) throw new CheckFailure('the provisioner token cannot be renewed', fix, evidence);
+      if (ttl < period * LATE_SHARE) {
+        throw new CheckFailure(`the provisioner token ${ended(daysLeft)}`, fix, evidence);
+      }
+      return evidence;
+    }),
+};
+
+const secretIdOfKes: DeploymentCheck = {
+  from: 'deployment',
+  id: 'kes-secret-id-valid',
+  title: 'KES can log in to Vault again whenever it has to',
+  proves: 'Vault knows the SecretID of KES, it has no limit of uses, and it ends never or not soon.',
+  doesNotProve: 'That KES is logged in now (kms-ready and the round trips show that it gets keys).',
+  severity: 'high',
+  skipReason: withoutToken,
+  run: async (context) =>
+    withProvisioner(context, async (vault) => {
+      const { environment } = context.loaded;
+      const { secretId } = credentialsOfKes(context);
+      const role = `auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}`;
+      const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
+      const fix = remake(environment);
+      // 204 without a body
+      if (data === undefined) {
+        throw new CheckFailure(
+          'Vault does not know the SecretID of KES any more: KES goes on until its token is lost, and cannot start again',
+          fix,
+        );
+      }
+      const { secret_id_num_uses: usesLeft } = data;
+      const { daysLeft, late } = endOf(data);
+      const evidence = { daysLeft: daysLeft ?? 'never ends', usesLeft: usesLeft === 0 ? 'no limit' : usesLeft };
+      if (usesLeft > 0) {
+        throw new CheckFailure(
+          `the SecretID of KES works ${usesLeft} more time(s), then KES cannot start`,
+          fix,
+          evidence,
+        );
+      }
+      if (late) throw new CheckFailure(`the SecretID of KES ${ended(daysLeft ?? 0)}`, fix, evidence);
+      return evidence;
+    }),
+};
+
+/** In the order in which they are reported. */
+export const expiryChecks: readonly DeploymentCheck[] = [certificatesValid, provisionerToken, secretIdOfKes];
+
+function leavesOf({ vault }: Environment): string[] {
+  return Object.values(LEAVES).filter((name) => name !== LEAVES.vault || vault.mode === 'embedded');
+}
+
+/** Who serves which certificate. */
+function serversOf(context: CheckContext): Record<string, TlsEndpoint> {
+  const { environment, state } = context.loaded;
+  const kes = `https://${reachableAddress(environment)}:${environment.kes.port}`;
+  return {
+    [LEAVES.minio]: context.s3Endpoint,
+    [LEAVES.kes]: { url: kes, caFile: state.caCertificate },
+    ...(environment.vault.mode === 'embedded' ? { [LEAVES.vault]: accessOf(context) } : {}),
+  };
+}
+
+/** The fingerprint of the certificate that a server shows, or why it is not trusted. */
+async function servedBy({ url, caFile }: TlsEndpoint): Promise<string> {
+  const { hostname, port, host } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(
+      {
+        host: hostname,
+        port: Number(port || 443),
+        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+        rejectUnauthorized: true,
+        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+      },
+      () => {
+        resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');
+        socket.end();
+      },
+    );
+    socket.setTimeout(CONNECTION_TIMEOUT_MS, () => socket.destroy(new ExternalError(`${host} does not answer TLS`)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const { code } = error;
+      // codes of the network have an errno, those of certificates have not
+      if (code === undefined || error.errno !== undefined || code.startsWith('ERR_SSL_')) reject(error);
+      else resolve(code);
+    });
+  });
+}
+
+interface Remaining {
+  readonly daysLeft: number;
+  /** Whether a deploy should have renewed it long ago. */
+  readonly late: boolean;
+}
+
+function remaining(from: Date, to: Date, now = Date.now()): Remaining {
+  const life = to.getTime() - from.getTime();
+  return { daysLeft: daysUntil(to, now), late: to.getTime() - now < life * LATE_SHARE };
+}
+
+/** Vault writes the year 1 where there is no end. */
+function endOf(secretId: { creation_time: string; expiration_time: string }): Partial<Remaining> & { late: boolean } {
+  const end = new Date(secretId.expiration_time);
+  return end.getUTCFullYear() <= 1 ? { late: false } : remaining(new Date(secretId.creation_time), end);
+}
+
+function daysUntil(date: Date, now: number): number {
+  return inDays(date.getTime() - now);
+}
+
+/** Days with one decimal: the last day is worth knowing by the hour. */
+function inDays(ms: number): number {
+  return Math.floor((ms / DAY_MS) * 10) / 10;
+}
+
+function ended(daysLeft: number): string {
+  if (daysLeft < 0) return `expired ${-daysLeft} days ago`;
+  return `ends in ${daysLeft} days, and no deploy renewed it`;
+}
+
+/** How the initialisation and the writing of KES’s file are made to run when nothing that is declared changed. */
+function remake({ name }: Environment): string {
+  return `./scripts/up ${name}`;
+}

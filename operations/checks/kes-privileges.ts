@@ -1,0 +1,194 @@
+/**
+ * What KES must refuse. Nothing here can do harm where KES wrongly allows it: KES decides who may before it looks at the
+ * name and the body of a request (minio/kes v0.24.0, internal/api/api.go), so names that no key can have and bodies that
+ * are no JSON show whether a request is allowed and never get further.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { retiredKeys } from '../../config/retired-keys';
+import { masterKeys, reachableAddress } from '../../config/environment';
+import { kesClients } from '../../config/kes-clients';
+import { allowedPaths } from '../../config/kes-configuration';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { messageOf } from '../errors';
+import { type ClientIdentity, HttpClient, type HttpRequest } from '../http';
+import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
+import { someOf } from './differences';
+import { selfSignedStranger, strangerOf } from './strangers';
+
+/** The one stranger that gets a connection. */
+const UNKNOWN = 'with an unknown certificate of the private CA';
+
+/** A route of KES about a key: none gets as far as a key. */
+interface KeyRoute {
+  readonly action: string;
+  readonly method: HttpRequest['method'];
+  /** Whether it reads a body, so that it can be asked about a real key and still get nowhere. */
+  readonly takesBody: boolean;
+}
+
+const KEY_ROUTES: readonly KeyRoute[] = [
+  { action: 'create', method: 'PUT', takesBody: false },
+  { action: 'delete', method: 'DELETE', takesBody: false },
+  { action: 'describe', method: 'GET', takesBody: false },
+  { action: 'import', method: 'PUT', takesBody: true },
+  { action: 'generate', method: 'PUT', takesBody: true },
+  { action: 'encrypt', method: 'PUT', takesBody: true },
+  { action: 'decrypt', method: 'PUT', takesBody: true },
+  { action: 'hmac', method: 'PUT', takesBody: true },
+];
+
+/** Routes that only tell something. */
+const READ_ROUTES = [
+  '/v1/status',
+  '/v1/ready',
+  '/v1/metrics',
+  '/v1/api',
+  '/v1/key/list/',
+  '/v1/policy/list/',
+  '/v1/identity/list/',
+];
+
+const kesClientsConfined: DeploymentCheck = {
+  from: 'deployment',
+  id: 'kes-clients-confined',
+  title: 'Each client of KES may do what is declared and nothing else',
+  proves:
+    'KES refuses MinIO’s identity creating, deleting, importing or listing a key and using one that is not its own; the ' +
+    'other clients are confined to their task, and none is an admin.',
+  doesNotProve:
+    'That no single other key is named in a policy: kes-configuration compares the policies themselves. Nor that nobody ' +
+    'has a copy of a client’s key.',
+  severity: 'critical',
+  run: async (context) => {
+    const { environment, state } = context.loaded;
+    const keys = masterKeys(environment);
+    const probes = probesFor(keys);
+    const problems: string[] = [];
+    const refused: Record<string, number> = {};
+    for (const client of kesClients(keys, retiredKeys(environment, state))) {
+      const allowed = new Set(allowedPaths(client));
+      const kes = clientOf(context, client.name);
+      try {
+        const admin = await isAdmin(kes);
+        if (admin) problems.push(`${client.name} is the admin of KES and may do everything`);
+        let refusals = 0;
+        for (const probe of admin ? [] : probes) {
+          const isAllowed = (await kes.send(probe)).status !== 403;
+          if (!isAllowed) refusals++;
+          if (isAllowed === allowed.has(probe.path)) continue;
+          problems.push(
+            `${client.name} ${isAllowed ? 'may' : 'may not'} ${probe.method} ${probe.path}, against what is declared`,
+          );
+        }
+        refused[client.name] = refusals;
+      } finally {
+        kes.close();
+      }
+    }
+    const evidence = { asked: probes.length, refused };
+    if (problems.length === 0) return evidence;
+    throw new CheckFailure(
+      someOf(problems),
+      'KES runs with other policies than the declared ones: see kes-configuration',
+      evidence,
+    );
+  },
+};
+
+const kesStrangersRefused: DeploymentCheck = {
+  from: 'deployment',
+  id: 'kes-strangers-refused',
+  title: 'KES does nothing for a client that it does not know',
+  proves:
+    'Without a client certificate, or with a self-signed one, there is no connection; with one of the private CA that no ' +
+    'policy names, every request is refused.',
+  doesNotProve: 'That the key of a known client, or the key of the private CA, is in nobody else’s hands.',
+  severity: 'critical',
+  run: async (context) => {
+    const { state } = context.loaded;
+    // refusals say nothing if KES is not there
+    await context.kes.ready();
+    const caKeyFile = path.join(state.secret.tls, 'ca.key');
+    const evidence: Record<string, string> = {};
+    const strangers: [string, ClientIdentity | undefined][] = [
+      ['without a certificate', undefined],
+      ['with a self-signed certificate', await selfSignedStranger()],
+    ];
+    if (existsSync(caKeyFile)) {
+      const ca = {
+        certificate: readFileSync(state.caCertificate, 'utf8'),
+        privateKey: readFileSync(caKeyFile, 'utf8'),
+      };
+      strangers.push([UNKNOWN, await strangerOf(ca)]);
+    }
+    const route = `/v1/key/generate/${context.loaded.environment.minio.defaultKey}`;
+    for (const [who, identity] of strangers) {
+      const answer = await answerTo(endpointOf(context), identity, route);
+      evidence[who] = answer;
+      if (who === UNKNOWN ? answer === 'HTTP 403' : answer.startsWith('no connection')) continue;
+      throw new CheckFailure(
+        `a client ${who} gets an answer from KES to a request for a data key: ${answer}`,
+        'KES must verify client certificates (tls.auth: on, no skip_auth): see kes-configuration',
+        evidence,
+      );
+    }
+    return evidence;
+  },
+};
+
+/** In the order in which they are reported. */
+export const kesPrivilegeChecks: readonly DeploymentCheck[] = [kesClientsConfined, kesStrangersRefused];
+
+/** Requests that get no further than to whether they are allowed. */
+function probesFor(keys: readonly string[]): HttpRequest[] {
+  // a name may not end with "-", so this is the name of no key; a wildcard that covers names like it covers it
+  const noKeys = [`ebs-check-${randomBytes(8).toString('hex')}-`, ...keys.map((key) => `${key}-`)];
+  const body = Buffer.from('not JSON');
+  const to = ({ action, method, takesBody }: KeyRoute, name: string): HttpRequest => ({
+    method,
+    path: `/v1/key/${action}/${name}`,
+    ...(takesBody ? { body } : {}),
+  });
+  return [
+    ...KEY_ROUTES.flatMap((route) => noKeys.map((name) => to(route, name))),
+    ...KEY_ROUTES.filter(({ takesBody }) => takesBody).flatMap((route) => keys.map((key) => to(route, key))),
+    ...READ_ROUTES.map((route): HttpRequest => ({ method: 'GET', path: route })),
+  ];
+}
+
+function endpointOf({ loaded }: CheckContext): TlsEndpoint {
+  const { environment, state } = loaded;
+  return { url: `https://${reachableAddress(environment)}:${environment.kes.port}`, caFile: state.caCertificate };
+}
+
+/** KES as one of its clients. Docker’s health check has its certificate in the state folder, too. */
+function clientOf(context: CheckContext, name: string): HttpClient {
+  const { state } = context.loaded;
+  return new HttpClient({
+    ...endpointOf(context),
+    certificateFile: path.join(state.tls, `${name}.crt`),
+    privateKeyFile: path.join(state.secret.tls, `${name}.key`),
+  });
+}
+
+/** Everybody may ask who they are; for anybody but the admin KES finds no answer (minio/kes v0.24.0, server.go). */
+async function isAdmin(kes: HttpClient): Promise<boolean> {
+  const { status, text } = await kes.send({ method: 'GET', path: '/v1/identity/self/describe' });
+  return status === 200 && /"admin":\s*true/.test(text);
+}
+
+/** What becomes of a request for a data key: an HTTP status, or no connection and why. */
+async function answerTo(endpoint: TlsEndpoint, identity: ClientIdentity | undefined, route: string): Promise<string> {
+  const kes = new HttpClient(endpoint, identity);
+  try {
+    return `HTTP ${(await kes.send({ method: 'PUT', path: route, body: Buffer.from('not JSON') })).status}`;
+  } catch (error) {
+    const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
+    if (code === undefined || !/^(?:ERR_SSL_|ECONNRESET|EPIPE)/.test(code)) throw error;
+    return `no connection: ${code === 'ECONNRESET' || code === 'EPIPE' ? 'closed by KES' : messageOf(error)}`;
+  } finally {
+    kes.close();
+  }
+}

@@ -1,0 +1,75 @@
+/** Vault as the checks look at it. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { Environment } from '../../config/environment';
+import { vaultVariables } from '../../config/external-vault';
+import { type VaultAccess, vaultAccess } from '../../config/key-store';
+import { VaultClient } from '../vault-client';
+import type { CheckContext } from './check';
+
+/**
+ * Why nothing that needs a token can be asked. Whoever looks at a deployment with an external Vault need not have one: a
+ * run without it says what it left out, and does not fail for it.
+ */
+export function withoutToken({ vault }: Environment): string | undefined {
+  return vault.mode === 'external' && !process.env.VAULT_TOKEN
+    ? 'VAULT_TOKEN is not set, and without a token the external Vault says nothing'
+    : undefined;
+}
+
+/** How the Vault of a deployment is reached. */
+export function accessOf({ loaded }: CheckContext): VaultAccess {
+  return vaultAccess(loaded.environment, loaded.state, vaultVariables(process.env));
+}
+
+/** Calls `use` with Vault as nobody. */
+export async function withVault<T>(context: CheckContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+  const vault = new VaultClient(accessOf(context));
+  try {
+    return await use(vault);
+  } finally {
+    vault.close();
+  }
+}
+
+/** Calls `use` with Vault as the one who declares the key store: the provisioner, or VAULT_TOKEN. */
+export async function withProvisioner<T>(context: CheckContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+  const { tokenFile } = accessOf(context);
+  const token = tokenFile === undefined ? process.env.VAULT_TOKEN : readFileSync(tokenFile, 'utf8').trim();
+  return withVault(context, async (vault) => {
+    const provisioner = vault.withToken(token ?? '');
+    try {
+      return await use(provisioner);
+    } finally {
+      provisioner.close();
+    }
+  });
+}
+
+/** The `data` of an answer of Vault. */
+export async function readData<T>(vault: VaultClient, path: string, shape: z.ZodType<T>): Promise<T> {
+  return z.object({ data: shape }).parse(await vault.read(path)).data;
+}
+
+const kesLogin = z.object({
+  keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
+});
+
+/** What KES logs in with, as the configuration file that was written for it has it. */
+export function credentialsOfKes({ loaded }: CheckContext): { readonly roleId: string; readonly secretId: string } {
+  const file = loaded.state.secret.kesConfiguration;
+  const found = kesLogin.safeParse(yamlValue(readFileSync(file, 'utf8')));
+  if (!found.success) throw new Error(`${file} holds no RoleID and SecretID`);
+  const { id, secret } = found.data.keystore.vault.approle;
+  return { roleId: id, secretId: secret };
+}
+
+/** The value of a YAML text, or undefined: the parser's error would quote the line, and the SecretID with it. */
+export function yamlValue(text: string): unknown {
+  try {
+    return parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
