@@ -52,8 +52,12 @@ export function vaultAccess(environment: Environment, state: StateLayout, variab
   };
 }
 
-/** @throws Error if the master keys are not in Vault */
-function inVault({ name, keyStore }: Environment): VaultKeyStoreSettings {
+/**
+ * How the master keys are kept in Vault.
+ *
+ * @throws Error if they are not
+ */
+export function inVault({ name, keyStore }: Environment): VaultKeyStoreSettings {
   if (keyStore.type !== 'vault') throw new Error(`environment ${name} does not keep its master keys in Vault`);
   return keyStore;
 }

@@ -2,17 +2,29 @@
 import { UsageError } from '../errors';
 import { atRestChecks } from './at-rest/at-rest';
 import type { Check } from './check';
+import { containerDriftChecks } from './container-drift';
 import { declaredChecks } from './declared';
+import { expiryChecks } from './expiry';
+import { kesDriftChecks } from './kes-drift';
+import { kesPrivilegeChecks } from './kes-privileges';
 import { keyChecks } from './keys';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
+import { vaultDriftChecks } from './vault-drift';
+import { vaultPrivilegeChecks } from './vault-privileges';
 
 export const catalogue: readonly Check[] = [
   ...keyChecks,
+  ...vaultDriftChecks,
+  ...kesDriftChecks,
+  ...containerDriftChecks,
+  ...expiryChecks,
   ...declaredChecks,
   ...roundTrips,
   ...atRestChecks,
   ...refusals,
+  ...kesPrivilegeChecks,
+  ...vaultPrivilegeChecks,
 ];
 
 /** Whether a check interrupts service. */

@@ -6,12 +6,13 @@ import { connect } from 'node:tls';
 import { z } from 'zod';
 import { LEAVES, namesOf } from '../../config/deployment-names';
 import { type Environment, reachableAddress } from '../../config/environment';
+import { inVault } from '../../config/key-store';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../errors';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
-import { accessOf, credentialsOfKes, readData, withoutToken, withProvisioner } from './vault';
+import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -82,8 +83,7 @@ const provisionerToken: DeploymentCheck = {
   proves: 'Vault accepts the token, lets it be renewed, and it has more than a sixth of its period left.',
   doesNotProve: 'What the token may do (vault-policies does), or that nobody else has it.',
   severity: 'medium',
-  skipReason: ({ vault }) =>
-    vault.mode === 'external' ? 'the token of an external Vault is yours, and not kept' : undefined,
+  skipReason: withoutOwnVault,
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
@@ -121,7 +121,7 @@ const secretIdOfKes: DeploymentCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { secretId } = credentialsOfKes(context);
-      const role = `auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}`;
+      const role = `auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
       const fix = remake(environment);
       // 204 without a body

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../config/deployment-names';
 import { kesConfiguration } from '../../config/key-store';
-import { KES_FILES, renderKesConfiguration } from '../../config/kes-configuration';
+import { KES_FILES, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { retiredKeys } from '../../config/retired-keys';
 import { kesIdentity } from '../kes-identity';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
@@ -69,15 +69,26 @@ export const kesDriftChecks: readonly DeploymentCheck[] = [kesConfigurationDecla
 /** What would be written now: with the credentials of the present file, because only Vault knows others. */
 function declaredConfiguration(context: CheckContext): Record<string, unknown> {
   const { environment, state } = context.loaded;
-  const configuration = kesConfiguration(environment, retiredKeys(environment, state), accessOf(context));
-  const credentials = credentialsOfKes(context);
+  const inVault = environment.keyStore.type === 'vault';
+  const retired = retiredKeys(environment, state);
+  const configuration = kesConfiguration(environment, retired, inVault ? accessOf(context) : undefined);
   const identities = Object.fromEntries(
     configuration.clients.map(({ name }) => [
       name,
       kesIdentity(readFileSync(path.join(state.tls, `${name}.crt`), 'utf8')),
     ]),
   );
-  return renderKesConfiguration(configuration, { identities, ...credentials });
+  return renderKesConfiguration(configuration, { identities, login: loginOf(context) });
+}
+
+function loginOf(context: CheckContext): KesLogin {
+  const { type } = context.loaded.environment.keyStore;
+  switch (type) {
+    case 'vault':
+      return { type, ...credentialsOfKes(context) };
+    case 'filesystem':
+      return { type };
+  }
 }
 
 /** The values below `keystore` are or lie near credentials. */

@@ -11,7 +11,6 @@ import { masterKeys, reachableAddress } from '../../config/environment';
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths } from '../../config/kes-configuration';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { messageOf } from '../errors';
 import { type ClientIdentity, HttpClient, type HttpRequest } from '../http';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
 import { someOf } from './differences';
@@ -65,34 +64,22 @@ const kesClientsConfined: DeploymentCheck = {
     const { environment, state } = context.loaded;
     const keys = masterKeys(environment);
     const probes = probesFor(keys);
-    const problems: string[] = [];
     const refused: Record<string, number> = {};
-    for (const client of kesClients(keys, retiredKeys(environment, state))) {
-      const allowed = new Set(allowedPaths(client));
-      const kes = clientOf(context, client.name);
-      try {
-        const admin = await isAdmin(kes);
-        if (admin) problems.push(`${client.name} is the admin of KES and may do everything`);
-        let refusals = 0;
-        for (const probe of admin ? [] : probes) {
-          const isAllowed = (await kes.send(probe)).status !== 403;
-          if (!isAllowed) refusals++;
-          if (isAllowed === allowed.has(probe.path)) continue;
-          problems.push(
-            `${client.name} ${isAllowed ? 'may' : 'may not'} ${probe.method} ${probe.path}, against what is declared`,
-          );
-        }
-        refused[client.name] = refusals;
-      } finally {
-        kes.close();
-      }
-    }
-    const evidence = { asked: probes.length, refused };
-    if (problems.length === 0) return evidence;
+    const allowed = await Promise.all(
+      kesClients(keys, retiredKeys(environment, state)).map(async (client) => {
+        const mayHave = new Set(allowedPaths(client));
+        const asked = probes.filter((probe) => !mayHave.has(probe.path));
+        const may = await allowedTo(clientOf(context, client.name), asked);
+        refused[client.name] = asked.length - may.length;
+        return may.map((what) => `${client.name} may ${what}`);
+      }),
+    );
+    const problems = allowed.flat();
+    if (problems.length === 0) return { refused };
     throw new CheckFailure(
-      someOf(problems),
-      'KES runs with other policies than the declared ones: see kes-configuration',
-      evidence,
+      `not declared: ${someOf(problems)}`,
+      'KES runs with other policies than the declared ones: kes-configuration says which, and what to do',
+      { refused, allowed: problems },
     );
   },
 };
@@ -173,10 +160,20 @@ function clientOf(context: CheckContext, name: string): HttpClient {
   });
 }
 
-/** Everybody may ask who they are; for anybody but the admin KES finds no answer (minio/kes v0.24.0, server.go). */
-async function isAdmin(kes: HttpClient): Promise<boolean> {
-  const { status, text } = await kes.send({ method: 'GET', path: '/v1/identity/self/describe' });
-  return status === 200 && /"admin":\s*true/.test(text);
+/** Which of these requests KES allows; everything if it takes the client for its admin. */
+async function allowedTo(kes: HttpClient, requests: readonly HttpRequest[]): Promise<string[]> {
+  const allowed: string[] = [];
+  try {
+    // everybody may ask who they are; for anybody but the admin KES finds no answer (minio/kes v0.24.0, server.go)
+    const { status, text } = await kes.send({ method: 'GET', path: '/v1/identity/self/describe' });
+    if (status === 200 && /"admin":\s*true/.test(text)) return ['do everything, as the admin of KES'];
+    for (const request of requests) {
+      if ((await kes.send(request)).status !== 403) allowed.push(`${request.method} ${request.path}`);
+    }
+    return allowed;
+  } finally {
+    kes.close();
+  }
 }
 
 /** What becomes of a request for a data key: an HTTP status, or no connection and why. */
@@ -187,7 +184,7 @@ async function answerTo(endpoint: TlsEndpoint, identity: ClientIdentity | undefi
   } catch (error) {
     const { code } = (error as { cause?: NodeJS.ErrnoException }).cause ?? {};
     if (code === undefined || !/^(?:ERR_SSL_|ECONNRESET|EPIPE)/.test(code)) throw error;
-    return `no connection: ${code === 'ECONNRESET' || code === 'EPIPE' ? 'closed by KES' : messageOf(error)}`;
+    return `no connection: ${code}`;
   } finally {
     kes.close();
   }

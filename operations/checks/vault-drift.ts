@@ -4,11 +4,11 @@ import { retiredKeys } from '../../config/retired-keys';
 import { durationToMs } from '../../config/duration';
 import { namesOf } from '../../config/deployment-names';
 import { masterKeys } from '../../config/environment';
-import { AUDIT_DEVICES, kesPolicy, keyLocation, provisionerPolicy } from '../../config/key-store';
+import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } from '../../config/key-store';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { differences } from './differences';
-import { accessOf, readData, withoutToken, withProvisioner, withVault } from './vault';
+import { accessOf, readData, withoutOwnVault, withoutToken, withoutVault, withProvisioner, withVault } from './vault';
 
 const vaultUnsealed: DeploymentCheck = {
   from: 'deployment',
@@ -17,6 +17,7 @@ const vaultUnsealed: DeploymentCheck = {
   proves: 'Vault is initialised, unsealed and serves requests, and has as many unseal shares as were declared.',
   doesNotProve: 'That anybody still has the unseal shares: whether they are kept well is for people to know.',
   severity: 'high',
+  skipReason: withoutVault,
   run: async (context) =>
     withVault(context, async (vault) => {
       const { environment } = context.loaded;
@@ -68,10 +69,7 @@ const vaultAudit: DeploymentCheck = {
     'The declared audit devices are on with the declared options, which hide every secret, and there is no other.',
   doesNotProve: 'That the records are kept, read or safe from whoever runs the machine.',
   severity: 'high',
-  skipReason: (environment) =>
-    environment.vault.mode === 'external'
-      ? 'whoever runs the external Vault has audit devices of their own'
-      : undefined,
+  skipReason: withoutOwnVault,
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const found = Object.fromEntries(
@@ -144,7 +142,7 @@ const vaultRole: DeploymentCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { kesRole, kesPolicy: policy } = namesOf(environment);
-      const { approle } = environment.keyStore;
+      const { approle } = inVault(environment);
       const declared: Record<string, unknown> = {
         bind_secret_id: true,
         secret_id_num_uses: 0,
@@ -219,7 +217,7 @@ const vaultMasterKeys: DeploymentCheck = {
   doesNotProve: 'That it is the right key (key-continuity does), or that Vault has a backup.',
   severity: 'critical',
   skipReason: (environment) =>
-    keyLocation(environment).kvVersion === 1
+    environment.keyStore.type === 'vault' && environment.keyStore.kvVersion === 1
       ? 'KV version 1 tells nothing about a key without showing it'
       : withoutToken(environment),
   run: async (context) =>
@@ -260,7 +258,7 @@ export const vaultDriftChecks: readonly DeploymentCheck[] = [
 
 function unsealing({ loaded }: CheckContext): string {
   const { environment } = loaded;
-  if (environment.vault.mode === 'external') return 'ask who runs it to unseal it';
+  if (environment.vault.mode !== 'embedded') return 'ask who runs it to unseal it';
   return environment.vault.unseal === 'manual'
     ? `./scripts/unseal ${environment.name}`
     : `see \`docker logs ebs-${environment.name}-vault-unsealer\`, which should unseal it; or ./scripts/unseal ${environment.name}`;

@@ -6,14 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { type Environment, masterKeys } from '../../config/environment';
-import { keyLocation } from '../../config/key-store';
+import { inVault, keyLocation } from '../../config/key-store';
 import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';
 import type { HttpRequest } from '../http';
 import type { VaultClient } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
-import { credentialsOfKes, withVault } from './vault';
+import { credentialsOfKes, withoutVault, withVault } from './vault';
 
 /** More versions than any key has: a write that asks for it fails even where it is allowed. */
 const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
@@ -30,6 +30,7 @@ const kesTokenConfined: DeploymentCheck = {
     'reading outside the prefix, and looking at policies, roles and mounts is refused.',
   doesNotProve: 'That nobody else has a SecretID of KES, or another way to the keys.',
   severity: 'critical',
+  skipReason: withoutVault,
   run: async (context) =>
     withTokenOfKes(context, async (kes, policies) => {
       const { environment, state } = context.loaded;
@@ -73,6 +74,7 @@ const anonymousRefused: DeploymentCheck = {
   proves: 'Without a token, and with a made-up one, reading or listing master keys, policies and mounts is refused.',
   doesNotProve: 'That no token is in the wrong hands.',
   severity: 'critical',
+  skipReason: withoutVault,
   run: async (context) =>
     withVault(context, async (vault) => {
       const { environment } = context.loaded;
@@ -113,7 +115,7 @@ async function withTokenOfKes<T>(
   const { environment } = context.loaded;
   const { roleId, secretId } = credentialsOfKes(context);
   return withVault(context, async (vault) => {
-    const path = `auth/${environment.keyStore.approle.mount}/login`;
+    const path = `auth/${inVault(environment).approle.mount}/login`;
     const answer = await vault.write(path, { role_id: roleId, secret_id: secretId }).catch((error: unknown) => {
       throw new Error(`nobody can log in as KES: ${messageOf(error)}`, { cause: error });
     });
@@ -141,7 +143,7 @@ function pathsOf(environment: Environment, keys: readonly string[]): Paths {
   const { kesPolicy, kesRole } = namesOf(environment);
   const inMount = kvVersion === 2 ? `${mount}/data` : mount;
   const about = kvVersion === 2 ? ['metadata', 'delete', 'undelete', 'destroy'] : [];
-  const { approle } = environment.keyStore;
+  const { approle } = inVault(environment);
   return {
     keys: keys.map((key) => `${inMount}/${prefix}/${key}`),
     closed: [

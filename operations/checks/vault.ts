@@ -8,14 +8,27 @@ import { type VaultAccess, vaultAccess } from '../../config/key-store';
 import { VaultClient } from '../vault-client';
 import type { CheckContext } from './check';
 
+/** Why Vault does not matter. */
+export function withoutVault({ keyStore }: Environment): string | undefined {
+  return keyStore.type === 'vault' ? undefined : `the master keys are not in Vault (keyStore.type: ${keyStore.type})`;
+}
+
 /**
  * Why nothing that needs a token can be asked. Whoever looks at a deployment with an external Vault need not have one: a
  * run without it says what it left out, and does not fail for it.
  */
-export function withoutToken({ vault }: Environment): string | undefined {
-  return vault.mode === 'external' && !process.env.VAULT_TOKEN
-    ? 'VAULT_TOKEN is not set, and without a token the external Vault says nothing'
-    : undefined;
+export function withoutToken(environment: Environment): string | undefined {
+  if (environment.vault.mode === 'external' && !process.env.VAULT_TOKEN) {
+    return 'VAULT_TOKEN is not set, and without a token the external Vault says nothing';
+  }
+  return withoutVault(environment);
+}
+
+/** Why the Vault is not this deployment's to look into. */
+export function withoutOwnVault(environment: Environment): string | undefined {
+  return environment.vault.mode === 'external'
+    ? 'whoever runs the external Vault looks after it'
+    : withoutVault(environment);
 }
 
 /** How the Vault of a deployment is reached. */
