@@ -141,7 +141,9 @@ const secretIdOfKes: DeploymentCheck = {
           evidence,
         );
       }
-      if (late) throw new CheckFailure(`the SecretID of KES ${ended(daysLeft ?? 0)}`, fix, evidence);
+      if (late || (daysLeft ?? Infinity) < 1) {
+        throw new CheckFailure(`the SecretID of KES ${ended(daysLeft ?? 0)}`, fix, evidence);
+      }
       return evidence;
     }),
 };

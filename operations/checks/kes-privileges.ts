@@ -12,6 +12,7 @@ import { kesClients } from '../../config/kes-clients';
 import { allowedPaths } from '../../config/kes-configuration';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { type ClientIdentity, HttpClient, type HttpRequest } from '../http';
+import { KesError } from '../kes-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
 import { someOf } from './differences';
 import { selfSignedStranger, strangerOf } from './strangers';
@@ -95,8 +96,7 @@ const kesStrangersRefused: DeploymentCheck = {
   severity: 'critical',
   run: async (context) => {
     const { state } = context.loaded;
-    // refusals say nothing if KES is not there
-    await context.kes.ready();
+    await requireAnswer(context);
     const caKeyFile = path.join(state.secret.tls, 'ca.key');
     const evidence: Record<string, string> = {};
     const strangers: [string, ClientIdentity | undefined][] = [
@@ -127,6 +127,15 @@ const kesStrangersRefused: DeploymentCheck = {
 
 /** In the order in which they are reported. */
 export const kesPrivilegeChecks: readonly DeploymentCheck[] = [kesClientsConfined, kesStrangersRefused];
+
+/** A refusal says nothing if KES is not there. */
+async function requireAnswer({ kes }: CheckContext): Promise<void> {
+  try {
+    await kes.ready();
+  } catch (error) {
+    if (!(error instanceof KesError)) throw error;
+  }
+}
 
 /** Requests that get no further than to whether they are allowed. */
 function probesFor(keys: readonly string[]): HttpRequest[] {

@@ -1,9 +1,15 @@
+import { deploymentFaults } from './deployment';
 import { keyFaults } from './keys';
 import type { PlantedFault } from './planted-fault';
 import { roundTripFaults } from './round-trips';
+import { vaultFaults } from './vault';
 
 /** Every fault. */
-export const plantedFaults: readonly PlantedFault[] = [...keyFaults, ...roundTripFaults];
+export const plantedFaults: readonly PlantedFault[] = [
+  ...keyFaults,
+  ...vaultFaults,
+  ...deploymentFaults,
+  ...roundTripFaults];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
 export const withoutFault: Readonly<Record<string, string>> = {

@@ -14,6 +14,7 @@ export const keyFaults: readonly PlantedFault[] = [
   {
     name: 'KES does not say how it is, because nobody may ask',
     red: { 'kms-ready': { message: /^KES does not say how it is: .*not authorized/, fix: /docker logs ebs-.*-kes/ } },
+    alsoRed: { 'kes-configuration': 'what nobody may is taken away in the configuration' },
     plant: async (bench) => {
       await bench.configureKes<KesFile>((configuration) => {
         const prover = configuration.policy['key-prover'];

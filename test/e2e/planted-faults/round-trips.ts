@@ -9,7 +9,10 @@ export const roundTripFaults: readonly PlantedFault[] = [
         fix: /MINIO_KMS_AUTO_ENCRYPTION/,
       },
     },
-    alsoRed: { 'ciphertext-on-disk': 'what auto-encryption did not encrypt is plain on the drive' },
+    alsoRed: {
+      'ciphertext-on-disk': 'what auto-encryption did not encrypt is plain on the drive',
+      'minio-configuration': 'MinIO runs with another variable than the declared one',
+    },
     plant: async (bench) => bench.runMinioWith({ MINIO_KMS_AUTO_ENCRYPTION: 'off' }),
   },
 ];

@@ -6,6 +6,18 @@ test('the ids are these, each once: pipelines select checks by them', () => {
   expect(catalogue.map(({ id }) => id)).toEqual([
     'kms-ready',
     'key-continuity',
+    'vault-unsealed',
+    'vault-key-mount',
+    'vault-master-keys',
+    'vault-policies',
+    'vault-approle-role',
+    'vault-audit-devices',
+    'kes-configuration',
+    'containers-hardened',
+    'minio-configuration',
+    'certificates-valid',
+    'provisioner-token-valid',
+    'kes-secret-id-valid',
     'bucket-default-encryption',
     'sse-s3-round-trip',
     'sse-kms-default-key-round-trip',
@@ -29,6 +41,10 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'altered-presigned-url-refused',
     'sse-c-key-required',
     'sse-c-plain-http-refused',
+    'kes-clients-confined',
+    'kes-strangers-refused',
+    'vault-kes-token-confined',
+    'vault-anonymous-refused',
   ]);
 });
 
@@ -51,5 +67,5 @@ test('an unknown id is refused with the known ones', () => {
   const error = thrownBy(() => selectChecks(['range-read', 'nope', 'neither']));
   if (!(error instanceof UsageError)) throw error;
   expect(error.message).toBe('there are no checks nope, neither');
-  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*sse-c-plain-http-refused$/);
+  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*vault-anonymous-refused$/);
 });

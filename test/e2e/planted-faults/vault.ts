@@ -1,0 +1,286 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { namesOf } from '../../../config/deployment-names';
+import { reachableAddress } from '../../../config/environment';
+import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
+import { writeFileAtomically } from '../../../operations/files';
+import { KesClient } from '../../../operations/kes-client';
+import type { VaultClient } from '../../../operations/vault-client';
+import { startVaultAgent } from '../../helpers/e2e/vault-agent';
+import type { Workbench } from '../../helpers/e2e/workbench';
+import type { PlantedFault } from './planted-fault';
+
+const token = z.object({ auth: z.object({ client_token: z.string() }) });
+const secretId = z.object({ data: z.object({ secret_id: z.string() }) });
+
+interface KesFile {
+  keystore: { vault: { approle: { secret: string } } };
+}
+
+const NEEDS_PROVISIONER = [
+  'vault-key-mount',
+  'vault-master-keys',
+  'vault-policies',
+  'vault-approle-role',
+  'vault-audit-devices',
+  'kes-secret-id-valid',
+];
+
+export const vaultFaults: readonly PlantedFault[] = [
+  {
+    name: 'Vault has other unseal shares than the declared ones',
+    red: {
+      'vault-unsealed': {
+        message: /^Vault has 1 unseal share\(s\) of which 1 unseal it, declared 5 and 3$/,
+        fix: /set vault\.shares and vault\.threshold to what it has/,
+      },
+    },
+    plant: async (bench) => {
+      bench.declare((environment) => ({ ...environment, vault: { ...embedded(bench), shares: 5, threshold: 3 } }));
+      return Promise.resolve();
+    },
+  },
+  {
+    name: 'Vault deletes the keys by itself after a while',
+    red: {
+      'vault-key-mount': {
+        message: /^Vault deletes what is in kes\/ 1h0m0s after it was written, master keys too$/,
+        fix: /vault write kes\/config delete_version_after=0s/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      bench.mendBy(async () => root.write('kes/config', { delete_version_after: '0s' }));
+      await root.write('kes/config', { delete_version_after: '1h' });
+    },
+  },
+  {
+    name: 'a master key is only in the memory of KES',
+    red: {
+      'vault-master-keys': {
+        message: /^archive-key was deleted in Vault at .*: KES serves from memory for minutes at most/,
+        fix: /do not restart KES; .*undelete/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const key = `${namesOf(bench.deployed.environment).keyPrefix}/archive-key`;
+      bench.mendBy(async () => root.write(`kes/undelete/${key}`, { versions: [1] }));
+      await useKey(bench, 'archive-key');
+      await root.probe('DELETE', `kes/data/${key}`);
+    },
+  },
+  {
+    name: 'the policy of KES lets it overwrite keys and read those of others',
+    red: {
+      'vault-policies': {
+        message: /^the policy ebs-.*-kes in Vault is not the declared one: line 1 is `path "kes\/data\/\*" {`$/,
+        fix: /^\.\/scripts\/up .* writes it again; find out in Vault's audit log/,
+      },
+      'vault-kes-token-confined': {
+        message: /^a token of KES: it may create, read, update kes\/data\/.*, declared create, read/,
+        fix: /see vault-policies/,
+      },
+    },
+    plant: async (bench) => {
+      const { environment } = bench.deployed;
+      const wider = 'path "kes/data/*" {\n  capabilities = ["create", "read", "update"]\n}\n';
+      await changePolicy(bench, namesOf(environment).kesPolicy, kesPolicy(environment), wider);
+    },
+  },
+  {
+    name: 'the provisioner may read the master keys',
+    red: {
+      'vault-policies': {
+        message: /^the policy ebs-.*-provisioner in Vault is not the declared one: line \d+ is `path "kes\/data\/\*" {`$/,
+        fix: /^`docker rm -f ebs-.*-vault`, then \.\/scripts\/up/,
+      },
+    },
+    plant: async (bench) => {
+      const { environment } = bench.deployed;
+      const declared = provisionerPolicy(environment);
+      const wider = `${declared}\npath "kes/data/*" {\n  capabilities = ["read"]\n}\n`;
+      await changePolicy(bench, namesOf(environment).provisionerPolicy, declared, wider);
+    },
+  },
+  {
+    name: 'the role of KES lost its period, so that its token will end',
+    red: {
+      'vault-approle-role': {
+        message: /^token_period is 0, declared 1800$/,
+        fix: /\.\/scripts\/up .* declares it again/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const role = rolePath(bench);
+      bench.mendBy(async () => root.write(role, { token_period: 1800 }));
+      await root.write(role, { token_period: 0 });
+    },
+  },
+  {
+    name: 'an audit device is off',
+    red: {
+      'vault-audit-devices': {
+        message: /^audit device stdout is missing$/,
+        fix: /\.\/scripts\/up .* switches on what is declared/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const device = AUDIT_DEVICES.find(({ name }) => name === 'stdout');
+      bench.mendBy(async () =>
+        root.write('sys/audit/stdout', {
+          type: 'file',
+          description: 'encrypted-backup-storage',
+          options: { file_path: device?.filePath ?? '', mode: '0600' },
+        }),
+      );
+      await root.probe('DELETE', 'sys/audit/stdout');
+    },
+  },
+  {
+    name: 'something before Vault adds a token for everybody',
+    red: {
+      'vault-anonymous-refused': {
+        message: /^Vault answers nobody: kes\/data\/.* with HTTP 200, not with a refusal$/,
+        fix: /a Vault Agent or proxy with auto-auth/,
+      },
+    },
+    alsoRed: { 'containers-hardened': 'the checks are told of the port of the proxy, where no container is' },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const auto = await newToken(root, { policies: ['root'], ttl: '10m' });
+      bench.mendBy(async () => root.write('auth/token/revoke', { token: auto }));
+      const { environment, state } = bench.deployed;
+      const url = `https://${reachableAddress(environment)}:${embedded(bench).port}`;
+      const agent = await startVaultAgent({ url, caFile: state.caCertificate }, state, auto);
+      bench.mendBy(async () => agent.stop());
+      bench.declare((declared) => ({ ...declared, vault: { ...embedded(bench), port: agent.port } }));
+    },
+  },
+  {
+    name: 'the provisioner token was revoked',
+    red: {
+      'provisioner-token-valid': {
+        message: /^Vault does not know the provisioner token: it has expired or was revoked$/,
+        fix: /\.\/scripts\/up/,
+      },
+    },
+    alsoRed: Object.fromEntries(NEEDS_PROVISIONER.map((id) => [id, 'asks Vault with that token'])),
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const other = await newToken(root, { policies: ['default'] });
+      replaceProvisionerToken(bench, other);
+      await root.write('auth/token/revoke', { token: other });
+    },
+  },
+  {
+    name: 'the provisioner token ends soon',
+    red: {
+      'provisioner-token-valid': {
+        message: /^the provisioner token cannot be renewed$/,
+        fix: /\.\/scripts\/up/,
+      },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const { provisionerPolicy: policy } = namesOf(bench.deployed.environment);
+      const other = await newToken(root, { policies: [policy], ttl: '1h' });
+      bench.mendBy(async () => root.write('auth/token/revoke', { token: other }));
+      replaceProvisionerToken(bench, other);
+    },
+  },
+  {
+    name: 'the SecretID of KES ends within the hour',
+    red: {
+      'kes-secret-id-valid': { message: /^the SecretID of KES ends in 0 days/, fix: /\.\/scripts\/up/ },
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      await useSecretId(bench, await newSecretId(root, bench, { ttl: '1h' }));
+    },
+  },
+  {
+    name: 'the SecretID of KES was taken back',
+    red: {
+      'kes-secret-id-valid': {
+        message: /^Vault does not know the SecretID of KES any more: KES goes on until its token is lost/,
+        fix: /\.\/scripts\/up/,
+      },
+    },
+    alsoRed: { 'vault-kes-token-confined': 'nobody can log in as KES' },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      const other = await newSecretId(root, bench);
+      await useSecretId(bench, other);
+      await root.write(`${rolePath(bench)}/secret-id/destroy`, { secret_id: other });
+    },
+  },
+];
+
+function embedded({ deployed }: Workbench) {
+  const { vault } = deployed.environment;
+  if (vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  return vault;
+}
+
+function rolePath({ deployed }: Workbench): string {
+  return `auth/approle/role/${namesOf(deployed.environment).kesRole}`;
+}
+
+async function changePolicy(bench: Workbench, name: string, declared: string, policy: string): Promise<void> {
+  const root = await bench.vaultRoot();
+  bench.mendBy(async () => root.write(`sys/policies/acl/${name}`, { policy: declared }));
+  await root.write(`sys/policies/acl/${name}`, { policy });
+}
+
+async function newToken(root: VaultClient, settings: object): Promise<string> {
+  return token.parse(await root.write('auth/token/create', settings)).auth.client_token;
+}
+
+function replaceProvisionerToken(bench: Workbench, other: string): void {
+  const file = bench.deployed.state.secret.provisionerToken;
+  const own = readFileSync(file, 'utf8');
+  bench.mendBy(async () => {
+    writeFileAtomically(file, own);
+    return Promise.resolve();
+  });
+  writeFileAtomically(file, other);
+}
+
+async function newSecretId(root: VaultClient, bench: Workbench, settings: object = {}): Promise<string> {
+  return secretId.parse(await root.write(`${rolePath(bench)}/secret-id`, settings)).data.secret_id;
+}
+
+/** Has KES log in by another SecretID, as if a deploy had written it. */
+async function useSecretId(bench: Workbench, other: string): Promise<void> {
+  const file = bench.deployed.state.secret.kesConfiguration;
+  const own = readFileSync(file, 'utf8');
+  const changed = parse(own) as KesFile;
+  changed.keystore.vault.approle.secret = other;
+  bench.mendBy(async () => {
+    writeFileAtomically(file, own);
+    return Promise.resolve();
+  });
+  writeFileAtomically(file, stringify(changed));
+  await bench.configureKes((configuration) => configuration);
+}
+
+/** Has KES keep a master key in memory. */
+async function useKey({ deployed }: Workbench, key: string): Promise<void> {
+  const { environment, state } = deployed;
+  const kes = new KesClient({
+    url: `https://${reachableAddress(environment)}:${environment.kes.port}`,
+    caFile: state.caCertificate,
+    certificateFile: path.join(state.tls, 'key-prover.crt'),
+    privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
+  });
+  try {
+    await kes.generate(key);
+  } finally {
+    kes.close();
+  }
+}
