@@ -178,13 +178,13 @@ function attempts(environment: Environment): Attempt[] {
   if (kvVersion === 1) {
     return [
       { what: 'reading outside the prefix', method: 'GET', path: `${mount}/${nobody}` },
-      { what: 'listing the keys', method: 'LIST', path: `${mount}/${prefix}` },
+      { what: 'listing the keys', method: 'GET', path: `${mount}/${prefix}?list=true` },
       { what: 'deleting a key', method: 'DELETE', path: `${mount}/${prefix}/${nobody}` },
     ];
   }
   return [
     { what: 'reading outside the prefix', method: 'GET', path: `${mount}/data/${nobody}` },
-    { what: 'listing the keys', method: 'LIST', path: `${mount}/metadata/${prefix}` },
+    { what: 'listing the keys', method: 'GET', path: `${mount}/metadata/${prefix}?list=true` },
     {
       what: 'updating a key',
       method: 'PUT',

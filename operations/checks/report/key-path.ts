@@ -15,7 +15,13 @@ export const KEY_PATH = {
   clientLink: {
     name: 'TLS',
     role: 'S3 clients reach MinIO only encrypted, and can tell that it is MinIO.',
-    guards: ['plain-http-refused', 'sse-c-plain-http-refused', 'untrusted-ca-refused', 'old-tls-refused'],
+    guards: [
+      'plain-http-refused',
+      'sse-c-plain-http-refused',
+      'untrusted-ca-refused',
+      'old-tls-refused',
+      'certificates-valid',
+    ],
   },
   minio: {
     name: 'MinIO',
@@ -38,6 +44,8 @@ export const KEY_PATH = {
       'anonymous-read-refused',
       'altered-presigned-url-refused',
       'sse-c-key-required',
+      'minio-configuration',
+      'containers-hardened',
     ],
   },
   drive: {
@@ -48,22 +56,38 @@ export const KEY_PATH = {
   kesLink: {
     name: 'mTLS',
     role: 'MinIO gets data keys from KES with a client certificate of its own.',
-    guards: ['kms-ready'],
+    guards: ['kms-ready', 'kes-strangers-refused', 'certificates-valid'],
   },
   kes: {
     name: 'KES',
     role: 'Makes and opens data keys with the master keys.',
-    guards: ['kms-ready', 'key-continuity'],
+    guards: ['kms-ready', 'key-continuity', 'kes-configuration', 'kes-clients-confined', 'containers-hardened'],
   },
   storeLink: {
     name: 'AppRole',
     role: 'KES logs in to the key store with a role of its own.',
-    guards: ['kms-ready'],
+    guards: [
+      'kms-ready',
+      'vault-approle-role',
+      'kes-secret-id-valid',
+      'vault-kes-token-confined',
+      'certificates-valid',
+    ],
   },
   keyStore: {
     name: 'Key store',
     role: 'Keeps the master keys, the very same ones for as long as anything is sealed under them.',
-    guards: ['key-continuity'],
+    guards: [
+      'key-continuity',
+      'vault-unsealed',
+      'vault-key-mount',
+      'vault-master-keys',
+      'vault-policies',
+      'vault-audit-devices',
+      'vault-anonymous-refused',
+      'provisioner-token-valid',
+      'containers-hardened',
+    ],
   },
 } as const satisfies Readonly<Record<string, KeyPathPart>>;
 

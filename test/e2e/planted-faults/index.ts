@@ -9,7 +9,8 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...keyFaults,
   ...vaultFaults,
   ...deploymentFaults,
-  ...roundTripFaults];
+  ...roundTripFaults,
+];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
 export const withoutFault: Readonly<Record<string, string>> = {
