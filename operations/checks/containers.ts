@@ -2,7 +2,7 @@
 import type { ContainerInspectInfo } from 'dockerode';
 import { namesOf } from '../../config/deployment-names';
 import type { CheckContext } from './check';
-import { filesOf } from './disk';
+import { filesOf } from './at-rest/drive';
 
 /** A container of a deployment. */
 export interface ServiceContainer {
@@ -27,7 +27,8 @@ export async function containerOf({ loaded }: CheckContext, alias: string): Prom
     name,
     inspect: async () => container.inspect(),
     read: async (file) => {
-      const [found] = await filesOf(await container.getArchive({ path: file }));
+      const { files } = await filesOf(await container.getArchive({ path: file }));
+      const [found] = files;
       if (found === undefined) throw new Error(`${name} has no file ${file}`);
       return found.content;
     },
