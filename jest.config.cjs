@@ -6,4 +6,6 @@ module.exports = {
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
   transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
   maxWorkers: '100%',
+  // the end-to-end tests of the pipelines run these beside a deploy
+  testTimeout: 30_000,
 };

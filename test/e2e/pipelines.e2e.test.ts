@@ -2,7 +2,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import { type JobResult, PipelineRunner, PULL_REQUEST, type RepositorySettings } from '../helpers/e2e/pipeline-runner';
+import {
+  type JobResult,
+  PipelineRunner,
+  PULL_REQUEST,
+  type RepositorySettings,
+  STEP_TIMEOUT_MS,
+} from '../helpers/e2e/pipeline-runner';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { type GithubJob, type GithubWorkflowName, type GitlabJob, readGithub, readGitlab } from '../helpers/pipelines';
@@ -58,21 +64,25 @@ function said({ steps }: JobResult): string {
   return steps.map(({ stdout, stderr }) => `${stdout}\n${stderr}`).join('\n');
 }
 
-test('the test job passes in a fresh checkout, while the deploy job deploys and its checks leave a report', async () => {
-  const [tested, deployed] = await Promise.all([
-    new PipelineRunner(path.join(environment.folder, 'hosted')).github(
-      runner.checkout('hosted-runner'),
-      githubJob('pull-request', 'test'),
-      settings,
-    ),
-    runner.github(workspace, githubJob('deploy', 'deploy'), settings),
-  ]);
-  expectSuccess(deployed);
-  expectSuccess(tested);
-  expect(tested.steps[0]?.stdout).toMatch(/^\d+ passed, 0 failed/m);
-  expect(readdirSync(runner.artifact('checks'))).toEqual(expect.arrayContaining(['checks.json', 'checks.xml']));
-  for (const step of [...tested.steps, ...deployed.steps]) measured(`GitHub, ${step.name}`, step.seconds);
-});
+test(
+  'the test job passes in a fresh checkout, while the deploy job deploys and its checks leave a report',
+  async () => {
+    const [tested, deployed] = await Promise.all([
+      new PipelineRunner(path.join(environment.folder, 'hosted')).github(
+        runner.checkout('hosted-runner'),
+        githubJob('pull-request', 'test'),
+        settings,
+      ),
+      runner.github(workspace, githubJob('deploy', 'deploy'), settings),
+    ]);
+    expectSuccess(deployed);
+    expectSuccess(tested);
+    expect(tested.steps[0]?.stdout).toMatch(/^\d+ passed, 0 failed/m);
+    expect(readdirSync(runner.artifact('checks'))).toEqual(expect.arrayContaining(['checks.json', 'checks.xml']));
+    for (const step of [...tested.steps, ...deployed.steps]) measured(`GitHub, ${step.name}`, step.seconds);
+  },
+  STEP_TIMEOUT_MS,
+);
 
 test('the test job of GitLab is the same', () => {
   expect(gitlabJob('test').script).toEqual(

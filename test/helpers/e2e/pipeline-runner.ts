@@ -32,6 +32,9 @@ const CONDITIONS: Readonly<Record<string, (failed: boolean) => boolean>> = {
   '${{ !cancelled() }}': () => true,
 };
 
+/** Lint, types and unit tests take minutes where something else has the processors. */
+export const STEP_TIMEOUT_MS = 900_000;
+
 /** Of this run of the tests, not of a runner. */
 const NOT_OF_A_RUNNER = /^(?:JEST_|EBS_|NODE_ENV$|NODE_OPTIONS$|npm_|VAULT_)/;
 
@@ -148,6 +151,7 @@ export class PipelineRunner {
     return runCommand('bash', ['--noprofile', '--norc', ...options, file], {
       cwd: workspace,
       transcript: path.join(this.folder, 'transcript.txt'),
+      timeoutMs: STEP_TIMEOUT_MS,
       env: {
         ...Object.fromEntries(away.map((name) => [name, undefined])),
         CI: 'true',
