@@ -178,7 +178,8 @@ const vaultMount: DeploymentCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { mount, kvVersion } = keyLocation(environment);
-      const { type, options } = await readData(vault, `sys/mounts/${mount}`, mountShape);
+      const mounts = await readData(vault, 'sys/mounts', z.record(z.string(), mountShape));
+      const { type, options } = mounts[`${mount}/`] ?? { type: 'nothing', options: null };
       const found = { type, version: options?.version ?? '1' };
       requireNone(
         differences({ type: 'kv', version: String(kvVersion) }, found),
