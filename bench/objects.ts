@@ -11,7 +11,8 @@ import { containerLogs } from '../operations/docker';
 import { HttpClient } from '../operations/http';
 import { s3Client } from '../operations/s3-client';
 import { GiveUp, NotYet, waitFor } from '../operations/wait';
-import { freePorts, type TestEnvironment } from '../test/helpers/e2e/test-environment';
+import type { TestEnvironment } from '../test/helpers/e2e/test-environment';
+import { freePorts } from '../operations/free-ports';
 import { compare, type Comparison } from './statistics';
 
 const PARALLEL = 8;
@@ -129,7 +130,7 @@ function unsignedPayloads(s3: S3Client): S3Client {
 async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> {
   const { docker, owner } = environment;
   const { Config, HostConfig } = await docker.getContainer(environment.containerName('minio')).inspect();
-  const [port] = await freePorts();
+  const [port] = await freePorts(1);
   // the label makes `down` remove both, whatever happens here
   const Labels = { [owner.name]: owner.value };
   const volume = environment.containerName('plain-data');

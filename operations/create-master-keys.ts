@@ -37,7 +37,7 @@ export async function createMasterKeys(
     } else {
       if (!someProven && (await dataExists())) throw orphanedData(input, key);
       canaries = { ...canaries, [key]: await create(creator, prover, key) };
-      process.stderr.write(`created master key ${key}\n`);
+      process.stderr.write(`created master key ${key}; no backup holds it yet: ./scripts/backup\n`);
     }
     // after each, so that an interruption leaves no key without a canary
     writeCanaries(input.canariesFile, canaries);

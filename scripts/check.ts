@@ -9,6 +9,7 @@ import { writeReport } from '../operations/checks/report/write';
 import { UsageError } from '../operations/errors';
 import { EXIT, printError } from '../operations/print-error';
 import { main, parseCommandLine } from './lib/command-line';
+import { warnOfEscrow } from './lib/escrow';
 
 const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--json]
        ./scripts/check --list [--json]
@@ -68,6 +69,7 @@ void main(async (args, signal) => {
     if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
     if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);
+    warnOfEscrow(loaded);
     process.exitCode = EXIT_OF[report.outcome];
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;

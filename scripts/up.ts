@@ -18,6 +18,7 @@ import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
 import { showSummary } from './lib/summary';
+import { warnOfEscrow } from './lib/escrow';
 
 const HELP = `Usage: ./scripts/up [environment] [--json] [--verbose]
 
@@ -72,6 +73,7 @@ void main(async (args, signal) => {
   });
 
   showSummary(loaded, values.json ?? false);
+  warnOfEscrow(loaded);
 });
 
 /** Asked before the long builds, so that a taken port is known at once. */

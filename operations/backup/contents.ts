@@ -22,12 +22,12 @@ import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
-import { openKeyMaterial } from '../key-material/key-material';
+import { openKeyMaterial } from '../key-material/open';
 import { MinioAdmin } from '../minio-admin';
 import { readCredentials } from '../s3-client';
 import { kes, mc, minio, vault } from '../toolchain/programs';
 import { proveDeployedKeys } from '../verify-master-keys';
-import { readVolumeFile } from '../volume-file';
+import { readVolumeFile } from '../mounted-files';
 import { BUNDLE_FORMAT, type BundleEntry, type BundleHeader } from './bundle';
 
 /** Where MinIO writes the id of its drives (cmd/format-erasure.go). */

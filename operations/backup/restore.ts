@@ -23,7 +23,7 @@ import { projectRoot } from '../../config/toolchain';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
 import { readIfExists, writeFileAtomically } from '../files';
-import { openKeyMaterial } from '../key-material/key-material';
+import { openKeyMaterial } from '../key-material/open';
 import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';

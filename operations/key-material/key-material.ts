@@ -1,6 +1,5 @@
 /** The master keys themselves, as the key store holds them: for backup and restore. Everything else asks KES. */
-import type { LoadedEnvironment } from '../../config/load';
-import { openVaultKeyMaterial } from './vault';
+import { ExternalError } from '../errors';
 
 /** Direct access to one key store, with the rights of KES: read, and write what is not there. */
 export interface KeyMaterial {
@@ -16,7 +15,10 @@ export interface KeyMaterial {
   readonly close: () => Promise<void>;
 }
 
-/** @throws ExternalError if the key store cannot be reached, or does not let KES in */
-export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
-  return openVaultKeyMaterial(loaded);
+/** What {@link KeyMaterial.create} refuses with. */
+export function anotherKey(key: string): ExternalError {
+  return new ExternalError(
+    `the key store has another master key ${key} than the one that was to be written; it was left as it is`,
+    'use another place for the keys, or see which of the two opens your data',
+  );
 }

@@ -7,7 +7,7 @@ import { externalVaultAddress, type VaultAddress, vaultVariables } from '../../c
 import type { LoadedEnvironment } from '../../config/load';
 import { ExternalError, messageOf } from '../errors';
 import { VaultClient, VaultError } from '../vault-client';
-import type { KeyMaterial } from './key-material';
+import { anotherKey, type KeyMaterial } from './key-material';
 
 /** What the configuration file of KES says about its key store: it is where the SecretID is. */
 const kesFile = z.object({
@@ -101,10 +101,7 @@ async function createKey(
   const present = await readKey(vault, settings, key);
   if (present !== undefined) {
     if (present.equals(material)) return 'same';
-    throw new ExternalError(
-      `the key store has another master key ${key} than the one that was to be written; it was left as it is`,
-      'use another prefix or mount, or see which of the two opens your data',
-    );
+    throw anotherKey(key);
   }
   const field = { [key]: material.toString() };
   // the policy of KES has no `update`, and cas: 0 writes only where nothing is: no key is ever replaced

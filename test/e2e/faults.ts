@@ -8,7 +8,8 @@ import { namesOf } from '../../config/deployment-names';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
 import { measured } from '../helpers/e2e/measured';
-import { freePorts, TestEnvironment } from '../helpers/e2e/test-environment';
+import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { freePorts } from '../../operations/free-ports';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
@@ -99,7 +100,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
     });
 
     test('an external Vault that does not answer: one clear error, nothing deployed', async () => {
-      const [closed] = await freePorts();
+      const [closed] = await freePorts(1);
       const other = await TestEnvironment.create();
       const { environment } = other.loaded;
       writeFileSync(

@@ -1,9 +1,8 @@
 /** One environment of the end-to-end tests: random name, free ports, a state folder of its own. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -13,6 +12,7 @@ import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../../../constructs/docker/labels';
 import { dockerEngine } from '../../../operations/docker';
+import { freePorts } from '../../../operations/free-ports';
 import { readCredentials, s3Client } from '../../../operations/s3-client';
 import { type Belongings, belongingsOf } from '../../../operations/tear-down';
 import { DeployProgress } from '../../../scripts/lib/deploy-progress';
@@ -47,7 +47,8 @@ export class TestEnvironment {
 
   static async create(settings: Settings = {}): Promise<TestEnvironment> {
     const environment = new TestEnvironment();
-    environment.ports = await freePorts();
+    const [first = 0, second = 0, third = 0] = await freePorts(3);
+    environment.ports = [first, second, third];
     environment.write(settings);
     return environment;
   }
@@ -174,29 +175,4 @@ export class TestEnvironment {
     if (code !== 0) throw new Error(`${this.name} could not be removed; see ${this.folder}:\n${stderr}`);
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** Three ports that nobody listens on, below those that the system gives to outgoing connections. */
-export async function freePorts(): Promise<[number, number, number]> {
-  const found = new Set<number>();
-  while (found.size < 3) {
-    const port = randomInt(20_000, 32_000);
-    if (await isFree(port)) found.add(port);
-  }
-  const [first = 0, second = 0, third = 0] = found;
-  return [first, second, third];
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => {
-      resolve(false);
-    });
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      server.close(() => {
-        resolve(true);
-      });
-    });
-  });
 }

@@ -1,0 +1,15 @@
+import type { LoadedEnvironment } from '../../config/load';
+import { filesystemKeyMaterial } from './filesystem';
+import type { KeyMaterial } from './key-material';
+import { openVaultKeyMaterial } from './vault';
+
+/** @throws ExternalError if the key store cannot be reached, or does not let KES in */
+export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
+  const { keyStore } = loaded.environment;
+  switch (keyStore.type) {
+    case 'vault':
+      return openVaultKeyMaterial(loaded);
+    case 'filesystem':
+      return filesystemKeyMaterial(loaded, keyStore);
+  }
+}

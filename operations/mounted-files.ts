@@ -1,0 +1,101 @@
+/** Files in a Docker volume, or in a folder of the Docker host, whether anything runs or not. */
+import type Docker from 'dockerode';
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { extract, pack } from 'tar-stream';
+import { volumeExists } from './docker';
+
+/** What is mounted. */
+export type MountSource = { readonly volume: string } | { readonly folder: string };
+
+const MOUNT = '/mounted';
+
+/** Files below one mount. */
+export interface MountedFiles {
+  /** @returns undefined if there is no such file */
+  readonly read: (file: string) => Promise<Buffer | undefined>;
+  /** Writes a file of the service user, mode 0600. It replaces what is there: ask {@link read} before. */
+  readonly write: (file: string, content: Buffer) => Promise<void>;
+}
+
+/**
+ * Gives `use` the files of a mount.
+ *
+ * A container that is never started mounts it, so that Docker hands its files out and takes them in; its image is empty
+ * and made for it, because a new machine has none. Both are removed again.
+ *
+ * @param owner user and group of files that are written
+ */
+export async function withMountedFiles<T>(
+  docker: Docker,
+  source: MountSource,
+  owner: number,
+  use: (files: MountedFiles) => Promise<T>,
+): Promise<T> {
+  const image = `ebs-empty-${randomBytes(6).toString('hex')}`;
+  const nothing = pack();
+  nothing.finalize();
+  await drained(await docker.importImage(Readable.from(nothing), { repo: image }));
+  try {
+    const container = await docker.createContainer({
+      Image: image,
+      Cmd: ['never-run'],
+      NetworkDisabled: true,
+      HostConfig: {
+        Mounts: [
+          'volume' in source
+            ? { Type: 'volume', Source: source.volume, Target: MOUNT }
+            : { Type: 'bind', Source: source.folder, Target: MOUNT },
+        ],
+      },
+    });
+    try {
+      return await use({
+        read: async (file) => readFile(container, file),
+        write: async (name, content) => {
+          const archive = pack();
+          archive.entry({ name, mode: 0o600, uid: owner, gid: owner }, content);
+          archive.finalize();
+          await container.putArchive(Readable.from(archive), { path: MOUNT });
+        },
+      });
+    } finally {
+      await container.remove({ force: true });
+    }
+  } finally {
+    await docker.getImage(image).remove({ force: true });
+  }
+}
+
+/**
+ * The content of a file in a volume.
+ *
+ * @returns undefined if there is no such volume or no such file
+ */
+export async function readVolumeFile(docker: Docker, volume: string, file: string): Promise<Buffer | undefined> {
+  if (!(await volumeExists(docker, volume))) return undefined;
+  return withMountedFiles(docker, { volume }, 0, async ({ read }) => read(file));
+}
+
+async function readFile(container: Docker.Container, file: string): Promise<Buffer | undefined> {
+  let archive: NodeJS.ReadableStream;
+  try {
+    archive = await container.getArchive({ path: `${MOUNT}/${file}` });
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    throw error;
+  }
+  const entries = extract();
+  archive.on('error', (error: Error) => {
+    entries.destroy(error);
+  });
+  archive.pipe(entries);
+  const content: Buffer[] = [];
+  for await (const entry of entries) content.push(await buffer(entry));
+  return Buffer.concat(content);
+}
+
+async function drained(stream: NodeJS.ReadableStream): Promise<void> {
+  for await (const _ of stream);
+}

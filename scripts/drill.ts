@@ -1,0 +1,220 @@
+/** `./scripts/drill`: the disaster, rehearsed on a copy. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { loadEnvironment, type LoadedEnvironment } from '../config/load';
+import { defaultStateHome } from '../config/state';
+import { projectRoot } from '../config/toolchain';
+import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { newIdentity } from '../operations/backup/age-keys';
+import { backUp } from '../operations/backup/backup';
+import { copyOf, type DrillObject, firstOpening, openObjects, writeObjects } from '../operations/backup/drill';
+import { type DrillReport, drillJunit, drillText } from '../operations/backup/drill-report';
+import { dockerEngine } from '../operations/docker';
+import { ExternalError, messageOf } from '../operations/errors';
+import { writeFileAtomically } from '../operations/files';
+import { belongingsOf, tearDownSteps } from '../operations/tear-down';
+import type { Step } from '../operations/toolchain/step';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { showSteps } from './lib/progress';
+
+const HELP = `Usage: ./scripts/drill [environment] [--json] [--junit FILE]
+
+Rehearses the disaster on a copy of an environment, with other ports, an embedded Vault, keys and volumes of its own: it is
+deployed, objects of all sizes are written in every mode of encryption, it is backed up, its containers, its Vault and its
+state folder are destroyed, it is restored from the backup, and every object is read and compared. Then the copy is taken
+away, also after a failure or Ctrl-C. The environment itself is only read as a file, so this is safe beside production.
+
+  environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --json        print the report as JSON
+  --junit FILE  write the report as JUnit XML, too
+  -h, --help    this text
+
+The report goes to stdout, progress to stderr.
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args, signal) => {
+  const { values, positionals } = parseCommandLine('drill', args, {
+    json: { type: 'boolean' },
+    junit: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const { environment } = loadEnvironment(positionals[0]);
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });
+  const folder = mkdtempSync(path.join(defaultStateHome(), 'drill-'));
+  const file = path.join(folder, 'environment.yaml');
+  writeFileSync(file, await copyOf(environment, path.join(folder, 'state')));
+  const copy = loadEnvironment(file);
+  await requireNoOther(copy, folder);
+  const report = await rehearse(environment.name, copy, folder, signal);
+  if (values.junit !== undefined) writeFileAtomically(path.resolve(values.junit), drillJunit(report), 0o644);
+  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : drillText(report));
+  signal.throwIfAborted();
+  if (report.outcome === 'failed') throw new ExternalError(`the drill of ${environment.name} failed`, report.problem);
+});
+
+async function rehearse(
+  original: string,
+  copy: LoadedEnvironment,
+  folder: string,
+  signal: AbortSignal,
+): Promise<DrillReport> {
+  const startedAt = new Date();
+  const timed: { name: string; seconds: number }[] = [];
+  let problem: string | undefined;
+  const facts: Partial<Pick<DrillReport, 'objects' | 'backupBytes' | 'firstObjectSeconds'>> = {};
+  try {
+    await showSteps(
+      drillSteps(copy, folder, facts).map((step) => ({
+        ...step,
+        run: async (context) => {
+          const started = performance.now();
+          const remark = await step.run(context);
+          timed.push({ name: step.title, seconds: (performance.now() - started) / 1000 });
+          return remark;
+        },
+      })),
+      signal,
+    );
+  } catch (error) {
+    problem = messageOf(error);
+  } finally {
+    // whatever happened, and not to be interrupted: the copy is of no use to anybody
+    await showSteps(takenAway(copy), new AbortController().signal);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return {
+    version: 1,
+    environment: original,
+    copy: copy.environment.name,
+    startedAt: startedAt.toISOString(),
+    finishedAt: new Date().toISOString(),
+    outcome: problem === undefined ? 'passed' : 'failed',
+    ...(problem === undefined ? {} : { problem }),
+    steps: timed,
+    ...facts,
+  };
+}
+
+function drillSteps(
+  copy: LoadedEnvironment,
+  folder: string,
+  facts: Partial<Record<'objects' | 'backupBytes' | 'firstObjectSeconds', number>>,
+): Step[] {
+  const { state } = copy;
+  const identity = path.join(folder, 'identity.txt');
+  const file = path.join(folder, 'backup.age');
+  let objects: readonly DrillObject[] = [];
+  return [
+    { title: 'Deploy a copy', run: async ({ signal }) => script('up', [copy.file], signal) },
+    {
+      title: 'Write objects',
+      run: async () => {
+        objects = await writeObjects(copy);
+        facts.objects = objects.length;
+        return `${objects.length} in every mode of encryption`;
+      },
+    },
+    {
+      title: 'Back up',
+      run: async () => {
+        const { bytes } = await backUp(copy, { kind: 'file', file }, [await newIdentity(identity)]);
+        facts.backupBytes = bytes;
+        return `${bytes} bytes`;
+      },
+    },
+    {
+      title: 'Disaster',
+      run: async (context) => {
+        await lose(copy, context);
+        rmSync(state.root, { recursive: true, force: true });
+        return 'containers, Vault and state folder are gone; the data volume is left';
+      },
+    },
+    {
+      title: 'Restore',
+      run: async ({ signal }) => {
+        const started = performance.now();
+        const [first] = objects;
+        if (first === undefined) throw new Error('no object was written');
+        const done = new AbortController();
+        const opening = firstOpening(() => copy, first, AbortSignal.any([done.signal, signal])).then((at) => {
+          if (at !== undefined) facts.firstObjectSeconds = (performance.now() - started) / 1000;
+        });
+        try {
+          await script('restore', ['--from', file, '--identity', identity, copy.file], signal);
+        } finally {
+          done.abort();
+          await opening;
+        }
+        return undefined;
+      },
+    },
+    {
+      title: 'Open every object',
+      run: async () => {
+        await openObjects(copy, objects);
+        return `${objects.length} are what was written`;
+      },
+    },
+  ];
+}
+
+/** Everything but the objects: as if the host of Vault and of the deploys were gone. */
+async function lose({ environment, state }: LoadedEnvironment, context: Parameters<Step['run']>[0]): Promise<void> {
+  const docker = dockerEngine(environment.docker.host);
+  const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
+  const loaded = { environment, state, file: '' };
+  for (const step of tearDownSteps({ docker, owner, loaded, deleteData: false })) {
+    if (step.applies?.() ?? true) await step.run(context);
+  }
+  const { dataVolumes } = await belongingsOf(docker, owner);
+  for (const name of dataVolumes.filter((volume) => !volume.endsWith('-minio-data')))
+    await docker.getVolume(name).remove();
+}
+
+function takenAway(copy: LoadedEnvironment): Step[] {
+  const docker = dockerEngine(copy.environment.docker.host);
+  const owner = { name: ENVIRONMENT_LABEL, value: copy.environment.name };
+  return tearDownSteps({ docker, owner, loaded: copy, deleteData: true });
+}
+
+/** Another drill of the same environment, or somebody's environment of that name. */
+async function requireNoOther({ environment }: LoadedEnvironment, folder: string): Promise<void> {
+  const docker = dockerEngine(environment.docker.host);
+  const belongings = await belongingsOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
+  if (Object.values(belongings).every((list: readonly unknown[]) => list.length === 0)) return;
+  rmSync(folder, { recursive: true, force: true });
+  throw new ExternalError(
+    `there is an environment ${environment.name} already, by whose name the copy would go`,
+    `another drill is under way, or was killed: then take away what it left with ./scripts/down ${defaultStateHome()}/drill-…/environment.yaml --delete-data`,
+  );
+}
+
+/** One of our own commands; what it prints is its log. */
+async function script(name: 'up' | 'restore', args: readonly string[], signal: AbortSignal): Promise<undefined> {
+  const child = spawn(path.join(projectRoot, 'scripts', name), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')));
+  const interrupt = (): void => void child.kill('SIGINT');
+  signal.addEventListener('abort', interrupt, { once: true });
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', resolve);
+    });
+    signal.throwIfAborted();
+    if (code === 0) return undefined;
+    const text = said.join('').trim();
+    throw new ExternalError(`./scripts/${name} ended with exit code ${code ?? 'none'}:\n${text.slice(-4000)}`);
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}
