@@ -4,7 +4,9 @@ module.exports = {
   roots: ['<rootDir>/test'],
   // test/e2e drives real containers; ./scripts/test runs it with a configuration of its own
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
-  transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  transform: { '^.+\\.[jt]s$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  // age-encryption and what it needs are ES modules, which jest takes as CommonJS only
+  transformIgnorePatterns: ['/node_modules/(?!(?:age-encryption|@noble/[^/]+|@scure/[^/]+)/)'],
   maxWorkers: '100%',
   // the end-to-end tests of the pipelines run these beside a deploy
   testTimeout: 30_000,

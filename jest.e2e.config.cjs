@@ -3,7 +3,9 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test/e2e'],
   testMatch: ['**/*.e2e.test.ts'],
-  transform: { '^.+\\.ts$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  transform: { '^.+\\.[jt]s$': '<rootDir>/test/helpers/typescript-transform.cjs' },
+  // age-encryption and what it needs are ES modules, which jest takes as CommonJS only
+  transformIgnorePatterns: ['/node_modules/(?!(?:age-encryption|@noble/[^/]+|@scure/[^/]+)/)'],
   // import('./x.js') of a file x.ts
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // each file has a deployment of its own, which waits for containers most of the time

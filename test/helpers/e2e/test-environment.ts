@@ -2,7 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -15,6 +15,7 @@ import { dockerEngine } from '../../../operations/docker';
 import { freePorts } from '../../../operations/free-ports';
 import { readCredentials, s3Client } from '../../../operations/s3-client';
 import { type Belongings, belongingsOf } from '../../../operations/tear-down';
+import { NotYet, waitFor } from '../../../operations/wait';
 import { DeployProgress } from '../../../scripts/lib/deploy-progress';
 import { type CommandOptions, type CommandResult, runCommand } from './command';
 
@@ -26,6 +27,8 @@ const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 
 /** Longer, and something did not stop when it was asked to. */
 const SLOW_DOWN_SECONDS = 15;
+
+type Script = 'up' | 'down' | 'plan' | 'backup' | 'restore' | 'drill';
 
 type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
@@ -92,17 +95,33 @@ export class TestEnvironment {
     return folder;
   }
 
-  async script(
-    name: 'up' | 'down' | 'plan',
-    args: readonly string[] = [],
-    options: CommandOptions = {},
-  ): Promise<CommandResult> {
+  async script(name: Script, args: readonly string[] = [], options: CommandOptions = {}): Promise<CommandResult> {
+    return this.scriptWith(name, [this.file, ...args], options);
+  }
+
+  /** The same without naming this environment. */
+  async scriptWith(name: Script, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const program = path.join(projectRoot, 'scripts', name);
-    const result = await runCommand(program, [this.file, ...args], { transcript: this.transcript, ...options });
+    const result = await runCommand(program, args, { transcript: this.transcript, ...options });
     if (name === 'down' && result.seconds > SLOW_DOWN_SECONDS) {
       process.stderr.write(`    slow ./scripts/down (${result.seconds.toFixed(1)} s):\n${result.stderr}\n`);
     }
     return result;
+  }
+
+  /** Ends with SIGKILL whatever works on this environment: what a power cut does to a deploy. */
+  async killWorkers(): Promise<void> {
+    await waitFor({ what: `the processes of ${this.name} to be gone`, timeoutMs: 20_000 }, async () => {
+      const workers = processesOf(this.folder);
+      for (const pid of workers) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // it ended by itself meanwhile
+        }
+      }
+      return Promise.resolve(workers.length === 0 ? true : new NotYet(`processes ${workers.join(', ')}`));
+    });
   }
 
   /** Plain `npx cdktf`, as its documentation has it. */
@@ -175,4 +194,19 @@ export class TestEnvironment {
     if (code !== 0) throw new Error(`${this.name} could not be removed; see ${this.folder}:\n${stderr}`);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Processes that have a folder in their command line, or work in it; not this one. */
+function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return command !== '' && (command.includes(folder) || readlinkSync(`/proc/${pid}/cwd`).startsWith(folder));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }

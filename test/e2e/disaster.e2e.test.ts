@@ -1,0 +1,218 @@
+/** What is left after a disaster, and a backup: each restored with ./scripts/restore, and every object read again. */
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { projectRoot } from '../../config/toolchain';
+import { newIdentity } from '../../operations/backup/age-keys';
+import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill';
+import { s3Client } from '../../operations/s3-client';
+import { NotYet, waitFor } from '../../operations/wait';
+import { mc } from '../helpers/e2e/clients';
+import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { measured } from '../helpers/e2e/measured';
+import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
+
+const BUCKETS = [
+  { name: 'backup', encryption: { type: 'sse-s3' } },
+  { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true },
+] as const;
+
+const USER = { accessKey: 'a-backup-client', secretKey: 'a-secret-of-a-backup-client' };
+
+let environment: TestEnvironment;
+let identity: string;
+let recipient: string;
+let objects: readonly DrillObject[];
+let count = 0;
+
+beforeAll(async () => {
+  environment = await TestEnvironment.create({ buckets: [...BUCKETS] });
+  identity = path.join(environment.folder, 'identity.txt');
+  recipient = await newIdentity(identity);
+  mustSucceed(await environment.script('up'));
+  objects = await writeObjects(environment.loaded);
+  await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
+  await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
+  await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+});
+
+afterAll(async () => {
+  await environment.remove();
+});
+
+async function backUp(): Promise<string> {
+  const file = path.join(environment.folder, `backup-${++count}.age`);
+  const result = mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient]));
+  measured('./scripts/backup', result.seconds);
+  return file;
+}
+
+async function restore(file: string, more: readonly string[] = []): Promise<CommandResult> {
+  return environment.script('restore', ['--from', file, '--identity', identity, ...more]);
+}
+
+/** Containers and network are gone, and the volumes whose names match. */
+async function lose(volumes: RegExp): Promise<void> {
+  const { containers, dataVolumes, fileVolumes, networks } = await environment.belongings();
+  await Promise.all(containers.map(({ id }) => environment.docker.getContainer(id).remove({ force: true })));
+  for (const name of [...fileVolumes, ...dataVolumes.filter((volume) => volumes.test(volume))]) {
+    await environment.docker.getVolume(name).remove();
+  }
+  for (const { id } of networks) await environment.docker.getNetwork(id).remove();
+}
+
+/** A backup client with a user of its own, whom only MinIO's IAM knows. */
+async function userCanWrite(): Promise<void> {
+  const s3 = s3Client({
+    endpoint: { url: environment.s3Url, caFile: environment.state.caCertificate },
+    region: 'us-east-1',
+    credentials: USER,
+  });
+  await s3.send(new PutObjectCommand({ Bucket: 'backup', Key: 'by the user', Body: 'still known' }));
+  s3.destroy();
+}
+
+describe('a backup', () => {
+  test('is refused in the storage that it is to save', async () => {
+    const s3 = environment.s3();
+    await s3.send(new CreateBucketCommand({ Bucket: 'backups' }));
+    s3.destroy();
+    const { accessKey, secretKey } = environment.credentials;
+    const result = await environment.script(
+      'backup',
+      ['--to', 's3://backups/today.age', '--endpoint', environment.s3Url, '--recipient', recipient],
+      { env: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } },
+    );
+    expect(result.code).toBe(64);
+    expect(result.stderr).toContain('must not be the storage that the backup is to save');
+  });
+
+  test('is one file of the owner alone; whoever deploys is told as long as there is none', async () => {
+    const before = mustSucceed(await environment.script('up'));
+    expect(before.stderr).toContain('no backup of the master keys is known');
+    const file = await backUp();
+    expect(readFileSync(file).subarray(0, 21).toString()).toBe('age-encryption.org/v1');
+    expect(readdirSync(environment.state.root).filter((name) => name.startsWith('backup-'))).toEqual([]);
+    const note = z
+      .object({ masterKeys: z.array(z.string()) })
+      .parse(JSON.parse(readFileSync(environment.state.lastBackup, 'utf8')));
+    expect(note.masterKeys).toEqual(['backup-default', 'archive-key']);
+    const again = await environment.script('backup', ['--to', file, '--recipient', recipient]);
+    expect(again.code).toBe(64);
+    expect(again.stderr).toContain(`${file} exists already and is not overwritten`);
+  });
+});
+
+describe('a restore', () => {
+  test('refuses what it must not replace, what does not fit, and what is no backup, and touches nothing', async () => {
+    const file = await backUp();
+    const life = await environment.lifeOf('minio');
+    const other = path.join(environment.folder, 'other.txt');
+    await newIdentity(other);
+    const damaged = path.join(environment.folder, 'damaged.age');
+    writeFileSync(damaged, readFileSync(file).subarray(0, 20_000));
+    const strange = path.join(environment.folder, 'strange.yaml');
+    writeFileSync(strange, readFileSync(environment.file, 'utf8').replace(environment.name, 'another-name'));
+    const script = async (...args: string[]) => environment.scriptWith('restore', args);
+    const results = [
+      await restore(file),
+      await restore(file, ['--replace', 'somebody-else']),
+      await script('--from', file, '--identity', other, environment.file),
+      await restore(damaged),
+      await script('--from', file, '--identity', identity, strange),
+    ];
+    expect(results.map(({ code }) => code)).toEqual([64, 64, 1, 1, 64]);
+    expect(results.map(({ stderr }) => /^error: (.*)$/m.exec(stderr)?.[1])).toEqual([
+      expect.stringMatching(/ is here already: \d+ container\(s\), state in /),
+      expect.stringMatching(/ is here already: /),
+      `${file} is encrypted for other recipients than the given identity`,
+      expect.stringContaining(`${damaged} is truncated or was altered: `),
+      `the backup is of environment ${environment.name}, and ${strange} is of another-name`,
+    ]);
+    expect(await environment.lifeOf('minio')).toBe(life);
+  });
+
+  test('Vault and state are lost, a restore is killed, and goes on: every object opens', async () => {
+    const file = await backUp();
+    await lose(/vault/);
+    rmSync(environment.state.root, { recursive: true });
+
+    // WHEN it is killed as soon as Vault is there, with everything that it started
+    const args = ['--from', file, '--identity', identity, environment.file];
+    const killed = spawn(path.join(projectRoot, 'scripts', 'restore'), args, { stdio: 'ignore' });
+    await waitFor({ what: 'the token of the new Vault', timeoutMs: 200_000, intervalMs: 50 }, async () =>
+      Promise.resolve(existsSync(environment.state.secret.provisionerToken) || new NotYet('there is none')),
+    );
+    const closed = new Promise((resolve) => killed.once('close', resolve));
+    await environment.killWorkers();
+    await closed;
+
+    // THEN nothing else may be deployed meanwhile, and the same restore goes on
+    const up = await environment.script('up');
+    expect(up.code).toBe(64);
+    expect(up.stderr).toContain(`a restore of environment ${environment.name} was begun and has not ended`);
+    const result = mustSucceed(await restore(file));
+    measured('the rest of a killed ./scripts/restore', result.seconds);
+    await openObjects(environment.loaded, objects);
+    await userCanWrite();
+  });
+
+  test('the state is lost, Vault is left: its keys are used, and Terraform knows again what is there', async () => {
+    const file = await backUp();
+    rmSync(environment.state.root, { recursive: true });
+    const result = mustSucceed(await restore(file, ['--replace', environment.name]));
+    measured('./scripts/restore with a Vault that is left', result.seconds);
+    expect(result.stderr).toContain('Master keys: 0 of 2 written, the others were there');
+    await openObjects(environment.loaded, objects);
+    const second = mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve']));
+    expect(environment.changes(second)).toEqual(Object.fromEntries(STACKS.map((stack) => [stack, 'no change'])));
+  });
+
+  test('the drive is another one: refused, whatever is confirmed', async () => {
+    const file = await backUp();
+    // GIVEN a drive that another MinIO made, under the name of ours
+    await lose(/minio-data/);
+    mustSucceed(await environment.script('up'));
+    const result = await restore(file, ['--replace', environment.name]);
+    expect(result.code).toBe(64);
+    expect(result.stderr).toContain('its keys do not open that data');
+  });
+
+  test('everything is lost, and the keys go into another kind of Vault mount: users and settings are back', async () => {
+    const file = await backUp();
+    await lose(/./);
+    rmSync(environment.state.root, { recursive: true });
+    environment.write({
+      buckets: [...BUCKETS],
+      keyStore: { type: 'vault', kvVersion: 1, mount: 'elsewhere', prefix: 'other' },
+    });
+    const result = mustSucceed(await restore(file));
+    measured('./scripts/restore of everything', result.seconds);
+    await userCanWrite();
+    expect(await mc(environment, ['tag', 'list', 'e2e/backup'])).toContain('storage');
+  });
+});
+
+test('the drill of an environment passes, and leaves neither a copy nor a change behind', async () => {
+  const life = await environment.lifeOf('minio');
+  const junit = path.join(environment.folder, 'drill.xml');
+  const result = mustSucceed(
+    await environment.script('drill', ['--json', '--junit', junit], {
+      env: { XDG_STATE_HOME: path.join(environment.folder, 'drill-state') },
+    }),
+  );
+  const report = z
+    .object({ outcome: z.string(), objects: z.number(), firstObjectSeconds: z.number(), copy: z.string() })
+    .parse(JSON.parse(result.stdout));
+  expect(report).toMatchObject({ outcome: 'passed', objects: 42 });
+  measured('restore to the first object', report.firstObjectSeconds);
+  expect(readFileSync(junit, 'utf8')).toContain('name="Open every object"');
+  const left = await environment.docker.listContainers({
+    all: true,
+    filters: { label: [`${environment.owner.name}=${report.copy}`] },
+  });
+  expect(left).toEqual([]);
+  expect(await environment.lifeOf('minio')).toBe(life);
+});
