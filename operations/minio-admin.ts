@@ -2,7 +2,7 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 import { createHash, createHmac } from 'node:crypto';
 import type { TlsEndpoint } from '../config/operation-inputs';
-import { ExternalError } from './errors';
+import { ExternalError, messageOf } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
 import type { S3Credentials } from './s3-client';
 
@@ -62,13 +62,19 @@ export class MinioAdmin {
       body,
     });
     const search = new URLSearchParams(query).toString();
-    const response = await this.http.send({
-      method: request.method,
-      path: search === '' ? request.path : `${request.path}?${search}`,
-      headers: signed.headers,
-      timeoutMs: 60_000,
-      ...(request.body === undefined ? {} : { body: request.body }),
-    });
+    const response = await this.http
+      .send({
+        method: request.method,
+        path: search === '' ? request.path : `${request.path}?${search}`,
+        headers: signed.headers,
+        timeoutMs: 60_000,
+        ...(request.body === undefined ? {} : { body: request.body }),
+      })
+      .catch((error: unknown) => {
+        throw new ExternalError(`MinIO does not answer at ${messageOf(error)}`, 'see whether its container runs', {
+          cause: error,
+        });
+      });
     if (response.status === 200) return response;
     throw new ExternalError(
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,

@@ -1,5 +1,6 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
 import { readIfExists } from '../operations/files';
+import { requireIntactState } from '../config/intact-state';
 import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
@@ -60,6 +61,7 @@ void main(async (args) => {
       `deploy it with: ./scripts/up ${environment.name}`,
     );
   }
+  requireIntactState(environment.name, state);
   const result = await withLock(state.lock, `backing up ${environment.name}`, () => backUp(loaded, place, recipients));
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : text(result));
 });

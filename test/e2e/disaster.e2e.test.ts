@@ -21,6 +21,9 @@ const BUCKETS = [
 
 const USER = { accessKey: 'a-backup-client', secretKey: 'a-secret-of-a-backup-client' };
 
+// each restore deploys everything, some of them twice
+jest.setTimeout(600_000);
+
 let environment: TestEnvironment;
 let identity: string;
 let recipient: string;
