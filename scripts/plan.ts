@@ -102,11 +102,13 @@ async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): 
 function synthesize(loaded: LoadedEnvironment, outdir: string): StackToPlan[] {
   const app = declareApp(loaded, outdir);
   app.synth();
-  return app.node.children.filter((child) => TerraformStack.isStack(child)).map((stack) => ({
-    name: stack.node.id,
-    folder: path.join(outdir, 'stacks', stack.node.id),
-    dependencies: stack.dependencies.map(({ node }) => node.id),
-  }));
+  return app.node.children
+    .filter((child) => TerraformStack.isStack(child))
+    .map((stack) => ({
+      name: stack.node.id,
+      folder: path.join(outdir, 'stacks', stack.node.id),
+      dependencies: stack.dependencies.map(({ node }) => node.id),
+    }));
 }
 
 /** What Terraform says about stacks that should be plannable. It may show values, so it is in no report. */
