@@ -1,6 +1,9 @@
 /** Names of what an environment has on a Docker host and in Vault: one place, so that they never differ. */
 import type { Environment } from './environment';
 
+/** The label by which a container, volume or network says to which environment it belongs. */
+export const ENVIRONMENT_LABEL = 'encrypted-backup-storage.environment';
+
 /** What belongs to one environment, by its name there. */
 export interface DeploymentNames {
   /** Containers are `<prefix>-<alias>`. */
@@ -29,6 +32,9 @@ export function namesOf(environment: Environment): DeploymentNames {
     keyPrefix: (environment.keyStore.type === 'vault' ? environment.keyStore.prefix : undefined) ?? environment.name,
   };
 }
+
+/** Bucket of the objects that a deploy leaves, to see later whether they still open. */
+export const EARLIER_OBJECTS_BUCKET = 'ebs-earlier-objects';
 
 /** How the services find each other in the network of their environment. */
 export const VAULT_ALIAS = 'vault';

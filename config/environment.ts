@@ -5,6 +5,7 @@
  * in {@link crossFieldRules}. Every default is here and nowhere else.
  */
 import { z } from 'zod';
+import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { durationRule, durationToMs, isDuration } from './duration';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 
@@ -301,6 +302,9 @@ export function crossFieldRules(environment: Environment): Problem[] {
         first,
         'name',
       ]);
+    }
+    if (bucket.name === EARLIER_OBJECTS_BUCKET) {
+      say(['buckets', index, 'name'], 'must not be the one that deploys keep for the checks', 'choose another name');
     }
     seen.set(bucket.name, index);
     if (bucket.objectLock && !bucket.versioning) {

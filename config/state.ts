@@ -21,6 +21,8 @@ export interface StateLayout {
   readonly canaries: string;
   /** Where the master keys are; nothing secret. */
   readonly keyStore: string;
+  /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
+  readonly earlierObjects: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** What the newest backup holds, and where it went; nothing secret. */
@@ -71,6 +73,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     caCertificate: path.join(root, 'tls', 'ca.crt'),
     terraform: path.join(root, 'terraform'),
     canaries: path.join(root, 'keys.json'),
+    earlierObjects: path.join(root, 'objects.json'),
     keyStore: path.join(root, 'key-store.json'),
     reports: path.join(root, 'reports'),
     lastBackup: path.join(root, 'last-backup.json'),

@@ -3,6 +3,7 @@ import { checkEnvironment } from './checks/check-environment';
 import type { Report } from './checks/report/model';
 import { describeCounts, describeResult } from './checks/report/text';
 import { type ReportFiles, writeReport } from './checks/report/write';
+import { leaveObjects } from './earlier-objects';
 import { ExternalError } from './errors';
 
 /** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
@@ -16,6 +17,7 @@ export async function runChecks(): Promise<void> {
   );
   const files = writeReport(loaded.state.reports, report);
   if (report.outcome !== 'passed') throw failureOf(loaded.environment.name, report, files);
+  await leaveObjects(loaded);
 }
 
 /** Everything that did not pass, in one error: Terraform shows the end of what an operation prints. */
@@ -30,16 +32,17 @@ function failureOf(environment: string, report: Report, { html }: ReportFiles): 
   );
 }
 
-/** Gives `action` a signal that SIGINT and SIGTERM abort, so that it can take back what it began. */
+/** Gives `action` a signal that SIGINT, SIGTERM and SIGHUP abort, so that it can take back what it began. */
 async function untilInterrupted<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interruption = new AbortController();
   const interrupt = (name: NodeJS.Signals): void => {
     interruption.abort(new ExternalError(`the checks were interrupted by ${name}`));
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, interrupt);
   try {
     return await action(interruption.signal);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    for (const name of signals) process.off(name, interrupt);
   }
 }

@@ -28,19 +28,20 @@ export function readCredentials(file: string): S3Credentials {
 export interface S3Options {
   readonly endpoint: TlsEndpoint;
   readonly region: string;
-  readonly credentials: S3Credentials;
+  /** @default - the usual chain of the AWS SDK: AWS_ACCESS_KEY_ID and its kin, or a profile */
+  readonly credentials?: S3Credentials;
   /** @default 3 - tries of a request */
   readonly attempts?: number;
 }
 
 /** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
 export function s3Client(options: S3Options): S3Client {
-  const { endpoint } = options;
+  const { endpoint, credentials: given } = options;
   return new S3Client({
     endpoint: endpoint.url,
     region: options.region,
     forcePathStyle: true,
-    credentials: { accessKeyId: options.credentials.accessKey, secretAccessKey: options.credentials.secretKey },
+    ...(given === undefined ? {} : { credentials: { accessKeyId: given.accessKey, secretAccessKey: given.secretKey } }),
     maxAttempts: options.attempts ?? 3,
     // checksums that nobody asked for break SSE-C and third-party servers (aws-sdk-js-v3 issue 6810)
     requestChecksumCalculation: 'WHEN_REQUIRED',

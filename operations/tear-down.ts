@@ -127,6 +127,7 @@ function deleteState(state: StateLayout): void {
   const ours = [
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.keyStore, state.canaries],
+    state.earlierObjects,
     ...[state.secrets, state.deployment],
   ];
   for (const entry of ours) {

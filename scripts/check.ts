@@ -1,17 +1,22 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
-import { loadEnvironment } from '../config/load';
-import { catalogue, selectChecks } from '../operations/checks/catalogue';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import type { Check, CheckDescription } from '../operations/checks/check';
+import { checkEndpoint } from '../operations/checks/check-endpoint';
 import { checkEnvironment } from '../operations/checks/check-environment';
-import type { Report } from '../operations/checks/report/model';
-import { describeCounts, describeResult } from '../operations/checks/report/text';
+import { jsonOf, type Report } from '../operations/checks/report/model';
+import { describeCounts, describeLeftOut, describeResult } from '../operations/checks/report/text';
 import { writeReport } from '../operations/checks/report/write';
+import type { RunOptions } from '../operations/checks/runner';
 import { UsageError } from '../operations/errors';
+import { withLock } from '../operations/lock';
 import { EXIT, printError } from '../operations/print-error';
-import { main, parseCommandLine } from './lib/command-line';
+import { type CheckCall, parseCheckCall } from './lib/check-call';
+import { main } from './lib/command-line';
 import { warnOfEscrow } from './lib/escrow';
 
-const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--json]
+const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--disruptive] [--report FOLDER] [--json]
+       ./scripts/check --endpoint URL [--ca FILE] [--region NAME] [--default-key NAME] [--key NAME]…
+                       [--auto-encryption on|off] [--only ID[,ID…]] [--report FOLDER] [--json]
        ./scripts/check --list [--json]
 
 Runs the post-deploy checks against a deployed environment. A run of all of them replaces the report:
@@ -19,14 +24,27 @@ reports/checks.html, checks.json and checks.xml (JUnit) in the state folder of t
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --only        run these checks only; may be given several times
+  --disruptive  run those that interrupt service, too: S3 requests fail for some seconds, then all is put back
+  --report      write the report into this folder, whatever was run
   --list        say which checks there are, what each proves and what it does not
   --json        print the report, or the list, as JSON
   -h, --help    this text
 
+With --endpoint it looks at any S3 API from outside and says what it left out. Credentials come from
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or from AWS_PROFILE. They must be allowed
+s3:* on buckets named ebs-check-*.
+
+  --endpoint        https:// address of the S3 API
+  --ca              CA certificates of the endpoint, PEM (default: those of the system)
+  --region          region of the endpoint (default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1)
+  --default-key     the master key that SSE-S3 and auto-encryption must use
+  --key             another master key that requests may name; may be given several times
+  --auto-encryption whether requests without an encryption header must be encrypted (default: nobody knows)
+
 Exit codes:
-  0    every check passed, or was skipped because it means nothing for this environment
+  0    every check passed, or was skipped because it means nothing here
   1    a check failed
-  3    no check failed, but some could not find out: nothing deployed, not reachable, …
+  3    no check failed, but some could not find out: nothing deployed, not reachable, not let in, …
   64   wrong call or configuration
   130  interrupted
 `;
@@ -37,39 +55,31 @@ const EXIT_OF: Readonly<Record<Report['outcome'], number>> = {
   'could-not-check': EXIT.couldNotCheck,
 };
 
+type Run = Extract<CheckCall, { checks: unknown; complete: unknown }>;
+
 void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('check', args, {
-    only: { type: 'string', multiple: true },
-    list: { type: 'boolean' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
+  const call = parseCheckCall(args, process.env);
+  if (call.kind === 'help') {
     process.stdout.write(HELP);
     return;
   }
-  const ids = values.only?.flatMap((list) => list.split(',')).filter((id) => id !== '');
-  const checks = ids === undefined ? catalogue : selectChecks(ids);
-  if (values.list) {
-    process.stdout.write(values.json ? `${JSON.stringify(checks.map(describedCheck), null, 2)}\n` : listText(checks));
+  if (call.kind === 'list') {
+    const { checks, json } = call;
+    process.stdout.write(json ? `${JSON.stringify(checks.map(describedCheck), null, 2)}\n` : listText(checks));
     return;
   }
-  const loaded = loadEnvironment(positionals[0]);
   try {
-    const { name } = loaded.environment;
-    process.stderr.write(`checking ${name}: ${checks.length === 1 ? '1 check' : `${checks.length} checks`}\n`);
-    const lines = values.json ? process.stderr : process.stdout;
-    const report = await checkEnvironment(loaded, {
-      checks,
+    const lines = call.json ? process.stderr : process.stdout;
+    const { report, folder, loaded } = await runOf(call, {
       signal,
       onResult: (result) => lines.write(`${describeResult(result)}\n`),
     });
-    // a report of some checks must not pass for one of all
-    const files = ids === undefined ? writeReport(loaded.state.reports, report) : undefined;
-    if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    for (const left of report.leftOut) lines.write(`${describeLeftOut(left)}\n`);
+    const files = folder === undefined ? undefined : writeReport(folder, report);
+    if (call.json) process.stdout.write(jsonOf(report));
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
     if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);
-    warnOfEscrow(loaded);
+    if (loaded !== undefined) warnOfEscrow(loaded);
     process.exitCode = EXIT_OF[report.outcome];
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
@@ -77,6 +87,34 @@ void main(async (args, signal) => {
     process.exitCode = EXIT.couldNotCheck;
   }
 });
+
+/** Runs the checks; `folder` is where their report belongs. */
+async function runOf(
+  call: Run,
+  running: Pick<RunOptions, 'signal' | 'onResult'>,
+): Promise<{ report: Report; folder?: string | undefined; loaded?: LoadedEnvironment }> {
+  const { checks, complete, report: folder } = call;
+  if (call.kind === 'endpoint') {
+    const { endpoint, region, expected } = call;
+    sayWhat(new URL(endpoint.url).host, checks.filter(({ from }) => from === 'outside').length);
+    return { report: await checkEndpoint({ endpoint, region, expected, checks, ...running }), folder };
+  }
+  const loaded = loadEnvironment(call.environment);
+  const { name } = loaded.environment;
+  sayWhat(name, checks.length);
+  const options = { ...running, ...(complete && !call.disruptive ? {} : { checks }) };
+  const report = call.disruptive
+    ? await withLock(loaded.state.lock, `interrupting ${name} for its checks`, async () =>
+        checkEnvironment(loaded, options),
+      )
+    : await checkEnvironment(loaded, options);
+  // a report of some checks must not pass for one of all
+  return { report, loaded, folder: folder ?? (complete ? loaded.state.reports : undefined) };
+}
+
+function sayWhat(subject: string, count: number): void {
+  process.stderr.write(`checking ${subject}: ${count === 1 ? '1 check' : `${count} checks`}\n`);
+}
 
 function describedCheck({ id, title, proves, doesNotProve, severity }: Check): CheckDescription {
   return { id, title, severity, proves, doesNotProve };

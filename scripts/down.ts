@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { namesOf } from '../config/deployment-names';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';

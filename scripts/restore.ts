@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/external-vault';
 import { loadEnvironment } from '../config/load';
-import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
 import { type Bundle, openBundle } from '../operations/backup/bundle';

@@ -1,11 +1,11 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
 import { requireDeployable } from '../config/deployable';
 import { externalVaultAddress, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableVault } from '../operations/preflight/external-vault';

@@ -1,5 +1,4 @@
-/** The label by which a container, volume or network says to which environment it belongs. */
-export const ENVIRONMENT_LABEL = 'encrypted-backup-storage.environment';
+import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 
 /** Labels as the Docker provider takes them. */
 export function environmentLabels(environment: string): { label: string; value: string }[] {

@@ -11,7 +11,7 @@
  *
  * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
@@ -131,7 +131,9 @@ export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin
 export function stateFiles(state: StateLayout): string[] {
   const relative = (file: string): string => path.relative(state.root, file);
   const madeAnew = [state.secret.rootToken, state.secret.provisionerToken, path.dirname(state.secret.kesConfiguration)];
-  const found = [state.deployment, state.canaries, state.tls, state.secrets].flatMap((entry) => filesBelow(entry));
+  const objects = existsSync(state.earlierObjects) ? [state.earlierObjects] : [];
+  const always = [state.deployment, state.canaries, state.tls, state.secrets];
+  const found = [...always, ...objects].flatMap((entry) => filesBelow(entry));
   return found
     .filter((file) => !madeAnew.some((made) => file === made || file.startsWith(`${made}${path.sep}`)))
     .filter((file) => !file.endsWith('.tmp'))

@@ -162,6 +162,8 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   const later = vaultSurvived
     ? []
     : [state.canaries, ...Array.from({ length: 10 }, (_, index) => state.secret.unsealShare(index + 1))];
+  // an empty drive has none of the objects of which it tells
+  if (drive === 'empty') later.push(state.earlierObjects);
   if (vaultRemoved) await Promise.all(later.map((file) => rm(file, { force: true })));
   for (const [name, content] of below(bundle, STATE_FOLDER)) {
     const place = path.join(state.root, name);

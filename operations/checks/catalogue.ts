@@ -7,6 +7,8 @@ import { declaredChecks } from './declared';
 import { expiryChecks } from './expiry';
 import { kesDriftChecks } from './kes-drift';
 import { kesPrivilegeChecks } from './kes-privileges';
+import { dependenceChecks } from './dependence';
+import { earlierChecks } from './earlier';
 import { keyChecks } from './keys';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
@@ -15,6 +17,7 @@ import { vaultPrivilegeChecks } from './vault-privileges';
 
 export const catalogue: readonly Check[] = [
   ...keyChecks,
+  ...earlierChecks,
   ...vaultDriftChecks,
   ...kesDriftChecks,
   ...containerDriftChecks,
@@ -25,6 +28,7 @@ export const catalogue: readonly Check[] = [
   ...refusals,
   ...kesPrivilegeChecks,
   ...vaultPrivilegeChecks,
+  ...dependenceChecks,
 ];
 
 /** Whether a check interrupts service. */

@@ -1,9 +1,9 @@
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { undisturbing } from './catalogue';
+import { catalogue, isDisruptive, undisturbing } from './catalogue';
 import type { Check } from './check';
 import { withContext } from './context';
-import { makeReport, type Report } from './report/model';
+import { type LeftOut, makeReport, type Report } from './report/model';
 import { bind, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {
@@ -23,6 +23,8 @@ export async function checkEnvironment(
   options: CheckEnvironmentOptions = {},
 ): Promise<Report> {
   const { checks = undisturbing, s3Endpoint, ...running } = options;
+  // whoever names the checks knows what they leave out
+  const leftOut = options.checks === undefined ? disruptive : [];
   const startedAt = new Date();
   return withContext(loaded, { signal: options.signal, s3Endpoint }, async (context) => {
     const results = await runAll(
@@ -30,6 +32,10 @@ export async function checkEnvironment(
       running,
     );
     const run = { environment: loaded.environment.name, endpoint: context.s3Endpoint.url };
-    return makeReport({ ...run, startedAt, finishedAt: new Date() }, results);
+    return makeReport({ ...run, startedAt, finishedAt: new Date() }, results, leftOut);
   });
 }
+
+const disruptive: readonly LeftOut[] = catalogue
+  .filter(isDisruptive)
+  .map(({ id, title }) => ({ id, title, reason: 'it interrupts service, so it runs only with --disruptive' }));

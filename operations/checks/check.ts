@@ -3,6 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
+import type { StateLayout } from '../../config/state';
 import type { HttpClient } from '../http';
 import type { KesClient } from '../kes-client';
 import type { ScratchBucketOptions } from './scratch-bucket';
@@ -55,7 +56,7 @@ export interface DeploymentCheck extends CheckDescription {
   /** It interrupts service: it runs only when asked for, by itself, after all others, and puts everything back. */
   readonly disruptive?: true;
   /** Why the check means nothing for an environment. Default: it always does. */
-  readonly skipReason?: (environment: Environment) => string | undefined;
+  readonly skipReason?: (environment: Environment, state: StateLayout) => string | undefined;
   /** Looks; see {@link OutsideCheck.run}. */
   readonly run: (context: CheckContext) => Promise<Evidence>;
 }
@@ -99,6 +100,11 @@ export interface CheckContext extends OutsideContext {
   readonly loaded: LoadedEnvironment;
   /** KES as the client that may use every master key and change none. */
   readonly kes: KesClient;
+  /**
+   * Stops a container while `use` runs. It is started again whatever happens, also when the run is interrupted or killed;
+   * whether it works again is for the check to see.
+   */
+  readonly whileStopped: <T>(program: 'kes', use: () => Promise<T>) => Promise<T>;
   /** A folder in MinIO's container as a tar archive, as the drive holds it. */
   readonly readDrive: (folder: string) => Promise<NodeJS.ReadableStream>;
 }

@@ -221,7 +221,9 @@ function fixFor(code: string, { environment }: Expectations): string | undefined
         ? 'the server does not reach its KMS: see its log, and whether the key store behind is sealed'
         : `MinIO does not reach a working KES: see \`docker logs ebs-${environment}-kes\`, and whether Vault is sealed`;
     case 'NotImplemented':
-      return 'MinIO runs without a KMS: run `npx cdktf deploy` so that its container is made again';
+      return environment === undefined
+        ? 'the server runs without a KMS, so it can encrypt nothing by itself: give it one'
+        : 'MinIO runs without a KMS: run `npx cdktf deploy` so that its container is made again';
     default:
       return undefined;
   }

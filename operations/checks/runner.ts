@@ -15,6 +15,8 @@ const CONCURRENCY = 4;
 
 /** Far more than any check needs; one that waits longer has met something that will not come. */
 const TIME_LIMIT_MS = 30_000;
+/** … and than a program needs to stop, to start and to be found again by the others. */
+const DISRUPTIVE_TIME_LIMIT_MS = 60_000;
 
 /**
  * - `passed`: what the check guards is as it should be
@@ -47,7 +49,8 @@ export interface BoundCheck extends CheckDescription {
 /** A check of a deployment. */
 export function bind(check: Check, context: CheckContext): BoundCheck {
   if (check.from === 'outside') return bindOutside(check, context);
-  const skipReason = check.skipReason?.(context.loaded.environment);
+  const { environment, state } = context.loaded;
+  const skipReason = check.skipReason?.(environment, state);
   return {
     ...bound(check, skipReason, () => check.run(context)),
     ...(check.disruptive === undefined ? {} : { disruptive: check.disruptive }),
@@ -71,7 +74,7 @@ export interface RunOptions {
   readonly onResult?: (result: CheckResult) => void;
   /** @default 4 */
   readonly concurrency?: number;
-  /** @default 30000 - a check that takes longer could not check */
+  /** A check that takes longer could not check. @default - 30000, and 60000 for one that interrupts service */
   readonly timeLimitMs?: number;
 }
 
@@ -81,7 +84,7 @@ export interface RunOptions {
  * @throws the signal's reason if the run was ended
  */
 export async function runAll(checks: readonly BoundCheck[], options: RunOptions = {}): Promise<CheckResult[]> {
-  const { signal, concurrency = CONCURRENCY, timeLimitMs = TIME_LIMIT_MS } = options;
+  const { signal, concurrency = CONCURRENCY } = options;
   const results: CheckResult[] = [];
   let told = 0;
   const all = checks.map((check, index) => ({ check, index }));
@@ -90,7 +93,9 @@ export async function runAll(checks: readonly BoundCheck[], options: RunOptions 
     const worker = async (): Promise<void> => {
       for (let next = left.shift(); next !== undefined; next = left.shift()) {
         signal?.throwIfAborted();
-        results[next.index] = await runOne(next.check, timeLimitMs, signal);
+        const { check, index } = next;
+        const usual = check.disruptive === true ? DISRUPTIVE_TIME_LIMIT_MS : TIME_LIMIT_MS;
+        results[index] = await runOne(check, options.timeLimitMs ?? usual, signal);
         for (let ready = results[told]; ready !== undefined; ready = results[++told]) options.onResult?.(ready);
       }
     };

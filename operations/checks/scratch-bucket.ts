@@ -1,8 +1,13 @@
 /** Buckets that belong to one run of the checks and disappear with it. */
 import {
+  AbortMultipartUploadCommand,
+  type BucketLocationConstraint,
   CreateBucketCommand,
   DeleteBucketCommand,
+  DeleteObjectCommand,
   ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
   type S3Client,
@@ -35,9 +40,13 @@ export interface ScratchBucketOptions {
 export async function createScratchBucket(
   s3: S3Client,
   bucket: string,
+  region: string,
   { versioning = false, encryption }: ScratchBucketOptions = {},
 ): Promise<void> {
-  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  // Amazon must be told unless it is this one; MinIO does not mind
+  const CreateBucketConfiguration =
+    region === 'us-east-1' ? undefined : { LocationConstraint: region as BucketLocationConstraint };
+  await s3.send(new CreateBucketCommand({ Bucket: bucket, CreateBucketConfiguration }));
   if (versioning) {
     const VersioningConfiguration = { Status: 'Enabled' } as const;
     await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
@@ -51,7 +60,8 @@ export async function createScratchBucket(
 
 /**
  * Deletes the bucket with everything in it, in one request of MinIO's own kind: listing would need a working KMS
- * (cmd/bucket-listobjects-handlers.go, DecryptETags), and broken ones are what the checks are for.
+ * (cmd/bucket-listobjects-handlers.go, DecryptETags), and broken ones are what the checks are for. Where nobody knows
+ * that kind, it is emptied first.
  */
 export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise<void> {
   if (!NAME.test(bucket)) throw new Error(`${bucket} is not a bucket of the checks`);
@@ -66,8 +76,28 @@ export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise
   try {
     await s3.send(command);
   } catch (error) {
-    if ((error as Error).name !== 'NoSuchBucket') throw error;
+    const { name } = error as Error;
+    if (name === 'NoSuchBucket') return;
+    if (name !== 'BucketNotEmpty') throw error;
+    await emptyBucket(s3, bucket);
+    await s3.send(new DeleteBucketCommand({ Bucket: bucket }));
   }
+}
+
+/** Deletes every version of every object, and what was uploaded of others. */
+async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
+  for (;;) {
+    const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+    const found = [...Versions, ...DeleteMarkers];
+    if (found.length === 0) break;
+    await Promise.all(
+      found.map(async ({ Key, VersionId }) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId }))),
+    );
+  }
+  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }));
+  await Promise.all(
+    Uploads.map(async ({ Key, UploadId }) => s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
+  );
 }
 
 /**

@@ -2,46 +2,22 @@
  * Proof that the checks can fail: what each of them guards is broken in a real deployment, and that check, and no other
  * one, turns red and says what and why. How to add a fault is said in planted-faults/planted-fault.ts.
  */
-import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { catalogue, isDisruptive, undisturbing } from '../../operations/checks/catalogue';
 import type { Check } from '../../operations/checks/check';
 import { checkEnvironment } from '../../operations/checks/check-environment';
 import type { Report } from '../../operations/checks/report/model';
-import { mustSucceed } from '../helpers/e2e/command';
-import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { useDeployment } from '../helpers/e2e/shared-deployment';
 import { Workbench } from '../helpers/e2e/workbench';
 import { plantedFaults } from './planted-faults';
 import type { PlantedFault } from './planted-faults/planted-fault';
 
-/** A deployment that is up already, is used and left up: to work on a fault without waiting for a deploy. */
-const EXISTING = process.env.EBS_E2E_ENVIRONMENT;
-
-let deployment: TestEnvironment | undefined;
-let loaded: LoadedEnvironment;
-
-beforeAll(async () => {
-  if (EXISTING === undefined) {
-    deployment = await TestEnvironment.create({
-      minio: { defaultKey: 'backup-default' },
-      buckets: [
-        { name: 'backup', encryption: { type: 'sse-s3' } },
-        { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true, objectLock: true },
-      ],
-    });
-    mustSucceed(await deployment.script('up'));
-  }
-  loaded = deployment?.loaded ?? loadEnvironment(EXISTING);
-});
-
-afterAll(async () => {
-  await deployment?.remove();
-});
+const deployment = useDeployment();
 
 test('before any fault, also through a gateway that changes nothing, every check passes', async () => {
-  const bench = new Workbench(loaded);
+  const bench = new Workbench(deployment());
   await bench.gateway();
   try {
-    expect(redOf(await checkEnvironment(loaded))).toEqual({});
+    expect(redOf(await checkEnvironment(deployment()))).toEqual({});
     expect(redOf(await runChecks(bench, undisturbing))).toEqual({});
   } finally {
     await bench.mend();
@@ -49,7 +25,7 @@ test('before any fault, also through a gateway that changes nothing, every check
 });
 
 test.each(plantedFaults.map((fault) => [fault.name, fault] as const))('%s', async (_, fault) => {
-  const bench = new Workbench(loaded);
+  const bench = new Workbench(deployment());
   let report: Report;
   try {
     await fault.plant(bench);
@@ -71,7 +47,7 @@ test.each(plantedFaults.map((fault) => [fault.name, fault] as const))('%s', asyn
 });
 
 test('when all faults are mended, every check passes', async () => {
-  const report = await checkEnvironment(loaded);
+  const report = await checkEnvironment(deployment());
   expect(redOf(report)).toEqual({});
 });
 

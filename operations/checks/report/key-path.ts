@@ -61,7 +61,14 @@ export const KEY_PATH = {
   kes: {
     name: 'KES',
     role: 'Makes and opens data keys with the master keys.',
-    guards: ['kms-ready', 'key-continuity', 'kes-configuration', 'kes-clients-confined', 'containers-hardened'],
+    guards: [
+      'kms-ready',
+      'key-continuity',
+      'kes-configuration',
+      'kes-clients-confined',
+      'containers-hardened',
+      'unreadable-without-kes',
+    ],
   },
   storeLink: {
     name: 'AppRole',
@@ -87,6 +94,8 @@ export const KEY_PATH = {
       'vault-anonymous-refused',
       'provisioner-token-valid',
       'containers-hardened',
+      'earlier-objects-open',
+      'durable-after-kes-restart',
     ],
   },
 } as const satisfies Readonly<Record<string, KeyPathPart>>;

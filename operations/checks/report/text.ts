@@ -1,7 +1,7 @@
 /** A run of the checks on a terminal. */
 import type { CheckResult } from '../runner';
 import { printable } from './markup';
-import type { Report } from './model';
+import type { LeftOut, Report } from './model';
 import { withoutSecrets } from './secrets';
 
 const SYMBOLS = { passed: '✔', failed: '✘', skipped: '–', 'could-not-check': '?' } as const;
@@ -20,6 +20,11 @@ export function describeResult(result: CheckResult): string {
     case 'failed':
       return printable(`${head}: ${message}${fix === undefined ? '' : `\n  fix: ${fix}`}`);
   }
+}
+
+/** A check that was not run. */
+export function describeLeftOut({ id, reason }: LeftOut): string {
+  return `– ${id}  left out: ${reason}`;
 }
 
 /** The counts of a report in words. */

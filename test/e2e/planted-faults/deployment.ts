@@ -41,7 +41,9 @@ export const deploymentFaults: readonly PlantedFault[] = [
     name: 'MinIO may create and delete keys',
     red: {
       'kes-configuration': {
-        message: new RegExp(`${ANOTHER_CONFIGURATION.source}policy\\.minio\\.allow\\[/v1/key/create/\\*\\] is not declared`),
+        message: new RegExp(
+          `${ANOTHER_CONFIGURATION.source}policy\\.minio\\.allow\\[/v1/key/create/\\*\\] is not declared`,
+        ),
         fix: /^`docker rm ebs-.*-kes-files-loader`/,
       },
       'kes-clients-confined': {
@@ -64,12 +66,16 @@ export const deploymentFaults: readonly PlantedFault[] = [
         fix: /^`docker rm ebs-.*-kes-files-loader`/,
       },
       'kes-strangers-refused': {
-        message: /^a client with a self-signed certificate gets an answer from KES to a request for a data key: HTTP 403$/,
+        message:
+          /^a client with a self-signed certificate gets an answer from KES to a request for a data key: HTTP 403$/,
         fix: /tls\.auth: on/,
       },
     },
     plant: async (bench) => {
-      await bench.configureKes<KesFile>((configuration) => ({ ...configuration, tls: { ...configuration.tls, auth: 'off' } }));
+      await bench.configureKes<KesFile>((configuration) => ({
+        ...configuration,
+        tls: { ...configuration.tls, auth: 'off' },
+      }));
     },
   },
   {

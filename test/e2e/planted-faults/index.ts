@@ -1,4 +1,5 @@
 import { deploymentFaults } from './deployment';
+import { dependenceFaults } from './dependence';
 import { keyFaults } from './keys';
 import type { PlantedFault } from './planted-fault';
 import { roundTripFaults } from './round-trips';
@@ -10,6 +11,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...vaultFaults,
   ...deploymentFaults,
   ...roundTripFaults,
+  ...dependenceFaults,
 ];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */

@@ -45,6 +45,10 @@ export const keyFaults: readonly PlantedFault[] = [
         message: /^archive-key: is another key than the one that sealed its canary/,
         fix: /put the master keys and .*keys\.json back from the same backup/,
       },
+      'earlier-objects-open': {
+        message: /^sse-kms\/archive-key\/1024-[0-9a-f]+, written on \S+, does not open: /,
+        fix: /restore data and master keys from the same backup/,
+      },
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();

@@ -94,7 +94,8 @@ export const vaultFaults: readonly PlantedFault[] = [
     name: 'the provisioner may read the master keys',
     red: {
       'vault-policies': {
-        message: /^the policy ebs-.*-provisioner in Vault is not the declared one: line \d+ is `path "kes\/data\/\*" {`$/,
+        message:
+          /^the policy ebs-.*-provisioner in Vault is not the declared one: line \d+ is `path "kes\/data\/\*" {`$/,
         fix: /^`docker rm -f ebs-.*-vault`, then \.\/scripts\/up/,
       },
     },

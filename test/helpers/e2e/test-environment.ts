@@ -10,7 +10,7 @@ import type { EnvironmentInput } from '../../../config/environment';
 import { type LoadedEnvironment, loadEnvironment } from '../../../config/load';
 import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
-import { ENVIRONMENT_LABEL } from '../../../constructs/docker/labels';
+import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine } from '../../../operations/docker';
 import { freePorts } from '../../../operations/free-ports';
 import { readCredentials, s3Client } from '../../../operations/s3-client';

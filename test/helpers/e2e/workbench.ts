@@ -123,12 +123,7 @@ export class Workbench {
     const name = this.containerName(program);
     const away = `${name}-away`;
     const own = this.docker.getContainer((await this.container(program).inspect()).Id);
-    const { Config, HostConfig, NetworkSettings } = await own.inspect();
-    const { network = '', aliases = [] } =
-      Object.entries(NetworkSettings.Networks).map(([key, { Aliases }]) => ({
-        network: key,
-        aliases: ((Aliases ?? []) as string[]).filter((alias) => !alias.startsWith(Config.Hostname)),
-      }))[0] ?? {};
+    const options = await this.optionsOf(program);
     this.mendBy(async () => {
       const { State, Name } = await own.inspect();
       if (Name === `/${away}`) await own.rename({ name });
@@ -137,18 +132,39 @@ export class Workbench {
     });
     await own.stop();
     await own.rename({ name: away });
-    const { Hostname: _, ...sameConfig } = Config;
-    const replacement = await this.docker.createContainer(
-      change({
-        ...(sameConfig as Docker.ContainerCreateOptions),
-        name,
-        HostConfig,
-        NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: aliases } } },
-      }),
-    );
+    const replacement = await this.docker.createContainer(change({ ...options, name }));
     this.mendBy(async () => replacement.remove({ force: true }));
     await replacement.start();
     await this.waitForHealth(program);
+  }
+
+  /** Runs a program once more, on the same volumes and by the same name in the network; the mending takes it away. */
+  async runSecond(program: Program): Promise<void> {
+    const { HostConfig, ...options } = await this.optionsOf(program);
+    const second = await this.docker.createContainer({
+      ...options,
+      name: `${this.containerName(program)}-second`,
+      HostConfig: { ...HostConfig, PortBindings: {} },
+    });
+    this.mendBy(async () => second.remove({ force: true }));
+    await second.start();
+    await waitFor({ what: `a second ${program} to be healthy`, timeoutMs: 90_000 }, async () => {
+      const { State } = await second.inspect();
+      return State.Health?.Status === 'healthy' ? true : new NotYet(State.Health?.Status ?? State.Status);
+    });
+  }
+
+  /** What makes a container like the one of a program, but for its name. */
+  private async optionsOf(program: Program): Promise<Docker.ContainerCreateOptions> {
+    const { Config, HostConfig, NetworkSettings } = await this.container(program).inspect();
+    const { Hostname, ...sameConfig } = Config;
+    const EndpointsConfig = Object.fromEntries(
+      Object.entries(NetworkSettings.Networks).map(([network, { Aliases }]) => [
+        network,
+        { Aliases: ((Aliases ?? []) as string[]).filter((alias) => !alias.startsWith(Hostname)) },
+      ]),
+    );
+    return { ...(sameConfig as Docker.ContainerCreateOptions), HostConfig, NetworkingConfig: { EndpointsConfig } };
   }
 
   /** Changes variables of MinIO's container; `undefined` takes one away. */
@@ -169,12 +185,19 @@ export class Workbench {
       const health = State.Health?.Status ?? (State.Running ? 'healthy' : State.Status);
       if (health === 'healthy') return true;
       // Docker looks every 10 s, and a fault may well keep it from ever finding MinIO healthy
-      return program === 'minio' && (await this.minioAnswers()) ? true : new NotYet(health);
+      return program === 'minio' && (await this.minioAnswers(this.realS3.url)) ? true : new NotYet(health);
     });
   }
 
-  private async minioAnswers(): Promise<boolean> {
-    const minio = new HttpClient(this.realS3);
+  /** Waits until a MinIO with the certificates of the environment serves at an address. */
+  async waitForMinio(url: string): Promise<void> {
+    await waitFor({ what: `MinIO to serve at ${url}`, timeoutMs: 60_000 }, async () =>
+      (await this.minioAnswers(url)) ? true : new NotYet('it does not serve'),
+    );
+  }
+
+  private async minioAnswers(url: string): Promise<boolean> {
+    const minio = new HttpClient({ ...this.realS3, url });
     try {
       return (await minio.send({ method: 'GET', path: '/minio/health/cluster' })).status === 200;
     } catch {

@@ -6,6 +6,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
   expect(catalogue.map(({ id }) => id)).toEqual([
     'kms-ready',
     'key-continuity',
+    'earlier-objects-open',
     'vault-unsealed',
     'vault-key-mount',
     'vault-master-keys',
@@ -45,6 +46,8 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'kes-strangers-refused',
     'vault-kes-token-confined',
     'vault-anonymous-refused',
+    'unreadable-without-kes',
+    'durable-after-kes-restart',
   ]);
 });
 
@@ -68,4 +71,5 @@ test('an unknown id is refused with the known ones', () => {
   if (!(error instanceof UsageError)) throw error;
   expect(error.message).toBe('there are no checks nope, neither');
   expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*vault-anonymous-refused$/);
+  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*durable-after-kes-restart$/);
 });

@@ -113,8 +113,8 @@ test('buckets that killed runs left behind are swept; young ones and those of ot
 });
 
 test.each([
-  [403, 'SignatureDoesNotMatch', /^MinIO at https:\/\/127\.0\.0\.1:\d+ does not accept the root credentials of /],
-  [403, 'RequestTimeTooSkewed', /^the clocks of this machine and of MinIO at .* differ by more than 15 minutes$/],
+  [403, 'SignatureDoesNotMatch', /^https:\/\/127\.0\.0\.1:\d+ does not accept the root credentials of /],
+  [403, 'RequestTimeTooSkewed', /^the clocks of this machine and of https:.* differ by more than 15 minutes$/],
 ])('%i %s ends the run before any check', async (status, code, message) => {
   const { loaded: environment } = await deploy(refusing(status, code));
   const use = jest.fn<Promise<void>, []>();
@@ -136,7 +136,7 @@ test('a server that does not listen is one clear line', async () => {
   deployment = undefined;
   const error = await rejectionOf(withContext(environment, {}, async () => Promise.resolve()));
   expect(error).toBeInstanceOf(ExternalError);
-  expect(error.message).toBe(`MinIO does not answer at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`);
+  expect(error.message).toBe(`the S3 API does not answer at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`);
 });
 
 test('an environment that is not deployed says so, and what is missing', async () => {

@@ -51,6 +51,7 @@ export function contextWith(
     s3: { send } as unknown as S3Client,
     minio: new HttpClient(nowhere),
     kes: { ready: async () => Promise.resolve(true) } as unknown as KesClient,
+    whileStopped: async () => Promise.reject(new Error('there is nothing to stop')),
     readDrive: async () => Promise.reject(new Error('there is no drive')),
     bucket: 'scratch',
     newBucket: async () => Promise.resolve('another-scratch'),

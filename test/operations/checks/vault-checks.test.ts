@@ -69,8 +69,16 @@ describe('vault-unsealed', () => {
 
   test('tells who unseals by hand how', async () => {
     answers = { '/v1/sys/seal-status': seal({ sealed: true }) };
-    const manual = loaded(folder(), `name: test\nvault: { mode: embedded, port: ${server?.port ?? 0}, unseal: manual }`);
-    expect(await run('vault-unsealed', contextWith(manual, () => undefined))).toMatchObject({
+    const manual = loaded(
+      folder(),
+      `name: test\nvault: { mode: embedded, port: ${server?.port ?? 0}, unseal: manual }`,
+    );
+    expect(
+      await run(
+        'vault-unsealed',
+        contextWith(manual, () => undefined),
+      ),
+    ).toMatchObject({
       fix: './scripts/unseal test',
     });
   });
@@ -78,7 +86,16 @@ describe('vault-unsealed', () => {
 
 describe('vault-master-keys', () => {
   const metadata = (version: object | undefined, current = 1) =>
-    [200, { data: { current_version: current, delete_version_after: '0s', versions: version === undefined ? {} : { '1': version } } }] as const;
+    [
+      200,
+      {
+        data: {
+          current_version: current,
+          delete_version_after: '0s',
+          versions: version === undefined ? {} : { '1': version },
+        },
+      },
+    ] as const;
 
   test.each<[string, readonly [number, unknown], RegExp]>([
     ['is gone', [404, { errors: [] }], /^backup-default is not in Vault: KES serves from memory/],
@@ -128,8 +145,16 @@ describe('without a token for an external Vault', () => {
   test.each(['vault-key-mount', 'vault-master-keys', 'vault-policies', 'vault-approle-role'])(
     '%s says that it was left out',
     async (id) => {
-      const environment = loaded(folder(), 'name: test\nvault: { mode: external, address: "https://vault.example.org" }');
-      expect(await run(id, contextWith(environment, () => undefined))).toMatchObject({
+      const environment = loaded(
+        folder(),
+        'name: test\nvault: { mode: external, address: "https://vault.example.org" }',
+      );
+      expect(
+        await run(
+          id,
+          contextWith(environment, () => undefined),
+        ),
+      ).toMatchObject({
         status: 'skipped',
         message: 'VAULT_TOKEN is not set, and without a token the external Vault says nothing',
       });
@@ -140,7 +165,12 @@ describe('without a token for an external Vault', () => {
 test('master keys that are not in Vault leave Vault out', async () => {
   const environment = loaded(folder(), 'name: test\nkeyStore: { type: filesystem }');
   for (const { id } of [...vaultDriftChecks, ...vaultPrivilegeChecks]) {
-    expect(await run(id, contextWith(environment, () => undefined))).toMatchObject({
+    expect(
+      await run(
+        id,
+        contextWith(environment, () => undefined),
+      ),
+    ).toMatchObject({
       status: 'skipped',
       message: 'the master keys are not in Vault (keyStore.type: filesystem)',
     });

@@ -1,0 +1,105 @@
+import { ListBucketsCommand } from '@aws-sdk/client-s3';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { LoadedEnvironment } from '../../../config/load';
+import { projectRoot } from '../../../config/toolchain';
+import { NotYet, waitFor } from '../../../operations/wait';
+import { measured } from '../../helpers/e2e/measured';
+import { Workbench } from '../../helpers/e2e/workbench';
+
+/** A run that is ended in whatever way leaves nothing: no bucket, no process, no container that it had stopped. */
+export function describeLeftovers(deployment: () => LoadedEnvironment): void {
+  describe('a run of the checks that is ended while it is at work', () => {
+    let bench: Workbench;
+
+    beforeEach(() => {
+      bench = new Workbench(deployment());
+    });
+    afterEach(async () => {
+      await bench.mend();
+    });
+
+    test.each<[string, NodeJS.Signals, 'process' | 'group', number | null]>([
+      ['kill -9', 'SIGKILL', 'process', null],
+      ['Ctrl-C', 'SIGINT', 'group', 130],
+      ['SIGTERM', 'SIGTERM', 'process', 130],
+      ['a closed terminal', 'SIGHUP', 'group', 130],
+    ])('%s leaves no bucket and no process', async (_, signal, whom, code) => {
+      const run = startCheck(deployment(), []);
+      await waitFor({ what: 'the run to make a bucket', timeoutMs: 60_000, intervalMs: 20 }, async () =>
+        (await scratchBuckets(bench)).length > 0 ? true : new NotYet('no bucket'),
+      );
+      const ended = run.end(signal, whom);
+      expect(await ended).toBe(code);
+      await expectNothingLeft(bench, run);
+    });
+
+    test.each<[string, NodeJS.Signals, 'process' | 'group']>([
+      ['kill -9', 'SIGKILL', 'process'],
+      ['Ctrl-C', 'SIGINT', 'group'],
+    ])('%s while KES is stopped: it runs again', async (_, signal, whom) => {
+      const run = startCheck(deployment(), ['--disruptive', '--only', 'unreadable-without-kes']);
+      await waitFor({ what: 'the run to stop KES', timeoutMs: 60_000, intervalMs: 20 }, async () =>
+        (await kesRuns(bench)) ? new NotYet('KES runs') : true,
+      );
+      await run.end(signal, whom);
+      await expectNothingLeft(bench, run);
+      expect(await kesRuns(bench)).toBe(true);
+    });
+  });
+}
+
+interface StartedCheck {
+  readonly pid: number;
+  /** Sends the signal and waits for the end. @returns the exit code, null after a signal that cannot be caught */
+  readonly end: (signal: NodeJS.Signals, whom: 'process' | 'group') => Promise<number | null>;
+}
+
+function startCheck({ file }: LoadedEnvironment, args: readonly string[]): StartedCheck {
+  // a process group of its own, as a shell gives it
+  const child = spawn(path.join(projectRoot, 'scripts', 'check'), [file, ...args], { detached: true, stdio: 'ignore' });
+  const { pid } = child;
+  if (pid === undefined) throw new Error('./scripts/check could not be started');
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  return {
+    pid,
+    end: async (signal, whom) => {
+      process.kill(whom === 'group' ? -pid : pid, signal);
+      return (await ended)[0];
+    },
+  };
+}
+
+async function expectNothingLeft(bench: Workbench, { pid }: StartedCheck): Promise<void> {
+  const started = performance.now();
+  await waitFor({ what: 'the guardian of the run to end', timeoutMs: 60_000, intervalMs: 50 }, async () => {
+    const left = guardians();
+    return Promise.resolve(left.length === 0 ? true : new NotYet(`processes ${left.join(', ')}`));
+  });
+  measured(`run ${pid}: everything put back after`, (performance.now() - started) / 1000);
+  expect(await scratchBuckets(bench)).toEqual([]);
+}
+
+async function scratchBuckets(bench: Workbench): Promise<string[]> {
+  const { Buckets = [] } = await bench.s3().send(new ListBucketsCommand({}));
+  return Buckets.map(({ Name = '' }) => Name).filter((name) => name.startsWith('ebs-check-'));
+}
+
+async function kesRuns(bench: Workbench): Promise<boolean> {
+  return (await bench.container('kes').inspect()).State.Running;
+}
+
+/** Processes of this clone that look after a run. */
+function guardians(): string[] {
+  const program = path.join(projectRoot, 'operations', 'checks', 'guardian-process.cjs');
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program);
+    } catch {
+      // it has ended
+      return false;
+    }
+  });
+}
