@@ -70,6 +70,6 @@ test('an unknown id is refused with the known ones', () => {
   const error = thrownBy(() => selectChecks(['range-read', 'nope', 'neither']));
   if (!(error instanceof UsageError)) throw error;
   expect(error.message).toBe('there are no checks nope, neither');
-  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*vault-anonymous-refused$/);
+  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*durable-after-kes-restart$/);
   expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*durable-after-kes-restart$/);
 });
