@@ -5,7 +5,7 @@ import path from 'node:path';
 import { loadEnvironment, type LoadedEnvironment } from '../config/load';
 import { defaultStateHome } from '../config/state';
 import { projectRoot } from '../config/toolchain';
-import { ENVIRONMENT_LABEL } from '../constructs/docker/labels';
+import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { newIdentity } from '../operations/backup/age-keys';
 import { backUp } from '../operations/backup/backup';
 import { copyOf, type DrillObject, firstOpening, openObjects, writeObjects } from '../operations/backup/drill';
