@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { durationRule, durationToMs, isDuration } from './duration';
-import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+import { bucketName, coversName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
@@ -135,22 +135,87 @@ const images = z.discriminatedUnion('source', [
   }),
 ]);
 
+const validityDays = z
+  .int()
+  .min(7)
+  .max(825)
+  .default(365)
+  .describe('Life of a certificate of the private CA; a deploy renews it when a third is left.');
+const publicCa = absolutePath
+  .optional()
+  .describe('Root certificates, PEM, by which clients verify the S3 API. Default: those that every system trusts.');
+const certificateFiles = {
+  certificate: absolutePath.describe('Certificate and the intermediate ones after it, PEM.'),
+  privateKey: absolutePath.describe('Its key, PEM, without a passphrase.'),
+};
+const acmeDomains = z
+  .array(named(dnsName))
+  .min(1, { error: 'must name at least one domain' })
+  .describe('Names of one certificate.');
+
+const acmeChallenge = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('http-01').describe('This machine answers on port 80 of every domain while it orders.'),
+    address: z
+      .union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' })
+      .default('0.0.0.0')
+      .describe('Address on which it answers.'),
+    port: port.default(80).describe('Port on which it answers; the authority always asks port 80.'),
+  }),
+  z.strictObject({
+    type: z.literal('dns-01').describe('A program of yours publishes TXT records; the only way to a wildcard.'),
+    hook: absolutePath.describe(
+      'Called as `HOOK present|cleanup _acme-challenge.<domain>. <value>`; returns when the record is served.',
+    ),
+  }),
+]);
+
 const tls = z.discriminatedUnion(
   'mode',
   [
     z.strictObject({
       mode: z.literal('self-signed').describe('Certificates of the private CA of this environment.'),
-      validityDays: z
-        .int()
-        .min(7)
-        .max(825)
-        .default(365)
-        .describe('Life of a certificate; a deploy renews it when a third is left.'),
+      validityDays,
+      ipAddresses: z
+        .array(z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }))
+        .default([])
+        .describe('More addresses by which clients reach the S3 API; they go into its certificate.'),
+    }),
+    z.strictObject({
+      mode: z.literal('files').describe('Existing certificates for the S3 API; the private CA for everything inside.'),
+      ...certificateFiles,
+      ca: publicCa,
+      additional: z
+        .array(z.strictObject(certificateFiles))
+        .default([])
+        .describe('Certificates for other names; a client is shown the one for the name that it asks for.'),
+      validityDays,
+    }),
+    z.strictObject({
+      mode: z.literal('acme').describe('Certificates for the S3 API from an ACME authority such as Let’s Encrypt.'),
+      directory: z
+        .url({ protocol: /^https$/, error: 'must be an https:// address' })
+        .describe('Directory of the authority. Try with the staging one first: its rate limits are high.'),
+      directoryCaFile: absolutePath
+        .optional()
+        .describe('CA certificates of the directory itself, PEM. Default: those that every system trusts.'),
+      email: z.email({ error: 'must be an e-mail address' }).describe('For the authority to write to.'),
+      termsOfServiceAgreed: z
+        .literal(true)
+        .describe('That you agree to the terms of service of the authority; it serves nobody else.'),
+      domains: acmeDomains,
+      additional: z
+        .array(z.strictObject({ domains: acmeDomains }))
+        .default([])
+        .describe('More certificates, each for names of its own.'),
+      challenge: acmeChallenge.prefault({ type: 'http-01' }),
+      ca: publicCa,
+      validityDays,
     }),
   ],
   {
     error:
-      'must be self-signed; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it',
+      'must be one of self-signed, files, acme; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it',
   },
 );
 
@@ -197,6 +262,10 @@ const shape = z.strictObject({
   minio: minio.prefault({}),
   buckets: z.array(bucket).default([]),
   tls: tls.prefault({ mode: 'self-signed' }),
+  trustedCAs: z
+    .array(absolutePath)
+    .default([])
+    .describe('Files, or folders of files, with CA certificates, PEM, that MinIO, KES and the checks trust as well.'),
   state: state.default({ backend: 'local' }),
   allowDataLoss: z
     .string()
@@ -216,6 +285,8 @@ export type ExternalVault = Extract<z.infer<typeof vault>, { mode: 'external' }>
 export type KeyStoreSettings = Environment['keyStore'];
 export type VaultKeyStoreSettings = Extract<KeyStoreSettings, { type: 'vault' }>;
 export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'filesystem' }>;
+export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
+export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
@@ -316,6 +387,8 @@ export function crossFieldRules(environment: Environment): Problem[] {
     }
   });
 
+  problems.push(...certificateRules(environment));
+
   if (environment.allowDataLoss !== undefined && environment.allowDataLoss !== environment.name) {
     say(
       ['allowDataLoss'],
@@ -328,6 +401,48 @@ export function crossFieldRules(environment: Environment): Problem[] {
 }
 
 const EMBEDDED_VAULT: EmbeddedVault = vault.parse({ mode: 'embedded' }) as EmbeddedVault;
+/** The rules between names and certificates. */
+function certificateRules({ tls, minio }: Environment): Problem[] {
+  if (tls.mode === 'self-signed') return [];
+  if (tls.mode === 'files') return minio.hostnames.length === 0 ? [] : hostRule(minio.hostnames, ['tls', 'mode']);
+  const problems: Problem[] = [];
+  const lists = [
+    { path: ['tls', 'domains'], domains: tls.domains },
+    ...tls.additional.map(({ domains }, index) => ({ path: ['tls', 'additional', index, 'domains'], domains })),
+  ];
+  const named = lists.flatMap(({ path, domains }) =>
+    domains.map((domain, index) => ({ path: [...path, index], domain })),
+  );
+  named.forEach(({ path, domain }, index) => {
+    const twin = named.slice(0, index).find((other) => overlap(other.domain, domain));
+    if (twin !== undefined) {
+      const message = `must not overlap with ${twin.domain}, because MinIO would show either certificate by chance`;
+      problems.push({ path, message, fix: 'remove one', other: twin.path });
+    }
+    if (domain.startsWith('*.') && tls.challenge.type === 'http-01') {
+      const message = 'must not be a wildcard, which can only be had by a dns-01 challenge';
+      problems.push({ path, message, fix: 'use dns-01, or name each host', other: ['tls', 'challenge', 'type'] });
+    }
+  });
+  minio.hostnames.forEach((name, index) => {
+    if (named.some(({ domain }) => coversName(domain, name))) return;
+    const message = 'must be covered by tls.domains or by the domains of tls.additional';
+    problems.push({ path: ['minio', 'hostnames', index], message, fix: 'add it there', other: ['tls', 'domains'] });
+  });
+  problems.push(...hostRule([...minio.hostnames, ...named.map(({ domain }) => domain)], ['tls', 'domains']));
+  return problems;
+}
+
+function hostRule(names: readonly string[], other: Problem['path']): Problem[] {
+  if (names.some((name) => !name.startsWith('*.'))) return [];
+  const message = 'must name a host beside the wildcards, because the checks need one to ask for';
+  return [{ path: ['minio', 'hostnames'], message, fix: 'add a name that clients use', other }];
+}
+
+/** Whether there is a host that both names mean. */
+export function overlap(one: string, other: string): boolean {
+  return coversName(one, other) || coversName(other, one);
+}
 
 /** The schema of an environment file. Unknown keys are errors. */
 export const environmentSchema = shape

@@ -48,3 +48,11 @@ export const dnsName: NameRule = {
     /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value),
   rule: 'must be a DNS name',
 };
+
+/** Whether a name of a certificate, which may begin with a wildcard label, covers a DNS name or that very wildcard. */
+export function coversName(certificateName: string, name: string): boolean {
+  const [has, wanted] = [certificateName.toLowerCase(), name.toLowerCase()];
+  if (has === wanted) return true;
+  // a wildcard stands for exactly one label (RFC 6125, section 6.4.3)
+  return has.startsWith('*.') && !wanted.startsWith('*.') && wanted.replace(/^[^.]+/, '*') === has;
+}

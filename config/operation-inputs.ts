@@ -11,12 +11,18 @@ const tlsEndpoint = z.strictObject({
   url: z.string(),
   /** CA certificates, PEM. Absent: the system's. */
   caFile: z.string().optional(),
+  /** The name to ask for and to verify. Absent: the host of the address. */
+  serverName: z.string().optional(),
 });
 export type TlsEndpoint = z.infer<typeof tlsEndpoint>;
 
 /** The same for a client that shows a certificate. */
 const mutualTlsEndpoint = tlsEndpoint.extend({ certificateFile: z.string(), privateKeyFile: z.string() });
 export type MutualTlsEndpoint = z.infer<typeof mutualTlsEndpoint>;
+
+/** Where one certificate and its key are, on the machine that deploys. */
+const certificateFiles = z.strictObject({ certificate: z.string(), privateKey: z.string() });
+export type CertificateFiles = z.infer<typeof certificateFiles>;
 
 const leaf = z.strictObject({
   name: z.string(),
@@ -48,6 +54,49 @@ export const operationInputs = {
     validityDays: z.number(),
     leaves: z.array(leaf),
     /** When it must run again is noted here, see constructs/expressions.ts. */
+    renewalNote: z.string(),
+  }),
+
+  /** Puts the `trustedCAs` into one file, and beside it one with the CAs that every system trusts. */
+  'import-trusted-cas': z.strictObject({
+    /** Files, or folders of files. */
+    sources: z.array(z.string()),
+    file: z.string(),
+    publicTrustFile: z.string(),
+  }),
+
+  /** Validates certificates from elsewhere and copies them, with their keys, to where a deploy takes them from. */
+  'import-certificates': z.strictObject({
+    /** The default one first. */
+    certificates: z.array(z.strictObject({ from: certificateFiles, to: certificateFiles })),
+    /** DNS names and addresses that they must cover. */
+    names: z.array(z.string()),
+    /** Root certificates that must have issued them. Absent: those that every system trusts, and `trustedCAs`. */
+    ca: z.string().optional(),
+    trustedCAs: z.array(z.string()),
+    /** When it must run again is noted here. */
+    renewalNote: z.string(),
+  }),
+
+  /** Orders certificates from an ACME authority, and again when a third of their life is left. */
+  'order-certificates': z.strictObject({
+    directory: z.string(),
+    directoryCaFile: z.string().optional(),
+    email: z.string(),
+    accountKeyFile: z.string(),
+    challenge: z.discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('http-01'), address: z.string(), port: z.number() }),
+      z.strictObject({ type: z.literal('dns-01'), hook: z.string() }),
+    ]),
+    /** The default one first. */
+    certificates: z.array(z.strictObject({ domains: z.array(z.string()), to: certificateFiles })),
+    /** Which authority issued which certificate is noted here. */
+    ledgerFile: z.string(),
+    /** As for `import-certificates`. */
+    names: z.array(z.string()),
+    ca: z.string().optional(),
+    trustedCAs: z.array(z.string()),
+    /** When it must run again is noted here. */
     renewalNote: z.string(),
   }),
 
@@ -106,10 +155,10 @@ export const operationInputs = {
         failures: z.array(z.string()),
       }),
       z.strictObject({
-        kind: z.literal('certificate'),
-        endpoint: tlsEndpoint,
-        /** The certificate that it must serve then. */
-        certificateFile: z.string(),
+        kind: z.literal('certificates'),
+        url: z.string(),
+        /** Those that it must serve then, each under a name of its own, with the CA that issued it. */
+        certificates: z.array(z.strictObject({ file: z.string(), caFile: z.string().optional() })),
       }),
     ]),
   }),

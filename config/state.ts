@@ -15,6 +15,10 @@ export interface StateLayout {
   readonly tls: string;
   /** The certificate of the private CA: what an S3 client must trust in self-signed mode. */
   readonly caCertificate: string;
+  /** The `trustedCAs` of the environment in one file. */
+  readonly trustedCAs: string;
+  /** The same, and the CAs that every system trusts. */
+  readonly publicTrust: string;
   /** Terraform's local state, one file per stack. */
   readonly terraform: string;
   /** The canaries of the master keys: ciphertext and a SHA-256, nothing secret. */
@@ -41,6 +45,8 @@ export interface StateLayout {
   readonly secret: {
     readonly deployment: string;
     readonly tls: string;
+    /** Folder with the key of the account at each ACME authority. */
+    readonly acme: string;
     readonly unsealShare: (number: number) => string;
     readonly rootToken: string;
     readonly provisionerToken: string;
@@ -71,6 +77,8 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secrets,
     tls: path.join(root, 'tls'),
     caCertificate: path.join(root, 'tls', 'ca.crt'),
+    trustedCAs: path.join(root, 'tls', 'trusted-cas.crt'),
+    publicTrust: path.join(root, 'tls', 'public-trust.crt'),
     terraform: path.join(root, 'terraform'),
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
@@ -85,6 +93,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secret: {
       deployment: path.join(secrets, 'deployment.json'),
       tls: path.join(secrets, 'tls'),
+      acme: path.join(secrets, 'acme'),
       unsealShare: (number) => path.join(secrets, 'vault', `unseal-share-${number}`),
       rootToken: path.join(secrets, 'vault', 'root-token'),
       provisionerToken: path.join(secrets, 'vault', 'provisioner-token'),

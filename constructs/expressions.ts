@@ -7,6 +7,20 @@ export function fileHash(file: string): string {
   return `\${fileexists(${quoted(file)}) ? filesha256(${quoted(file)}) : "absent"}`;
 }
 
+/** The text of a file, empty where there is none. */
+export function fileText(file: string): string {
+  return `\${fileexists(${quoted(file)}) ? file(${quoted(file)}) : ""}`;
+}
+
+/** SHA-256 of a file, or of what is in a folder, as the plan finds it; a plan works where there is neither. */
+export function treeHash(source: string): string {
+  const folder = quoted(source);
+  const file = `filesha256(format("%s/%s", ${folder}, name))`;
+  const files = `join(" ", [for name in fileset(${folder}, "*") : format("%s %s", name, ${file})])`;
+  // filesha256 fails for a folder
+  return `\${try(filesha256(${folder}), sha256(${files}))}`;
+}
+
 /**
  * The generation of a file that ages, see docs/adr/0008-renewal-in-the-plan.md.
  *

@@ -52,6 +52,7 @@ export class HttpClient {
       // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
       rejectUnauthorized: true,
       ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+      ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
       ...(endpoint.certificateFile === undefined ? {} : { cert: readFileSync(endpoint.certificateFile) }),
       ...(endpoint.privateKeyFile === undefined ? {} : { key: readFileSync(endpoint.privateKeyFile) }),
       ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.privateKey }),

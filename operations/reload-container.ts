@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import type { OperationInput, TlsEndpoint } from '../config/operation-inputs';
 import { containerLogs, dockerEngine } from './docker';
 import { ExternalError } from './errors';
+import { namesOf } from './server-certificate';
 import { GiveUp, NotYet, waitFor } from './wait';
 
 /** Sends the signal that makes a program read its files again, and waits until it shows that it did. */
@@ -18,14 +20,25 @@ export async function reloadContainer(input: OperationInput<'reload-container'>)
     hint: `docker logs ${input.container}`,
   };
 
-  if (proof.kind === 'certificate') {
-    await waitFor({ ...wait, what: `${input.container} to answer` }, () => servedCertificate(proof.endpoint));
+  if (proof.kind === 'certificates') {
+    await waitFor({ ...wait, what: `${input.container} to answer` }, () => handshake(proof.url, {}).catch(isAnswer));
     await container.kill({ signal: input.signal });
-    const expected = new X509Certificate(readFileSync(proof.certificateFile)).fingerprint256;
-    await waitFor(wait, async () => {
-      const served = await servedCertificate(proof.endpoint);
-      return served === expected ? true : new NotYet(`it serves the certificate ${served}, not ${expected}`);
-    });
+    for (const { file, caFile } of proof.certificates) {
+      const expected = new X509Certificate(readFileSync(file));
+      const [name] = namesOf(expected);
+      const trust = {
+        ...(caFile === undefined ? {} : { caFile }),
+        ...(name === undefined ? {} : { serverName: name.replace('*', 'any') }),
+      };
+      await waitFor(wait, async () => {
+        const served = await handshake(proof.url, trust);
+        return served === expected.fingerprint256
+          ? true
+          : new NotYet(
+              `for ${name ?? 'its address'} it serves the certificate ${served}, not ${expected.fingerprint256}`,
+            );
+      });
+    }
     return;
   }
 
@@ -53,14 +66,17 @@ export async function reloadContainer(input: OperationInput<'reload-container'>)
   });
 }
 
-async function servedCertificate(endpoint: TlsEndpoint): Promise<string> {
-  const { hostname, port } = new URL(endpoint.url);
+/** The fingerprint of the certificate that is served. */
+async function handshake(url: string, { caFile, serverName }: Omit<TlsEndpoint, 'url'>): Promise<string> {
+  const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(
       {
         host: hostname,
         port: Number(port),
-        ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+        // a client that asks for an address sends no name
+        ...(serverName === undefined || isIP(serverName) > 0 ? {} : { servername: serverName }),
         timeout: 5_000,
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
@@ -70,9 +86,16 @@ async function servedCertificate(endpoint: TlsEndpoint): Promise<string> {
         socket.end();
       },
     );
-    socket.on('timeout', () => socket.destroy(new Error(`no answer from ${endpoint.url} in time`)));
+    socket.on('timeout', () => socket.destroy(new Error(`no answer from ${url} in time`)));
     socket.on('error', reject);
   });
+}
+
+/** A certificate that is refused is an answer, too: it may be the expired one that is to be replaced. */
+function isAnswer(error: NodeJS.ErrnoException): true {
+  // what the network says has an errno, what verification says has only a code
+  if (error.code !== undefined && error.errno === undefined) return true;
+  throw error;
 }
 
 function lastLine(log: string): string {

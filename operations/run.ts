@@ -12,6 +12,9 @@ type Operations = { readonly [N in OperationName]: () => Promise<(input: Operati
 /** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
 const operations: Operations = {
   'issue-certificates': async () => (await import('./issue-certificates.js')).issueCertificates,
+  'import-trusted-cas': async () => (await import('./import-trusted-cas.js')).importTrustedCAs,
+  'import-certificates': async () => (await import('./import-certificates.js')).importCertificates,
+  'order-certificates': async () => (await import('./order-certificates.js')).orderCertificates,
   'create-root-credentials': async () => (await import('./create-root-credentials.js')).createRootCredentials,
   'initialize-vault': async () => (await import('./initialize-vault.js')).initializeVault,
   'write-kes-configuration': async () => (await import('./write-kes-configuration.js')).writeKesConfiguration,

@@ -32,6 +32,8 @@ export interface S3Options {
   readonly credentials?: S3Credentials;
   /** @default 3 - tries of a request */
   readonly attempts?: number;
+  /** @default true - connections are used again */
+  readonly keepAlive?: boolean;
 }
 
 /** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
@@ -50,11 +52,12 @@ export function s3Client(options: S3Options): S3Client {
       requestTimeout: 30_000,
       connectionTimeout: 5_000,
       httpsAgent: new Agent({
-        keepAlive: true,
+        keepAlive: options.keepAlive ?? true,
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
         maxSockets: 16,
         ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+        ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
       }),
     },
   });

@@ -8,6 +8,7 @@ import { externalVaultAddress, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
+import { requireUsableTls } from '../operations/preflight/certificates';
 import { requireUsableVault } from '../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../operations/preflight/key-folder';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
@@ -64,6 +65,7 @@ void main(async (args, signal) => {
       portsStep(loaded),
       ...externalVaultStep(environment),
       ...keyFolderStep(environment),
+      ...certificatesStep(loaded),
       masterKeysStep(loaded),
       ...builds,
       deployStep(loaded, values.verbose ?? false),
@@ -123,6 +125,13 @@ function keyFolderStep({ keyStore, docker }: Environment): Step[] {
       },
     },
   ];
+}
+
+/** Files from elsewhere are looked at before anything is built or touched. */
+function certificatesStep(loaded: LoadedEnvironment): Step[] {
+  const { tls, trustedCAs } = loaded.environment;
+  if (tls.mode === 'self-signed' && trustedCAs.length === 0) return [];
+  return [{ title: 'Certificates', run: () => requireUsableTls(loaded) }];
 }
 
 /** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */

@@ -1,7 +1,9 @@
 import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
 import { KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from '../config/deployment-names';
+import { certificateImport, certificateOrder } from '../config/s3-endpoint';
 import { environmentLabels, Image } from '../constructs/docker';
+import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';
 import { Certificates } from '../constructs/tls/certificates';
 import { type Deployment, imageSource } from './deployment';
@@ -25,11 +27,16 @@ export class FoundationStack extends EnvironmentStack {
 
     const address = environment.docker.publishAddress;
     const ipAddresses = [...new Set(['127.0.0.1', ...(address === '0.0.0.0' ? [] : [address])])];
-    const server = (name: string, alias: string, more: readonly string[] = []) => ({
+    const server = (
+      name: string,
+      alias: string,
+      hostnames: readonly string[] = [],
+      addresses: readonly string[] = [],
+    ) => ({
       name,
       usage: 'server' as const,
-      dnsNames: [...new Set([alias, 'localhost', ...more])],
-      ipAddresses,
+      dnsNames: [...new Set([alias, 'localhost', ...hostnames])],
+      ipAddresses: [...new Set([...ipAddresses, ...addresses])],
     });
     const client = (name: string) => ({ name, usage: 'client' as const, dnsNames: [], ipAddresses: [] });
     this.certificates = new Certificates(this, 'Certificates', {
@@ -41,17 +48,58 @@ export class FoundationStack extends EnvironmentStack {
       leaves: [
         ...(environment.vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS)] : []),
         server(LEAVES.kes, KES_ALIAS),
-        server(LEAVES.minio, MINIO_ALIAS, environment.minio.hostnames),
+        environment.tls.mode === 'self-signed'
+          ? server(LEAVES.minio, MINIO_ALIAS, environment.minio.hostnames, environment.tls.ipAddresses)
+          : // beside its default certificate MinIO takes only those without addresses
+            { ...server(LEAVES.minio, MINIO_ALIAS), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
         client(LEAVES.minioClient),
         client(LEAVES.keyCreator),
         client(LEAVES.keyProver),
         client(LEAVES.health),
       ],
     });
+    new Operation(this, 'TrustedCAs', {
+      runner,
+      operation: 'import-trusted-cas',
+      input: { sources: environment.trustedCAs, file: state.trustedCAs, publicTrustFile: state.publicTrust },
+      triggers: Object.fromEntries(environment.trustedCAs.map((source) => [source, treeHash(source)])),
+    });
+    this.declarePublicCertificates(deployment);
     new Operation(this, 'RootCredentials', {
       runner,
       operation: 'create-root-credentials',
       input: { configEnvFile: state.secret.minioConfigEnv, rootFile: state.secret.minioRoot },
     });
+  }
+
+  /** Certificates of the S3 API that the private CA does not issue. */
+  private declarePublicCertificates({ environment, state, runner }: Deployment): void {
+    const { tls, trustedCAs } = environment;
+    if (tls.mode === 'self-signed') return;
+    const triggers = (files: readonly (string | undefined)[]) =>
+      Object.fromEntries<string>([
+        ...files.flatMap((file): [string, string][] => (file === undefined ? [] : [[file, fileHash(file)]])),
+        ...trustedCAs.map((source): [string, string] => [source, treeHash(source)]),
+      ]);
+    if (tls.mode === 'files') {
+      const input = certificateImport(environment, tls, state);
+      const sources = input.certificates.flatMap(({ from }) => [from.certificate, from.privateKey]);
+      new Operation(this, 'PublicCertificates', {
+        runner,
+        operation: 'import-certificates',
+        input,
+        triggers: triggers([...sources, tls.ca]),
+        renewalNote: input.renewalNote,
+      });
+    } else {
+      const input = certificateOrder(environment, tls, state);
+      new Operation(this, 'PublicCertificates', {
+        runner,
+        operation: 'order-certificates',
+        input,
+        triggers: triggers([tls.ca, tls.directoryCaFile]),
+        renewalNote: input.renewalNote,
+      });
+    }
   }
 }

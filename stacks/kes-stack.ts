@@ -34,6 +34,7 @@ export class KesStack extends EnvironmentStack {
       configurationFile: state.secret.kesConfiguration,
       ca: certificates.ca,
       ...forKeyStore,
+      ...(environment.trustedCAs.length === 0 ? {} : { trustedCAs: state.trustedCAs }),
       certificate: certificates.leaf(LEAVES.kes),
       healthClient: certificates.leaf(LEAVES.health),
       memoryMb: environment.kes.memoryMb,

@@ -2,7 +2,9 @@ import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
 import { LEAVES } from '../config/deployment-names';
 import { minioKms } from '../config/minio-variables';
+import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
 import { imageReference } from '../constructs/docker';
+import { fileText } from '../constructs/expressions';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
@@ -31,6 +33,9 @@ export class MinioStack extends EnvironmentStack {
       region: minio.region,
       certificate: certificates.leaf(LEAVES.minio),
       ca: certificates.ca,
+      trustedCAs: state.trustedCAs,
+      publicCertificates: s3CertificateFiles(environment, state),
+      endpoint: s3Endpoint(environment, state),
       kms: { ...minioKms(environment), client: certificates.leaf(LEAVES.minioClient) },
       configEnvFile: state.secret.minioConfigEnv,
       memoryMb: minio.memoryMb,
@@ -50,8 +55,12 @@ export class MinioStack extends EnvironmentStack {
 
     const output = (id: string, value: unknown, description: string) =>
       new TerraformOutput(this, id, { value, description, staticId: true });
-    output('s3_endpoint', this.server.endpoint.url, 'Address of the S3 API');
-    output('ca_certificate', certificates.ca, 'CA certificate that S3 clients must trust');
+    const caFile = s3CaFile(environment, state);
+    output('s3_endpoint', s3Url(environment), 'Address of the S3 API');
+    if (caFile !== undefined) {
+      output('ca_certificate', caFile, 'CA certificate that S3 clients must trust');
+      output('ca_certificate_pem', fileText(caFile), 'The same certificate itself, PEM');
+    }
     output('region', minio.region, 'Region to tell S3 clients');
     output(
       'buckets',

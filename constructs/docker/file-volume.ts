@@ -92,6 +92,13 @@ export class FileVolume extends Construct {
     this.versions = Object.fromEntries(props.files.map((file) => [file.path, versionOf(file)]));
   }
 
+  /** Changes when the content of that file does. */
+  versionOf(path: string): string {
+    const version = this.versions[path];
+    if (version === undefined) throw new DeclarationError(this, `\`path\` must be one of the files, got: ${path}`);
+    return version;
+  }
+
   /** For the `dependsOn` of what reads the files. */
   get dependable(): ITerraformDependable {
     return this.loader;

@@ -2,7 +2,7 @@ import { Container } from '@cdktf/provider-docker/lib/container';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { SERVICE_UID } from '../../config/service-user';
-import { environmentLabels } from './labels';
+import { environmentLabels, READ_AT_START_LABEL } from './labels';
 
 /** How Docker finds out whether a container is healthy. */
 export interface HealthCheck {
@@ -47,6 +47,12 @@ export interface ServiceContainerProps {
    * @default 10 - seconds; databases need 30 or more
    */
   readonly stopSeconds?: number;
+  /**
+   * Values that change with what the program reads only when it starts; the container is then replaced.
+   *
+   * @default - whatever it reads, it can read again
+   */
+  readonly readAtStart?: readonly string[];
   /** @default - started at once */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -84,7 +90,10 @@ export class ServiceContainer extends Construct {
       destroyGraceSeconds: props.stopSeconds ?? 10,
       logDriver: 'json-file',
       logOpts: { 'max-size': '10m', 'max-file': '5' },
-      labels: environmentLabels(props.environment),
+      labels: [
+        ...environmentLabels(props.environment),
+        ...(props.readAtStart ?? []).map((value, index) => ({ label: `${READ_AT_START_LABEL}.${index + 1}`, value })),
+      ],
       networksAdvanced: [{ name: props.network.name, aliases: [props.network.alias] }],
       volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
         volumeName: name,

@@ -3,11 +3,15 @@ import { Construct } from 'constructs';
 import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
 import { KES_FILES, type KesConfiguration, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes-configuration';
 import type { KeyStorePlace } from '../../config/key-store-place';
-import type { TlsEndpoint } from '../../config/operation-inputs';
+import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
-import type { CertificateFiles } from '../tls/certificates';
+
+/** Where third-party CAs lie in the volume. */
+const TRUSTED_CAS = { folder: 'trusted', file: 'trusted/trusted-cas.crt' } as const;
+/** Those that Go looks into where nobody names others. */
+const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
 export interface KesConfigurationFileProps {
   readonly runner: OperationRunner;
@@ -76,6 +80,12 @@ export interface KesServerProps {
   readonly vaultCa?: string;
   /** Where master keys that are files lie. @default - they are no files */
   readonly keys?: KeyFolderSource;
+  /**
+   * Third-party CAs by which KES verifies its key store as well: a file of certificates.
+   *
+   * @default - those that the image trusts
+   */
+  readonly trustedCAs?: string;
   readonly certificate: CertificateFiles;
   /** Certificate of the client that Docker's health check is. */
   readonly healthClient: CertificateFiles;
@@ -101,6 +111,7 @@ export class KesServer extends Construct {
         { path: 'server-config.yaml', source: props.configurationFile },
         { path: 'ca.crt', source: props.ca },
         ...(props.vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: props.vaultCa }]),
+        ...(props.trustedCAs === undefined ? [] : [{ path: TRUSTED_CAS.file, source: props.trustedCAs }]),
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
         { path: 'health.crt', source: props.healthClient.certificate },
@@ -135,6 +146,13 @@ export class KesServer extends Construct {
         ],
       },
       memoryMb: props.memoryMb,
+      ...(props.trustedCAs === undefined
+        ? {}
+        : {
+            // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
+            variables: { SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, `/files/${TRUSTED_CAS.folder}`].join(':') },
+            readAtStart: [files.versionOf(TRUSTED_CAS.file)],
+          }),
       dependsOn: [files.dependable],
     });
     this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };

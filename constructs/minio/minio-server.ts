@@ -3,11 +3,10 @@ import { Construct } from 'constructs';
 import { MINIO_ALIAS, MINIO_PORT } from '../../config/deployment-names';
 import { type MinioKms, minioVariables } from '../../config/minio-variables';
 import { kesName } from '../../config/names';
-import type { TlsEndpoint } from '../../config/operation-inputs';
+import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
-import type { CertificateFiles } from '../tls/certificates';
 
 /** The drive inside the container. */
 export const MINIO_DRIVE = '/data';
@@ -23,10 +22,23 @@ export interface MinioServerProps {
   readonly network: string;
   readonly publish: Publication;
   readonly region: string;
-  /** Certificate of the S3 API. MinIO ends TLS itself, always: it refuses SSE-C otherwise. */
+  /**
+   * Certificate from the private CA, for {@link MINIO_ALIAS}. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
+   */
   readonly certificate: CertificateFiles;
-  /** CA that the S3 API's own certificate, KES and other MinIO nodes are verified with. */
+  /** CA that KES, other MinIO nodes and the certificate above are verified with. */
   readonly ca: string;
+  /** Third-party CAs that MinIO trusts as well: a file that may hold none, and is never empty. */
+  readonly trustedCAs: string;
+  /**
+   * Certificates from elsewhere, which clients are shown by the name that they ask for; the first also to those who ask
+   * for none.
+   *
+   * @default - clients are shown the certificate from the private CA
+   */
+  readonly publicCertificates?: readonly CertificateFiles[];
+  /** How clients reach the S3 API, and verify it. */
+  readonly endpoint: TlsEndpoint;
   readonly kms: MinioKms & { readonly client: CertificateFiles };
   /** File of `KEY=VALUE` lines with the root credentials. */
   readonly configEnvFile: string;
@@ -58,14 +70,22 @@ export class MinioServer extends Construct {
     }
 
     const name = `${props.namePrefix}-${MINIO_ALIAS}`;
+    const publicCertificates = props.publicCertificates ?? [];
     const files = new FileVolume(this, 'Files', {
-      name: `${name}-files`,
+      // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
+      name:
+        publicCertificates.length === 0 ? `${name}-files` : `${name}-${publicCertificates.length}-certificates-files`,
       environment,
       image,
       files: [
-        { path: 'certs/public.crt', source: props.certificate.certificate },
-        { path: 'certs/private.key', source: props.certificate.privateKey },
+        ...certificateFolders(publicCertificates, props.certificate).flatMap(
+          ([folder, { certificate, privateKey }]) => [
+            { path: `${folder}/public.crt`, source: certificate },
+            { path: `${folder}/private.key`, source: privateKey },
+          ],
+        ),
         { path: 'certs/CAs/private-ca.crt', source: props.ca },
+        { path: 'certs/CAs/trusted-cas.crt', source: props.trustedCAs },
         { path: 'kes/client.crt', source: kms.client.certificate },
         { path: 'kes/client.key', source: kms.client.privateKey },
         { path: 'config.env', source: props.configEnvFile },
@@ -103,10 +123,12 @@ export class MinioServer extends Construct {
         command: [
           'env',
           'SSL_CERT_FILE=/files/certs/CAs/private-ca.crt',
-          `MC_HOST_local=https://127.0.0.1:${MINIO_PORT}`,
+          `MC_HOST_local=https://${MINIO_ALIAS}:${MINIO_PORT}`,
           props.mcProgram,
           '--config-dir',
           '/tmp/mc',
+          '--resolve',
+          `${MINIO_ALIAS}:${MINIO_PORT}=127.0.0.1`,
           'ready',
           'local',
         ],
@@ -114,9 +136,14 @@ export class MinioServer extends Construct {
       },
       memoryMb: props.memoryMb,
       stopSeconds: 30,
+      // minio/minio, cmd/server-main.go: of its files it reads these only then
+      readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>
+        files.versionOf(path),
+      ),
       dependsOn: [files.dependable, data.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = props.endpoint;
+    const { url, caFile } = props.endpoint;
     // MinIO watches its files, but when several change at once it may miss the last one
     this.reload = new Operation(this, 'Reload', {
       runner: props.runner,
@@ -124,7 +151,17 @@ export class MinioServer extends Construct {
       input: {
         container: name,
         signal: 'SIGHUP',
-        proof: { kind: 'certificate', endpoint: this.endpoint, certificateFile: props.certificate.certificate },
+        proof: {
+          kind: 'certificates',
+          url,
+          certificates: [
+            ...publicCertificates.map(({ certificate }) => ({
+              file: certificate,
+              ...(caFile === undefined ? {} : { caFile }),
+            })),
+            { file: props.certificate.certificate, caFile: props.ca },
+          ],
+        },
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
@@ -135,4 +172,20 @@ export class MinioServer extends Construct {
   get dependable(): ITerraformDependable {
     return this.reload.dependable;
   }
+}
+
+/**
+ * Where MinIO looks for its certificates: the default one, which clients get who ask for an address, and a folder for
+ * each other one, which clients get who ask for one of its names.
+ */
+function certificateFolders(
+  [first, ...others]: readonly CertificateFiles[],
+  inside: CertificateFiles,
+): [string, CertificateFiles][] {
+  if (first === undefined) return [['certs', inside]];
+  return [
+    ['certs', first],
+    ...others.map((files, index): [string, CertificateFiles] => [`certs/additional-${index + 1}`, files]),
+    ['certs/inside', inside],
+  ];
 }

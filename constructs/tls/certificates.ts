@@ -1,6 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import type { LeafCertificate } from '../../config/operation-inputs';
+import type { CertificateFiles, LeafCertificate } from '../../config/operation-inputs';
 import { dnsName } from '../../config/names';
 import { DeclarationError } from '../declaration-error';
 import { Operation, type OperationRunner } from '../operation';
@@ -15,12 +15,6 @@ export interface CertificatesProps {
   /** Life of a leaf certificate. */
   readonly validityDays: number;
   readonly leaves: readonly LeafCertificate[];
-}
-
-/** Where one certificate and its key are, on the machine that deploys. */
-export interface CertificateFiles {
-  readonly certificate: string;
-  readonly privateKey: string;
 }
 
 /**

@@ -1,11 +1,10 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { VAULT_ALIAS, VAULT_PORT } from '../../config/deployment-names';
-import type { TlsEndpoint } from '../../config/operation-inputs';
+import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
-import type { CertificateFiles } from '../tls/certificates';
 import { UNSEAL_SCRIPT } from './unseal-script';
 
 export interface VaultServerProps {
@@ -119,7 +118,11 @@ export class VaultServer extends Construct {
       input: {
         container: name,
         signal: 'SIGHUP',
-        proof: { kind: 'certificate', endpoint: this.endpoint, certificateFile: props.certificate.certificate },
+        proof: {
+          kind: 'certificates',
+          url: this.endpoint.url,
+          certificates: [{ file: props.certificate.certificate, caFile: props.ca }],
+        },
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],

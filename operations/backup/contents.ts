@@ -15,9 +15,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
-import { masterKeys, reachableAddress } from '../../config/environment';
+import { masterKeys } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../docker';
@@ -120,11 +121,7 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEn
 
 /** MinIO of a deployment as its root user. */
 export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin {
-  const endpoint = {
-    url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
-    caFile: state.caCertificate,
-  };
-  return new MinioAdmin(endpoint, environment.minio.region, readCredentials(state.secret.minioRoot));
+  return new MinioAdmin(s3Endpoint(environment, state), environment.minio.region, readCredentials(state.secret.minioRoot));
 }
 
 /** Paths below the state folder, of everything in it that a new deployment could not make by itself. */

@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect } from 'node:tls';
-import { LEAVES } from '../../config/deployment-names';
+import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
 import { reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
@@ -96,7 +96,14 @@ async function servesOurCertificate(host: string, port: number, state: StateLayo
   if (!existsSync(file)) return false;
   const ours = new X509Certificate(readFileSync(file)).fingerprint256;
   return new Promise((resolve) => {
-    const socket = connect({ host, port, ca: readFileSync(state.caCertificate), rejectUnauthorized: true });
+    const socket = connect({
+      host,
+      port,
+      ca: readFileSync(state.caCertificate),
+      rejectUnauthorized: true,
+      // whatever certificate clients are shown, who asks for this name gets the one of the private CA
+      servername: MINIO_ALIAS,
+    });
     const end = (same: boolean): void => {
       socket.destroy();
       resolve(same);

@@ -12,8 +12,9 @@ import {
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { type Environment, masterKeys, reachableAddress } from '../../config/environment';
+import { type Environment, masterKeys } from '../../config/environment';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError, messageOf } from '../errors';
 import { freePorts } from '../free-ports';
 import { readCredentials, s3Client } from '../s3-client';
@@ -171,10 +172,7 @@ function clientOf(
   attempts?: number,
 ): S3Client {
   return s3Client({
-    endpoint: {
-      url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
-      caFile: state.caCertificate,
-    },
+    endpoint: s3Endpoint(environment, state),
     region: environment.minio.region,
     credentials: readCredentials(state.secret.minioRoot),
     ...(attempts === undefined ? {} : { attempts }),

@@ -5,6 +5,7 @@ import { LEAVES, namesOf } from '../../config/deployment-names';
 import { type Environment, masterKeys, reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError } from '../errors';
 import { KesClient } from '../kes-client';
 import type { CheckContext, Expectations } from './check';
@@ -65,7 +66,7 @@ function endpointOf({ environment, state }: LoadedEnvironment, port: number): Tl
 function targetOf(loaded: LoadedEnvironment, elsewhere: TlsEndpoint | undefined): S3Target {
   const { environment, state } = loaded;
   const { name, minio, buckets } = environment;
-  const published = endpointOf(loaded, minio.port);
+  const published = s3Endpoint(environment, state);
   return {
     expected: expectationsOf(environment),
     endpoint: elsewhere ?? published,

@@ -2,13 +2,16 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { z } from 'zod';
-import { LEAVES, namesOf } from '../../config/deployment-names';
+import { LEAVES, MINIO_ALIAS, namesOf } from '../../config/deployment-names';
 import { type Environment, reachableAddress } from '../../config/environment';
 import { inVault } from '../../config/key-store';
 import type { TlsEndpoint } from '../../config/operation-inputs';
+import { s3CertificateFiles } from '../../config/s3-endpoint';
 import { ExternalError } from '../errors';
+import { namesOf as certificateNames } from '../server-certificate';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
@@ -26,6 +29,9 @@ const LATE_SHARE = 1 / 6;
 
 /** Nothing renews the CA, and clients have to be told of another one, so there must be time for that. */
 const CA_NOTICE_DAYS = 90;
+
+/** No deploy renews a certificate that comes as a file: its owner must know, but not be kept from deploying. */
+const FILE_NOTICE_DAYS = 7;
 
 const certificatesValid: DeploymentCheck = {
   from: 'deployment',
@@ -54,7 +60,15 @@ const certificatesValid: DeploymentCheck = {
       certificates[name] = { daysLeft };
       if (late) problems.push(`${name} ${ended(daysLeft)}`);
     }
-    for (const [name, endpoint] of Object.entries(serversOf(context))) {
+    for (const { certificate: file } of s3CertificateFiles(environment, state)) {
+      const name = path.basename(file, '.crt');
+      const certificate = read(name);
+      const { daysLeft, late } = remaining(new Date(certificate.validFrom), new Date(certificate.validTo), now);
+      certificates[name] = { daysLeft };
+      const isFile = environment.tls.mode === 'files';
+      if (isFile ? daysLeft < FILE_NOTICE_DAYS : late) problems.push(`${name} ${ended(daysLeft)}`);
+    }
+    for (const [name, endpoint] of Object.entries(serversOf(context, read))) {
       const served = await servedBy(endpoint);
       const expected = read(name).fingerprint256;
       certificates[name] = { ...certificates[name], served: served === expected ? 'yes' : served };
@@ -156,18 +170,26 @@ function leavesOf({ vault }: Environment): string[] {
 }
 
 /** Who serves which certificate. */
-function serversOf(context: CheckContext): Record<string, TlsEndpoint> {
+function serversOf(context: CheckContext, read: (name: string) => X509Certificate): Record<string, TlsEndpoint> {
   const { environment, state } = context.loaded;
+  const { s3Endpoint } = context;
+  const ofClients = s3CertificateFiles(environment, state).map(({ certificate }): [string, TlsEndpoint] => {
+    const name = path.basename(certificate, '.crt');
+    const host = certificateNames(read(name)).find((candidate) => isIP(candidate) === 0);
+    // MinIO shows each to who asks for one of its names
+    return [name, host === undefined ? s3Endpoint : { ...s3Endpoint, serverName: host.replace('*', 'any') }];
+  });
   const kes = `https://${reachableAddress(environment)}:${environment.kes.port}`;
   return {
-    [LEAVES.minio]: context.s3Endpoint,
+    ...Object.fromEntries(ofClients),
+    [LEAVES.minio]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: MINIO_ALIAS },
     [LEAVES.kes]: { url: kes, caFile: state.caCertificate },
     ...(environment.vault.mode === 'embedded' ? { [LEAVES.vault]: accessOf(context) } : {}),
   };
 }
 
 /** The fingerprint of the certificate that a server shows, or why it is not trusted. */
-async function servedBy({ url, caFile }: TlsEndpoint): Promise<string> {
+async function servedBy({ url, caFile, serverName }: TlsEndpoint): Promise<string> {
   const { hostname, port, host } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(
@@ -177,6 +199,7 @@ async function servedBy({ url, caFile }: TlsEndpoint): Promise<string> {
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
         ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+        ...(serverName === undefined ? {} : { servername: serverName }),
       },
       () => {
         resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');

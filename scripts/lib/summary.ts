@@ -1,16 +1,17 @@
 /** What a person, or a program, needs to know after a deploy: one screen, or the same as JSON. */
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { type Environment, reachableAddress } from '../../config/environment';
+import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
+import { s3CaFile, s3Url } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { reportFiles } from '../../operations/checks/report/write';
 import { builtMc } from '../../operations/toolchain/prepare';
 import { shellQuote } from '../../operations/toolchain/terraform-settings';
 
 export interface SummaryInput {
-  readonly environment: Pick<Environment, 'name' | 'docker' | 'minio' | 'buckets'>;
-  readonly state: Pick<StateLayout, 'root' | 'caCertificate' | 'reports' | 'secret'>;
+  readonly environment: Pick<Environment, 'name' | 'docker' | 'minio' | 'buckets' | 'tls' | 'trustedCAs'>;
+  readonly state: StateLayout;
   /** The report of the post-deploy checks, where there is one. */
   readonly report?: string | undefined;
   /** The `mc` that was built here. */
@@ -33,7 +34,8 @@ export interface SummaryJson {
   readonly s3: {
     readonly endpoint: string;
     readonly region: string;
-    readonly caFile: string;
+    /** CA certificates to trust; null: those that every system trusts are enough. */
+    readonly caFile: string | null;
     /** File with `accessKey` and `secretKey`. */
     readonly credentialsFile: string;
     readonly buckets: readonly { readonly name: string; readonly encryption: string }[];
@@ -42,20 +44,14 @@ export interface SummaryJson {
   readonly report: string | null;
 }
 
-/** Where S3 clients connect: a name that is in the certificate. */
-export function s3Endpoint(environment: SummaryInput['environment']): string {
-  const { hostnames, port } = environment.minio;
-  return `https://${hostnames[0] ?? reachableAddress(environment)}:${port}`;
-}
-
 export function summaryJson(input: SummaryInput): SummaryJson {
   const { environment, state } = input;
   return {
     environment: environment.name,
     s3: {
-      endpoint: s3Endpoint(environment),
+      endpoint: s3Url(environment),
       region: environment.minio.region,
-      caFile: state.caCertificate,
+      caFile: s3CaFile(environment, state) ?? null,
       credentialsFile: state.secret.minioRoot,
       buckets: environment.buckets.map(({ name, encryption }) => ({
         name,
@@ -73,13 +69,14 @@ export function summaryText(input: SummaryInput): string {
   const word = (file: string): string => quotedTilde(file, input.home);
   const bucket = s3.buckets[0]?.name ?? 'BUCKET';
   const mc = input.mc === undefined ? 'mc' : word(input.mc);
+  const ca = (argument: string): string => (s3.caFile === null ? '' : argument);
   const buckets = s3.buckets.map(({ name, encryption }) => `${name} (${encryption})`).join(', ');
   return `
 Encrypted backup storage "${environment}" is ready and proven.
 
   S3 endpoint   ${s3.endpoint}   (region ${s3.region})
   buckets       ${buckets === '' ? 'none yet' : buckets}
-  CA file       ${shown(s3.caFile)}
+  CA file       ${s3.caFile === null ? 'none needed: publicly trusted' : shown(s3.caFile)}
   credentials   ${shown(input.state.secret.minioConfigEnv)}
   report        ${report === null ? `${shown(input.state.reports)} (no report yet)` : shown(report)}
   state         ${shown(stateFolder)}   (back it up: without it, nothing can be unsealed)
@@ -87,12 +84,12 @@ Encrypted backup storage "${environment}" is ready and proven.
 Connect (once per shell; the credentials are not shown):
   . ${word(input.state.secret.minioConfigEnv)}
   export AWS_ACCESS_KEY_ID="$MINIO_ROOT_USER" AWS_SECRET_ACCESS_KEY="$MINIO_ROOT_PASSWORD"
-  export AWS_DEFAULT_REGION=${s3.region} CA=${word(s3.caFile)}
+  export AWS_DEFAULT_REGION=${s3.region}${s3.caFile === null ? '' : ` CA=${word(s3.caFile)}`}
 
-  aws      aws --endpoint-url ${s3.endpoint} --ca-bundle "$CA" s3 cp FILE s3://${bucket}/
+  aws      aws --endpoint-url ${s3.endpoint}${ca(' --ca-bundle "$CA"')} s3 cp FILE s3://${bucket}/
   mc       export MC_HOST_${mcAlias(environment)}="${s3.endpoint.replace('://', '://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@')}"
-           SSL_CERT_FILE="$CA" ${mc} cp FILE ${mcAlias(environment)}/${bucket}/
-  restic   restic --cacert "$CA" -r s3:${s3.endpoint}/${bucket}/restic init
+           ${ca('SSL_CERT_FILE="$CA" ')}${mc} cp FILE ${mcAlias(environment)}/${bucket}/
+  restic   restic${ca(' --cacert "$CA"')} -r s3:${s3.endpoint}/${bucket}/restic init
 `;
 }
 

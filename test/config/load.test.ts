@@ -35,7 +35,8 @@ describe('a file that says nothing but the name', () => {
         memoryMb: 2048,
       },
       buckets: [],
-      tls: { mode: 'self-signed', validityDays: 365 },
+      tls: { mode: 'self-signed', validityDays: 365, ipAddresses: [] },
+      trustedCAs: [],
       state: { backend: 'local' },
     });
   });
@@ -69,7 +70,8 @@ minio:
 buckets:
   - { name: plain }
   - { name: locked, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
-tls: { mode: self-signed, validityDays: 90 }
+tls: { mode: self-signed, validityDays: 90, ipAddresses: [192.0.2.7, '2001:db8::7'] }
+trustedCAs: [/etc/pki/company, /etc/ssl/vault-ca.pem]
 state: { backend: s3, directory: /srv/ebs, bucket: states, keyPrefix: prod, region: eu, endpoint: https://s3.aws.example }
 allowDataLoss: everything
 `;
@@ -90,6 +92,10 @@ test('every file of environments/ is valid', () => {
     expect(file).toMatch(new RegExp(`^${environment.name}(\\.|$)`));
   }
 });
+
+/** A certificate from an ACME authority, with these settings besides the needed ones. */
+const acme = (settings: string): string =>
+  `tls: {mode: acme, directory: "https://acme.example/d", email: ops@example.org, termsOfServiceAgreed: true, ${settings}}`;
 
 describe('a wrong setting is named with its path, the rule and the value', () => {
   const kesName =
@@ -176,10 +182,57 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     // tls
     [
       'tls: {mode: off}',
-      'tls.mode: must be self-signed; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it, got: "off".',
+      'tls.mode: must be one of self-signed, files, acme; TLS cannot be switched off, because MinIO refuses SSE-C (and every key would travel in the clear) without it, got: "off".',
     ],
     ['tls: {mode: self-signed, validityDays: 6}', 'tls.validityDays: must be at least 7, got: 6.'],
     ['tls: {mode: self-signed, validityDays: 826}', 'tls.validityDays: must be at most 825, got: 826.'],
+    ['tls: {mode: self-signed, ipAddresses: [s3]}', 'tls.ipAddresses[0]: must be an IP address, got: "s3".'],
+    [
+      'tls: {mode: self-signed, certificate: /a}',
+      'tls.certificate: is not a setting. Remove it, or correct its spelling.',
+    ],
+    ['tls: {mode: files, certificate: /a.crt}', 'tls.privateKey: must be a string, got nothing.'],
+    [
+      'tls: {mode: files, certificate: a.crt, privateKey: /a.key}',
+      'tls.certificate: must be an absolute path, got: "a.crt".',
+    ],
+    [
+      acme('domains: [s3.example.org]').replace('https:', 'http:'),
+      'tls.directory: must be an https:// address, got: "http://acme.example/d".',
+    ],
+    [
+      acme('domains: [a.example]').replace('ops@', 'ops'),
+      'tls.email: must be an e-mail address, got: "opsexample.org".',
+    ],
+    [acme('domains: [a.example]').replace('true', 'false'), 'tls.termsOfServiceAgreed: must be true, got: false.'],
+    [acme('domains: []'), 'tls.domains: must be at least 1, got: [].'],
+    [
+      acme("domains: ['*.s3.example.org', s3.example.org]"),
+      'tls.domains[0]: must not be a wildcard, which can only be had by a dns-01 challenge, got: "*.s3.example.org". Use dns-01, or name each host.',
+    ],
+    [
+      acme(
+        "domains: ['*.example.org'], additional: [{domains: [s3.example.org]}], challenge: {type: dns-01, hook: /hook}",
+      ),
+      'tls.additional[0].domains[0]: must not overlap with *.example.org, because MinIO would show either certificate by chance, got: "s3.example.org". Remove one.',
+    ],
+    [
+      `${acme('domains: [s3.example.org]')}\nminio: {hostnames: [backup.example.org]}`,
+      'minio.hostnames[0]: must be covered by tls.domains or by the domains of tls.additional, got: "backup.example.org". Add it there.',
+    ],
+    [
+      acme("domains: ['*.example.org'], challenge: {type: dns-01, hook: /hook}"),
+      'minio.hostnames: must name a host beside the wildcards, because the checks need one to ask for, got: [] (the default). Add a name that clients use.',
+    ],
+    [
+      acme('domains: [s3.example.org], challenge: {type: dns-01}'),
+      'tls.challenge.hook: must be a string, got nothing.',
+    ],
+    ['trustedCAs: [ca.crt]', 'trustedCAs[0]: must be an absolute path, got: "ca.crt".'],
+    [
+      "minio: {hostnames: ['*.s3.example.org']}\ntls: {mode: files, certificate: /a.crt, privateKey: /a.key}",
+      'minio.hostnames: must name a host beside the wildcards, because the checks need one to ask for, got: ["*.s3.example.org"]. Add a name that clients use.',
+    ],
     // state
     ['state: {backend: gcs}', 'state.backend: must be one of local, s3, got: "gcs".'],
     ['state: {backend: local, directory: here}', 'state.directory: must be an absolute path, got: "here".'],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileHash, renewalGeneration } from '../../constructs/expressions';
+import { fileHash, fileText, renewalGeneration, treeHash } from '../../constructs/expressions';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { planned, terraformIsThere } from '../helpers/terraform';
 
@@ -33,11 +33,20 @@ describe('as text', () => {
         JSON.stringify({ generation, renewAfter: new Date(Date.now() + days * 86_400_000).toISOString() }),
       );
 
+    const tree = path.join(folder(), 'tree');
+    mkdirSync(tree);
+    for (const name of ['b.crt', 'a.pem']) writeFileSync(path.join(tree, name), name);
+
     // WHEN
     const values = planned(folder(), {
       hash: fileHash(file('a "quoted" name', 'content')),
       hashOfBytes: fileHash(file('binary', '\u0000\u00ff')),
       hashOfNothing: fileHash(path.join(folder(), 'none')),
+      treeOfFile: treeHash(file('one', 'content')),
+      treeOfFolder: treeHash(tree),
+      treeOfNothing: treeHash(path.join(folder(), 'none')),
+      text: fileText(file('text', 'as it is')),
+      textOfNothing: fileText(path.join(folder(), 'none')),
       first: renewalGeneration(path.join(folder(), 'none')),
       notDue: renewalGeneration(note(3, 1)),
       due: renewalGeneration(note(3, -1)),
@@ -50,6 +59,11 @@ describe('as text', () => {
       hash: sha256('content'),
       hashOfBytes: sha256('\u0000\u00ff'),
       hashOfNothing: 'absent',
+      treeOfFile: sha256('content'),
+      treeOfFolder: sha256(`a.pem ${sha256('a.pem')} b.crt ${sha256('b.crt')}`),
+      treeOfNothing: sha256(''),
+      text: 'as it is',
+      textOfNothing: '',
       first: '1',
       notDue: '3',
       due: '4',

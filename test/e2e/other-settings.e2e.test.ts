@@ -60,7 +60,11 @@ test('cdktf output shows the endpoint', async () => {
   const file = path.join(environment.folder, 'outputs.json');
   mustSucceed(await environment.cdktf(['output', `${environment.name}-minio`, '--skip-synth', '--outputs-file', file]));
   expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
-    [`${environment.name}-minio`]: { s3_endpoint: environment.s3Url, region: 'eu-central-1' },
+    [`${environment.name}-minio`]: {
+      s3_endpoint: environment.s3Url.replace('127.0.0.1', 'backup.test'),
+      region: 'eu-central-1',
+      ca_certificate_pem: readFileSync(environment.state.caCertificate, 'utf8'),
+    },
   });
 });
 

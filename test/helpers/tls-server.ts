@@ -4,20 +4,23 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export interface TlsServerOptions {
+  /** @default 127.0.0.1 */
+  readonly address?: string;
   readonly certificateFile: string;
   readonly privateKeyFile: string;
   /** CA that clients must show a certificate of. @default - clients need none */
   readonly clientCaFile?: string;
 }
 
-/** An HTTPS server on a free port of 127.0.0.1. */
+/** An HTTPS server on a free port. */
 export class TlsServer {
   readonly url: string;
   private readonly server: Server;
 
   private constructor(server: Server) {
     this.server = server;
-    this.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { address, port } = server.address() as AddressInfo;
+    this.url = `https://${address}:${port}`;
   }
 
   static async start(
@@ -40,7 +43,7 @@ export class TlsServer {
         });
       },
     );
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, options.address ?? '127.0.0.1', resolve));
     return new TlsServer(server);
   }
 

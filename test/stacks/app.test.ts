@@ -433,7 +433,7 @@ minio: { port: 19000, hostnames: [s3.example.org] }
       dnsNames: ['minio', 'localhost', 's3.example.org'],
       ipAddresses: ['127.0.0.1', '192.0.2.7'],
     });
-    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://192.0.2.7:19000');
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://s3.example.org:19000');
   });
 
   test('all addresses of the Docker host, of which the deploy uses one that it can connect to', () => {

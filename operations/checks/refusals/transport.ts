@@ -123,7 +123,7 @@ type Handshake = { readonly verified: Evidence } | { readonly refusal: string };
 
 /** Fails if there is no handshake because of the network. */
 async function handshake(
-  { url }: TlsEndpoint,
+  { url, serverName }: TlsEndpoint,
   ca: string | undefined,
   versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
 ): Promise<Handshake> {
@@ -131,7 +131,13 @@ async function handshake(
   return new Promise((resolve, reject) => {
     let connected = false;
     const socket: TLSSocket = connectTls(
-      { host: hostname, port: Number(port || 443), ...(ca === undefined ? {} : { ca }), ...versions },
+      {
+        host: hostname,
+        port: Number(port || 443),
+        ...(ca === undefined ? {} : { ca }),
+        ...(serverName === undefined ? {} : { servername: serverName }),
+        ...versions,
+      },
       () => {
         const { subject, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
         const { name: cipher } = socket.getCipher();

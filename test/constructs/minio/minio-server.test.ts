@@ -22,6 +22,8 @@ const PROPS: MinioServerProps = {
   region: 'eu-central-1',
   certificate: { certificate: '/state/tls/s3.crt', privateKey: '/state/secrets/tls/s3.key' },
   ca: '/state/tls/ca.crt',
+  trustedCAs: '/state/tls/trusted-cas.crt',
+  endpoint: { url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' },
   kms: KMS,
   configEnvFile: '/state/secrets/minio/config.env',
   memoryMb: 2048,
@@ -63,6 +65,7 @@ test('MinIO serves TLS itself and keeps its data in a volume that is not deleted
     { file: '/files/certs/public.crt', source: '/state/tls/s3.crt' },
     { file: '/files/certs/private.key', source: '/state/secrets/tls/s3.key' },
     { file: '/files/certs/CAs/private-ca.crt', source: '/state/tls/ca.crt' },
+    { file: '/files/certs/CAs/trusted-cas.crt', source: '/state/tls/trusted-cas.crt' },
     { file: '/files/kes/client.crt', source: '/state/tls/minio.crt' },
     { file: '/files/kes/client.key', source: '/state/secrets/tls/minio.key' },
     { file: '/files/config.env', source: '/state/secrets/minio/config.env' },
@@ -101,7 +104,7 @@ test('MinIO takes several KES, and can leave plain requests plain', () => {
 
 test('MinIO is healthy when its storage is, whatever Vault does', () => {
   const { test: command } = declare().container.healthcheck as { test: string[] };
-  expect(command.slice(-4)).toEqual(['--config-dir', '/tmp/mc', 'ready', 'local']);
+  expect(command.slice(-6)).toEqual(['--config-dir', '/tmp/mc', '--resolve', 'minio:9000=127.0.0.1', 'ready', 'local']);
   expect(command).toContain('SSL_CERT_FILE=/files/certs/CAs/private-ca.crt');
   expect(command).not.toContain('--insecure');
 });
@@ -117,14 +120,70 @@ test('MinIO is told when one of its files has changed, and must then serve the c
     container: 'ebs-local-minio',
     signal: 'SIGHUP',
     proof: {
-      kind: 'certificate',
-      endpoint: { url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' },
-      certificateFile: '/state/tls/s3.crt',
+      kind: 'certificates',
+      url: 'https://127.0.0.1:19000',
+      certificates: [{ file: '/state/tls/s3.crt', caFile: '/state/tls/ca.crt' }],
     },
   });
   expect(Object.keys(triggers)).toEqual(
     expect.arrayContaining(['certs/public.crt', 'certs/private.key', 'kes/client.crt']),
   );
+});
+
+test('MinIO starts anew when CAs or credentials change, which it reads only then', () => {
+  const labels = declare().container.labels as { label: string; value: string }[];
+  expect(labels.filter(({ label }) => label.startsWith('encrypted-backup-storage.read-at-start.'))).toEqual(
+    ['/state/tls/ca.crt', '/state/tls/trusted-cas.crt', '/state/secrets/minio/config.env'].map((file, index) => ({
+      label: `encrypted-backup-storage.read-at-start.${index + 1}`,
+      value: expect.stringContaining(`filesha256("${file}")`) as string,
+    })),
+  );
+});
+
+describe('with certificates from elsewhere', () => {
+  const files = (name: string) => ({
+    certificate: `/state/tls/${name}.crt`,
+    privateKey: `/state/secrets/tls/${name}.key`,
+  });
+  const PUBLIC: Partial<MinioServerProps> = {
+    certificate: files('minio-server'),
+    publicCertificates: [files('s3'), files('s3-additional-1')],
+    endpoint: { url: 'https://127.0.0.1:19000', serverName: 's3.example.org' },
+  };
+
+  test('the first is the default one, the others have folders of their own, and that of the private CA is inside', () => {
+    const { synthesized, container } = declare(PUBLIC);
+    const uploads = synthesized.resource('docker_container', 'Minio_Files_Loader').upload as Record<string, string>[];
+    expect(Object.fromEntries(uploads.map(({ file = '', source }) => [file, source]))).toMatchObject({
+      '/files/certs/public.crt': '/state/tls/s3.crt',
+      '/files/certs/private.key': '/state/secrets/tls/s3.key',
+      '/files/certs/additional-1/public.crt': '/state/tls/s3-additional-1.crt',
+      '/files/certs/additional-1/private.key': '/state/secrets/tls/s3-additional-1.key',
+      '/files/certs/inside/public.crt': '/state/tls/minio-server.crt',
+      '/files/certs/inside/private.key': '/state/secrets/tls/minio-server.key',
+    });
+    // of another number of certificates none may be left over, and MinIO must start to find them
+    expect(container.volumes).toMatchObject([{ volume_name: 'ebs-local-minio-2-certificates-files' }, {}]);
+  });
+
+  test('a reload proves each by the CA that clients trust, and the inside one by the private CA', () => {
+    const stack = newStack();
+    new MinioServer(stack, 'Minio', { ...PROPS, ...PUBLIC });
+    expect(synth(stack).operation('reload-container').input.proof).toEqual({
+      kind: 'certificates',
+      url: 'https://127.0.0.1:19000',
+      certificates: [
+        { file: '/state/tls/s3.crt' },
+        { file: '/state/tls/s3-additional-1.crt' },
+        { file: '/state/tls/minio-server.crt', caFile: '/state/tls/ca.crt' },
+      ],
+    });
+  });
+
+  test('the health check goes on asking for the inside name', () => {
+    const { command } = { command: (declare(PUBLIC).container.healthcheck as { test: string[] }).test };
+    expect(command).toEqual(expect.arrayContaining(['MC_HOST_local=https://minio:9000', 'minio:9000=127.0.0.1']));
+  });
 });
 
 test('the data may be deleted where losing it is allowed', () => {

@@ -98,9 +98,9 @@ describe('the server', () => {
       container: 'ebs-local-vault',
       signal: 'SIGHUP',
       proof: {
-        kind: 'certificate',
-        endpoint: { url: 'https://127.0.0.1:18200', caFile: '/state/tls/ca.crt' },
-        certificateFile: '/state/tls/vault.crt',
+        kind: 'certificates',
+        url: 'https://127.0.0.1:18200',
+        certificates: [{ file: '/state/tls/vault.crt', caFile: '/state/tls/ca.crt' }],
       },
     });
     expect(triggers).toMatchObject({

@@ -201,9 +201,14 @@ async function certificateOf(state: StateLayout, leaf: string, daysLeft: number)
 
 /** Has MinIO read its files again, until it serves a certificate. */
 async function serve(bench: Workbench, certificateFile: string): Promise<void> {
+  const { caFile } = bench.realS3;
   await reloadContainer({
     container: bench.containerName('minio'),
     signal: 'SIGHUP',
-    proof: { kind: 'certificate', endpoint: bench.realS3, certificateFile },
+    proof: {
+      kind: 'certificates',
+      url: bench.realS3.url,
+      certificates: [{ file: certificateFile, ...(caFile === undefined ? {} : { caFile }) }],
+    },
   });
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { s3CaFile } from '../../../config/s3-endpoint';
 import { UsageError } from '../../../operations/errors';
 import { builtMc } from '../../../operations/toolchain/prepare';
 import { findClient } from './client-programs';
@@ -14,28 +15,30 @@ function program(name: 'aws' | 'restic'): string {
   return file;
 }
 
+function caFileOf({ loaded }: TestEnvironment): string {
+  const file = s3CaFile(loaded.environment, loaded.state);
+  if (file === undefined) throw new Error('no test deploys a publicly trusted certificate');
+  return file;
+}
+
 /** The AWS command line interface with the root credentials. */
 export async function aws(environment: TestEnvironment, args: readonly string[], cwd?: string): Promise<string> {
   const { accessKey, secretKey } = environment.credentials;
-  return output(
-    program('aws'),
-    ['--endpoint-url', environment.s3Url, '--ca-bundle', environment.state.caCertificate, ...args],
-    {
-      ...(cwd === undefined ? {} : { cwd }),
-      env: {
-        AWS_ACCESS_KEY_ID: accessKey,
-        AWS_SECRET_ACCESS_KEY: secretKey,
-        AWS_DEFAULT_REGION: environment.loaded.environment.minio.region,
-        // nothing of the user's own
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        AWS_PROFILE: undefined,
-        AWS_SESSION_TOKEN: undefined,
-        AWS_EC2_METADATA_DISABLED: 'true',
-        AWS_PAGER: '',
-      },
+  return output(program('aws'), ['--endpoint-url', environment.s3Url, '--ca-bundle', caFileOf(environment), ...args], {
+    ...(cwd === undefined ? {} : { cwd }),
+    env: {
+      AWS_ACCESS_KEY_ID: accessKey,
+      AWS_SECRET_ACCESS_KEY: secretKey,
+      AWS_DEFAULT_REGION: environment.loaded.environment.minio.region,
+      // nothing of the user's own
+      AWS_CONFIG_FILE: '/dev/null',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+      AWS_PROFILE: undefined,
+      AWS_SESSION_TOKEN: undefined,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_PAGER: '',
     },
-  );
+  });
 }
 
 /** Writes a key for SSE-C as a file of 32 bytes. */
@@ -53,7 +56,7 @@ export async function mc(environment: TestEnvironment, args: readonly string[]):
   return output(file, ['--config-dir', path.join(environment.folderFor('mc'), 'config'), ...args], {
     env: {
       MC_HOST_e2e: environment.s3Url.replace('://', `://${accessKey}:${secretKey}@`),
-      SSL_CERT_FILE: environment.state.caCertificate,
+      SSL_CERT_FILE: caFileOf(environment),
     },
   });
 }
@@ -68,7 +71,7 @@ export async function restic(
   const { accessKey, secretKey } = environment.credentials;
   return output(
     program('restic'),
-    ['--cacert', environment.state.caCertificate, '--repo', `s3:${environment.s3Url}/${bucket}/restic`, ...args],
+    ['--cacert', caFileOf(environment), '--repo', `s3:${environment.s3Url}/${bucket}/restic`, ...args],
     {
       ...(cwd === undefined ? {} : { cwd }),
       env: {

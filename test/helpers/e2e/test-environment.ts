@@ -8,6 +8,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { EnvironmentInput } from '../../../config/environment';
 import { type LoadedEnvironment, loadEnvironment } from '../../../config/load';
+import { s3Endpoint } from '../../../config/s3-endpoint';
 import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
@@ -28,7 +29,7 @@ const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 /** Longer, and something did not stop when it was asked to. */
 const SLOW_DOWN_SECONDS = 15;
 
-type Script = 'up' | 'down' | 'plan' | 'backup' | 'restore' | 'drill';
+type Script = 'up' | 'down' | 'ca' | 'plan' | 'backup' | 'restore' | 'drill';
 
 type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
@@ -181,7 +182,7 @@ export class TestEnvironment {
 
   s3(attempts?: number): S3Client {
     return s3Client({
-      endpoint: { url: this.s3Url, caFile: this.state.caCertificate },
+      endpoint: s3Endpoint(this.loaded.environment, this.state),
       region: this.loaded.environment.minio.region,
       credentials: this.credentials,
       ...(attempts === undefined ? {} : { attempts }),

@@ -1,6 +1,6 @@
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
-import { s3Endpoint, type SummaryInput, summaryJson, summaryText } from '../../../scripts/lib/summary';
+import { type SummaryInput, summaryJson, summaryText } from '../../../scripts/lib/summary';
 
 const environment = parseEnvironment(
   `
@@ -72,5 +72,15 @@ test.each([
   [{ publishAddress: '0.0.0.0' }, ['s3.example.org'], 'https://s3.example.org:9000'],
 ])('the endpoint of %j with names %j is one that the certificate covers', (docker, hostnames, endpoint) => {
   const minio = { ...environment.minio, port: 9000, hostnames };
-  expect(s3Endpoint({ ...environment, docker, minio })).toBe(endpoint);
+  expect(summaryJson({ ...input, environment: { ...environment, docker, minio } }).s3.endpoint).toBe(endpoint);
+});
+
+test('a publicly trusted certificate needs no CA file', () => {
+  const { tls } = parseEnvironment(`{name: x, tls: {mode: files, certificate: /a, privateKey: /b}}`, 'x.yaml');
+  const trusted = { ...input, environment: { ...environment, tls } };
+  expect(summaryJson(trusted).s3.caFile).toBeNull();
+  const text = summaryText(trusted);
+  expect(text).toContain('CA file       none needed: publicly trusted\n');
+  expect(text).toContain('aws --endpoint-url https://s3.example.org:9443 s3 cp FILE');
+  expect(text).not.toContain('$CA');
 });

@@ -1,0 +1,42 @@
+/** `./scripts/ca`: hands out what S3 clients must trust. */
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { loadEnvironment } from '../config/load';
+import { s3CaFile } from '../config/s3-endpoint';
+import { ExternalError } from '../operations/errors';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+
+const HELP = `Usage: ./scripts/ca [environment]
+
+Prints the CA certificate that S3 clients must trust, PEM, for example:
+  ./scripts/ca production | ssh backup-client 'cat > /usr/local/share/ca-certificates/backup.crt'
+
+Its fingerprint goes to stderr: compare it where the certificate arrives. Where every system trusts the certificate of
+the S3 API, nothing is printed. \`cdktf output\` has the same text as ca_certificate_pem.
+
+  environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  -h, --help    this text
+
+${EXIT_CODES_HELP}
+`;
+
+void main((args) => {
+  const { values, positionals } = parseCommandLine('ca', args, { help: { type: 'boolean', short: 'h' } });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return Promise.resolve();
+  }
+  const { environment, state } = loadEnvironment(positionals[0]);
+  const file = s3CaFile(environment, state);
+  if (file === undefined) {
+    process.stderr.write(`clients of ${environment.name} need no CA certificate: every system trusts its authority\n`);
+    return Promise.resolve();
+  }
+  if (!existsSync(file)) {
+    throw new ExternalError(`there is no ${file}`, `deploy it first: ./scripts/up ${environment.name}`);
+  }
+  const text = readFileSync(file, 'utf8');
+  process.stderr.write(`SHA-256 ${new X509Certificate(text).fingerprint256}\n`);
+  process.stdout.write(text);
+  return Promise.resolve();
+});
