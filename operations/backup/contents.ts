@@ -121,7 +121,11 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEn
 
 /** MinIO of a deployment as its root user. */
 export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin {
-  return new MinioAdmin(s3Endpoint(environment, state), environment.minio.region, readCredentials(state.secret.minioRoot));
+  return new MinioAdmin(
+    s3Endpoint(environment, state),
+    environment.minio.region,
+    readCredentials(state.secret.minioRoot),
+  );
 }
 
 /** Paths below the state folder, of everything in it that a new deployment could not make by itself. */
