@@ -209,7 +209,7 @@ export async function allDone<T>(requests: readonly Promise<T>[]): Promise<T[]> 
 }
 
 /** What the errors of MinIO's KMS mean here: minio/minio, internal/kms/errors.go and cmd/api-errors.go. */
-function fixFor(code: string, { environment }: Expectations): string | undefined {
+function fixFor(code: string, { environment }: Expectations): string {
   switch (code) {
     case 'kms:KeyNotFound':
       return 'the master key is not in the key store: put it back from a backup; do not create it anew';
@@ -225,7 +225,7 @@ function fixFor(code: string, { environment }: Expectations): string | undefined
         ? 'the server runs without a KMS, so it can encrypt nothing by itself: give it one'
         : 'MinIO runs without a KMS: run `npx cdktf deploy` so that its container is made again';
     default:
-      return undefined;
+      return environment === undefined ? 'see the log of the server' : `see \`docker logs ebs-${environment}-minio\``;
   }
 }
 
@@ -233,11 +233,16 @@ export function sha256(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
+/** What to do where data came back that was not written. */
+export const DATA_CHANGED =
+  'a proxy, or memory or a drive that fails, changes data: stop writing backups, read without the proxy, see the log';
+
 /** @throws CheckFailure unless the bytes read are those that were written; they can be large, so it names their hash */
 export function requireSameBytes(what: string, got: Buffer, expected: Buffer): void {
   if (got.equals(expected)) return;
   throw new CheckFailure(
     `${what} returned other bytes than were written: ${got.length} bytes with SHA-256 ${sha256(got)}, ` +
       `expected ${expected.length} bytes with ${sha256(expected)}`,
+    DATA_CHANGED,
   );
 }

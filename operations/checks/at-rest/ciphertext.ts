@@ -51,33 +51,22 @@ export const ciphertextOnDisk: DeploymentCheck = {
     await everyCase(planted.map(({ object, write }) => ({ name: object.name, run: write })));
 
     const searched: Record<string, DriveFiles> = {};
-    const read = async (folder: string, limit?: number): Promise<void> => {
+    const search = async (folder: string, limit?: number): Promise<void> => {
       searched[folder] = await filesBelow(context.readDrive, folder, limit);
     };
-    for (const { bucket } of places) await read(`${DRIVE}/${bucket}`);
+    for (const { bucket } of places) await search(`${DRIVE}/${bucket}`);
     const { bodies } = marker.object(UNFINISHED, MIB, [seal(SSE_S3, context)]);
     await putParts(plain, UNFINISHED, bodies, SSE_S3, async () => {
-      await read(`${SYSTEM}/multipart/${uploadFolder(plain.bucket, UNFINISHED)}`);
-      await read(`${SYSTEM}/tmp`, SHARED_LIMIT);
+      await search(`${SYSTEM}/multipart/${uploadFolder(plain.bucket, UNFINISHED)}`);
+      await search(`${SYSTEM}/tmp`, SHARED_LIMIT);
     });
-    await read(`${SYSTEM}/buckets`, SHARED_LIMIT);
+    await search(`${SYSTEM}/buckets`, SHARED_LIMIT);
 
     const files = Object.values(searched).flatMap((folder) => folder.files);
     const findings = planted.map(({ object }) => ({ name: object.name, ...inspect(object, files) }));
     const found = marker.findIn(files);
     const evidence: Evidence = {
-      searched: Object.fromEntries(
-        Object.entries(searched).map(
-          ([
-            folder,
-            {
-              files: { length },
-              bytes,
-              cutOff,
-            },
-          ]) => [folder, { files: length, bytes, ...(cutOff ? { searchedOnly: SHARED_LIMIT } : {}) }],
-        ),
-      ),
+      searched: Object.fromEntries(Object.entries(searched).map(([folder, read]) => [folder, extentOf(read)])),
       filesWithPlaintext: found.length,
       objects: Object.fromEntries(findings.map((finding) => [finding.name, finding.evidence])),
     };
@@ -97,6 +86,10 @@ export const ciphertextOnDisk: DeploymentCheck = {
 };
 
 const UNFINISHED = 'unfinished-upload';
+
+function extentOf({ files, bytes, cutOff }: DriveFiles): Evidence {
+  return { files: files.length, bytes, ...(cutOff ? { searchedOnly: SHARED_LIMIT } : {}) };
+}
 
 function plant(
   context: CheckContext,

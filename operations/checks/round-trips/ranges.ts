@@ -2,7 +2,7 @@
 import { everyCase } from '../cases';
 import { CheckFailure, type OutsideCheck } from '../check';
 import { sseC, sseKmsDefault, SSE_S3 } from '../modes';
-import { get, type Place, requireSameBytes } from '../objects';
+import { DATA_CHANGED, get, type Place, requireSameBytes } from '../objects';
 import { KIB, MIB, PART, write, type Written } from './samples';
 
 /** Size of a DARE package, MinIO's unit of encryption (minio/sio): a range that crosses it needs two of them. */
@@ -57,6 +57,7 @@ async function requireRange(place: Place, { key, mode, body: whole }: Written, r
     throw new CheckFailure(
       `the GET of ${range} answered ${output.$metadata.httpStatusCode ?? 0} with the range ` +
         `${output.ContentRange ?? 'none'}, expected 206 with ${expected}`,
+      DATA_CHANGED,
     );
   }
   requireSameBytes(`the GET of ${range}`, body, whole.subarray(first, last + 1));

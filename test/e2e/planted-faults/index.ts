@@ -1,7 +1,9 @@
+import { atRestFaults } from './at-rest';
 import { deploymentFaults } from './deployment';
 import { dependenceFaults } from './dependence';
 import { keyFaults } from './keys';
 import type { PlantedFault } from './planted-fault';
+import { refusalFaults } from './refusals';
 import { roundTripFaults } from './round-trips';
 import { vaultFaults } from './vault';
 
@@ -12,30 +14,9 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...deploymentFaults,
   ...roundTripFaults,
   ...dependenceFaults,
+  ...atRestFaults,
+  ...refusalFaults,
 ];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
-export const withoutFault: Readonly<Record<string, string>> = {
-  // still to be planted
-  'sse-s3-round-trip': '',
-  'sse-kms-default-key-round-trip': '',
-  'sse-kms-named-key-round-trip': '',
-  'sse-kms-context-round-trip': '',
-  'sse-c-round-trip': '',
-  'bucket-default-sse-s3-round-trip': '',
-  'bucket-default-sse-kms-round-trip': '',
-  'range-read': '',
-  'copy-between-modes': '',
-  versions: '',
-  'presigned-urls': '',
-  listing: '',
-  'ciphertext-on-disk': '',
-  'configuration-on-disk': '',
-  'plain-http-refused': '',
-  'untrusted-ca-refused': '',
-  'old-tls-refused': '',
-  'anonymous-read-refused': '',
-  'altered-presigned-url-refused': '',
-  'sse-c-key-required': '',
-  'sse-c-plain-http-refused': '',
-};
+export const withoutFault: Readonly<Record<string, string>> = {};

@@ -45,6 +45,8 @@ export interface S3GatewayOptions {
   readonly plainHttp?: 'served';
   /** Signs a request that had no signature, too, so that nobody is anonymous. @default false */
   readonly signAnonymous?: boolean;
+  /** Signs a presigned request anew, whatever its signature is worth. @default false */
+  readonly signPresigned?: boolean;
 }
 
 export class S3Gateway {
@@ -131,9 +133,11 @@ async function serve(
 
 async function passOn(options: S3GatewayOptions, agent: Agent, request: GatewayRequest): Promise<GatewayAnswer> {
   const url = new URL(request.path, options.upstream.url);
-  const signed = 'authorization' in request.headers || url.searchParams.has('X-Amz-Signature');
-  if (signed || options.signAnonymous === true) sign(request, url, options);
-  else request.headers.host = url.host;
+  const presigned = url.searchParams.has('X-Amz-Signature');
+  const signed = 'authorization' in request.headers || (presigned && options.signPresigned === true);
+  if (signed || (!presigned && options.signAnonymous === true)) sign(request, url, options);
+  // the signature of a URL is that of its host
+  else if (!presigned) request.headers.host = url.host;
   request.headers['content-length'] = String(request.body.length);
   delete request.headers['transfer-encoding'];
   delete request.headers.expect;

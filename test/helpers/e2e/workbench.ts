@@ -101,6 +101,13 @@ export class Workbench {
     return `ebs-${this.deployed.environment.name}-${program}`;
   }
 
+  /** Runs a program in a container that runs. */
+  async execute(container: Docker.Container, command: string[]): Promise<{ code: number; output: string }> {
+    const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true, Tty: true });
+    const output = (await buffer(await exec.start({ Tty: true }))).toString('utf8');
+    return { code: (await exec.inspect()).ExitCode ?? -1, output };
+  }
+
   /** Stops a container; the mending starts it again. */
   async stop(program: Program): Promise<void> {
     this.mendBy(async () => {

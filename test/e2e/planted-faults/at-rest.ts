@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { NotYet, waitFor } from '../../../operations/wait';
+import type { Workbench } from '../../helpers/e2e/workbench';
+import type { PlantedFault } from './planted-fault';
+
+const IAM = '/data/.minio.sys/config/iam';
+
+export const atRestFaults: readonly PlantedFault[] = [
+  {
+    name: 'a policy on the drive is one that a MinIO without KMS wrote',
+    red: {
+      'configuration-on-disk': {
+        message: /^\.minio\.sys\/config\/iam\/policies\/of-a-test\/policy\.json\/xl\.meta is not encrypted$/,
+        fix: /mc admin cluster iam export/,
+      },
+    },
+    plant: async (bench) => {
+      const minio = bench.container('minio');
+      bench.mendBy(async () => bench.execute(minio, ['busybox', 'rm', '-rf', `${IAM}/policies/of-a-test`]));
+      await minio.putArchive(await policiesOfPlainMinio(bench), { path: IAM });
+    },
+  },
+];
+
+/** The folder `policies` of a MinIO that never had a KMS, as a tar archive. */
+async function policiesOfPlainMinio(bench: Workbench): Promise<NodeJS.ReadableStream> {
+  const { Image, Labels, Entrypoint } = (await bench.container('minio').inspect()).Config;
+  const password = randomBytes(16).toString('hex');
+  const container = await bench.docker.createContainer({
+    Image,
+    Labels,
+    ...(Entrypoint === undefined ? {} : { Entrypoint }),
+    // its data is in the container itself, where only root may write
+    User: '0',
+    Cmd: ['server', '--quiet', '/plain'],
+    Env: [
+      'MINIO_ROOT_USER=tester',
+      `MINIO_ROOT_PASSWORD=${password}`,
+      `MC_HOST_here=http://tester:${password}@127.0.0.1:9000`,
+    ],
+    HostConfig: { NetworkMode: 'none' },
+  });
+  bench.mendBy(async () => container.remove({ force: true, v: true }));
+  await container.start();
+  const policy = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::of-a-test/*'] }],
+  });
+  const create = `echo '${policy}' > /policy.json && mc --config-dir /mc admin policy create here of-a-test /policy.json`;
+  await waitFor({ what: 'a MinIO without KMS to take a policy', timeoutMs: 60_000 }, async () => {
+    const { code, output } = await bench.execute(container, ['busybox', 'sh', '-c', create]);
+    return code === 0 ? true : new NotYet(output);
+  });
+  return container.getArchive({ path: '/plain/.minio.sys/config/iam/policies' });
+}
