@@ -31,6 +31,7 @@ const NO_S3 = [
   'sse-c-key-required',
   'sse-c-plain-http-refused',
   'kms-ready',
+  'earlier-objects-open',
 ];
 
 export const refusalFaults: readonly PlantedFault[] = [
