@@ -15,7 +15,7 @@ import { namesOf as certificateNames } from '../server-certificate';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
-import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
+import { accessOf, credentialsOfKes, newRole, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -101,16 +101,15 @@ const provisionerToken: DeploymentCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
-      const fix = `./scripts/up ${environment.name} renews it, or makes another by the unseal shares`;
+      const fix =
+        `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${environment.name}: its data stays, and the ` +
+        'initialisation makes another token by the unseal shares';
       let token: z.infer<typeof tokenShape>;
       try {
         token = await readData(vault, 'auth/token/lookup-self', tokenShape);
       } catch (error) {
         if (!(error instanceof VaultError) || error.status !== 403) throw error;
-        throw new CheckFailure(
-          'Vault does not know the provisioner token: it has expired or was revoked',
-          remake(environment),
-        );
+        throw new CheckFailure('Vault does not know the provisioner token: it has expired or was revoked', fix);
       }
       const { ttl, period = 0, renewable } = token;
       const daysLeft = inDays(ttl * 1000);
@@ -137,7 +136,7 @@ const secretIdOfKes: DeploymentCheck = {
       const { secretId } = credentialsOfKes(context);
       const role = `auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
-      const fix = remake(environment);
+      const fix = newRole(context);
       // 204 without a body
       if (data === undefined) {
         throw new CheckFailure(
@@ -245,9 +244,4 @@ function inDays(ms: number): number {
 function ended(daysLeft: number): string {
   if (daysLeft < 0) return `expired ${-daysLeft} days ago`;
   return `ends in ${daysLeft} days, and no deploy renewed it`;
-}
-
-/** How the initialisation and the writing of KES’s file are made to run when nothing that is declared changed. */
-function remake({ name }: Environment): string {
-  return `./scripts/up ${name}`;
 }

@@ -35,7 +35,7 @@ const kesConfigurationDeclared: DeploymentCheck = {
       const found = differencesOf(yamlValue(written.toString('utf8')), delivered);
       throw new CheckFailure(
         `KES has another configuration than the one that was written for it: ${someOf(found)}`,
-        `\`docker rm ${loader.name}\`, ${again}, \`docker restart ${container.name}\`; find out who changed ` +
+        `\`docker rm -f ${container.name} ${loader.name}\`, then ${again}: it makes them anew; find out who changed ` +
           `${KES_FILES.configuration} in the volume ${container.name}-files`,
         { differences: found },
       );

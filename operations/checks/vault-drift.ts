@@ -8,7 +8,16 @@ import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } fro
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { differences } from './differences';
-import { accessOf, readData, withoutOwnVault, withoutToken, withoutVault, withProvisioner, withVault } from './vault';
+import {
+  accessOf,
+  newRole,
+  readData,
+  withoutOwnVault,
+  withoutToken,
+  withoutVault,
+  withProvisioner,
+  withVault,
+} from './vault';
 
 const vaultUnsealed: DeploymentCheck = {
   from: 'deployment',
@@ -155,7 +164,7 @@ const vaultRole: DeploymentCheck = {
       };
       const path = `auth/${approle.mount}/role/${kesRole}`;
       const found = await unlessMissing(readData(vault, path, z.record(z.string(), z.unknown())));
-      const fix = `./scripts/up ${environment.name} declares it again; then \`docker restart ebs-${environment.name}-kes\``;
+      const fix = newRole(context);
       if (found === undefined) throw new CheckFailure(`there is no role ${path} in Vault`, fix);
       const actual = Object.fromEntries(Object.keys(declared).map((setting) => [setting, found[setting]]));
       requireNone(differences(declared, actual), fix, { role: path, ...(actual as Evidence) });

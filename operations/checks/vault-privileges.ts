@@ -61,7 +61,7 @@ const kesTokenConfined: DeploymentCheck = {
       if (problems.length === 0) return evidence;
       throw new CheckFailure(
         `a token of KES: ${someOf(problems)}`,
-        `see vault-policies and vault-approle-role; ./scripts/up ${environment.name} writes policy and role again`,
+        'its policy or its role is not the declared one: see vault-policies and vault-approle-role',
         evidence,
       );
     }),

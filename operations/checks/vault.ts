@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { vaultVariables } from '../../config/external-vault';
-import { type VaultAccess, vaultAccess } from '../../config/key-store';
+import { inVault, type VaultAccess, vaultAccess } from '../../config/key-store';
 import { VaultClient } from '../vault-client';
 import type { CheckContext } from './check';
 
@@ -76,6 +77,20 @@ export function credentialsOfKes({ loaded }: CheckContext): { readonly roleId: s
   if (!found.success) throw new Error(`${file} holds no RoleID and SecretID`);
   const { id, secret } = found.data.keystore.vault.approle;
   return { roleId: id, secretId: secret };
+}
+
+/**
+ * How the role of KES and its SecretID are made anew: a deploy writes the SecretID only for a role with another RoleID,
+ * and version 1.9 of the Terraform provider crashes on a role that was not written in its own words.
+ */
+export function newRole(context: CheckContext): string {
+  const { environment } = context.loaded;
+  const { tokenFile } = accessOf(context);
+  const token = tokenFile === undefined ? 'VAULT_TOKEN' : `the token in ${tokenFile}`;
+  return (
+    `\`vault delete auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}\` with ${token}, ` +
+    `then ./scripts/up ${environment.name}: it makes role and SecretID anew, and KES log in by them`
+  );
 }
 
 /** The value of a YAML text, or undefined: the parser's error would quote the line, and the SecretID with it. */

@@ -24,7 +24,7 @@ export const deploymentFaults: readonly PlantedFault[] = [
     red: {
       'kes-configuration': {
         message: new RegExp(`${ANOTHER_CONFIGURATION.source}policy\\.intruder\\.allow.* is not declared; .*identities`),
-        fix: /^`docker rm ebs-.*-kes-files-loader`, \.\/scripts\/up .*, `docker restart ebs-.*-kes`/,
+        fix: /^`docker rm -f ebs-.*-kes ebs-.*-kes-files-loader`, then \.\/scripts\/up/,
       },
     },
     plant: async (bench) => {
@@ -44,7 +44,7 @@ export const deploymentFaults: readonly PlantedFault[] = [
         message: new RegExp(
           `${ANOTHER_CONFIGURATION.source}policy\\.minio\\.allow\\[/v1/key/create/\\*\\] is not declared`,
         ),
-        fix: /^`docker rm ebs-.*-kes-files-loader`/,
+        fix: /^`docker rm -f ebs-.*-kes ebs-.*-kes-files-loader`/,
       },
       'kes-clients-confined': {
         message: /^not declared: minio may PUT \/v1\/key\/create\/ebs-check-[0-9a-f]+-; /,
@@ -63,7 +63,7 @@ export const deploymentFaults: readonly PlantedFault[] = [
     red: {
       'kes-configuration': {
         message: new RegExp(`${ANOTHER_CONFIGURATION.source}tls\\.auth is "off", declared "on"$`),
-        fix: /^`docker rm ebs-.*-kes-files-loader`/,
+        fix: /^`docker rm -f ebs-.*-kes ebs-.*-kes-files-loader`/,
       },
       'kes-strangers-refused': {
         message:

@@ -81,7 +81,7 @@ export const vaultFaults: readonly PlantedFault[] = [
       },
       'vault-kes-token-confined': {
         message: /^a token of KES: it may create, read, update kes\/data\/.*, declared create, read/,
-        fix: /see vault-policies/,
+        fix: /: see vault-policies and vault-approle-role$/,
       },
     },
     plant: async (bench) => {
@@ -111,13 +111,14 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'vault-approle-role': {
         message: /^token_period is 0, declared 1800$/,
-        fix: /\.\/scripts\/up .* declares it again/,
+        fix: /^`vault delete auth\/approle\/role\/ebs-.*-kes` .*, then \.\/scripts\/up/,
       },
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
       const role = rolePath(bench);
-      bench.mendBy(async () => root.write(role, { token_period: 1800 }));
+      // by its old name, which version 1.9 of the Terraform provider cannot do without
+      bench.mendBy(async () => root.write(role, { period: 1800 }));
       await root.write(role, { token_period: 0 });
     },
   },
@@ -167,7 +168,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'provisioner-token-valid': {
         message: /^Vault does not know the provisioner token: it has expired or was revoked$/,
-        fix: /\.\/scripts\/up/,
+        fix: /^`docker rm -f ebs-.*-vault`, then \.\/scripts\/up/,
       },
     },
     alsoRed: Object.fromEntries(NEEDS_PROVISIONER.map((id) => [id, 'asks Vault with that token'])),
@@ -183,7 +184,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'provisioner-token-valid': {
         message: /^the provisioner token cannot be renewed$/,
-        fix: /\.\/scripts\/up/,
+        fix: /^`docker rm -f ebs-.*-vault`, then \.\/scripts\/up/,
       },
     },
     plant: async (bench) => {
@@ -197,7 +198,10 @@ export const vaultFaults: readonly PlantedFault[] = [
   {
     name: 'the SecretID of KES ends within the hour',
     red: {
-      'kes-secret-id-valid': { message: /^the SecretID of KES ends in 0 days/, fix: /\.\/scripts\/up/ },
+      'kes-secret-id-valid': {
+        message: /^the SecretID of KES ends in 0 days/,
+        fix: /^`vault delete auth\/approle\/role\/ebs-.*-kes` .*, then \.\/scripts\/up/,
+      },
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
@@ -209,7 +213,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'kes-secret-id-valid': {
         message: /^Vault does not know the SecretID of KES any more: KES goes on until its token is lost/,
-        fix: /\.\/scripts\/up/,
+        fix: /^`vault delete auth\/approle\/role\/ebs-.*-kes` .*, then \.\/scripts\/up/,
       },
     },
     alsoRed: { 'vault-kes-token-confined': 'nobody can log in as KES' },
