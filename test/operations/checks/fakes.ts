@@ -79,7 +79,7 @@ export async function fakeDeployment(folder: string, handler: RequestListener): 
     privateKeyFolder: state.secret.tls,
     validityDays: 7,
     leaves: [
-      { name: 'minio-server', usage: 'server', dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] },
+      { name: 'minio-server', usage: 'server', dnsNames: ['minio', 'localhost'], ipAddresses: ['127.0.0.1'] },
       { name: 'key-prover', usage: 'client', dnsNames: [], ipAddresses: [] },
     ],
     renewalNote: path.join(folder, 'renewal.json'),
