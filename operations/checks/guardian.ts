@@ -12,6 +12,7 @@ import { z } from 'zod';
 export const guardedTarget = z.strictObject({
   url: z.string(),
   caFile: z.string().optional(),
+  serverName: z.string().optional(),
   region: z.string(),
   /** File with `{accessKey, secretKey}`. Absent: the usual chain of the AWS SDK. */
   credentialsFile: z.string().optional(),

@@ -66,9 +66,13 @@ export async function startContainer({ name, environment, dockerHost }: GuardedC
 }
 
 async function deleteBuckets(target: GuardedTarget, buckets: readonly string[]): Promise<void> {
-  const { url, caFile, region, credentialsFile } = target;
+  const { url, caFile, serverName, region, credentialsFile } = target;
   const s3 = s3Client({
-    endpoint: { url, ...(caFile === undefined ? {} : { caFile }) },
+    endpoint: {
+      url,
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(serverName === undefined ? {} : { serverName }),
+    },
     region,
     ...(credentialsFile === undefined ? {} : { credentials: readCredentials(credentialsFile) }),
   });

@@ -1,13 +1,15 @@
 /** The ways to come by certificates, one after the other in one deployment: its objects must stay readable throughout. */
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { s3Endpoint } from '../../config/s3-endpoint';
+import { s3CertificateFiles, s3Endpoint } from '../../config/s3-endpoint';
 import { s3Client } from '../../operations/s3-client';
 import { NotYet, waitFor } from '../../operations/wait';
 import { mc } from '../helpers/e2e/clients';
 import { mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
+import { type Pebble, startPebble } from '../helpers/e2e/pebble';
 import { startLoad } from '../helpers/e2e/s3-load';
 import { servedCertificate } from '../helpers/e2e/served-certificate';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
@@ -198,5 +200,94 @@ describe('files', () => {
     expect(failures).toEqual([]);
     expect(Math.min(puts, gets)).toBeGreaterThan(50);
     expect(await Promise.all(['vault', 'kes', 'minio'].map((name) => environment.lifeOf(name)))).toEqual(lives);
+  });
+});
+
+describe('acme', () => {
+  let pebble: Pebble;
+
+  beforeAll(async () => {
+    pebble = await startPebble(environment.folder);
+    write('pebble-root.crt', (await pebble.issuers()).root);
+  });
+
+  afterAll(async () => {
+    await pebble.stop();
+  });
+
+  const settings = (changes: { directory?: string; port?: number } = {}) => ({
+    minio: { hostnames: [HOST] },
+    tls: {
+      mode: 'acme' as const,
+      directory: changes.directory ?? pebble.directory,
+      directoryCaFile: pebble.directoryCaFile,
+      email: 'operations@e2e.test',
+      termsOfServiceAgreed: true as const,
+      domains: [HOST],
+      additional: [{ domains: [OTHER_HOST] }],
+      challenge: { type: 'http-01' as const, address: '127.0.0.1', port: changes.port ?? pebble.httpPort },
+      ca: at('pebble-root.crt'),
+    },
+  });
+  const programs = ['vault', 'kes', 'minio'];
+  const shown = async (host: string) => servedCertificate(port(), at('pebble-root.crt'), host);
+
+  test('a directory that is down, a refused challenge and a rate limit are named, and no container is touched', async () => {
+    const lives = await Promise.all(programs.map((name) => environment.lifeOf(name)));
+    environment.write(settings({ directory: 'https://127.0.0.1:1/directory' }));
+    const up = await environment.script('up');
+    expect(up.code).toBe(1);
+    expect(up.stderr).toContain('the ACME directory https://127.0.0.1:1/directory does not answer');
+
+    environment.write(settings({ port: pebble.httpPort + 1 }));
+    const refused = await deploy();
+    expect(refused.stdout + refused.stderr).toContain(`did not accept the http-01 challenge for ${HOST}`);
+
+    environment.write(settings());
+    pebble.behaviour = 'rate limit';
+    const limited = await deploy();
+    pebble.behaviour = 'as Pebble';
+    expect(limited.stdout + limited.stderr).toContain('because of a rate limit: too many certificates already');
+    expect(limited.stdout + limited.stderr).toMatch(/try again after 20\d\d-/);
+    expect(await Promise.all(programs.map((name) => environment.lifeOf(name)))).toEqual(lives);
+  });
+
+  test('a deploy orders a certificate for each group of names, and clients verify them', async () => {
+    environment.write(settings());
+    mustSucceed(await deploy());
+    expect((await shown(HOST)).names).toBe(`DNS:${HOST}`);
+    expect((await shown(OTHER_HOST)).names).toBe(`DNS:${OTHER_HOST}`);
+    await objectIsReadable();
+  });
+
+  test('a certificate of which two thirds of the life are over is renewed by the next deploy, without a restart', async () => {
+    // GIVEN one that Pebble would have issued 60 of its 89 days ago
+    const { intermediate } = await pebble.issuers();
+    const day = 24 * 60 * 60 * 1000;
+    const old = await intermediate.issue({
+      names: [HOST],
+      notBefore: new Date(Date.now() - 60 * day),
+      notAfter: new Date(Date.now() + 29 * day),
+    });
+    const [files] = s3CertificateFiles(environment.loaded.environment, environment.state);
+    if (files === undefined) throw new Error('there is a certificate from elsewhere');
+    writeFileSync(files.certificate, old.certificate + intermediate.certificate);
+    writeFileSync(files.privateKey, old.privateKey, { mode: 0o600 });
+    const note = path.join(environment.state.tls, 's3-renewal.json');
+    writeFileSync(note, JSON.stringify({ generation: 1, renewAfter: new Date(Date.now() - day).toISOString() }));
+    const before = await shown(OTHER_HOST);
+    const lives = await Promise.all(programs.map((name) => environment.lifeOf(name)));
+
+    // WHEN
+    mustSucceed(await deploy());
+
+    // THEN it is new, and the other one, which was not due, is not
+    const renewed = new X509Certificate(readFileSync(files.certificate, 'utf8'));
+    expect(renewed.fingerprint256).not.toBe(new X509Certificate(old.certificate).fingerprint256);
+    expect((await shown(HOST)).fingerprint).toBe(renewed.fingerprint256);
+    expect(await shown(OTHER_HOST)).toEqual(before);
+    expect(await Promise.all(programs.map((name) => environment.lifeOf(name)))).toEqual(lives);
+    expect(JSON.parse(readFileSync(note, 'utf8'))).toMatchObject({ generation: 2 });
+    await objectIsReadable();
   });
 });
