@@ -11,5 +11,5 @@ import type { LoadedEnvironment } from './load';
 export function requireDeployable({ environment, state }: LoadedEnvironment, env: NodeJS.ProcessEnv): void {
   requireIntactState(environment.name, state);
   requireHarmlessVaultVariables(environment.vault.mode, env);
-  requireSameKeyStore(environment, vaultVariables(env), state);
+  requireSameKeyStore(environment, vaultVariables(env), state, env);
 }

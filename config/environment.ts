@@ -67,6 +67,27 @@ const keyStore = z.discriminatedUnion('type', [
     approle: appRole.prefault({}),
   }),
   z.strictObject({
+    type: z.literal('aws').describe('AWS Secrets Manager, sealed by AWS KMS. Secrets are named like the master keys.'),
+    region: z.string().regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/, { error: 'must be an AWS region such as eu-central-1' }),
+    endpoint: z
+      .url({ protocol: /^https$/, error: 'must be an https:// address; master keys are never sent in the clear' })
+      .optional()
+      .describe('Address of Secrets Manager, such as that of a VPC endpoint. Default: the one of the region.'),
+    kmsKey: z
+      .string()
+      .regex(/^[\w:/-]+$/, { error: 'must be the id, ARN or alias/… of a KMS key' })
+      .optional()
+      .describe('KMS key that seals the secrets. Default: aws/secretsmanager of the account.'),
+    credentials: z
+      .enum(['chain', 'instance-role'])
+      .default('chain')
+      .describe(
+        'chain: lasting credentials, which the first deploy takes from where every AWS client looks for them, and keeps ' +
+          'in the state folder. instance-role: none; KES asks the EC2 instance that it runs on.',
+      ),
+    caFile: absolutePath.optional().describe('CA certificates of the endpoint, PEM. Default: the public ones.'),
+  }),
+  z.strictObject({
     type: z
       .literal('filesystem')
       .describe('Files beside the data, for laboratories: whoever gets the disk of the host has the keys, too.'),
@@ -284,6 +305,7 @@ export type EmbeddedVault = Extract<z.infer<typeof vault>, { mode: 'embedded' }>
 export type ExternalVault = Extract<z.infer<typeof vault>, { mode: 'external' }>;
 export type KeyStoreSettings = Environment['keyStore'];
 export type VaultKeyStoreSettings = Extract<KeyStoreSettings, { type: 'vault' }>;
+export type AwsKeyStoreSettings = Extract<KeyStoreSettings, { type: 'aws' }>;
 export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'filesystem' }>;
 export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
 export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;

@@ -46,7 +46,17 @@ export const KES_FILES = {
 export const KEY_FOLDER = '/keys';
 
 /** Where KES keeps the master keys. */
-export type KesKeyStore = VaultKeyStore | FilesystemKeyStore;
+export type KesKeyStore = VaultKeyStore | AwsKeyStore | FilesystemKeyStore;
+
+/** AWS Secrets Manager: a secret for each master key, of the same name. */
+export interface AwsKeyStore {
+  readonly type: 'aws';
+  /** `https://` address of Secrets Manager. */
+  readonly endpoint: string;
+  readonly region: string;
+  /** KMS key of the secrets. @default - the account's own for Secrets Manager */
+  readonly kmsKey?: string;
+}
 
 /** A folder in the KES container. */
 export interface FilesystemKeyStore {
@@ -93,7 +103,10 @@ export interface KesSecrets {
 
 /** How KES logs in at its key store. */
 export type KesLogin =
-  { readonly type: 'vault'; readonly roleId: string; readonly secretId: string } | { readonly type: 'filesystem' };
+  | { readonly type: 'vault'; readonly roleId: string; readonly secretId: string }
+  /** Without credentials KES asks the EC2 instance for those of its role. */
+  | { readonly type: 'aws'; readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } }
+  | { readonly type: 'filesystem' };
 
 /** Everything that is wrong with a configuration: which property, the rule, the value got. Empty if nothing is. */
 export function kesConfigurationProblems(configuration: KesConfiguration): string[] {
@@ -137,6 +150,11 @@ export function kesConfigurationProblems(configuration: KesConfiguration): strin
       if (!vaultPath.test(keyStore.mount)) refuse('keyStore.mount', vaultPath.rule, keyStore.mount);
       if (!vaultPath.test(keyStore.prefix)) refuse('keyStore.prefix', vaultPath.rule, keyStore.prefix);
       if (!isDuration(keyStore.ping)) refuse('keyStore.ping', durationRule, keyStore.ping);
+      break;
+    case 'aws':
+      if (!keyStore.endpoint.startsWith('https://')) {
+        refuse('keyStore.endpoint', 'must begin with https://', keyStore.endpoint);
+      }
       break;
     case 'filesystem':
       if (!keyStore.path.startsWith('/')) refuse('keyStore.path', 'must be an absolute path', keyStore.path);
@@ -198,6 +216,22 @@ function renderKeyStore(keyStore: KesKeyStore, login: KesLogin): Record<string, 
         approle: { engine: keyStore.appRole.mount, id: login.roleId, secret: login.secretId },
         ...(keyStore.caFile === undefined ? {} : { tls: { ca: keyStore.caFile } }),
         status: { ping: keyStore.ping },
+      },
+    };
+  }
+  if (keyStore.type === 'aws' && login.type === 'aws') {
+    const { endpoint, region, kmsKey } = keyStore;
+    const { credentials } = login;
+    return {
+      aws: {
+        secretsmanager: {
+          endpoint,
+          region,
+          ...(kmsKey === undefined ? {} : { kmskey: kmsKey }),
+          ...(credentials === undefined
+            ? {}
+            : { credentials: { accesskey: credentials.accessKeyId, secretkey: credentials.secretAccessKey } }),
+        },
       },
     };
   }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { UsageError } from '../operations/errors';
 import { readIfExists, writeFileAtomically } from '../operations/files';
+import { secretsManagerEndpoint } from './aws';
 import type { Environment } from './environment';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import type { StateLayout } from './state';
@@ -21,6 +22,11 @@ export const keyStorePlace = z.discriminatedUnion('type', [
     kvVersion: z.literal([1, 2]),
   }),
   z.strictObject({
+    type: z.literal('aws'),
+    region: z.string(),
+    endpoint: z.string(),
+  }),
+  z.strictObject({
     type: z.literal('filesystem'),
     /** Folder on the Docker host; absent: the volume. */
     path: z.string().optional(),
@@ -28,7 +34,18 @@ export const keyStorePlace = z.discriminatedUnion('type', [
 ]);
 export type KeyStorePlace = z.infer<typeof keyStorePlace>;
 
-const note = z.strictObject({ version: z.literal(1), place: keyStorePlace });
+const note = z.strictObject({
+  version: z.literal(1),
+  place: keyStorePlace,
+  /** A migration that is under way. */
+  migration: z
+    .strictObject({
+      to: keyStorePlace,
+      /** Whether Terraform has forgotten the place that the keys leave, so that it destroys nothing there. */
+      sourceForgotten: z.boolean(),
+    })
+    .optional(),
+});
 export type KeyStoreNote = z.infer<typeof note>;
 
 /** Where an environment file says that the master keys are. */
@@ -46,6 +63,8 @@ export function declaredPlace(environment: Environment, variables: VaultVariable
         kvVersion: keyStore.kvVersion,
       };
     }
+    case 'aws':
+      return { type: 'aws', region: keyStore.region, endpoint: secretsManagerEndpoint(keyStore) };
     case 'filesystem':
       return { type: 'filesystem', ...(keyStore.path === undefined ? {} : { path: keyStore.path }) };
   }
@@ -59,19 +78,41 @@ export function describePlace(place: KeyStorePlace): string {
       const namespace = place.namespace === undefined ? '' : `, namespace ${place.namespace}`;
       return `${where}${namespace}, ${place.mount}/${place.prefix} (KV v${place.kvVersion})`;
     }
+    case 'aws':
+      return `AWS Secrets Manager, ${place.region} (${place.endpoint})`;
     case 'filesystem':
       return place.path === undefined ? 'a volume of the Docker host' : `folder ${place.path} of the Docker host`;
   }
 }
 
 /** The note of where the keys are, which the first deploy leaves in the state folder; undefined before. */
-export function readKeyStoreNote(state: StateLayout): KeyStoreNote | undefined {
+export function readKeyStoreNote(state: Pick<StateLayout, 'keyStore'>): KeyStoreNote | undefined {
   const text = readIfExists(state.keyStore);
   return text === undefined ? undefined : note.parse(JSON.parse(text));
 }
 
-export function writeKeyStoreNote(file: string, place: KeyStorePlace): void {
-  writeFileAtomically(file, `${JSON.stringify({ version: 1, place } satisfies KeyStoreNote, null, 2)}\n`, 0o644);
+export function writeKeyStoreNote(
+  file: string,
+  place: KeyStorePlace,
+  migration?: NonNullable<KeyStoreNote['migration']>,
+): void {
+  const content: KeyStoreNote = { version: 1, place, ...(migration === undefined ? {} : { migration }) };
+  writeFileAtomically(file, `${JSON.stringify(content, null, 2)}\n`, 0o644);
+}
+
+/** Set by ./scripts/migrate alone, for the deploys that are its steps. */
+export const MIGRATION_VARIABLE = 'EBS_KEY_STORE_MIGRATION';
+
+/** Whether an embedded Vault is expected to hold the keys. */
+export function isInEmbeddedVault(place: KeyStorePlace): boolean {
+  return place.type === 'vault' && place.address === undefined;
+}
+
+/** Whether one token of Vault and one role of KES reach both. */
+export function inSameVault(one: KeyStorePlace, other: KeyStorePlace): boolean {
+  return (
+    one.type === 'vault' && other.type === 'vault' && one.address === other.address && one.namespace === other.namespace
+  );
 }
 
 export function samePlace(one: KeyStorePlace, other: KeyStorePlace): boolean {
@@ -80,10 +121,24 @@ export function samePlace(one: KeyStorePlace, other: KeyStorePlace): boolean {
 }
 
 /** @throws UsageError if the master keys are somewhere else than the environment file says */
-export function requireSameKeyStore(environment: Environment, variables: VaultVariables, state: StateLayout): void {
-  const deployed = readKeyStoreNote(state)?.place;
+export function requireSameKeyStore(
+  environment: Environment,
+  variables: VaultVariables,
+  state: StateLayout,
+  env: NodeJS.ProcessEnv = {},
+): void {
+  const note = readKeyStoreNote(state);
+  if (note === undefined) return;
+  const { place: deployed, migration } = note;
   const declared = declaredPlace(environment, variables);
-  if (deployed === undefined || samePlace(deployed, declared)) return;
+  if (migration !== undefined && env[MIGRATION_VARIABLE] === undefined) {
+    throw new UsageError(
+      `the master keys of environment ${environment.name} are on their way from ${describePlace(deployed)} to ${describePlace(migration.to)}`,
+      'run ./scripts/migrate again, it goes on where it was',
+    );
+  }
+  const allowed = [deployed, ...(migration === undefined ? [] : [migration.to])];
+  if (allowed.some((place) => samePlace(place, declared))) return;
   throw new UsageError(
     `keyStore: environment ${environment.name} keeps its master keys in ${describePlace(deployed)}, got: ${describePlace(declared)}`,
     'put the old setting back; keys are moved by ./scripts/migrate, which takes the environment file as it shall become',

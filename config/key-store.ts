@@ -4,6 +4,7 @@
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
 import { type Environment, masterKeys, reachableAddress, type VaultKeyStoreSettings } from './environment';
+import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { kesClients } from './kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
@@ -126,6 +127,13 @@ function kesKeyStore(environment: Environment, vault: VaultAccess | undefined): 
         appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
         ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
         ping: '10s',
+      };
+    case 'aws':
+      return {
+        type: 'aws',
+        endpoint: secretsManagerEndpoint(keyStore),
+        region: keyStore.region,
+        ...(keyStore.kmsKey === undefined ? {} : { kmsKey: keyStore.kmsKey }),
       };
     case 'filesystem':
       return { type: 'filesystem', path: KEY_FOLDER };

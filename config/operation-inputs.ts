@@ -108,6 +108,12 @@ export const operationInputs = {
     rootFile: z.string(),
   }),
 
+  /** Keeps the AWS credentials of KES: those of an earlier deploy, or what the usual chain finds. */
+  'store-aws-credentials': z.strictObject({
+    region: z.string(),
+    file: z.string(),
+  }),
+
   /** Initialises and unseals an embedded Vault and leaves a token with a narrow policy. */
   'initialize-vault': z.strictObject({
     environment: z.string(),
@@ -119,6 +125,8 @@ export const operationInputs = {
     provisionerTokenFile: z.string(),
     provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
     canariesFile: z.string(),
+    /** The note of where the keys of the canaries are: perhaps not in this Vault. */
+    placeFile: z.string(),
     /** When it must run again is noted here. */
     renewalNote: z.string(),
   }),
@@ -133,6 +141,8 @@ export const operationInputs = {
         tokenFile: z.string().optional(),
       })
       .optional(),
+    /** Only for master keys in AWS. Absent: KES asks the EC2 instance for those of its role. */
+    awsCredentialsFile: z.string().optional(),
     configuration: z.custom<KesConfiguration>((value) => typeof value === 'object' && value !== null),
     /** Folder with `<client>.crt` of every client, from which their identities are computed. */
     certificateFolder: z.string(),

@@ -51,6 +51,10 @@ export interface StateLayout {
     readonly rootToken: string;
     readonly provisionerToken: string;
     readonly kesConfiguration: string;
+    /** The configuration of KES for the key store that a migration takes the keys from. */
+    readonly migrationSource: string;
+    /** Credentials of KES at AWS. */
+    readonly awsCredentials: string;
     readonly minioConfigEnv: string;
     readonly minioRoot: string;
   };
@@ -98,6 +102,8 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       rootToken: path.join(secrets, 'vault', 'root-token'),
       provisionerToken: path.join(secrets, 'vault', 'provisioner-token'),
       kesConfiguration: path.join(secrets, 'kes', 'server-config.yaml'),
+      awsCredentials: path.join(secrets, 'aws', 'credentials.json'),
+      migrationSource: path.join(secrets, 'kes', 'migration-source.yaml'),
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
     },

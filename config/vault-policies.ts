@@ -33,6 +33,18 @@ export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): Polic
   return { [kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`]: ['create', 'read'] };
 }
 
+/** What KES may do for a migration besides: see which keys are in the place that they leave, and read them. */
+export function migrationPolicyRules(own: KeyLocation, source: KeyLocation): PolicyRules {
+  const rules: Record<string, readonly Capability[]> = { ...kesPolicyRules(own) };
+  const { mount, prefix, kvVersion } = source;
+  const allow = (path: string, capability: Capability): void => {
+    rules[path] = [...new Set([...(rules[path] ?? []), capability])];
+  };
+  allow(kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`, 'read');
+  allow(kvVersion === 2 ? `${mount}/metadata/${prefix}/*` : `${mount}/${prefix}/*`, 'list');
+  return rules;
+}
+
 /** What the token of the `keystore` stack is for. */
 export interface ProvisionedObjects {
   readonly keys: KeyLocation;

@@ -5,12 +5,14 @@
  * |-------------|----------------|------------------|-----------------------------------------------------------|
  * | new         | none           | none             | initialise, save the shares, then go on                   |
  * | new         | or any         | or any           | REFUSE: the volume is not the one that holds the keys     |
+ * | new         | none           | of keys elsewhere | the same: a migration brings them here                 |
  * | initialised | enough         | any              | unseal if sealed, make sure of the provisioner token      |
  * | sealed      | too few        | any              | REFUSE: only a person with the shares can unseal          |
  */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { isInEmbeddedVault, readKeyStoreNote } from '../config/key-store-place';
 import type { OperationInput } from '../config/operation-inputs';
 import { readCanaries } from './canaries';
 import { ExternalError } from './errors';
@@ -45,7 +47,10 @@ export async function initializeVault(input: Input): Promise<void> {
 }
 
 async function initialize(vault: VaultClient, input: Input): Promise<void> {
-  const keys = Object.keys(readCanaries(input.canariesFile));
+  // a migration may bring keys here that have their canaries from elsewhere
+  const place = readKeyStoreNote({ keyStore: input.placeFile })?.place;
+  const expected = place === undefined || isInEmbeddedVault(place);
+  const keys = expected ? Object.keys(readCanaries(input.canariesFile)) : [];
   const shares = readShares(input);
   if (keys.length > 0 || shares.length > 0) {
     const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';

@@ -7,7 +7,7 @@ import { type OperationInput, operationInputs, type OperationName } from '../con
 import { UsageError } from './errors';
 import { printError } from './print-error';
 
-type Operations = { readonly [N in OperationName]: () => Promise<(input: OperationInput<N>) => Promise<void>> };
+type Operations = { readonly [N in OperationName]: () => Promise<(input: OperationInput<N>) => Promise<unknown>> };
 
 /** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
 const operations: Operations = {
@@ -16,6 +16,7 @@ const operations: Operations = {
   'import-certificates': async () => (await import('./import-certificates.js')).importCertificates,
   'order-certificates': async () => (await import('./order-certificates.js')).orderCertificates,
   'create-root-credentials': async () => (await import('./create-root-credentials.js')).createRootCredentials,
+  'store-aws-credentials': async () => (await import('./aws-credentials.js')).storeAwsCredentials,
   'initialize-vault': async () => (await import('./initialize-vault.js')).initializeVault,
   'write-kes-configuration': async () => (await import('./write-kes-configuration.js')).writeKesConfiguration,
   'reload-container': async () => (await import('./reload-container.js')).reloadContainer,

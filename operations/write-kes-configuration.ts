@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type KesLogin, renderKesConfiguration, type VaultKeyStore } from '../config/kes-configuration';
 import { writeKeyStoreNote } from '../config/key-store-place';
 import type { OperationInput } from '../config/operation-inputs';
+import { readAwsCredentials } from './aws-credentials';
 import { UsageError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { kesIdentity } from './kes-identity';
@@ -35,12 +36,17 @@ export async function writeKesConfiguration(input: Input): Promise<void> {
   writeFileAtomically(input.file, stringify(configuration));
 }
 
-async function loginOf({ configuration, vault, file }: Input): Promise<KesLogin> {
+async function loginOf({ configuration, vault, awsCredentialsFile, file }: Input): Promise<KesLogin> {
   const { keyStore } = configuration;
   switch (keyStore.type) {
     case 'vault':
       if (vault === undefined) throw new Error('a key store in Vault, and nothing says how to reach it');
       return vaultLogin(vault, keyStore, file);
+    case 'aws':
+      return {
+        type: 'aws',
+        ...(awsCredentialsFile === undefined ? {} : { credentials: readAwsCredentials(awsCredentialsFile) }),
+      };
     case 'filesystem':
       process.stderr.write(`${KEYS_BESIDE_DATA}\n`);
       return { type: 'filesystem' };

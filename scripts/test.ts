@@ -12,6 +12,7 @@ import { printError } from '../operations/print-error';
 import { thisMachine } from '../operations/toolchain/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { CLIENT_PROGRAMS, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
+import { hasPython, provideMoto } from '../test/helpers/e2e/moto';
 import { main } from './lib/command-line';
 import { duration } from './lib/progress';
 
@@ -76,7 +77,7 @@ void main(async (args, signal) => {
     total = lanes.reduce(add, total);
     total = add(total, await timed(jest('unit tests', folder, 'jest.config.cjs'), signal));
     if (values['no-e2e'] !== true) {
-      const tools = [toolchain, clients];
+      const tools = [toolchain, clients, awsStandIn];
       let ready = true;
       for (const tool of tools) {
         if (!ready) break;
@@ -118,6 +119,25 @@ const clients: Suite = {
     await install(missing, thisMachine(), { signal, report: () => undefined, announce: () => undefined });
     const still = absent.filter((name) => findClient(name) === undefined);
     if (still.length > 0) throw new UsageError(`installed, but not usable: ${still.join(', ')}`);
+    return NONE;
+  },
+};
+
+/** What stands in for AWS in the end-to-end tests. */
+const awsStandIn: Suite = {
+  title: 'moto',
+  run: async (signal) => {
+    const python: Missing[] = hasPython()
+      ? []
+      : [
+          {
+            what: 'Python with venv, which runs the stand-in for AWS',
+            aptPackages: ['python3', 'python3-venv'],
+            elsewhere: 'install Python 3.9 or newer with its modules venv and ensurepip',
+          },
+        ];
+    await install(python, thisMachine(), { signal, report: () => undefined, announce: () => undefined });
+    await provideMoto({ signal });
     return NONE;
   },
 };

@@ -4,19 +4,18 @@ import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
 import { requireDeployable } from '../config/deployable';
-import { externalVaultAddress, vaultVariables } from '../config/external-vault';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { readCanaries } from '../operations/canaries';
 import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableTls } from '../operations/preflight/certificates';
-import { requireUsableVault } from '../operations/preflight/external-vault';
-import { KEYS_BESIDE_DATA, requireKeyFolder } from '../operations/preflight/key-folder';
 import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { isLocalEngine, keyStoreSteps } from './lib/key-store-steps';
 import { showSteps } from './lib/progress';
 import { showSummary } from './lib/summary';
 import { warnOfEscrow } from './lib/escrow';
@@ -63,8 +62,7 @@ void main(async (args, signal) => {
       prerequisites,
       engine,
       portsStep(loaded),
-      ...externalVaultStep(environment),
-      ...keyFolderStep(environment),
+      ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       ...builds,
@@ -96,37 +94,6 @@ function portsStep({ environment, file }: LoadedEnvironment): Step {
   };
 }
 
-/** Asked before anything is deployed against it. */
-function externalVaultStep({ vault }: Environment): Step[] {
-  if (vault.mode !== 'external') return [];
-  return [
-    {
-      title: 'Vault',
-      run: async () => {
-        const address = externalVaultAddress(vault, vaultVariables(process.env));
-        await requireUsableVault(address, process.env.VAULT_TOKEN);
-        return address.url;
-      },
-    },
-  ];
-}
-
-/** Asked before anything is deployed with it. */
-function keyFolderStep({ keyStore, docker }: Environment): Step[] {
-  if (keyStore.type !== 'filesystem') return [];
-  return [
-    {
-      title: 'Key folder',
-      run: async ({ announce }) => {
-        announce(KEYS_BESIDE_DATA);
-        const { path: folder } = keyStore;
-        if (folder !== undefined && isLocalEngine(process.env.DOCKER_HOST)) requireKeyFolder(folder);
-        return Promise.resolve(folder ?? `volume of ${docker.host ?? 'this host'}`);
-      },
-    },
-  ];
-}
-
 /** Files from elsewhere are looked at before anything is built or touched. */
 function certificatesStep(loaded: LoadedEnvironment): Step[] {
   const { tls, trustedCAs } = loaded.environment;
@@ -156,8 +123,4 @@ function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
     { address, port: kes.port, purpose: 'KES API, kes.port' },
     { address, port: minio.port, purpose: 'S3 API, minio.port' },
   ];
-}
-
-function isLocalEngine(host: string | undefined): boolean {
-  return host === undefined || host === '' || host.startsWith('unix:');
 }

@@ -2,10 +2,20 @@ import { App } from 'cdktf';
 import path from 'node:path';
 import { requireDeployable } from '../config/deployable';
 import { vaultVariables } from '../config/external-vault';
+import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
 import type { LoadedEnvironment } from '../config/load';
 import { retiredKeys } from '../config/retired-keys';
 import { projectRoot, readToolchain } from '../config/toolchain';
 import { declareStacks } from '.';
+import type { Deployment } from './deployment';
+
+/** While a migration is under way, KES may read the place in the same Vault that the keys come from. */
+function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<Deployment, 'migrationSource'> {
+  const note = readKeyStoreNote(state);
+  if (note?.migration === undefined || note.place.type !== 'vault') return {};
+  const { place } = note;
+  return inSameVault(place, declaredPlace(environment, vaultVariables(process.env))) ? { migrationSource: place } : {};
+}
 
 /**
  * The app of one environment, ready to be synthesized.
@@ -28,6 +38,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
       command: `'${path.join(projectRoot, 'operations', 'run')}'`,
       ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
     },
+    ...migrationSourceOf(loaded),
     vaultVariables: vaultVariables(process.env),
   });
   return app;

@@ -1,4 +1,5 @@
 import type { Environment } from '../config/environment';
+import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
@@ -16,6 +17,8 @@ export interface Deployment {
   /** Master keys that have a canary and are no longer declared: they stay readable. */
   readonly retiredKeys: readonly string[];
   readonly runner: OperationRunner;
+  /** The place in this Vault that a migration takes the keys from. @default - none is under way */
+  readonly migrationSource?: KeyLocation;
   /** The external Vault as `VAULT_ADDR` and its kin describe it; the environment file wins. */
   readonly vaultVariables: VaultVariables;
 }

@@ -65,6 +65,14 @@ export class FoundationStack extends EnvironmentStack {
       triggers: Object.fromEntries(environment.trustedCAs.map((source) => [source, treeHash(source)])),
     });
     this.declarePublicCertificates(deployment);
+    const { keyStore } = environment;
+    if (keyStore.type === 'aws' && keyStore.credentials === 'chain') {
+      new Operation(this, 'AwsCredentials', {
+        runner,
+        operation: 'store-aws-credentials',
+        input: { region: keyStore.region, file: state.secret.awsCredentials },
+      });
+    }
     new Operation(this, 'RootCredentials', {
       runner,
       operation: 'create-root-credentials',

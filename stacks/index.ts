@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import { vaultAccess } from '../config/key-store';
 import type { Certificates } from '../constructs/tls/certificates';
+import { AwsKeystoreStack } from './aws-keystore-stack';
 import { ChecksStack } from './checks-stack';
 import type { Deployment } from './deployment';
 import { FilesystemKeystoreStack } from './filesystem-keystore-stack';
@@ -48,6 +49,8 @@ function declareKeystore(app: Construct, deployment: Deployment, certificates: C
       const access = vaultAccess(environment, state, vaultVariables);
       return new VaultKeystoreStack(app, deployment, keyStore, access, certificates);
     }
+    case 'aws':
+      return new AwsKeystoreStack(app, deployment, keyStore, certificates);
     case 'filesystem':
       return new FilesystemKeystoreStack(app, deployment, keyStore, certificates);
   }

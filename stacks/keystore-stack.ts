@@ -17,7 +17,7 @@ export interface KeystoreStack extends EnvironmentStack {
   /** Changes when the configuration of KES was written. */
   readonly configurationRunId: string;
   /** What KES needs besides its configuration to get at the keys. */
-  readonly forKes: Pick<KesServerProps, 'vaultCa' | 'keys'>;
+  readonly forKes: Pick<KesServerProps, 'vaultCa' | 'keyStoreCa' | 'keys'>;
 }
 
 /** Master keys in Vault. */
@@ -45,6 +45,7 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
     this.addOverride('terraform.required_providers.vault.version', toolchain.providers.vault);
     Aspects.of(this).add(new VaultProviderCompatibility(toolchain.providers.vault));
 
+    const { migrationSource } = deployment;
     const store = new KeyStore(this, 'KeyStore', {
       ...keyLocation(environment),
       policyName: this.names.kesPolicy,
@@ -53,6 +54,7 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
         role: this.names.kesRole,
         tokenPeriod: keyStore.approle.tokenPeriod,
       },
+      ...(migrationSource === undefined ? {} : { migrationSource }),
       auditDevices: vault.embedded ? AUDIT_DEVICES : [],
       allowDataLoss: environment.allowDataLoss === environment.name,
     });
@@ -75,12 +77,14 @@ export function declareKesConfiguration(
   store: {
     /** For master keys in Vault. */
     readonly vault?: VaultAccess;
+    /** For master keys in AWS, unless KES asks the instance. */
+    readonly awsCredentialsFile?: string;
     /** Values that make the file be written again, besides other clients. */
     readonly triggers?: Readonly<Record<string, string>>;
     readonly dependsOn?: readonly ITerraformDependable[];
   } = {},
 ): KesConfigurationFile {
-  const { vault } = store;
+  const { vault, awsCredentialsFile } = store;
   const configuration = kesConfiguration(environment, retiredKeys, vault);
   return new KesConfigurationFile(scope, 'KesConfiguration', {
     runner,
@@ -95,6 +99,7 @@ export function declareKesConfiguration(
             ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
           },
         }),
+    ...(awsCredentialsFile === undefined ? {} : { awsCredentialsFile }),
     certificateFolder: state.tls,
     file: state.secret.kesConfiguration,
     place: declaredPlace(environment, vaultVariables),

@@ -36,6 +36,7 @@ export class VaultStack extends EnvironmentStack {
       provisionerTokenFile: state.secret.provisionerToken,
       provisionerPolicy: { name: this.names.provisionerPolicy, document: provisionerPolicy(environment) },
       canariesFile: state.canaries,
+      placeFile: state.keyStore,
       noteFolder: state.tls,
       allowDataLoss,
       takeOverVolumes: environment.images.source === 'registry',

@@ -8,8 +8,12 @@ import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 
-/** Where third-party CAs lie in the volume. */
-const TRUSTED_CAS = { folder: 'trusted', file: 'trusted/trusted-cas.crt' } as const;
+/** Where third-party CAs and that of the key store lie in the volume. */
+const TRUSTED_CAS = {
+  folder: 'trusted',
+  file: 'trusted/trusted-cas.crt',
+  keyStoreFile: 'trusted/key-store.crt',
+} as const;
 /** Those that Go looks into where nobody names others. */
 const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
@@ -18,6 +22,8 @@ export interface KesConfigurationFileProps {
   readonly configuration: KesConfiguration;
   /** How the deploy reaches Vault. @default - the key store is none in Vault */
   readonly vault?: TlsEndpoint & { readonly namespace?: string; readonly tokenFile?: string };
+  /** Credentials for AWS. @default - none */
+  readonly awsCredentialsFile?: string;
   /** Folder with the certificate of every client, named after it. */
   readonly certificateFolder: string;
   /** Where the file is written. */
@@ -43,6 +49,7 @@ export class KesConfigurationFile extends Construct {
       operation: 'write-kes-configuration',
       input: {
         ...(props.vault === undefined ? {} : { vault: props.vault }),
+        ...(props.awsCredentialsFile === undefined ? {} : { awsCredentialsFile: props.awsCredentialsFile }),
         configuration: props.configuration,
         certificateFolder: props.certificateFolder,
         file: props.file,
@@ -78,6 +85,8 @@ export interface KesServerProps {
   readonly ca: string;
   /** CA of Vault. @default - those that the image trusts */
   readonly vaultCa?: string;
+  /** CA of a key store other than Vault. @default - those that the image trusts */
+  readonly keyStoreCa?: string;
   /** Where master keys that are files lie. @default - they are no files */
   readonly keys?: KeyFolderSource;
   /**
@@ -103,6 +112,10 @@ export class KesServer extends Construct {
     super(scope, id);
     const name = `${props.namePrefix}-${KES_ALIAS}`;
     const { environment, image, keys } = props;
+    const trusted = [
+      ...(props.trustedCAs === undefined ? [] : [{ path: TRUSTED_CAS.file, source: props.trustedCAs }]),
+      ...(props.keyStoreCa === undefined ? [] : [{ path: TRUSTED_CAS.keyStoreFile, source: props.keyStoreCa }]),
+    ];
     const files = new FileVolume(this, 'Files', {
       name: `${name}-files`,
       environment,
@@ -111,7 +124,7 @@ export class KesServer extends Construct {
         { path: 'server-config.yaml', source: props.configurationFile },
         { path: 'ca.crt', source: props.ca },
         ...(props.vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: props.vaultCa }]),
-        ...(props.trustedCAs === undefined ? [] : [{ path: TRUSTED_CAS.file, source: props.trustedCAs }]),
+        ...trusted,
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
         { path: 'health.crt', source: props.healthClient.certificate },
@@ -146,12 +159,12 @@ export class KesServer extends Construct {
         ],
       },
       memoryMb: props.memoryMb,
-      ...(props.trustedCAs === undefined
+      ...(trusted.length === 0
         ? {}
         : {
             // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
             variables: { SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, `/files/${TRUSTED_CAS.folder}`].join(':') },
-            readAtStart: [files.versionOf(TRUSTED_CAS.file)],
+            readAtStart: trusted.map(({ path }) => files.versionOf(path)),
           }),
       dependsOn: [files.dependable],
     });

@@ -8,7 +8,7 @@ import { Construct } from 'constructs';
 import { durationRule, durationToMs, isDuration } from '../../config/duration';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment';
 import type { AuditDevice } from '../../config/key-store';
-import { kesPolicyRules, type KeyLocation, policyDocument } from '../../config/vault-policies';
+import { kesPolicyRules, migrationPolicyRules, type KeyLocation, policyDocument } from '../../config/vault-policies';
 import { DeclarationError } from '../declaration-error';
 
 export interface KeyStoreProps extends KeyLocation {
@@ -26,6 +26,8 @@ export interface KeyStoreProps extends KeyLocation {
    * @default - none is declared: whoever runs the Vault has theirs
    */
   readonly auditDevices?: readonly AuditDevice[];
+  /** The place in the same Vault that a migration takes the keys from. @default - none is under way */
+  readonly migrationSource?: KeyLocation;
   /** Let Terraform delete the mount with every master key in it. @default false */
   readonly allowDataLoss?: boolean;
 }
@@ -73,7 +75,11 @@ export class KeyStore extends Construct {
     });
     const policy = new Policy(this, 'Policy', {
       name: props.policyName,
-      policy: policyDocument(kesPolicyRules(props)),
+      policy: policyDocument(
+        props.migrationSource === undefined
+          ? kesPolicyRules(props)
+          : migrationPolicyRules(props, props.migrationSource),
+      ),
       dependsOn: auditDevices,
     });
     const backend = new AuthBackend(this, 'AppRole', {

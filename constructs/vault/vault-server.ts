@@ -31,6 +31,8 @@ export interface VaultServerProps {
   readonly provisionerPolicy: { readonly name: string; readonly document: string };
   /** If it names master keys, an empty Vault has lost them and is not initialised. */
   readonly canariesFile: string;
+  /** The note of where their keys are. */
+  readonly placeFile: string;
   /** Folder for the note about the provisioner token's renewal. */
   readonly noteFolder: string;
   readonly allowDataLoss: boolean;
@@ -141,6 +143,7 @@ export class VaultServer extends Construct {
         provisionerTokenFile: props.provisionerTokenFile,
         provisionerPolicy: props.provisionerPolicy,
         canariesFile: props.canariesFile,
+        placeFile: props.placeFile,
         renewalNote,
       },
       renewalNote,

@@ -132,9 +132,10 @@ export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin
 export function stateFiles(state: StateLayout): string[] {
   const relative = (file: string): string => path.relative(state.root, file);
   const madeAnew = [state.secret.rootToken, state.secret.provisionerToken, path.dirname(state.secret.kesConfiguration)];
-  const objects = existsSync(state.earlierObjects) ? [state.earlierObjects] : [];
+  // younger than some deployments
+  const more = [state.earlierObjects, state.keyStore].filter((file) => existsSync(file));
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
-  const found = [...always, ...objects].flatMap((entry) => filesBelow(entry));
+  const found = [...always, ...more].flatMap((entry) => filesBelow(entry));
   return found
     .filter((file) => !madeAnew.some((made) => file === made || file.startsWith(`${made}${path.sep}`)))
     .filter((file) => !file.endsWith('.tmp'))

@@ -6,6 +6,7 @@ import { KES_ALIAS } from '../../config/deployment-names';
 import { kesConfiguration } from '../../config/key-store';
 import { KES_FILES, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { retiredKeys } from '../../config/retired-keys';
+import { readAwsCredentials } from '../aws-credentials';
 import { kesIdentity } from '../kes-identity';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
 import { containerOf, createdAt, type ServiceContainer } from './containers';
@@ -82,12 +83,16 @@ function declaredConfiguration(context: CheckContext): Record<string, unknown> {
 }
 
 function loginOf(context: CheckContext): KesLogin {
-  const { type } = context.loaded.environment.keyStore;
-  switch (type) {
+  const { environment, state } = context.loaded;
+  const { keyStore } = environment;
+  switch (keyStore.type) {
     case 'vault':
-      return { type, ...credentialsOfKes(context) };
+      return { type: 'vault', ...credentialsOfKes(context) };
+    case 'aws':
+      if (keyStore.credentials === 'instance-role') return { type: 'aws' };
+      return { type: 'aws', credentials: readAwsCredentials(state.secret.awsCredentials) };
     case 'filesystem':
-      return { type };
+      return { type: 'filesystem' };
   }
 }
 

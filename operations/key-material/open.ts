@@ -1,4 +1,5 @@
 import type { LoadedEnvironment } from '../../config/load';
+import { awsKeyMaterial } from './aws';
 import { filesystemKeyMaterial } from './filesystem';
 import type { KeyMaterial } from './key-material';
 import { openVaultKeyMaterial } from './vault';
@@ -9,6 +10,8 @@ export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMat
   switch (keyStore.type) {
     case 'vault':
       return openVaultKeyMaterial(loaded);
+    case 'aws':
+      return awsKeyMaterial(loaded, keyStore);
     case 'filesystem':
       return filesystemKeyMaterial(loaded, keyStore);
   }

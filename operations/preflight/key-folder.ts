@@ -1,9 +1,7 @@
 /** Looks at the folder of master keys that are files, before anything is deployed. */
 import { type Stats, statSync } from 'node:fs';
+import { SERVICE_UID } from '../../config/service-user';
 import { UsageError } from '../errors';
-
-/** User of every container: constructs/docker/labels.ts, SERVICE_UID. */
-const OWNER = 65532;
 
 /** Keys beside the data protect against nobody who gets the disk; each deploy says so, and what to do about it. */
 export const KEYS_BESIDE_DATA =
@@ -14,8 +12,8 @@ export const KEYS_BESIDE_DATA =
 export function requireKeyFolder(folder: string, stat: (file: string) => Stats = statSync): void {
   const refuse = (got: string): never => {
     throw new UsageError(
-      `keyStore.path: must be a folder of this host that user ${OWNER} alone can enter, got: ${folder}, ${got}`,
-      `install -d -o ${OWNER} -g ${OWNER} -m 700 ${folder}`,
+      `keyStore.path: must be a folder of this host that user ${SERVICE_UID} alone can enter, got: ${folder}, ${got}`,
+      `install -d -o ${SERVICE_UID} -g ${SERVICE_UID} -m 700 ${folder}`,
     );
   };
   let found: Stats;
@@ -25,6 +23,6 @@ export function requireKeyFolder(folder: string, stat: (file: string) => Stats =
     return refuse(`which cannot be looked at (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
   }
   if (!found.isDirectory()) refuse('which is no folder');
-  if (found.uid !== OWNER) refuse(`which belongs to user ${found.uid}`);
+  if (found.uid !== SERVICE_UID) refuse(`which belongs to user ${found.uid}`);
   if ((found.mode & 0o077) !== 0) refuse(`with mode 0${(found.mode & 0o777).toString(8)}`);
 }

@@ -79,6 +79,13 @@ describe('what KES would break silently is refused', () => {
     expect(kesConfigurationProblems(changed(change))).toEqual([problem]);
   });
 
+  test('AWS in the clear', () => {
+    const keyStore = { type: 'aws', endpoint: 'http://aws', region: 'eu-central-1' } as const;
+    expect(kesConfigurationProblems({ ...KES_CONFIGURATION, keyStore })).toEqual([
+      '`keyStore.endpoint` must begin with https://, got: http://aws',
+    ]);
+  });
+
   test('a folder of keys that KES would look for from wherever it runs', () => {
     expect(kesConfigurationProblems({ ...KES_CONFIGURATION, keyStore: { type: 'filesystem', path: 'keys' } })).toEqual([
       '`keyStore.path` must be an absolute path, got: keys',
@@ -165,6 +172,30 @@ describe('the file that KES reads', () => {
     expect(kesConfigurationProblems(configuration)).toEqual([]);
     const secrets = { ...KES_SECRETS, login: { type: 'filesystem' } } as const;
     expect(renderKesConfiguration(configuration, secrets)).toHaveProperty('keystore', { fs: { path: '/keys' } });
+  });
+
+  test.each([
+    [
+      'with credentials',
+      { accessKeyId: 'AKIA', secretAccessKey: 'secret' },
+      { credentials: { accesskey: 'AKIA', secretkey: 'secret' } },
+    ],
+    ['as its instance', undefined, {}],
+  ])('leads to AWS, %s', (_, credentials, rendered) => {
+    const keyStore = {
+      type: 'aws',
+      endpoint: 'https://secretsmanager.eu-central-1.amazonaws.com',
+      region: 'eu-central-1',
+      kmsKey: 'alias/kes',
+    } as const;
+    const configuration = { ...KES_CONFIGURATION, keyStore };
+    expect(kesConfigurationProblems(configuration)).toEqual([]);
+    const login = { type: 'aws' as const, ...(credentials === undefined ? {} : { credentials }) };
+    expect(renderKesConfiguration(configuration, { ...KES_SECRETS, login })).toHaveProperty('keystore', {
+      aws: {
+        secretsmanager: { endpoint: keyStore.endpoint, region: 'eu-central-1', kmskey: 'alias/kes', ...rendered },
+      },
+    });
   });
 
   test('verifies client certificates and has no administrator', () => {

@@ -1,5 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { declaredPlace, describePlace, requireSameKeyStore, writeKeyStoreNote } from '../../config/key-store-place';
+import {
+  declaredPlace,
+  describePlace,
+  inSameVault,
+  requireSameKeyStore,
+  writeKeyStoreNote,
+} from '../../config/key-store-place';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
 import { UsageError } from '../../operations/errors';
@@ -17,6 +23,10 @@ test.each([
   [
     'vault: { mode: external, address: "https://vault.example.org", namespace: team }',
     'Vault at https://vault.example.org, namespace team, kes/home (KV v2)',
+  ],
+  [
+    'keyStore: { type: aws, region: eu-central-1 }',
+    'AWS Secrets Manager, eu-central-1 (https://secretsmanager.eu-central-1.amazonaws.com)',
   ],
   ['keyStore: { type: filesystem }', 'a volume of the Docker host'],
   ['keyStore: { type: filesystem, path: /srv/keys }', 'folder /srv/keys of the Docker host'],
@@ -78,4 +88,43 @@ describe('a deploy', () => {
       requireSameKeyStore(EMBEDDED, {}, state);
     }).toThrow();
   });
+});
+
+describe('while keys are on their way', () => {
+  const FILES = environment('keyStore: { type: filesystem }');
+  const onTheirWay = () => {
+    const state = stateLayout('home', folder());
+    writeKeyStoreNote(state.keyStore, declaredPlace(EMBEDDED, {}), {
+      to: declaredPlace(FILES, {}),
+      sourceForgotten: true,
+    });
+    return state;
+  };
+
+  test.each([
+    ['old', EMBEDDED],
+    ['new', FILES],
+  ])('nothing but the migration deploys, to the %s place neither', (_, declared) => {
+    const error = thrownBy(() => {
+      requireSameKeyStore(declared, {}, onTheirWay());
+    });
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe(
+      'the master keys of environment home are on their way from the embedded Vault, kes/home (KV v2) to a volume of the Docker host',
+    );
+    requireSameKeyStore(declared, {}, onTheirWay(), { EBS_KEY_STORE_MIGRATION: '1' });
+  });
+
+  test('the migration deploys to no third place', () => {
+    expect(() => {
+      requireSameKeyStore(EXTERNAL, {}, onTheirWay(), { EBS_KEY_STORE_MIGRATION: '1' });
+    }).toThrow('keyStore: environment home keeps its master keys in the embedded Vault');
+  });
+});
+
+test('two places are in the same Vault when one token and one role reach both', () => {
+  const place = (settings: string) => declaredPlace(environment(settings), {});
+  expect(inSameVault(place(''), place('keyStore: { type: vault, mount: other }'))).toBe(true);
+  expect(inSameVault(place(''), declaredPlace(EXTERNAL, {}))).toBe(false);
+  expect(inSameVault(place('keyStore: { type: filesystem }'), place('keyStore: { type: filesystem }'))).toBe(false);
 });

@@ -142,7 +142,28 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     ['vault: {mode: external, caFile: ca.pem}', 'vault.caFile: must be an absolute path, got: "ca.pem".'],
     // keyStore
-    ['keyStore: {type: aws}', 'keyStore.type: must be one of vault, filesystem, got: "aws".'],
+    ['keyStore: {type: gcp}', 'keyStore.type: must be one of vault, aws, filesystem, got: "gcp".'],
+    ['keyStore: {type: aws}', 'keyStore.region: must be a string, got nothing.'],
+    [
+      'keyStore: {type: aws, region: Frankfurt}',
+      'keyStore.region: must be an AWS region such as eu-central-1, got: "Frankfurt".',
+    ],
+    [
+      'keyStore: {type: aws, region: eu-central-1, endpoint: "http://127.0.0.1:5000"}',
+      'keyStore.endpoint: must be an https:// address; master keys are never sent in the clear, got: "http://127.0.0.1:5000".',
+    ],
+    [
+      'keyStore: {type: aws, region: eu-central-1, kmsKey: "my key"}',
+      'keyStore.kmsKey: must be the id, ARN or alias/… of a KMS key, got: "my key".',
+    ],
+    [
+      'keyStore: {type: aws, region: eu-central-1, credentials: env}',
+      'keyStore.credentials: must be one of chain, instance-role, got: "env".',
+    ],
+    [
+      'keyStore: {type: aws, region: eu-central-1, caFile: ca.pem}',
+      'keyStore.caFile: must be an absolute path, got: "ca.pem".',
+    ],
     ['keyStore: {type: vault, mount: /kes}', `keyStore.mount: ${vaultPath}, got: "/kes".`],
     ['keyStore: {type: vault, prefix: a//b}', `keyStore.prefix: ${vaultPath}, got: "a//b".`],
     ['keyStore: {type: vault, kvVersion: 3}', 'keyStore.kvVersion: must be one of 1, 2, got: 3.'],
@@ -257,6 +278,7 @@ describe('what is not a setting is an error, wherever it is', () => {
     ['vault: {mode: external, unseal: auto}', 'vault.unseal'],
     ['keyStore: {type: vault, approle: {secretId: x}}', 'keyStore.approle.secretId'],
     ['keyStore: {type: filesystem, mount: kes}', 'keyStore.mount'],
+    ['keyStore: {type: aws, region: eu-central-1, secretKey: x}', 'keyStore.secretKey'],
     ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry'],
     ['minio: {rootPassword: x}', 'minio.rootPassword'],
     ['buckets: [{name: backup, key: k}]', 'buckets[0].key'],
@@ -295,6 +317,10 @@ describe('settings that contradict each other', () => {
     [
       'keyStore: {type: filesystem}\nvault: {mode: embedded}',
       'vault: must not be given with keyStore.type filesystem: no Vault takes part, got: {"mode":"embedded"}. Remove it.',
+    ],
+    [
+      'keyStore: {type: aws, region: eu-central-1}\nvault: {mode: external}',
+      'vault: must not be given with keyStore.type aws: no Vault takes part, got: {"mode":"external"}. Remove it.',
     ],
     [
       'kes: {cache: {any: 0s}}',

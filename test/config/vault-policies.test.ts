@@ -1,4 +1,9 @@
-import { kesPolicyRules, policyDocument, provisionerPolicyRules } from '../../config/vault-policies';
+import {
+  kesPolicyRules,
+  migrationPolicyRules,
+  policyDocument,
+  provisionerPolicyRules,
+} from '../../config/vault-policies';
 
 const OBJECTS = {
   keys: { mount: 'kes', prefix: 'local', kvVersion: 2 },
@@ -100,5 +105,24 @@ describe('the token that declares the key store', () => {
   test('has nothing to do with audit where it declares no device', () => {
     const paths = Object.keys(provisionerPolicyRules({ ...OBJECTS, auditDevices: [] }));
     expect(paths.filter((path) => path.startsWith('sys/audit'))).toEqual([]);
+  });
+});
+
+describe('while keys are on their way in one Vault', () => {
+  test('KES may also list and read where they come from, and write nothing there', () => {
+    expect(
+      migrationPolicyRules(
+        { mount: 'kes-v2', prefix: 'home', kvVersion: 2 },
+        { mount: 'kes-v1', prefix: 'home', kvVersion: 1 },
+      ),
+    ).toEqual({ 'kes-v2/data/home/*': ['create', 'read'], 'kes-v1/home/*': ['read', 'list'] });
+  });
+
+  test.each([
+    [1, { 'kes/home/*': ['create', 'read', 'list'] }],
+    [2, { 'kes/data/home/*': ['create', 'read'], 'kes/metadata/home/*': ['list'] }],
+  ] as const)('before that, KES may list its own place (KV v%s)', (kvVersion, rules) => {
+    const place = { mount: 'kes', prefix: 'home', kvVersion };
+    expect(migrationPolicyRules(place, place)).toEqual(rules);
   });
 });

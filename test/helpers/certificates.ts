@@ -39,8 +39,11 @@ export class ThrowawayCa {
     return ca;
   }
 
-  /** Issues a certificate for 127.0.0.1, good for both sides of a connection. */
-  async issue(name: string): Promise<{ readonly certificateFile: string; readonly privateKeyFile: string }> {
+  /** Issues a certificate for 127.0.0.1 or another address, good for both sides of a connection. */
+  async issue(
+    name: string,
+    address = '127.0.0.1',
+  ): Promise<{ readonly certificateFile: string; readonly privateKeyFile: string }> {
     const keys = await newKeys();
     const certificate = await x509.X509CertificateGenerator.create({
       ...validity(),
@@ -50,7 +53,7 @@ export class ThrowawayCa {
       signingKey: this.keys.privateKey,
       extensions: [
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-        new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]),
+        new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
       ],
     });
     const certificateFile = path.join(this.folder, `${name}.crt`);

@@ -22,6 +22,7 @@ images:
 `;
 const EXTERNAL = 'name: local\nvault: { mode: external, address: "https://vault.example.org:8200" }\n';
 const FILESYSTEM = 'name: local\nkeyStore: { type: filesystem }\n';
+const AWS = 'name: local\nkeyStore: { type: aws, region: eu-central-1, kmsKey: alias/kes, caFile: /etc/aws.pem }\n';
 const EVERYTHING = `name: local
 buckets:
   - { name: backup }
@@ -53,6 +54,7 @@ const VARIATIONS: readonly (readonly [string, Variation])[] = [
   ['registry images', { environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY }],
   ['an external Vault', { environment: EXTERNAL }],
   ['keys as files', { environment: FILESYSTEM }],
+  ['keys in AWS', { environment: AWS }],
 ];
 
 describe('an environment with everything in containers', () => {
@@ -378,6 +380,58 @@ describe('an environment with its master keys as files', () => {
     expect(stackOf(found, 'kes').resource('docker_container', 'Kes_Server').mounts).toEqual([
       { type: 'bind', source: '/srv/keys', target: '/keys', read_only: false },
     ]);
+  });
+});
+
+describe('an environment with its master keys in AWS', () => {
+  let stacks: Stacks;
+  beforeAll(() => {
+    stacks = synthDeployment({ environment: AWS });
+  });
+
+  test('declares nothing there, so that nothing can be destroyed, and has no Vault', () => {
+    expect(Object.keys(stacks).sort()).toEqual(['checks', 'foundation', 'keystore', 'kes', 'minio'].sort());
+    const { json } = stackOf(stacks, 'keystore');
+    expect(json).not.toHaveProperty('provider');
+    expect(Object.keys(json.resource as Block)).toEqual(['terraform_data']);
+  });
+
+  test('keeps the credentials of KES as a file, before anything asks for them', () => {
+    const file = `${STATE_ROOT}/secrets/aws/credentials.json`;
+    expect(stackOf(stacks, 'foundation').operation('store-aws-credentials').input).toEqual({
+      region: 'eu-central-1',
+      file,
+    });
+    const { input, triggers } = stackOf(stacks, 'keystore').operation('write-kes-configuration');
+    expect(input).toMatchObject({
+      awsCredentialsFile: file,
+      configuration: {
+        keyStore: { type: 'aws', endpoint: 'https://secretsmanager.eu-central-1.amazonaws.com', kmsKey: 'alias/kes' },
+      },
+    });
+    // others reach KES
+    expect(triggers.credentials).toContain('filesha256');
+  });
+
+  test('makes KES trust the CA of the endpoint besides the public ones', () => {
+    const kes = stackOf(stacks, 'kes');
+    expect(kes.resource('docker_container', 'Kes_Server').env).toEqual([
+      'SSL_CERT_DIR=/etc/ssl/certs:/etc/pki/tls/certs:/files/trusted',
+    ]);
+    expect(kes.resource('docker_container', 'Kes_Files_Loader').upload).toContainEqual(
+      expect.objectContaining({ file: '/files/trusted/key-store.crt', source: '/etc/aws.pem' }),
+    );
+  });
+
+  test('keeps none where KES asks the instance that it runs on', () => {
+    const found = synthDeployment({
+      environment: 'name: local\nkeyStore: { type: aws, region: eu-central-1, credentials: instance-role }',
+    });
+    const operations = stackOf(found, 'foundation').operations();
+    expect(operations.filter(({ command }) => command.endsWith('store-aws-credentials'))).toEqual([]);
+    expect(stackOf(found, 'keystore').operation('write-kes-configuration').input).not.toHaveProperty(
+      'awsCredentialsFile',
+    );
   });
 });
 

@@ -22,6 +22,7 @@ const MINIMAL: VaultServerProps = {
   provisionerTokenFile: '/state/secrets/vault/provisioner-token',
   provisionerPolicy: { name: 'provisioner', document: 'path "sys/mounts" {\n  capabilities = ["read"]\n}\n' },
   canariesFile: '/state/keys.json',
+  placeFile: '/state/key-store.json',
   noteFolder: '/state/tls',
   allowDataLoss: false,
   takeOverVolumes: false,
@@ -151,6 +152,7 @@ describe('the initialisation', () => {
       provisionerTokenFile: '/state/secrets/vault/provisioner-token',
       provisionerPolicy: MINIMAL.provisionerPolicy,
       canariesFile: '/state/keys.json',
+      placeFile: '/state/key-store.json',
       renewalNote: '/state/tls/provisioner-token.json',
     });
     expect(triggers).toEqual({

@@ -58,17 +58,25 @@ export class TestEnvironment {
   }
 
   /** Writes the environment file anew; name, ports and state folder stay. */
-  write({ vault, kes, minio, ...settings }: Settings): void {
+  write(settings: Settings): void {
+    this.writeOther(path.basename(this.file), settings);
+  }
+
+  /** The same in another file of the folder, such as the environment as it shall become. */
+  writeOther(name: string, { vault, kes, minio, ...settings }: Settings): string {
     const [vaultPort, kesPort, minioPort] = this.ports;
+    const inVault = (settings.keyStore?.type ?? 'vault') === 'vault';
     const content = {
       name: this.name,
-      vault: { mode: 'embedded', port: vaultPort, ...vault },
+      ...(inVault ? { vault: { mode: 'embedded', port: vaultPort, ...vault } } : {}),
       kes: { port: kesPort, ...kes },
       minio: { port: minioPort, ...minio },
       state: { backend: 'local', directory: path.join(this.folder, 'state') },
       ...settings,
     };
-    writeFileSync(this.file, stringify(content));
+    const file = path.join(this.folder, name);
+    writeFileSync(file, stringify(content));
+    return file;
   }
 
   get loaded(): LoadedEnvironment {

@@ -1,0 +1,97 @@
+/** The credentials with which KES reads and creates master keys in AWS Secrets Manager. */
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { z } from 'zod';
+import type { AwsKeyStoreSettings } from '../config/environment';
+import type { OperationInput } from '../config/operation-inputs';
+import { ExternalError, messageOf, UsageError } from './errors';
+import { readIfExists, writeFileAtomically } from './files';
+
+// the version is pinned, so what later versions will need is no news to whoever deploys
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+const credentials = z.strictObject({ accessKeyId: z.string().min(1), secretAccessKey: z.string().min(1) });
+export type AwsCredentials = z.infer<typeof credentials>;
+
+/** What the usual chain gives: variables, profile, web identity, instance role, as every AWS client asks them. */
+export type CredentialChain = () => Promise<AwsCredentials & { readonly sessionToken?: string | undefined }>;
+
+export function usualChain(region: string): CredentialChain {
+  return async () => {
+    const client = new SecretsManagerClient({ region });
+    try {
+      return await client.config.credentials();
+    } finally {
+      client.destroy();
+    }
+  };
+}
+
+/**
+ * Makes sure that KES has lasting credentials. Those of an earlier deploy stay: the variables of a later one may be of
+ * another account, meant for something else.
+ *
+ * @returns the credentials; also in the file, 0600
+ * @throws UsageError if there are none, or only such that end
+ */
+export async function storeAwsCredentials(
+  { region, file }: OperationInput<'store-aws-credentials'>,
+  chain = usualChain(region),
+): Promise<AwsCredentials> {
+  if (readIfExists(file) !== undefined) return readAwsCredentials(file);
+  let found: Awaited<ReturnType<CredentialChain>>;
+  try {
+    found = await chain();
+  } catch (error) {
+    throw new UsageError(
+      `AWS credentials: must be there for keyStore.type aws, got none (${messageOf(error)})`,
+      'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to those that KES shall have; on EC2: keyStore.credentials: instance-role',
+    );
+  }
+  const { accessKeyId, secretAccessKey, sessionToken } = found;
+  if (sessionToken !== undefined) {
+    throw new UsageError(
+      `AWS credentials: must be lasting ones, because KES needs them for as long as it runs, got: temporary ones (${accessKeyId})`,
+      'give the access key of an IAM user with the policy of docs/key-stores.md; on EC2: keyStore.credentials: instance-role',
+    );
+  }
+  writeFileAtomically(file, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
+  process.stderr.write(`KES uses the AWS access key ${accessKeyId}\n`);
+  return { accessKeyId, secretAccessKey };
+}
+
+/** @throws ExternalError if the file is not whole; it never repeats the content */
+export function readAwsCredentials(file: string): AwsCredentials {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return credentials.parse(JSON.parse(text));
+  } catch {
+    throw new ExternalError(
+      `${file} does not hold {accessKeyId, secretAccessKey}`,
+      'put the file back, or remove it to have the next deploy take the credentials from where AWS clients look for them',
+    );
+  }
+}
+
+/** What a client of AWS is told about the key store of an environment. Without credentials it asks the usual chain. */
+export function awsOptions(
+  { region, caFile }: Pick<AwsKeyStoreSettings, 'region' | 'caFile'>,
+  given: AwsCredentials | undefined,
+) {
+  return {
+    region,
+    // a copy, because the client notes in it where it comes from
+    ...(given === undefined ? {} : { credentials: { ...given } }),
+    maxAttempts: 2,
+    requestHandler: {
+      requestTimeout: 15_000,
+      connectionTimeout: 5_000,
+      httpsAgent: new Agent({
+        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+        rejectUnauthorized: true,
+        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+      }),
+    },
+  };
+}

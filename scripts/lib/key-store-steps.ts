@@ -1,0 +1,62 @@
+/** What is asked of a key store before anything is deployed with it. */
+import { type Environment, masterKeys } from '../../config/environment';
+import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
+import type { LoadedEnvironment } from '../../config/load';
+import { requireUsableVault } from '../../operations/preflight/external-vault';
+import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
+import type { Step } from '../../operations/toolchain/step';
+
+/** @param knownKeys master keys that must be there already */
+export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly string[]): Step[] {
+  const { environment } = loaded;
+  return [...externalVaultStep(environment), ...keyFolderStep(environment), ...awsStep(loaded, knownKeys)];
+}
+
+function externalVaultStep({ vault }: Environment): Step[] {
+  if (vault.mode !== 'external') return [];
+  return [
+    {
+      title: 'Vault',
+      run: async () => {
+        const address = externalVaultAddress(vault, vaultVariables(process.env));
+        await requireUsableVault(address, process.env.VAULT_TOKEN);
+        return address.url;
+      },
+    },
+  ];
+}
+
+function awsStep({ environment, state }: LoadedEnvironment, knownKeys: readonly string[]): Step[] {
+  const { keyStore } = environment;
+  if (keyStore.type !== 'aws') return [];
+  return [
+    {
+      title: 'AWS',
+      run: async ({ announce }) => {
+        // only where it is needed: it takes long to load
+        const { requireUsableAws } = await import('../../operations/preflight/aws.js');
+        const credentialsFile = state.secret.awsCredentials;
+        return requireUsableAws({ keyStore, credentialsFile, keys: masterKeys(environment), knownKeys, announce });
+      },
+    },
+  ];
+}
+
+function keyFolderStep({ keyStore, docker }: Environment): Step[] {
+  if (keyStore.type !== 'filesystem') return [];
+  return [
+    {
+      title: 'Key folder',
+      run: async ({ announce }) => {
+        announce(KEYS_BESIDE_DATA);
+        const { path: folder } = keyStore;
+        if (folder !== undefined && isLocalEngine(process.env.DOCKER_HOST)) requireKeyFolder(folder);
+        return Promise.resolve(folder ?? `volume of ${docker.host ?? 'this host'}`);
+      },
+    },
+  ];
+}
+
+export function isLocalEngine(host: string | undefined): boolean {
+  return host === undefined || host === '' || host.startsWith('unix:');
+}

@@ -1,0 +1,119 @@
+/** The look at AWS before a deploy, and the policy that the documentation prints. moto stands in for AWS. */
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { awsPolicy } from '../../config/aws';
+import type { AwsKeyStoreSettings } from '../../config/environment';
+import { parseEnvironment } from '../../config/load';
+import type { AwsCredentials } from '../../operations/aws-credentials';
+import { type AwsInQuestion, requireUsableAws } from '../../operations/preflight/aws';
+import { freePorts } from '../../operations/free-ports';
+import { ThrowawayCa } from '../helpers/certificates';
+import { Moto, REGION } from '../helpers/e2e/moto';
+
+let folder: string;
+let moto: Moto;
+let keyStore: AwsKeyStoreSettings;
+let kmsKey: string;
+/** Holds what the policy grants, and nothing more. */
+let kes: AwsCredentials;
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'ebs-moto-'));
+  const ca = await ThrowawayCa.create(folder, 'ca-of-moto');
+  const [port = 0] = await freePorts(1);
+  moto = await Moto.start({
+    address: '127.0.0.1',
+    port,
+    caFile: ca.file,
+    ...(await ca.issue('moto')),
+    logFile: path.join(folder, 'moto.log'),
+  });
+  // the SDK finds KMS where every AWS client looks for another address of it
+  process.env.AWS_ENDPOINT_URL_KMS = moto.url;
+  const created = JSON.parse(await moto.aws(['kms', 'create-key'])) as { KeyMetadata: { KeyId: string } };
+  kmsKey = created.KeyMetadata.KeyId;
+  const text = `name: x
+keyStore: { type: aws, region: ${REGION}, endpoint: "${moto.url}", kmsKey: ${kmsKey}, caFile: ${ca.file} }
+minio: { defaultKey: master-key }`;
+  const environment = parseEnvironment(text, 'test.yaml');
+  if (environment.keyStore.type !== 'aws') throw new Error('the tests are about AWS');
+  keyStore = environment.keyStore;
+  kes = await moto.user('kes', forMoto(awsPolicy(environment)));
+});
+
+afterAll(async () => {
+  delete process.env.AWS_ENDPOINT_URL_KMS;
+  await moto.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/**
+ * moto knows neither resources nor conditions: it can only say whether the actions suffice. What is refused it answers
+ * in another language than AWS, so test/operations/preflight/aws.test.ts has the refusals.
+ */
+function forMoto({ Statement, ...policy }: ReturnType<typeof awsPolicy>) {
+  return {
+    ...policy,
+    Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
+  };
+}
+
+async function look(credentials: AwsCredentials, more: Partial<AwsInQuestion> = {}): Promise<string[]> {
+  const credentialsFile = path.join(folder, 'credentials.json');
+  writeFileSync(credentialsFile, JSON.stringify(credentials));
+  const said: string[] = [];
+  const announce = (line: string): void => void said.push(line);
+  const question = { keyStore, credentialsFile, keys: ['master-key'], knownKeys: [], announce, ...more };
+  const found = await requireUsableAws(question);
+  return [found, ...said];
+}
+
+test('the policy that the documentation prints is enough for it, and for KES to create and read a key', async () => {
+  expect(await look(kes)).toEqual([`${REGION}, access key ${kes.accessKeyId}`]);
+  const client = new SecretsManagerClient({
+    region: REGION,
+    endpoint: moto.url,
+    // the client notes in them where they come from
+    credentials: { ...kes },
+    requestHandler: { httpsAgent: new Agent({ ca: readFileSync(moto.caFile) }) },
+  });
+  await client.send(new CreateSecretCommand({ Name: 'made-by-kes', SecretString: 'of a test', KmsKeyId: kmsKey }));
+  client.destroy();
+});
+
+test('a KMS key that is missing, disabled, or none for secrets', async () => {
+  const missing = '00000000-0000-4000-8000-000000000000';
+  await expect(look(kes, { keyStore: { ...keyStore, kmsKey: missing } })).rejects.toThrow(
+    `keyStore.kmsKey: KMS key ${missing} does not exist in this account and region`,
+  );
+  await moto.aws(['kms', 'disable-key', '--key-id', kmsKey]);
+  await expect(look(kes)).rejects.toThrow(`keyStore.kmsKey: KMS key ${kmsKey} must be enabled, got: Disabled`);
+  await moto.aws(['kms', 'enable-key', '--key-id', kmsKey]);
+  const signing = ['kms', 'create-key', '--key-usage', 'SIGN_VERIFY', '--key-spec', 'RSA_2048'];
+  const { KeyId } = (JSON.parse(await moto.aws(signing)) as { KeyMetadata: { KeyId: string } }).KeyMetadata;
+  await expect(look(kes, { keyStore: { ...keyStore, kmsKey: KeyId } })).rejects.toThrow(
+    `keyStore.kmsKey: KMS key ${KeyId} must be symmetric, for Secrets Manager to seal with it, got: RSA_2048`,
+  );
+});
+
+test('a secret that is lost, already there, or marked for deletion', async () => {
+  await expect(look(kes, { knownKeys: ['master-key'] })).rejects.toThrow(
+    `master key master-key has a canary, but there is no secret of its name in ${REGION}`,
+  );
+  await moto.aws(['secretsmanager', 'create-secret', '--name', 'master-key', '--secret-string', 'x']);
+  expect(await look(kes)).toContainEqual(expect.stringMatching(/^WARNING: secret master-key exists already/));
+  expect(await look(kes, { knownKeys: ['master-key'] })).toHaveLength(1);
+  await moto.aws(['secretsmanager', 'delete-secret', '--secret-id', 'master-key']);
+  await expect(look(kes)).rejects.toThrow(/^secret master-key is marked for deletion, since /);
+});
+
+test('an endpoint whose certificate nobody vouches for', async () => {
+  const { region, endpoint, credentials } = keyStore;
+  const publicOnly: AwsKeyStoreSettings = { type: 'aws', region, credentials, ...(endpoint ? { endpoint } : {}) };
+  await expect(look(kes, { keyStore: publicOnly })).rejects.toThrow(
+    `AWS at ${moto.url} cannot be asked for secret master-key`,
+  );
+});

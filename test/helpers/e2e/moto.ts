@@ -1,0 +1,133 @@
+/**
+ * moto, a stand-in for AWS: Secrets Manager, KMS and IAM as an HTTPS server of this machine. It is not AWS. It keeps
+ * everything in memory, seals nothing, and knows of IAM policies the actions, but not the resources.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { projectRoot } from '../../../config/toolchain';
+import type { AwsCredentials } from '../../../operations/aws-credentials';
+import { UsageError } from '../../../operations/errors';
+import { HttpClient } from '../../../operations/http';
+import { cacheLayout, provideFolder, type WorkOptions } from '../../../operations/toolchain/cache';
+import { capture, run } from '../../../operations/toolchain/command';
+import { NotYet, waitFor } from '../../../operations/wait';
+import { findClient } from './client-programs';
+import { output } from './command';
+
+/** With a hash for each file that may be installed. */
+const REQUIREMENTS = path.join(projectRoot, 'toolchain', 'moto', 'requirements.txt');
+
+export function hasPython(): boolean {
+  return capture('python3', ['-c', 'import venv, ensurepip']) !== undefined;
+}
+
+function motoFolder(): string {
+  const key = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
+  return path.join(cacheLayout().root, 'moto', key);
+}
+
+/** Installs moto from PyPI into the cache, unless it is there. */
+export async function provideMoto(options: WorkOptions = {}): Promise<string> {
+  const folder = motoFolder();
+  await provideFolder(folder, 'installing moto', options, async (temporary) => {
+    const venv = path.join(temporary, 'venv');
+    const logFile = path.join(cacheLayout().logs, 'moto.log');
+    const more = options.signal === undefined ? {} : { signal: options.signal };
+    await run('python3', ['-m', 'venv', venv], { logFile, ...more });
+    // by hash, and no package that would run code of its own to be built
+    const pip = ['-m', 'pip', 'install', '--require-hashes', '--only-binary', ':all:', '-r', REQUIREMENTS];
+    await run(path.join(venv, 'bin', 'python'), pip, { logFile, ...more });
+  });
+  return folder;
+}
+
+export const REGION = 'eu-central-1';
+
+const EVERYTHING = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };
+const createdKey = z.object({ AccessKey: z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string() }) });
+
+export interface MotoOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+  readonly caFile: string;
+  readonly logFile: string;
+}
+
+export class Moto {
+  readonly url: string;
+  readonly caFile: string;
+  private readonly process: ChildProcess;
+  private administrator: AwsCredentials = { accessKeyId: 'nobody', secretAccessKey: 'looks at it yet' };
+
+  private constructor(url: string, caFile: string, child: ChildProcess) {
+    this.url = url;
+    this.caFile = caFile;
+    this.process = child;
+  }
+
+  /** A new user that may do what a policy says. */
+  async user(name: string, policy: unknown): Promise<AwsCredentials> {
+    await this.aws(['iam', 'create-user', '--user-name', name]);
+    await this.aws([
+      ...['iam', 'put-user-policy', '--user-name', name],
+      ...['--policy-name', name, '--policy-document', JSON.stringify(policy)],
+    ]);
+    const { AccessKey } = createdKey.parse(
+      JSON.parse(await this.aws(['iam', 'create-access-key', '--user-name', name])),
+    );
+    return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
+  }
+
+  /** The AWS command line interface as administrator. */
+  async aws(args: readonly string[]): Promise<string> {
+    const program = findClient('aws');
+    if (program === undefined) throw new UsageError('no aws that works was found', './scripts/test installs it');
+    return output(program, ['--endpoint-url', this.url, '--ca-bundle', this.caFile, '--output', 'json', ...args], {
+      env: {
+        AWS_ACCESS_KEY_ID: this.administrator.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: this.administrator.secretAccessKey,
+        AWS_DEFAULT_REGION: REGION,
+        // nothing of the user's own
+        AWS_CONFIG_FILE: '/dev/null',
+        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+        AWS_PROFILE: undefined,
+        AWS_SESSION_TOKEN: undefined,
+        AWS_EC2_METADATA_DISABLED: 'true',
+        AWS_PAGER: '',
+      },
+    });
+  }
+
+  static async start(options: MotoOptions): Promise<Moto> {
+    const { address, port, certificateFile, privateKeyFile, caFile, logFile } = options;
+    const log = openSync(logFile, 'w', 0o600);
+    const child = spawn(
+      path.join(await provideMoto(), 'venv', 'bin', 'python'),
+      ['-m', 'moto.server', '-H', address, '-p', String(port), '-c', certificateFile, '-k', privateKeyFile],
+      { stdio: ['ignore', log, log] },
+    );
+    closeSync(log);
+    const moto = new Moto(`https://${address}:${port}`, caFile, child);
+    const http = new HttpClient({ url: moto.url, caFile });
+    await waitFor({ what: 'moto to answer', timeoutMs: 60_000, hint: `see ${logFile}` }, async () => {
+      const { status } = await http.send({ method: 'GET', path: '/moto-api/data.json' });
+      return status === 200 ? true : new NotYet(`HTTP ${status}`);
+    });
+    moto.administrator = await moto.user('administrator', EVERYTHING);
+    // from now on nobody gets in without credentials and rights
+    await http.send({ method: 'POST', path: '/moto-api/reset-auth', json: 0 });
+    http.close();
+    return moto;
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.process.once('close', resolve));
+    this.process.kill('SIGTERM');
+    await ended;
+  }
+}

@@ -1,0 +1,75 @@
+/** How AWS refuses, as its JSON protocol has it: here nobody can be AWS, so a server of the test answers. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { AwsKeyStoreSettings } from '../../../config/environment';
+import { ExternalError } from '../../../operations/errors';
+import { requireUsableAws } from '../../../operations/preflight/aws';
+import { ThrowawayCa } from '../../helpers/certificates';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { rejectionOf } from '../../helpers/thrown';
+import { TlsServer } from '../../helpers/tls-server';
+
+const folder = useTemporaryFolder();
+let server: TlsServer;
+let caFile: string;
+/** What each action is refused with; what is not named is granted. */
+let refusals: Record<string, string>;
+
+beforeEach(async () => {
+  const ca = await ThrowawayCa.create(folder(), 'ca');
+  caFile = ca.file;
+  refusals = {};
+  server = await TlsServer.start(await ca.issue('aws'), ({ headers }, response) => {
+    const action = String(headers['x-amz-target']).split('.').at(-1) ?? '';
+    // nothing is there yet
+    const granted = action === 'DescribeKey' ? undefined : 'ResourceNotFoundException';
+    const error = refusals[action] ?? granted;
+    response.writeHead(error === undefined ? 200 : 400, { 'content-type': 'application/x-amz-json-1.1' });
+    const key = { KeyMetadata: { KeyId: 'key', KeyState: 'Enabled', KeySpec: 'SYMMETRIC_DEFAULT' } };
+    response.end(JSON.stringify(error === undefined ? key : { __type: error, message: 'of a test' }));
+  });
+  process.env.AWS_ENDPOINT_URL_KMS = server.url;
+});
+afterEach(async () => {
+  delete process.env.AWS_ENDPOINT_URL_KMS;
+  await server.stop();
+});
+
+function look(): Promise<string> {
+  const credentialsFile = path.join(folder(), 'credentials.json');
+  writeFileSync(credentialsFile, JSON.stringify({ accessKeyId: 'AKIA1', secretAccessKey: 'secret' }));
+  const keyStore: AwsKeyStoreSettings = {
+    ...{ type: 'aws', region: 'eu-central-1', kmsKey: 'alias/kes', credentials: 'chain' },
+    ...{ endpoint: server.url, caFile },
+  };
+  return requireUsableAws({
+    ...{ keyStore, credentialsFile, keys: ['master-key'], knownKeys: [] },
+    announce: () => undefined,
+  });
+}
+
+test('all rights, and no secret yet', async () => {
+  expect(await look()).toBe('eu-central-1, access key AKIA1');
+});
+
+test.each([
+  ['DescribeKey', 'kms:DescribeKey on KMS key alias/kes'],
+  ['DescribeSecret', 'secretsmanager:DescribeSecret on secret master-key'],
+  ['GetSecretValue', 'secretsmanager:GetSecretValue on secret master-key'],
+])('the right to %s is missing', async (action, right) => {
+  refusals[action] = 'AccessDeniedException';
+  const error = await rejectionOf(look());
+  expect(error).toBeInstanceOf(ExternalError);
+  expect(error.message).toBe(`AWS: access key AKIA1 lacks the right ${right}`);
+  expect(error).toHaveProperty('hint', 'docs/key-stores.md has the policy that KES needs');
+});
+
+test.each(['UnrecognizedClientException', 'InvalidSignatureException'])(
+  'the credentials are wrong: %s',
+  async (refusal) => {
+    refusals.DescribeKey = refusal;
+    const error = await rejectionOf(look());
+    expect(error).toBeInstanceOf(ExternalError);
+    expect(error.message).toBe(`AWS does not accept the credentials (access key AKIA1): ${refusal}`);
+  },
+);
