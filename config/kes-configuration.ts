@@ -96,8 +96,8 @@ export interface KesConfiguration {
 
 /** What only the operation that writes the file knows. */
 export interface KesSecrets {
-  /** Identity of each client: hex SHA-256 of its certificate's SubjectPublicKeyInfo. */
-  readonly identities: Readonly<Record<string, string>>;
+  /** Identities of each client, while its key is rotated more than one: hex SHA-256 of the SubjectPublicKeyInfo. */
+  readonly identities: Readonly<Record<string, readonly string[]>>;
   readonly login: KesLogin;
 }
 
@@ -193,9 +193,9 @@ export function renderKesConfiguration(configuration: KesConfiguration, secrets:
     },
     policy: Object.fromEntries(
       configuration.clients.map((client) => {
-        const identity = secrets.identities[client.name];
-        if (identity === undefined) throw new Error(`client ${client.name} of KES has no identity`);
-        return [client.name, { allow: allowedPaths(client), identities: [identity] }];
+        const identities = secrets.identities[client.name] ?? [];
+        if (identities.length === 0) throw new Error(`client ${client.name} of KES has no identity`);
+        return [client.name, { allow: allowedPaths(client), identities: [...identities] }];
       }),
     ),
     cache: { expiry: { ...configuration.cache } },

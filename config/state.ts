@@ -33,6 +33,10 @@ export interface StateLayout {
   readonly lastBackup: string;
   /** Says that a restore is under way; gone when it has ended well. */
   readonly restore: string;
+  /** The rotation that is under way and how far it is; gone when it has ended well. Nothing secret. */
+  readonly rotation: string;
+  /** What was ever rotated: JSON lines, only appended to. Nothing secret. */
+  readonly rotationsLog: string;
   /** Logs of deployments, 0600. */
   readonly logs: string;
   /** The synthesized stacks of `./scripts/up`; plain `cdktf deploy` uses `cdktf.out` in the clone. */
@@ -90,6 +94,8 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     reports: path.join(root, 'reports'),
     lastBackup: path.join(root, 'last-backup.json'),
     restore: path.join(root, 'restore.json'),
+    rotation: path.join(root, 'rotation.json'),
+    rotationsLog: path.join(root, 'rotations.log'),
     logs: path.join(root, 'logs'),
     cdktfOut: path.join(root, 'cdktf.out'),
     lock: path.join(root, 'lock'),

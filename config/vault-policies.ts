@@ -90,6 +90,8 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRules
     [`auth/${appRoleMount}/role/${role}/role-id`]: ['read', 'update'],
     [`auth/${appRoleMount}/role/${role}/secret-id`]: ['create', 'update'],
     [`auth/${appRoleMount}/role/${role}/secret-id/lookup`]: ['update'],
+    // by its accessor, so that nobody has to keep an old SecretID to be able to destroy it
+    [`auth/${appRoleMount}/role/${role}/secret-id-accessor/destroy`]: ['update'],
     ...(objects.auditDevices.length === 0 ? {} : { 'sys/audit': ['read', 'sudo'] }),
     ...Object.fromEntries(
       objects.auditDevices.map((name) => [`sys/audit/${name}`, ['create', 'read', 'update', 'delete', 'sudo']]),

@@ -6,6 +6,7 @@ import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { randomUUID, webcrypto } from 'node:crypto';
 import path from 'node:path';
+import { nextIdentity } from '../config/leaf-certificates';
 import type { LeafCertificate, OperationInput } from '../config/operation-inputs';
 import { stateLayout } from '../config/state';
 import { ExternalError } from './errors';
@@ -29,8 +30,13 @@ interface Identity {
  * Makes what is missing, renews what is due, leaves the rest as it is.
  *
  * @param now for tests
+ * @param since also issues anew what is older, servers with new keys; a client's key is its identity at KES and stays
  */
-export async function issueCertificates(input: OperationInput<'issue-certificates'>, now = new Date()): Promise<void> {
+export async function issueCertificates(
+  input: OperationInput<'issue-certificates'>,
+  now = new Date(),
+  since = new Date(0),
+): Promise<void> {
   markDeployment(input);
   const ca = await loadOrCreateCa(input, now);
   const renewAfter: Date[] = [];
@@ -39,12 +45,14 @@ export async function issueCertificates(input: OperationInput<'issue-certificate
     const keyFile = path.join(input.privateKeyFolder, `${leaf.name}.key`);
     const existing = readIfExists(certificateFile);
     const certificate = existing === undefined ? undefined : new x509.X509Certificate(existing);
-    const reason = await reasonToIssue(certificate, leaf, ca.certificate, readIfExists(keyFile) !== undefined, now);
+    const present = await loadKeys(keyFile);
+    const rotated = certificate !== undefined && issuedAt(certificate) < since;
+    const reason = rotated ? 'rotated' : await reasonToIssue(certificate, leaf, ca.certificate, present, now);
     if (certificate !== undefined && reason === undefined) {
       renewAfter.push(dueDate(certificate));
       continue;
     }
-    const keys = await loadOrCreateKeys(keyFile);
+    const keys = present === undefined || (rotated && leaf.usage === 'server') ? await createKeys(keyFile) : present;
     const issued = await issueLeaf(leaf, ca, keys, input.validityDays, now);
     writeFileAtomically(certificateFile, `${issued.toString('pem')}\n`, 0o644);
     renewAfter.push(dueDate(issued));
@@ -52,6 +60,26 @@ export async function issueCertificates(input: OperationInput<'issue-certificate
   }
   const next = new Date(Math.min(...renewAfter.map((date) => date.getTime())));
   noteRenewal(input.renewalNote, next, now);
+}
+
+/** Makes another key and certificate for clients, beside those that they have. What is there already stays. */
+export async function issueNextIdentities(
+  input: OperationInput<'issue-certificates'>,
+  clients: readonly string[],
+  now = new Date(),
+): Promise<void> {
+  const ca = await loadOrCreateCa(input, now);
+  for (const leaf of input.leaves.filter(({ name }) => clients.includes(name))) {
+    const file = nextIdentity(leaf.name);
+    const keyFile = path.join(input.privateKeyFolder, `${file}.key`);
+    const keys = (await loadKeys(keyFile)) ?? (await createKeys(keyFile));
+    const issued = await issueLeaf(leaf, ca, keys, input.validityDays, now);
+    writeFileAtomically(path.join(input.certificateFolder, `${file}.crt`), `${issued.toString('pem')}\n`, 0o644);
+  }
+}
+
+function issuedAt({ notBefore }: x509.X509Certificate): Date {
+  return new Date(notBefore.getTime() + CLOCK_SKEW_MS);
 }
 
 /** When two thirds of a certificate's life are over. */
@@ -86,7 +114,7 @@ async function loadOrCreateCa(input: OperationInput<'issue-certificates'>, now: 
     }
     return { certificate, keys };
   }
-  const keys = await loadOrCreateKeys(keyFile);
+  const keys = (await loadKeys(keyFile)) ?? (await createKeys(keyFile));
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: `CN=encrypted-backup-storage ${input.environment} CA`,
     serialNumber: serialNumber(),
@@ -145,11 +173,13 @@ async function reasonToIssue(
   certificate: x509.X509Certificate | undefined,
   leaf: LeafCertificate,
   ca: x509.X509Certificate,
-  hasKey: boolean,
+  keys: CryptoKeyPair | undefined,
   now: Date,
 ): Promise<string | undefined> {
   if (certificate === undefined) return 'missing';
-  if (!hasKey) return 'its key is missing';
+  if (keys === undefined) return 'its key is missing';
+  const spki = Buffer.from(await webcrypto.subtle.exportKey('spki', keys.publicKey));
+  if (!spki.equals(Buffer.from(certificate.publicKey.rawData))) return 'its key is another';
   if (now >= dueDate(certificate)) return 'two thirds of its life are over';
   if (!(await certificate.verify({ publicKey: ca.publicKey, signatureOnly: true }))) return 'another CA issued it';
   const wanted = [...leaf.dnsNames, ...leaf.ipAddresses].sort().join(',');
@@ -161,9 +191,7 @@ async function reasonToIssue(
   return wanted === has ? undefined : 'its names changed';
 }
 
-async function loadOrCreateKeys(file: string): Promise<CryptoKeyPair> {
-  const existing = await loadKeys(file);
-  if (existing !== undefined) return existing;
+async function createKeys(file: string): Promise<CryptoKeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const der = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   writeFileAtomically(file, `${x509.PemConverter.encode(der, x509.PemConverter.PrivateKeyTag)}\n`);

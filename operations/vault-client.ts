@@ -17,6 +17,21 @@ const initialization = z.object({ keys: z.array(z.string()), root_token: z.strin
 const errorBody = z.object({ errors: z.array(z.string()) });
 const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
 
+const rekeyStatus = z.object({
+  started: z.boolean(),
+  nonce: z.string(),
+  required: z.number(),
+  verification_nonce: z.string().optional(),
+});
+const rekeyed = z.object({ keys: z.array(z.string()), verification_nonce: z.string() });
+
+/** Unseal shares that Vault made and that open nothing yet. */
+export interface PendingShares {
+  readonly shares: string[];
+  /** Goes with the shares that confirm them. */
+  readonly nonce: string;
+}
+
 /** Vault refused or failed. */
 export class VaultError extends ExternalError {
   readonly status: number;
@@ -26,6 +41,11 @@ export class VaultError extends ExternalError {
     this.status = response.status;
   }
 }
+
+const WRONG_SHARES = /failed to (?:read|compute) root key/;
+
+/** The unseal shares that were given are not those of this Vault. */
+export class WrongSharesError extends ExternalError {}
 
 /** One Vault server, with or without a token. The token travels in a header and is never logged. */
 export class VaultClient {
@@ -101,6 +121,62 @@ export class VaultClient {
       }
     }
     throw new ExternalError('the unseal shares at hand are too few to make a root token', 'provide more shares');
+  }
+
+  /** How many shares a rekeying needs, and whether one is under way. */
+  async rekeyStatus(): Promise<z.infer<typeof rekeyStatus>> {
+    return rekeyStatus.parse(await this.read('sys/rekey/init'));
+  }
+
+  /** Ends a rekeying that is under way, whoever began it; the shares in force stay in force. */
+  async cancelRekey(): Promise<void> {
+    const { started, nonce } = await this.rekeyStatus();
+    // within ten minutes of its beginning only whoever knows its nonce can (vault/rekey.go, RekeyCancel)
+    if (started) await this.call({ method: 'DELETE', path: '/v1/sys/rekey/init', json: { nonce } });
+  }
+
+  /**
+   * Has Vault make other unseal shares, which open nothing before {@link confirmRekey}.
+   *
+   * @param present enough of those in force
+   * @throws WrongSharesError if they are not those in force
+   */
+  async rekey(present: readonly string[], shares: number, threshold: number): Promise<PendingShares> {
+    await this.cancelRekey();
+    const { nonce, required } = rekeyStatus.parse(
+      await this.write('sys/rekey/init', {
+        secret_shares: shares,
+        secret_threshold: threshold,
+        require_verification: true,
+      }),
+    );
+    try {
+      for (const key of present.slice(0, required)) {
+        const answer = rekeyed.safeParse(await this.write('sys/rekey/update', { key, nonce }));
+        if (answer.success) return { shares: answer.data.keys, nonce: answer.data.verification_nonce };
+      }
+    } catch (error) {
+      await this.cancelRekey();
+      // a status of its own have only shares that are none at all (vault/rekey.go, BarrierRekeyUpdate)
+      const refused = error instanceof VaultError && (error.status === 400 || WRONG_SHARES.test(error.message));
+      throw refused ? new WrongSharesError(error.message) : error;
+    }
+    await this.cancelRekey();
+    throw new ExternalError(
+      `Vault needs ${required} unseal shares to make others, got ${present.length}`,
+      'put the others into the secrets folder, too; nothing was changed',
+    );
+  }
+
+  /** Puts shares of {@link rekey} into force. @returns false if they were too few */
+  async confirmRekey(shares: readonly string[], nonce: string): Promise<boolean> {
+    for (const key of shares) {
+      const { complete } = z
+        .object({ complete: z.boolean().optional() })
+        .parse(await this.write('sys/rekey/verify', { key, nonce }));
+      if (complete === true) return true;
+    }
+    return false;
   }
 
   close(): void {

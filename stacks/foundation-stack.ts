@@ -1,6 +1,6 @@
 import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
-import { KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from '../config/deployment-names';
+import { leafCertificates } from '../config/leaf-certificates';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';
 import { environmentLabels, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
@@ -25,38 +25,13 @@ export class FoundationStack extends EnvironmentStack {
     new Image(this, 'KesImage', { source: imageSource(deployment, 'kes') });
     new Image(this, 'MinioImage', { source: imageSource(deployment, 'minio') });
 
-    const address = environment.docker.publishAddress;
-    const ipAddresses = [...new Set(['127.0.0.1', ...(address === '0.0.0.0' ? [] : [address])])];
-    const server = (
-      name: string,
-      alias: string,
-      hostnames: readonly string[] = [],
-      addresses: readonly string[] = [],
-    ) => ({
-      name,
-      usage: 'server' as const,
-      dnsNames: [...new Set([alias, 'localhost', ...hostnames])],
-      ipAddresses: [...new Set([...ipAddresses, ...addresses])],
-    });
-    const client = (name: string) => ({ name, usage: 'client' as const, dnsNames: [], ipAddresses: [] });
     this.certificates = new Certificates(this, 'Certificates', {
       runner,
       environment: environment.name,
       certificateFolder: state.tls,
       privateKeyFolder: state.secret.tls,
       validityDays: environment.tls.validityDays,
-      leaves: [
-        ...(environment.vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS)] : []),
-        server(LEAVES.kes, KES_ALIAS),
-        environment.tls.mode === 'self-signed'
-          ? server(LEAVES.minio, MINIO_ALIAS, environment.minio.hostnames, environment.tls.ipAddresses)
-          : // beside its default certificate MinIO takes only those without addresses
-            { ...server(LEAVES.minio, MINIO_ALIAS), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
-        client(LEAVES.minioClient),
-        client(LEAVES.keyCreator),
-        client(LEAVES.keyProver),
-        client(LEAVES.health),
-      ],
+      leaves: leafCertificates(environment),
     });
     new Operation(this, 'TrustedCAs', {
       runner,

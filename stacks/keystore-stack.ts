@@ -3,6 +3,7 @@ import { Aspects, type ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
 import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess } from '../config/key-store';
+import { otherIdentities } from '../config/leaf-certificates';
 import { declaredPlace } from '../config/key-store-place';
 import { fileHash } from '../constructs/expressions';
 import { KesConfigurationFile, type KesServerProps } from '../constructs/kes/kes-server';
@@ -108,7 +109,13 @@ export function declareKesConfiguration(
       ...store.triggers,
       // a certificate with another key is another identity
       ...Object.fromEntries(
-        configuration.clients.map(({ name }) => [`client ${name}`, fileHash(certificates.leaf(name).certificate)]),
+        configuration.clients.flatMap(({ name }): [string, string][] => [
+          [`client ${name}`, fileHash(certificates.leaf(name).certificate)],
+          ...otherIdentities(name).map((other): [string, string] => [
+            `client ${other}`,
+            fileHash(`${state.tls}/${other}.crt`),
+          ]),
+        ]),
       ),
     },
     dependsOn: store.dependsOn ?? [],

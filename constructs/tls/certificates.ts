@@ -1,5 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
+import { certificateRenewalNote } from '../../config/leaf-certificates';
 import type { CertificateFiles, LeafCertificate } from '../../config/operation-inputs';
 import { dnsName } from '../../config/names';
 import { DeclarationError } from '../declaration-error';
@@ -53,7 +54,7 @@ export class Certificates extends Construct {
     this.props = props;
     this.names = new Set(names);
     this.ca = `${props.certificateFolder}/ca.crt`;
-    const renewalNote = `${props.certificateFolder}/renewal.json`;
+    const renewalNote = certificateRenewalNote(props.certificateFolder);
     this.operation = new Operation(this, 'Issue', {
       runner: props.runner,
       operation: 'issue-certificates',

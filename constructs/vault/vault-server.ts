@@ -3,6 +3,7 @@ import { Construct } from 'constructs';
 import { VAULT_ALIAS, VAULT_PORT } from '../../config/deployment-names';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
+import { fileHash } from '../expressions';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 import { UNSEAL_SCRIPT } from './unseal-script';
@@ -168,11 +169,12 @@ export class VaultServer extends Construct {
       files: [
         { path: 'unseal.sh', content: UNSEAL_SCRIPT },
         { path: 'ca.crt', source: props.ca },
-        // written by the initialisation in this same apply, when the plan has long looked at the file
+        // written by the initialisation in this same apply, when the plan has long looked at the file: unknown, then
+        // both; afterwards the hash, by which a rekeying gets here
         ...props.unsealShareFiles.slice(0, props.threshold).map((source, index) => ({
           path: `unseal-share-${index + 1}`,
           source,
-          version: this.initialize.runId,
+          version: `${this.initialize.runId} ${fileHash(source)}`,
         })),
       ],
       dependsOn: [this.initialize.dependable],

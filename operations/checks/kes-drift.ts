@@ -1,13 +1,12 @@
 /** Whether KES runs with the configuration that was declared. */
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../config/deployment-names';
 import { kesConfiguration } from '../../config/key-store';
 import { KES_FILES, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { retiredKeys } from '../../config/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
-import { kesIdentity } from '../kes-identity';
+import { kesIdentities } from '../kes-identity';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
 import { containerOf, createdAt, type ServiceContainer } from './containers';
 import { differences, flat, someOf } from './differences';
@@ -73,12 +72,7 @@ function declaredConfiguration(context: CheckContext): Record<string, unknown> {
   const inVault = environment.keyStore.type === 'vault';
   const retired = retiredKeys(environment, state);
   const configuration = kesConfiguration(environment, retired, inVault ? accessOf(context) : undefined);
-  const identities = Object.fromEntries(
-    configuration.clients.map(({ name }) => [
-      name,
-      kesIdentity(readFileSync(path.join(state.tls, `${name}.crt`), 'utf8')),
-    ]),
-  );
+  const identities = kesIdentities(configuration.clients, state.tls);
   return renderKesConfiguration(configuration, { identities, login: loginOf(context) });
 }
 

@@ -45,16 +45,19 @@ function explain(error: unknown): unknown {
  * The options of a script that takes one environment at most.
  *
  * @param script its name in scripts/
+ * @param before how many words stand before the environment
  * @throws UsageError that names what is wrong and where the help is
  */
 export function parseCommandLine<const Options extends NonNullable<ParseArgsConfig['options']>>(
   script: string,
   args: string[],
   options: Options,
+  before = 0,
 ) {
   try {
     const parsed = parseArgs({ args, allowPositionals: true, options });
-    if (parsed.positionals.length > 1) throw new Error(`one environment at most, got: ${parsed.positionals.join(' ')}`);
+    const environments = parsed.positionals.slice(before);
+    if (environments.length > 1) throw new Error(`one environment at most, got: ${environments.join(' ')}`);
     return parsed;
   } catch (error) {
     throw new UsageError(messageOf(error), `See ./scripts/${script} --help.`);

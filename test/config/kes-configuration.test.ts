@@ -222,7 +222,7 @@ describe('the file that KES reads', () => {
   });
 
   test('is not made for a client without an identity', () => {
-    const secrets = { ...KES_SECRETS, identities: { minio: '1'.repeat(64) } };
+    const secrets = { ...KES_SECRETS, identities: { minio: ['1'.repeat(64)] } };
     expect(() => renderKesConfiguration(KES_CONFIGURATION, secrets)).toThrow(
       new Error('client key-creator of KES has no identity'),
     );

@@ -57,6 +57,7 @@ describe('the token that declares the key store', () => {
       'sys/auth/approle': ['create', 'read', 'update', 'delete', 'sudo'],
       'auth/approle/role/ebs-local-kes': ['create', 'read', 'update', 'delete'],
       'auth/approle/role/ebs-local-kes/secret-id': ['create', 'update'],
+      'auth/approle/role/ebs-local-kes/secret-id-accessor/destroy': ['update'],
       'sys/audit/file': ['create', 'read', 'update', 'delete', 'sudo'],
       'sys/audit/stdout': ['create', 'read', 'update', 'delete', 'sudo'],
     });
@@ -72,6 +73,7 @@ describe('the token that declares the key store', () => {
     'auth/token/create-orphan',
     'auth/token/create/root',
     'auth/approle/role/other/secret-id',
+    'auth/approle/role/other/secret-id-accessor/destroy',
     'sys/mounts/other',
     'sys/seal',
     'sys/raw/x',

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
+import { vaultAccess } from '../../config/key-store';
+import { AppRole } from '../../operations/approle';
 import { HttpClient, type HttpRequest } from '../../operations/http';
 import { VaultClient } from '../../operations/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
@@ -122,6 +124,24 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
         });
       } finally {
         client.close();
+      }
+    });
+
+    test('the provisioner can destroy a SecretID of its own role by its accessor, and of no other role', async () => {
+      const { environment } = subject();
+      const { kesRole } = namesOf(environment.loaded.environment);
+      const access = vaultAccess(environment.loaded.environment, environment.state, {});
+      const role = new AppRole(access, { mount: 'approle', role: kesRole });
+      const other = new AppRole(access, { mount: 'approle', role: 'other' });
+      try {
+        const { secretId, accessor } = await role.mint();
+        expect(await role.accessorOf(secretId)).toBe(accessor);
+        await expect(other.destroy(accessor)).rejects.toThrow(/HTTP 403/);
+        await role.destroy(accessor);
+        expect(await role.accessorOf(secretId)).toBeUndefined();
+      } finally {
+        role.close();
+        other.close();
       }
     });
 

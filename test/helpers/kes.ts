@@ -24,6 +24,6 @@ export const KES_CONFIGURATION: KesConfiguration = {
 };
 
 export const KES_SECRETS: KesSecrets = {
-  identities: { minio: '1'.repeat(64), 'key-creator': '2'.repeat(64) },
+  identities: { minio: ['1'.repeat(64)], 'key-creator': ['2'.repeat(64)] },
   login: { type: 'vault', roleId: 'the-role-id', secretId: 'the-secret-id' },
 };

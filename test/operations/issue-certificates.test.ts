@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { issueCertificates } from '../../operations/issue-certificates';
+import type { OperationInput } from '../../config/operation-inputs';
+import { issueCertificates, issueNextIdentities } from '../../operations/issue-certificates';
 import { kesIdentity } from '../../operations/kes-identity';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { rejectionOf } from '../helpers/thrown';
@@ -15,21 +16,18 @@ describe('issuing certificates', () => {
   const file = (...parts: string[]) => path.join(folder(), ...parts);
   const certificate = (name: string) => new X509Certificate(readFileSync(file('tls', `${name}.crt`)));
   const note = () => JSON.parse(readFileSync(file('tls', 'renewal.json'), 'utf8')) as unknown;
-  const issue = (now = NOW, dnsNames = ['kes', 'localhost']) =>
-    issueCertificates(
-      {
-        environment: 'unit',
-        certificateFolder: file('tls'),
-        privateKeyFolder: file('secrets', 'tls'),
-        validityDays: 90,
-        leaves: [
-          { name: 'kes-server', usage: 'server', dnsNames, ipAddresses: ['127.0.0.1'] },
-          { name: 'minio', usage: 'client', dnsNames: [], ipAddresses: [] },
-        ],
-        renewalNote: file('tls', 'renewal.json'),
-      },
-      now,
-    );
+  const input = (dnsNames = ['kes', 'localhost']): OperationInput<'issue-certificates'> => ({
+    environment: 'unit',
+    certificateFolder: file('tls'),
+    privateKeyFolder: file('secrets', 'tls'),
+    validityDays: 90,
+    leaves: [
+      { name: 'kes-server', usage: 'server', dnsNames, ipAddresses: ['127.0.0.1'] },
+      { name: 'minio', usage: 'client', dnsNames: [], ipAddresses: [] },
+    ],
+    renewalNote: file('tls', 'renewal.json'),
+  });
+  const issue = (now = NOW, dnsNames?: string[], since?: Date) => issueCertificates(input(dnsNames), now, since);
 
   test('a server certificate fits its names and purpose, and the CA signed it', async () => {
     await issue();
@@ -102,6 +100,57 @@ describe('issuing certificates', () => {
     // THEN
     expect(certificate('kes-server').subjectAltName).toContain('DNS:kes.example.org');
     expect(certificate('minio').fingerprint256).toBe(client);
+  });
+
+  test('a rotation issues what is older than its beginning, once: servers get other keys, clients keep their identity', async () => {
+    // GIVEN
+    await issue();
+    const server = readFileSync(file('tls', 'kes-server.crt'), 'utf8');
+    const client = readFileSync(file('tls', 'minio.crt'), 'utf8');
+
+    // WHEN
+    await issue(after(1), undefined, after(1));
+
+    // THEN
+    const rotated = ['kes-server', 'minio'].map((name) => readFileSync(file('tls', `${name}.crt`), 'utf8'));
+    expect(rotated).not.toContain(server);
+    expect(rotated).not.toContain(client);
+    expect(kesIdentity(rotated[0] ?? '')).not.toBe(kesIdentity(server));
+    expect(kesIdentity(rotated[1] ?? '')).toBe(kesIdentity(client));
+    expect(note()).toMatchObject({ generation: 1, renewAfter: expect.stringMatching(/^2027-01-2/) as unknown });
+
+    await issue(after(2), undefined, after(1));
+    expect(['kes-server', 'minio'].map((name) => readFileSync(file('tls', `${name}.crt`), 'utf8'))).toEqual(rotated);
+  });
+
+  test('a certificate that does not fit its key, as a killed rotation leaves it, is issued again', async () => {
+    // GIVEN
+    await issue();
+    copyFileSync(file('secrets', 'tls', 'minio.key'), file('secrets', 'tls', 'kes-server.key'));
+
+    // WHEN
+    await issue();
+
+    // THEN
+    const key = createPrivateKey(readFileSync(file('secrets', 'tls', 'kes-server.key')));
+    expect(certificate('kes-server').checkPrivateKey(key)).toBe(true);
+  });
+
+  test('the next identity of a client lies beside its present one, and stays when it is asked for again', async () => {
+    // GIVEN
+    await issue();
+    const present = readFileSync(file('tls', 'minio.crt'), 'utf8');
+
+    // WHEN
+    await issueNextIdentities(input(), ['minio'], NOW);
+    const next = kesIdentity(readFileSync(file('tls', 'minio.next.crt'), 'utf8'));
+    await issueNextIdentities(input(), ['minio'], NOW);
+
+    // THEN
+    expect(readFileSync(file('tls', 'minio.crt'), 'utf8')).toBe(present);
+    expect(next).not.toBe(kesIdentity(present));
+    expect(kesIdentity(readFileSync(file('tls', 'minio.next.crt'), 'utf8'))).toBe(next);
+    expect(statSync(file('secrets', 'tls', 'minio.next.key')).mode & 0o777).toBe(0o600);
   });
 
   test('a CA without its key is not replaced', async () => {

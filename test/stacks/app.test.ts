@@ -199,12 +199,13 @@ describe('an environment with everything in containers', () => {
         },
       },
     });
-    // a certificate with another key is another identity
+    // a certificate with another key is another identity, and one that is rotated has two
     expect(Object.keys(triggers)).toEqual([
-      'client health',
-      'client key-creator',
-      'client key-prover',
-      'client minio',
+      ...['health', 'key-creator', 'key-prover', 'minio'].flatMap((client) => [
+        `client ${client}`,
+        `client ${client}.next`,
+        `client ${client}.previous`,
+      ]),
       'role',
     ]);
   });

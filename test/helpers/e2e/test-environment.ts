@@ -133,6 +133,16 @@ export class TestEnvironment {
     });
   }
 
+  /** `./scripts/rotate` of this environment. */
+  async rotate(what: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(path.join(projectRoot, 'scripts', 'rotate'), [...what, this.file], {
+      transcript: this.transcript,
+      // several deploys, one after the other
+      timeoutMs: 900_000,
+      ...options,
+    });
+  }
+
   /** Plain `npx cdktf`, as its documentation has it. */
   async cdktf(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return runCommand('npx', ['cdktf', ...args, '--output', this.cdktfOut], {

@@ -1,0 +1,60 @@
+/** Restarts a container while a second one of its kind answers under its name. */
+import type Docker from 'dockerode';
+import { NotYet, waitFor } from '../wait';
+
+/**
+ * Restarts a stateless server that others reach by an alias of its network, without a moment in which nobody answers
+ * there. Every connection to it is closed and made anew, with all that belongs to a connection: TLS sessions, and the
+ * identity that a client showed when it began.
+ *
+ * @param alias what others call it in its network
+ */
+export async function handOver(docker: Docker, name: string, alias: string): Promise<void> {
+  const original = docker.getContainer(name);
+  const twinName = `${name}-twin`;
+  await remove(docker, twinName);
+  const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
+  const networks = Object.keys(NetworkSettings.Networks);
+  const twin = await docker.createContainer({
+    name: twinName,
+    Image,
+    User: Config.User,
+    Env: Config.Env,
+    Labels: Config.Labels,
+    ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
+    Cmd: Config.Cmd,
+    ...(Config.Healthcheck === undefined ? {} : { Healthcheck: Config.Healthcheck }),
+    HostConfig: { ...HostConfig, PortBindings: {}, RestartPolicy: { Name: 'no' } },
+    NetworkingConfig: {
+      EndpointsConfig: Object.fromEntries(networks.map((network) => [network, { Aliases: [alias] }])),
+    },
+  });
+  try {
+    await twin.start();
+    await healthy(docker, twinName);
+    await original.restart({ t: STOP_SECONDS });
+    await healthy(docker, name);
+    await twin.stop({ t: STOP_SECONDS });
+  } finally {
+    await remove(docker, twinName);
+  }
+}
+
+/** Long enough to answer what was asked. */
+const STOP_SECONDS = 10;
+
+async function healthy(docker: Docker, name: string): Promise<void> {
+  await waitFor({ what: `${name} to be healthy`, timeoutMs: 90_000, hint: `docker logs ${name}` }, async () => {
+    const { State } = await docker.getContainer(name).inspect();
+    const health = State.Health?.Status ?? 'unknown';
+    return State.Running && health === 'healthy' ? true : new NotYet(`it is ${State.Status}, ${health}`);
+  });
+}
+
+async function remove(docker: Docker, name: string): Promise<void> {
+  try {
+    await docker.getContainer(name).remove({ force: true });
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+  }
+}

@@ -1,0 +1,96 @@
+/** A bounded load of PUTs and GETs that goes on while something else is done, and remembers every failure. */
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { createHash, randomBytes } from 'node:crypto';
+import { messageOf } from '../../../operations/errors';
+import { NotYet, waitFor } from '../../../operations/wait';
+
+export interface LoadTarget {
+  /** Without retries, or failures would be hidden. */
+  readonly s3: S3Client;
+  readonly buckets: readonly string[];
+  /** @default 8 - pairs of a PUT and a GET */
+  readonly perSecond?: number;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  /** When, which request, and what the client was told. */
+  readonly failures: readonly string[];
+  /** Longest time of one request, in milliseconds. */
+  readonly slowestMs: number;
+}
+
+const OBJECT_BYTES = 4 * 1024;
+/** Objects are written over, so that a long load fills no disk, and none before its GET is long over. */
+const NAMES = 500;
+
+export class SteadyLoad {
+  private readonly target: LoadTarget;
+  private readonly timer: NodeJS.Timeout;
+  private readonly running = new Set<Promise<void>>();
+  private readonly failures: string[] = [];
+  private requests = 0;
+  private slowestMs = 0;
+  private round = 0;
+
+  /** Starts at once. */
+  constructor(target: LoadTarget) {
+    this.target = target;
+    this.timer = setInterval(
+      () => {
+        const pair = this.putAndGet(this.round++).finally(() => this.running.delete(pair));
+        this.running.add(pair);
+      },
+      1000 / (target.perSecond ?? 8),
+    );
+  }
+
+  /** Waits until this many requests more have been answered. */
+  async answered(more: number): Promise<void> {
+    const until = this.requests + more;
+    await waitFor({ what: `${more} requests to be answered`, timeoutMs: 60_000 }, () =>
+      Promise.resolve(this.requests >= until ? true : new NotYet(`${this.requests} of ${until}`)),
+    );
+  }
+
+  /** Stops, after everything that was begun has been answered. */
+  async stop(): Promise<LoadResult> {
+    clearInterval(this.timer);
+    await Promise.all(this.running);
+    return { requests: this.requests, failures: this.failures, slowestMs: Math.round(this.slowestMs) };
+  }
+
+  private async putAndGet(round: number): Promise<void> {
+    const { s3, buckets } = this.target;
+    const Bucket = buckets[round % buckets.length] ?? '';
+    const Key = `load/${round % NAMES}`;
+    const body = randomBytes(OBJECT_BYTES);
+    const written = await this.timed(`PUT ${Bucket}/${Key}`, () =>
+      s3.send(new PutObjectCommand({ Bucket, Key, Body: body })),
+    );
+    if (written === undefined) return;
+    await this.timed(`GET ${Bucket}/${Key}`, async () => {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+      const read = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      if (sha256(read) !== sha256(body)) throw new Error('another content came back');
+      return read;
+    });
+  }
+
+  private async timed<T>(what: string, request: () => Promise<T>): Promise<T | undefined> {
+    const started = performance.now();
+    try {
+      return await request();
+    } catch (error) {
+      this.failures.push(`${new Date().toISOString()} ${what}: ${messageOf(error)}`);
+      return undefined;
+    } finally {
+      this.requests += 1;
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - started);
+    }
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
