@@ -173,11 +173,12 @@ async function plainMinio(bench: Workbench): Promise<string> {
     ExposedPorts: { '9000/tcp': {} },
     HostConfig: {
       Binds: (HostConfig.Binds ?? []).filter((bind) => bind.includes(':/files')),
-      Tmpfs: { '/data': 'rw,size=256m,mode=1777', '/tmp': 'rw,size=64m,mode=1777' },
+      // a volume without a name, which goes with the container
+      Mounts: [{ Type: 'volume', Source: '', Target: '/data' }],
       PortBindings: { '9000/tcp': [{ HostIp: '127.0.0.1', HostPort: String(port) }] },
     },
   });
-  bench.mendBy(async () => container.remove({ force: true }));
+  bench.mendBy(async () => container.remove({ force: true, v: true }));
   await container.start();
   const url = `https://127.0.0.1:${port}`;
   await bench.waitForMinio(url);
