@@ -43,6 +43,7 @@ export const dependenceFaults: readonly PlantedFault[] = [
         fix: /the key store does not give KES the master key: .*put it back from a backup/,
       },
     },
+    alsoRed: { 'vault-master-keys': 'it sees the same loss in Vault, without taking KES away' },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
       const s3 = bench.s3();
