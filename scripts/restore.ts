@@ -134,17 +134,19 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
   const docker = dockerEngine(environment.docker.host);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   const embedded = environment.vault.mode === 'embedded';
+  // cdktf wants every stack named on which a named one depends
+  const before = ['foundation', ...(embedded ? ['vault'] : []), 'keystore'];
   const keyStore = plan.vaultSurvived
     ? [
         deployStep(target, verbose, ['foundation', 'vault']),
         adoptKeyStoreStep(target),
-        deployStep(target, verbose, ['keystore']),
+        deployStep(target, verbose, before),
       ]
-    : [deployStep(target, verbose, ['foundation', ...(embedded ? ['vault'] : []), 'keystore'])];
+    : [deployStep(target, verbose, before)];
   const storage =
     plan.drive === 'empty'
       ? [
-          deployStep(target, verbose, ['kes', 'minio']),
+          deployStep(target, verbose, [...before, 'kes', 'minio']),
           { title: 'MinIO', run: () => restoreIam(plan) },
           deployStep(target, verbose),
         ]
