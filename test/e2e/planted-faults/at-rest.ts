@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { extract, pack } from 'tar-stream';
+import { SERVICE_UID } from '../../../config/service-user';
 import { NotYet, waitFor } from '../../../operations/wait';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
@@ -16,14 +19,17 @@ export const atRestFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const minio = bench.container('minio');
-      bench.mendBy(async () => bench.execute(minio, ['busybox', 'rm', '-rf', `${IAM}/policies/of-a-test`]));
+      bench.mendBy(async () => {
+        const { code, output } = await bench.execute(minio, ['busybox', 'rm', '-rf', `${IAM}/policies/of-a-test`]);
+        if (code !== 0) throw new Error(`the policy could not be taken away: ${output}`);
+      });
       await minio.putArchive(await policiesOfPlainMinio(bench), { path: IAM });
     },
   },
 ];
 
 /** The folder `policies` of a MinIO that never had a KMS, as a tar archive. */
-async function policiesOfPlainMinio(bench: Workbench): Promise<NodeJS.ReadableStream> {
+async function policiesOfPlainMinio(bench: Workbench): Promise<Buffer> {
   const { Image, Labels, Entrypoint } = (await bench.container('minio').inspect()).Config;
   const password = randomBytes(16).toString('hex');
   const container = await bench.docker.createContainer({
@@ -51,5 +57,15 @@ async function policiesOfPlainMinio(bench: Workbench): Promise<NodeJS.ReadableSt
     const { code, output } = await bench.execute(container, ['busybox', 'sh', '-c', create]);
     return code === 0 ? true : new NotYet(output);
   });
-  return container.getArchive({ path: '/plain/.minio.sys/config/iam/policies' });
+  return ownedByService(await container.getArchive({ path: '/plain/.minio.sys/config/iam/policies' }));
+}
+
+/** The same archive, whose files will belong to whom MinIO runs as. */
+async function ownedByService(archive: NodeJS.ReadableStream): Promise<Buffer> {
+  const owned = pack();
+  for await (const entry of archive.pipe(extract())) {
+    owned.entry({ ...entry.header, uid: SERVICE_UID, gid: SERVICE_UID }, await buffer(entry));
+  }
+  owned.finalize();
+  return buffer(owned);
 }
