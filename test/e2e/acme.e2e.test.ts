@@ -121,8 +121,8 @@ describe('an order', () => {
 describe('what goes wrong is named', () => {
   test('a directory that is down', async () => {
     const input = orderOf([[HOST]], { directory: 'https://127.0.0.1:1/dir' });
-    for (const attempt of [orderCertificates(input), requireDirectoryIfDue(input)]) {
-      expect((await rejectionOf(attempt)).message).toBe(
+    for (const attempt of [orderCertificates, requireDirectoryIfDue]) {
+      expect((await rejectionOf(attempt(input))).message).toBe(
         'the ACME directory https://127.0.0.1:1/dir does not answer: 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1',
       );
     }
