@@ -1,0 +1,169 @@
+/** Copies master keys from one key store to another by KES itself, and proves them there before anybody uses them. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse, stringify } from 'yaml';
+import { KES_PORT, LEAVES, namesOf } from '../../config/deployment-names';
+import { reachableAddress } from '../../config/environment';
+import type { VaultVariables } from '../../config/external-vault';
+import { KEY_FOLDER } from '../../config/kes-configuration';
+import { vaultAccess } from '../../config/key-store';
+import type { LoadedEnvironment } from '../../config/load';
+import { readCanaries } from '../canaries';
+import { dockerEngine, type OwnerLabel } from '../docker';
+import { ExternalError } from '../errors';
+import { KesClient } from '../kes-client';
+import { requireProvenKeys } from '../verify-master-keys';
+import { NotYet, waitFor } from '../wait';
+import { type KesTask, runToEnd, withKesContainer } from './kes-container';
+
+export interface Migration {
+  /** The environment as it was deployed. */
+  readonly source: LoadedEnvironment;
+  /** The environment as it shall become: the same but for its key store. */
+  readonly target: LoadedEnvironment;
+  readonly owner: OwnerLabel;
+  readonly variables: VaultVariables;
+  /** The `kes` program in its image. */
+  readonly program: string;
+}
+
+/** Where the keys of the source are in the container, if they are files. */
+const SOURCE_FOLDER = '/source-keys';
+
+/**
+ * Copies every key that the target has not. Nothing is overwritten, and nothing is deleted at the source.
+ *
+ * @returns what KES said at its end
+ */
+export async function copyKeys(migration: Migration): Promise<string> {
+  const { source, target, program } = migration;
+  const { secret } = target.state;
+  const files = {
+    ...commonFiles(migration),
+    'source.yaml': sourceConfiguration(readFileSync(secret.migrationSource, 'utf8')),
+    'target.yaml': readFileSync(secret.kesConfiguration, 'utf8'),
+    ...keyStoreCas(source, migration.variables, 'source'),
+    ...keyStoreCas(target, migration.variables, 'target'),
+  };
+  const keys = { ...keyFolder(source, SOURCE_FOLDER), ...keyFolder(target, KEY_FOLDER) };
+  const command = [
+    program,
+    'migrate',
+    '--merge',
+    '--from',
+    '/files/source.yaml',
+    '--to',
+    '/files/target.yaml',
+  ] as const;
+  const task = await taskOf(migration, 'migration', { command, files, keys });
+  const { code, output } = await withKesContainer(task, runToEnd);
+  const lines = output.trim().split('\n');
+  if (code !== 0) {
+    throw new ExternalError(
+      `kes migrate failed: ${lines.slice(-3).join(' ')}`,
+      'correct the cause, and run this again: keys that were copied are left as they are. From AWS it also needs secretsmanager:ListSecrets',
+    );
+  }
+  return lines.at(-1) ?? 'done';
+}
+
+/** Has a KES that only this look uses prove every canary in the target. */
+export async function proveKeysInTarget(migration: Migration): Promise<string> {
+  const { target, program } = migration;
+  const { environment, state } = target;
+  const address = reachableAddress(environment);
+  const task = await taskOf(migration, 'proof', {
+    command: [program, 'server', '--config', '/files/server-config.yaml'],
+    files: {
+      ...commonFiles(migration),
+      'server-config.yaml': readFileSync(state.secret.kesConfiguration, 'utf8'),
+      ...keyStoreCas(target, migration.variables, 'target'),
+    },
+    keys: keyFolder(target, KEY_FOLDER),
+    publish: { port: KES_PORT, address: environment.docker.publishAddress },
+  });
+  return withKesContainer(task, async (container) => {
+    await container.start();
+    const port = await waitFor({ what: 'Docker to publish a port of KES', timeoutMs: 30_000 }, async () => {
+      const { NetworkSettings, State } = await container.inspect();
+      if (!State.Running) return new NotYet('KES ended');
+      return NetworkSettings.Ports[`${KES_PORT}/tcp`]?.[0]?.HostPort ?? new NotYet('no port');
+    });
+    const url = `https://${address}:${port}`;
+    const prover = new KesClient({
+      url,
+      caFile: state.caCertificate,
+      certificateFile: path.join(state.tls, `${LEAVES.keyProver}.crt`),
+      privateKeyFile: path.join(state.secret.tls, `${LEAVES.keyProver}.key`),
+    });
+    try {
+      const proven = await requireProvenKeys(prover, url, readCanaries(state.canaries));
+      return `${proven.length} open their canaries in the new place`;
+    } finally {
+      prover.close();
+    }
+  });
+}
+
+async function taskOf(
+  { target, owner }: Migration,
+  what: string,
+  task: Pick<KesTask, 'command' | 'files' | 'keys' | 'publish'>,
+): Promise<KesTask> {
+  const { environment } = target;
+  const docker = dockerEngine(environment.docker.host);
+  const { prefix, network } = namesOf(environment);
+  const { Image } = await docker.getContainer(`${prefix}-kes`).inspect();
+  return {
+    docker,
+    owner,
+    name: `${prefix}-kes-${what}`,
+    image: Image,
+    network,
+    // Go reads the folder besides the bundle of the image
+    variables: { SSL_CERT_DIR: '/files/CAs' },
+    ...task,
+  };
+}
+
+/** What every configuration of KES of this environment names. */
+function commonFiles({ target: { state } }: Migration): Record<string, string> {
+  return {
+    'ca.crt': readFileSync(state.caCertificate, 'utf8'),
+    'server.crt': readFileSync(path.join(state.tls, `${LEAVES.kes}.crt`), 'utf8'),
+    'server.key': readFileSync(path.join(state.secret.tls, `${LEAVES.kes}.key`), 'utf8'),
+  };
+}
+
+function keyStoreCas(
+  { environment, state }: LoadedEnvironment,
+  variables: VaultVariables,
+  which: 'source' | 'target',
+): Record<string, string> {
+  const { keyStore } = environment;
+  const trusted =
+    environment.trustedCAs.length === 0 ? {} : { 'CAs/trusted-cas.crt': readFileSync(state.trustedCAs, 'utf8') };
+  if (keyStore.type === 'aws' && keyStore.caFile !== undefined) {
+    return { ...trusted, [`CAs/${which}.crt`]: readFileSync(keyStore.caFile, 'utf8') };
+  }
+  if (keyStore.type !== 'vault') return trusted;
+  const { caFile } = vaultAccess(environment, state, variables);
+  if (caFile === undefined) return trusted;
+  return { ...trusted, [which === 'source' ? 'source-vault-ca.crt' : 'vault-ca.crt']: readFileSync(caFile, 'utf8') };
+}
+
+function keyFolder({ environment }: LoadedEnvironment, inside: string): Record<string, string> {
+  const { keyStore } = environment;
+  return keyStore.type === 'filesystem' ? { [inside]: keyStore.path ?? namesOf(environment).keyVolume } : {};
+}
+
+/** The paths of a configuration that may differ from those of the target. */
+function sourceConfiguration(text: string): string {
+  const configuration = parse(text) as {
+    keystore: { vault?: { tls?: { ca: string } }; fs?: { path: string } };
+  };
+  const { vault, fs } = configuration.keystore;
+  if (vault?.tls !== undefined) vault.tls.ca = '/files/source-vault-ca.crt';
+  if (fs !== undefined) fs.path = SOURCE_FOLDER;
+  return stringify(configuration);
+}
