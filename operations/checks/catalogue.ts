@@ -10,6 +10,7 @@ import { kesPrivilegeChecks } from './kes-privileges';
 import { dependenceChecks } from './dependence';
 import { earlierChecks } from './earlier';
 import { keyChecks } from './keys';
+import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
 import { vaultDriftChecks } from './vault-drift';
@@ -26,6 +27,7 @@ export const catalogue: readonly Check[] = [
   ...roundTrips,
   ...atRestChecks,
   ...refusals,
+  kmsTransport,
   ...kesPrivilegeChecks,
   ...vaultPrivilegeChecks,
   ...dependenceChecks,

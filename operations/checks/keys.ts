@@ -1,8 +1,9 @@
 /** The keys, and the way to them. */
-import { readCanaries, openCanary } from '../canaries';
+import { type Canary, openCanary, readCanaries } from '../canaries';
 import { masterKeys } from '../../config/environment';
 import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';
+import { type KesClient, KesError } from '../kes-client';
 import { type CheckContext, type DeploymentCheck, CheckFailure, type Evidence } from './check';
 
 /** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
@@ -50,9 +51,9 @@ const keyContinuity: DeploymentCheck = {
     // objects under a key that is no longer declared must stay readable, too
     for (const key of [...masterKeys(environment), ...retiredKeys(environment, state)]) {
       const canary = canaries[key];
-      const verdict = canary === undefined ? 'no canary' : await openCanary(kes, key, canary);
+      const verdict = canary === undefined ? 'no canary' : await verdictOf(kes, key, canary);
       keys[key] = { verdict, ...(canary === undefined ? {} : { bornAt: canary.bornAt, origin: canary.origin }) };
-      if (verdict !== 'opens') problems.push(`${key}: ${VERDICTS[verdict]}`);
+      if (verdict !== 'opens') problems.push(`${key}: ${VERDICTS[verdict] ?? verdict}`);
     }
     if (problems.length > 0) {
       throw new CheckFailure(
@@ -65,11 +66,21 @@ const keyContinuity: DeploymentCheck = {
   },
 };
 
-const VERDICTS = {
+/** KES says no more of a damaged master key than that it failed to read it, so its refusal is a verdict, too. */
+async function verdictOf(kes: KesClient, key: string, canary: Canary): Promise<string> {
+  try {
+    return await openCanary(kes, key, canary);
+  } catch (error) {
+    if (!(error instanceof KesError)) throw error;
+    return `does not open its canary: ${error.message}`;
+  }
+}
+
+const VERDICTS: Readonly<Record<string, string>> = {
   'no canary': 'has no canary in keys.json, so nobody can say whether it is still the same key',
   missing: 'is not in the key store; what was written under it cannot be read',
   other: 'is another key than the one that sealed its canary; what was written before cannot be read',
-} as const;
+};
 
 /** In the order in which they are reported. */
 export const keyChecks: readonly DeploymentCheck[] = [kmsReady, keyContinuity];

@@ -2,7 +2,7 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../errors';
-import { HttpClient } from '../http';
+import { HttpClient, type HttpResponse } from '../http';
 import { readCredentials, s3Client } from '../s3-client';
 import type { Expectations, OutsideContext } from './check';
 import { Guardian } from './guardian';
@@ -159,16 +159,35 @@ const NO_CONNECTION = [
 /** What answers is no TLS. Node 20 says it with the first code, later versions with the others. */
 const NO_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
 
-/** @throws ExternalError if nobody answers, or nobody who can be trusted where that is needed */
-async function requireAnswer(minio: HttpClient, { endpoint, needsTrust, hints }: S3Target): Promise<void> {
+/** What S3 takes at most: MinIO and Amazon refuse requests that are signed earlier or later than that. */
+const CLOCKS_LIMIT_MS = 15 * 60 * 1000;
+
+/** @throws ExternalError if nobody answers, nobody who can be trusted where that is needed, or at another time */
+async function requireAnswer(minio: HttpClient, target: S3Target): Promise<void> {
+  const answer = await answerOf(minio, target);
+  // absent if the answer came from nobody who is trusted
+  const difference = Math.abs(Date.now() - Date.parse(answer?.headers.date ?? ''));
+  if (difference <= CLOCKS_LIMIT_MS || Number.isNaN(difference)) return;
+  // the SDK signs by the other clock after the first refusal, so that no request would show it; clients are not all so
+  throw new ExternalError(
+    `the clocks of this machine and of ${target.endpoint.url} differ by ${Math.round(difference / 60_000)} minutes, ` +
+      'and S3 refuses more than 15',
+    'set both by NTP',
+  );
+}
+
+async function answerOf(
+  minio: HttpClient,
+  { endpoint, needsTrust, hints }: S3Target,
+): Promise<HttpResponse | undefined> {
   try {
-    await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: 5_000 });
+    return await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: 5_000 });
   } catch (error) {
     const { code, message } = (error as { cause: NodeJS.ErrnoException }).cause;
     if (NO_CONNECTION.includes(code)) {
       throw new ExternalError(`the S3 API does not answer at ${messageOf(error)}`, hints.noAnswer, { cause: error });
     }
-    if (!needsTrust) return;
+    if (!needsTrust) return undefined;
     if (code !== undefined && NO_TLS.includes(code)) {
       throw new ExternalError(
         `what answers at ${endpoint.url} does not speak TLS`,
@@ -216,13 +235,6 @@ function noBucket(error: unknown, { endpoint: { url }, region, credentialsName, 
     throw new ExternalError(
       `${url} is not in the region ${region}: ${error.message}`,
       'give its region by --region NAME',
-      { cause: error },
-    );
-  }
-  if (name === 'RequestTimeTooSkewed') {
-    throw new ExternalError(
-      `the clocks of this machine and of ${url} differ by more than 15 minutes`,
-      'set both by NTP',
       { cause: error },
     );
   }

@@ -2,11 +2,33 @@
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import { CheckFailure, type Evidence, type OutsideCheck } from '../check';
+import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
 
 const CONNECTION_TIMEOUT_MS = 5_000;
+
+/** A port that must speak TLS of today only, and as nobody else. */
+export interface TlsPort {
+  /** Begins a sentence. */
+  readonly name: string;
+  readonly endpoint: TlsEndpoint;
+  /** What to do if it takes what it must not. */
+  readonly fixes: { readonly plainHttp: string; readonly certificate: string; readonly oldTls: string };
+}
+
+function s3Port({ s3Endpoint }: OutsideContext): TlsPort {
+  return {
+    name: 'the S3 port',
+    endpoint: s3Endpoint,
+    fixes: {
+      plainHttp: SPEAKS_HTTP,
+      certificate:
+        'MinIO serves a certificate that this CA did not issue for this address, or that expired: `npx cdktf deploy`',
+      oldTls: 'MinIO itself never does: look for the proxy in front of it, and have it accept TLS 1.2 and newer only',
+    },
+  };
+}
 
 const plainHttpRefused: OutsideCheck = {
   from: 'outside',
@@ -15,12 +37,15 @@ const plainHttpRefused: OutsideCheck = {
   proves: 'A request in the clear reaches no S3 API: the connection is closed, or answered with “use HTTPS”.',
   doesNotProve: 'That no client sends its request in the clear first: what it sent was then already readable.',
   severity: 'critical',
-  run: async ({ s3Endpoint }) => {
-    const answer = await plainHttpAnswer(s3Endpoint, { method: 'GET', path: '/' });
-    if (!answer.refused) throw new CheckFailure(`the S3 port serves plain HTTP: ${answer.said}`, SPEAKS_HTTP);
-    return { answer: answer.said };
-  },
+  run: async (context) => requireNoPlainHttp(s3Port(context)),
 };
+
+/** @throws CheckFailure if plain HTTP gets any service */
+export async function requireNoPlainHttp({ name, endpoint, fixes }: TlsPort): Promise<Evidence> {
+  const answer = await plainHttpAnswer(endpoint, { method: 'GET', path: '/' });
+  if (!answer.refused) throw new CheckFailure(`${name} serves plain HTTP: ${answer.said}`, fixes.plainHttp);
+  return { answer: answer.said };
+}
 
 /** What OpenSSL says when no trusted CA issued the certificate: with it sent, or not, or itself the issuer. */
 const UNTRUSTED = [
@@ -40,31 +65,31 @@ const untrustedCaRefused: OutsideCheck = {
     'gets no connection.',
   doesNotProve: 'That clients verify certificates at all: that is their own setting.',
   severity: 'high',
-  run: async ({ s3Endpoint }) => {
-    const { caFile } = s3Endpoint;
-    const trusted = await handshake(s3Endpoint, caOf(s3Endpoint));
-    if ('refusal' in trusted) {
-      throw new CheckFailure(
-        `a client that trusts ${caFile ?? 'the CAs of this system'} is refused: ${trusted.refusal}`,
-        'MinIO serves a certificate that this CA did not issue for this address, or that expired: `npx cdktf deploy`',
-      );
-    }
-    const foreign = await handshake(s3Endpoint, await foreignCa());
-    if (!('refusal' in foreign)) {
-      throw new CheckFailure(
-        'a client that trusts only another CA gets a connection',
-        'NODE_TLS_REJECT_UNAUTHORIZED=0, or something between this machine and MinIO, switches verification off',
-        { trusted: trusted.verified },
-      );
-    }
-    if (!UNTRUSTED.includes(foreign.refusal)) {
-      throw new Error(
-        `a client that trusts another CA is refused with ${foreign.refusal}, which says nothing about CAs`,
-      );
-    }
-    return { trusted: trusted.verified, withAnotherCa: foreign.refusal };
-  },
+  run: async (context) => requireOwnCa(s3Port(context)),
 };
+
+/** @throws CheckFailure unless the certificate is trusted through its CA, and through no other */
+export async function requireOwnCa({ name, endpoint, fixes }: TlsPort): Promise<Evidence> {
+  const trusted = await handshake(endpoint, caOf(endpoint));
+  if ('refusal' in trusted) {
+    throw new CheckFailure(
+      `a client that trusts ${endpoint.caFile ?? 'the CAs of this system'} does not trust ${name}: ${trusted.refusal}`,
+      fixes.certificate,
+    );
+  }
+  const foreign = await handshake(endpoint, await foreignCa());
+  if (!('refusal' in foreign)) {
+    throw new CheckFailure(
+      `a client that trusts only another CA gets a connection to ${name}`,
+      'NODE_TLS_REJECT_UNAUTHORIZED=0, or something between here and there, switches verification off',
+      { trusted: trusted.verified },
+    );
+  }
+  if (!UNTRUSTED.includes(foreign.refusal)) {
+    throw new Error(`a client that trusts another CA is refused with ${foreign.refusal}, which says nothing about CAs`);
+  }
+  return { trusted: trusted.verified, withAnotherCa: foreign.refusal };
+}
 
 /** Broken, or without the ciphers of today (RFC 8996). */
 const OLD = ['TLSv1', 'TLSv1.1'] as const;
@@ -77,34 +102,31 @@ const oldTlsRefused: OutsideCheck = {
   proves: 'The server itself refuses a handshake with TLS 1.0 and with TLS 1.1, and accepts TLS 1.2 or 1.3.',
   doesNotProve: 'That every cipher suite of TLS 1.2 that the server would take is a good one.',
   severity: 'high',
-  run: async ({ s3Endpoint }) => {
-    const ca = caOf(s3Endpoint);
-    const accepted: string[] = [];
-    const refused: Record<string, string> = {};
-    for (const version of [...OLD, ...CURRENT]) {
-      const result = await handshake(s3Endpoint, ca, {
-        minVersion: version,
-        maxVersion: version,
-        // or this side would not even ask: OpenSSL allows them at its lowest level of security only
-        ...(OLD.some((old) => old === version) ? { ciphers: 'DEFAULT:@SECLEVEL=0' } : {}),
-      });
-      if ('verified' in result) accepted.push(version);
-      else if (isFromServer(result.refusal)) refused[version] = result.refusal;
-      else throw new Error(`nothing is known about ${version}: ${result.refusal}`);
-    }
-    const evidence = { accepted, refused };
-    const old = OLD.filter((version) => accepted.includes(version));
-    if (old.length > 0) {
-      throw new CheckFailure(
-        `the S3 port accepts ${old.join(' and ')}`,
-        'MinIO itself never does: look for the proxy in front of it, and have it accept TLS 1.2 and newer only',
-        evidence,
-      );
-    }
-    if (accepted.length === 0) throw new Error(`the S3 port accepts neither ${CURRENT.join(' nor ')}`);
-    return evidence;
-  },
+  run: async (context) => requireCurrentTls(s3Port(context)),
 };
+
+/** @throws CheckFailure if an old version of TLS is taken */
+export async function requireCurrentTls({ name, endpoint, fixes }: TlsPort): Promise<Evidence> {
+  const ca = caOf(endpoint);
+  const accepted: string[] = [];
+  const refused: Record<string, string> = {};
+  for (const version of [...OLD, ...CURRENT]) {
+    const result = await handshake(endpoint, ca, {
+      minVersion: version,
+      maxVersion: version,
+      // or this side would not even ask: OpenSSL allows them at its lowest level of security only
+      ...(OLD.some((old) => old === version) ? { ciphers: 'DEFAULT:@SECLEVEL=0' } : {}),
+    });
+    if ('verified' in result) accepted.push(version);
+    else if (isFromServer(result.refusal)) refused[version] = result.refusal;
+    else throw new Error(`nothing is known about ${version}: ${result.refusal}`);
+  }
+  const evidence = { accepted, refused };
+  const old = OLD.filter((version) => accepted.includes(version));
+  if (old.length > 0) throw new CheckFailure(`${name} accepts ${old.join(' and ')}`, fixes.oldTls, evidence);
+  if (accepted.length === 0) throw new Error(`${name} accepts neither ${CURRENT.join(' nor ')}`);
+  return evidence;
+}
 
 /** In the order in which they are reported. */
 export const transportRefusals: readonly OutsideCheck[] = [plainHttpRefused, untrustedCaRefused, oldTlsRefused];

@@ -56,7 +56,7 @@ export const KEY_PATH = {
   kesLink: {
     name: 'mTLS',
     role: 'MinIO gets data keys from KES with a client certificate of its own.',
-    guards: ['kms-ready', 'kes-strangers-refused', 'certificates-valid'],
+    guards: ['kms-ready', 'kms-tls-only', 'kes-strangers-refused', 'certificates-valid'],
   },
   kes: {
     name: 'KES',
@@ -75,6 +75,7 @@ export const KEY_PATH = {
     role: 'KES logs in to the key store with a role of its own.',
     guards: [
       'kms-ready',
+      'kms-tls-only',
       'vault-approle-role',
       'kes-secret-id-valid',
       'vault-kes-token-confined',

@@ -122,6 +122,23 @@ export function describeEndpointChecks(deployment: () => LoadedEnvironment): voi
       ]);
     });
 
+    test('a clock that is off', async () => {
+      const late = path.join(folder, 'late.cjs');
+      writeFileSync(
+        late,
+        `const now = Date.now;
+        globalThis.Date = class extends Date {
+          constructor(...args) { super(...(args.length === 0 ? [now() + 20 * 60_000] : args)); }
+          static now() { return now() + 20 * 60_000; }
+        };`,
+      );
+      const { code, stderr } = await check(bench.realS3.url, [], { NODE_OPTIONS: `--require=${late}` });
+      expect(code).toBe(3);
+      expect(errorLines(stderr)).toEqual([
+        `error: the clocks of this machine and of ${bench.realS3.url} differ by 20 minutes, and S3 refuses more than 15`,
+      ]);
+    });
+
     test('a CA that issued nothing', async () => {
       const ca = path.join(folder, 'foreign.crt');
       writeFileSync(ca, await foreignCa());

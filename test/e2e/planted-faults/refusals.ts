@@ -1,8 +1,10 @@
 import { DeleteBucketPolicyCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { issueCertificates } from '../../../operations/issue-certificates';
+import { certificateOf } from '../../helpers/e2e/certificate-of';
+import { startPlainHttpFront } from '../../helpers/e2e/plain-http-front';
 import type { GatewayRequest } from '../../helpers/e2e/s3-gateway';
 import type { PlantedFault } from './planted-fault';
 
@@ -55,8 +57,12 @@ export const refusalFaults: readonly PlantedFault[] = [
     name: 'the S3 port serves a certificate of another CA',
     red: {
       'untrusted-ca-refused': {
-        message: /^a client that trusts .*ca\.crt is refused: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+        message: /^a client that trusts .*ca\.crt does not trust the S3 port: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
         fix: /a certificate that this CA did not issue/,
+      },
+      'certificates-valid': {
+        message: /^minio-server: https:.* serves another certificate .*\(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/,
+        fix: /^\.\/scripts\/up .* has them served/,
       },
     },
     alsoRed: Object.fromEntries(NO_S3.map((id) => [id, 'clients that verify certificates do not get to the S3 API'])),
@@ -78,6 +84,42 @@ export const refusalFaults: readonly PlantedFault[] = [
         certificateFile: path.join(folder, 'server.crt'),
         privateKeyFile: path.join(folder, 'server.key'),
       });
+    },
+  },
+  {
+    name: 'the S3 port serves a certificate that has expired',
+    red: {
+      'untrusted-ca-refused': {
+        message: /^a client that trusts .*ca\.crt does not trust the S3 port: CERT_HAS_EXPIRED$/,
+        fix: /or that expired/,
+      },
+      'certificates-valid': {
+        message: /^minio-server: https:.* serves another certificate .*\(CERT_HAS_EXPIRED\)$/,
+        fix: /^\.\/scripts\/up .* renews certificates/,
+      },
+    },
+    alsoRed: Object.fromEntries(NO_S3.map((id) => [id, 'clients that verify certificates do not get to the S3 API'])),
+    plant: async (bench) => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'ebs-expired-'));
+      bench.mendBy(async () => {
+        rmSync(folder, { recursive: true });
+        return Promise.resolve();
+      });
+      const certificateFile = path.join(folder, 'server.crt');
+      writeFileSync(certificateFile, await certificateOf(bench.deployed.state, 'minio-server', -2));
+      await bench.gateway({ certificateFile });
+    },
+  },
+  {
+    name: 'KES is reached by plain HTTP as well',
+    red: {
+      'kms-tls-only': { message: /^KES serves plain HTTP: HTTP\/1\.1 200 OK$/, fix: /what answers in its place/ },
+    },
+    alsoRed: { 'containers-hardened': 'the checks are told of the port of the proxy, where no container is' },
+    plant: async (bench) => {
+      const front = await startPlainHttpFront(bench.deployed.environment.kes.port);
+      bench.mendBy(async () => front.stop());
+      bench.declare((environment) => ({ ...environment, kes: { ...environment.kes, port: front.port } }));
     },
   },
   {

@@ -8,7 +8,7 @@ import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key
 import { writeFileAtomically } from '../../../operations/files';
 import { KesClient } from '../../../operations/kes-client';
 import type { VaultClient } from '../../../operations/vault-client';
-import { startVaultAgent } from '../../helpers/e2e/vault-agent';
+import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/vault-proxy';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
 
@@ -29,6 +29,25 @@ const NEEDS_PROVISIONER = [
 ];
 
 export const vaultFaults: readonly PlantedFault[] = [
+  {
+    name: 'Vault is sealed',
+    red: {
+      'vault-unsealed': {
+        message: /^Vault is sealed; 0 of the 1 unseal shares that it needs were given$/,
+        fix: /docker logs ebs-.*-vault-unsealer/,
+      },
+      'kms-ready': { message: /^KES does not reach its key store$/, fix: /Vault: runs, and is unsealed/ },
+    },
+    alsoRed: {
+      ...Object.fromEntries(NEEDS_PROVISIONER.map((id) => [id, 'asks Vault, which answers nobody'])),
+    },
+    plant: async (bench) => {
+      const root = await bench.vaultRoot();
+      // what else would unseal it at once; started again it does so
+      await bench.stop('vault-unsealer');
+      await root.write('sys/seal');
+    },
+  },
   {
     name: 'Vault has other unseal shares than the declared ones',
     red: {
@@ -156,12 +175,14 @@ export const vaultFaults: readonly PlantedFault[] = [
       const root = await bench.vaultRoot();
       const auto = await newToken(root, { policies: ['root'], ttl: '10m' });
       bench.mendBy(async () => root.write('auth/token/revoke', { token: auto }));
-      const { environment, state } = bench.deployed;
-      const url = `https://${reachableAddress(environment)}:${embedded(bench).port}`;
-      const agent = await startVaultAgent({ url, caFile: state.caCertificate }, state, auto);
-      bench.mendBy(async () => agent.stop());
-      bench.declare((declared) => ({ ...declared, vault: { ...embedded(bench), port: agent.port } }));
+      await proxy(bench, { token: auto });
     },
+  },
+  {
+    name: 'a proxy before Vault takes TLS 1.1',
+    red: { 'kms-tls-only': { message: /^Vault accepts TLSv1\.1$/, fix: /look for what answers in its place/ } },
+    alsoRed: { 'containers-hardened': 'the checks are told of the port of the proxy, where no container is' },
+    plant: async (bench) => proxy(bench, { tls: { minVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' } }),
   },
   {
     name: 'the provisioner token was revoked',
@@ -230,6 +251,15 @@ function embedded({ deployed }: Workbench) {
   const { vault } = deployed.environment;
   if (vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
   return vault;
+}
+
+/** Puts a proxy between the checks and Vault. */
+async function proxy(bench: Workbench, options: VaultProxyOptions): Promise<void> {
+  const { environment, state } = bench.deployed;
+  const url = `https://${reachableAddress(environment)}:${embedded(bench).port}`;
+  const started = await startVaultProxy({ url, caFile: state.caCertificate }, state, options);
+  bench.mendBy(async () => started.stop());
+  bench.declare((declared) => ({ ...declared, vault: { ...embedded(bench), port: started.port } }));
 }
 
 function rolePath({ deployed }: Workbench): string {

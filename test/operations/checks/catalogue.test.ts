@@ -42,6 +42,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'altered-presigned-url-refused',
     'sse-c-key-required',
     'sse-c-plain-http-refused',
+    'kms-tls-only',
     'kes-clients-confined',
     'kes-strangers-refused',
     'vault-kes-token-confined',

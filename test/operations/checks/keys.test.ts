@@ -5,7 +5,7 @@ import type { CheckContext } from '../../../operations/checks/check';
 import { keyChecks } from '../../../operations/checks/keys';
 import type { CheckResult } from '../../../operations/checks/runner';
 import { HttpClient } from '../../../operations/http';
-import type { KesClient } from '../../../operations/kes-client';
+import { type KesClient, KesError } from '../../../operations/kes-client';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { contextWith, type FakeDeployment, fakeDeployment, loaded, resultOf } from './fakes';
 
@@ -81,6 +81,35 @@ describe('key-continuity', () => {
     );
     expect(result.status).toBe('failed');
     expect(result.message).toMatch(/^retired-key: is not in the key store/);
+  });
+
+  test.each([
+    [502, 'failed to read key'],
+    [403, 'not authorized: insufficient permissions'],
+  ])('fails when KES refuses with %i, and says what KES says', async (status, text) => {
+    const answer = { status, headers: {}, bytes: Buffer.alloc(0), text: JSON.stringify({ message: text }) };
+    const refused = new KesError('open a data key under archive-key', answer);
+    const result = await run(
+      'key-continuity',
+      contextWithKeys((key) => {
+        if (key === 'archive-key') throw refused;
+        return opens(key);
+      }),
+    );
+    expect(result).toMatchObject({
+      status: 'failed',
+      message: `archive-key: does not open its canary: KES: open a data key under archive-key: ${text} (HTTP ${status})`,
+    });
+  });
+
+  test('cannot say anything when KES does not answer', async () => {
+    const result = await run(
+      'key-continuity',
+      contextWithKeys(() => {
+        throw new Error('connect ECONNREFUSED');
+      }),
+    );
+    expect(result).toMatchObject({ status: 'could-not-check', message: 'connect ECONNREFUSED' });
   });
 
   test('fails when a key has no canary', async () => {

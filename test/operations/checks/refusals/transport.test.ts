@@ -76,7 +76,7 @@ describe('untrusted-ca-refused', () => {
     writeFileSync(tls.loaded.state.caCertificate, await foreignCa());
     const result = await run('untrusted-ca-refused', tls.port);
     expect(result).toMatchObject({ status: 'failed' });
-    expect(result.message).toMatch(/ca\.crt is refused: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/);
+    expect(result.message).toMatch(/ca\.crt does not trust the S3 port: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/);
   });
 
   test('nobody listening says nothing about certificates', async () => {

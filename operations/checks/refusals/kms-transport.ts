@@ -1,0 +1,49 @@
+/** The same as in transport.ts where keys pass: KES, and Vault behind it. */
+import { LEAVES } from '../../../config/deployment-names';
+import { reachableAddress } from '../../../config/environment';
+import { type CheckContext, type DeploymentCheck, type Evidence } from '../check';
+import { accessOf } from '../vault';
+import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
+
+export const kmsTransport: DeploymentCheck = {
+  from: 'deployment',
+  id: 'kms-tls-only',
+  title: 'KES and Vault speak today’s TLS and nothing else, each under the private CA',
+  proves:
+    'KES and an embedded Vault give plain HTTP no service, refuse TLS 1.0 and 1.1, and show a certificate that is ' +
+    'trusted through the CA of this environment and through no other.',
+  doesNotProve: 'How an external Vault is reached by others: who runs it looks after it.',
+  severity: 'critical',
+  run: async (context) => {
+    const evidence: Record<string, Evidence> = {};
+    for (const port of portsOf(context)) {
+      evidence[port.name] = {
+        plainHttp: await requireNoPlainHttp(port),
+        certificate: await requireOwnCa(port),
+        versions: await requireCurrentTls(port),
+      };
+    }
+    return evidence;
+  },
+};
+
+function portsOf(context: CheckContext): TlsPort[] {
+  const { environment, state } = context.loaded;
+  const kes = { url: `https://${reachableAddress(environment)}:${environment.kes.port}`, caFile: state.caCertificate };
+  const port = (name: string, leaf: string, endpoint: TlsPort['endpoint']): TlsPort => {
+    const proxy = `${name} is deployed without it: look for what answers in its place at ${endpoint.url}`;
+    return {
+      name,
+      endpoint,
+      fixes: {
+        plainHttp: proxy,
+        certificate: `./scripts/up ${environment.name} issues ${leaf}.crt anew when it is due, and has it served`,
+        oldTls: proxy,
+      },
+    };
+  };
+  return [
+    port('KES', LEAVES.kes, kes),
+    ...(environment.vault.mode === 'embedded' ? [port('Vault', LEAVES.vault, accessOf(context))] : []),
+  ];
+}
