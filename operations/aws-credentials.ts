@@ -2,11 +2,13 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
 import type { AwsKeyStoreSettings } from '../config/environment';
 import type { OperationInput } from '../config/operation-inputs';
 import { ExternalError, messageOf, UsageError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
+import { readTrustedCAs } from './trusted-roots';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -78,6 +80,7 @@ export function readAwsCredentials(file: string): AwsCredentials {
 export function awsOptions(
   { region, caFile }: Pick<AwsKeyStoreSettings, 'region' | 'caFile'>,
   given: AwsCredentials | undefined,
+  trustedCAs: readonly string[],
 ) {
   return {
     region,
@@ -90,7 +93,15 @@ export function awsOptions(
       httpsAgent: new Agent({
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
-        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+        // absent: what Node trusts, which its user may have added to
+        ...(caFile === undefined && trustedCAs.length === 0
+          ? {}
+          : {
+              ca: [
+                ...(caFile === undefined ? rootCertificates : [readFileSync(caFile, 'utf8')]),
+                ...readTrustedCAs(trustedCAs).map(String),
+              ],
+            }),
       }),
     },
   };

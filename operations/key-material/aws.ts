@@ -13,9 +13,9 @@ import { awsOptions, readAwsCredentials } from '../aws-credentials';
 import { ExternalError, messageOf } from '../errors';
 import { anotherKey, type KeyMaterial } from './key-material';
 
-export function awsKeyMaterial({ state }: LoadedEnvironment, keyStore: AwsKeyStoreSettings): KeyMaterial {
+export function awsKeyMaterial({ environment, state }: LoadedEnvironment, keyStore: AwsKeyStoreSettings): KeyMaterial {
   const credentials = keyStore.credentials === 'chain' ? readAwsCredentials(state.secret.awsCredentials) : undefined;
-  const options = awsOptions(keyStore, credentials);
+  const options = awsOptions(keyStore, credentials, environment.trustedCAs);
   const client = new SecretsManagerClient({ ...options, endpoint: secretsManagerEndpoint(keyStore) });
   const read = async (key: string): Promise<Buffer | undefined> => {
     try {

@@ -24,6 +24,8 @@ const POLICY_HINT = 'docs/key-stores.md has the policy that KES needs';
 export interface AwsInQuestion {
   readonly keyStore: AwsKeyStoreSettings;
   readonly credentialsFile: string;
+  /** Third-party CAs that may have issued the certificate of the endpoint, as in the environment file. */
+  readonly trustedCAs: readonly string[];
   /** The declared master keys. */
   readonly keys: readonly string[];
   /** Those that exist for certain, because they have a canary. */
@@ -39,12 +41,12 @@ export interface AwsInQuestion {
  * @throws UsageError without lasting credentials; ExternalError that names what is wrong
  */
 export async function requireUsableAws(question: AwsInQuestion): Promise<string> {
-  const { keyStore, credentialsFile } = question;
+  const { keyStore, credentialsFile, trustedCAs } = question;
   const { region } = keyStore;
   const endpoint = secretsManagerEndpoint(keyStore);
   const credentials =
     keyStore.credentials === 'chain' ? await storeAwsCredentials({ region, file: credentialsFile }) : undefined;
-  const options = awsOptions(keyStore, credentials);
+  const options = awsOptions(keyStore, credentials, trustedCAs);
   // another endpoint of KMS: AWS_ENDPOINT_URL_KMS, as for every AWS client
   const kms = new KMSClient(options);
   const secrets = new SecretsManagerClient({ ...options, endpoint });
@@ -167,7 +169,7 @@ async function explained<T>(
     }
     throw new ExternalError(
       `AWS at ${right.startsWith('kms:') ? 'KMS' : endpoint} cannot be asked for ${on}: ${name}: ${messageOf(error)}`,
-      'check region, endpoint, caFile and the network; nothing was changed',
+      'check region, endpoint, caFile, trustedCAs and the network; nothing was changed',
       { cause: error },
     );
   }

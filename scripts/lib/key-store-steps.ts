@@ -36,7 +36,9 @@ function awsStep({ environment, state }: LoadedEnvironment, knownKeys: readonly 
         // only where it is needed: it takes long to load
         const { requireUsableAws } = await import('../../operations/preflight/aws.js');
         const credentialsFile = state.secret.awsCredentials;
-        return requireUsableAws({ keyStore, credentialsFile, keys: masterKeys(environment), knownKeys, announce });
+        const { trustedCAs } = environment;
+        const keys = masterKeys(environment);
+        return requireUsableAws({ keyStore, credentialsFile, trustedCAs, keys, knownKeys, announce });
       },
     },
   ];

@@ -35,21 +35,31 @@ afterEach(async () => {
   await server.stop();
 });
 
-function look(): Promise<string> {
+function look(trust: { readonly caFile?: string; readonly trustedCAs?: string[] } = { caFile }): Promise<string> {
   const credentialsFile = path.join(folder(), 'credentials.json');
   writeFileSync(credentialsFile, JSON.stringify({ accessKeyId: 'AKIA1', secretAccessKey: 'secret' }));
   const keyStore: AwsKeyStoreSettings = {
     ...{ type: 'aws', region: 'eu-central-1', kmsKey: 'alias/kes', credentials: 'chain' },
-    ...{ endpoint: server.url, caFile },
+    ...{ endpoint: server.url, ...(trust.caFile === undefined ? {} : { caFile: trust.caFile }) },
   };
   return requireUsableAws({
-    ...{ keyStore, credentialsFile, keys: ['master-key'], knownKeys: [] },
+    ...{ keyStore, credentialsFile, trustedCAs: trust.trustedCAs ?? [], keys: ['master-key'], knownKeys: [] },
     announce: () => undefined,
   });
 }
 
 test('all rights, and no secret yet', async () => {
   expect(await look()).toBe('eu-central-1, access key AKIA1');
+});
+
+test('an endpoint behind a private CA: one of trustedCAs vouches for it as well as caFile, and nobody else', async () => {
+  expect(await look({ trustedCAs: [caFile] })).toBe('eu-central-1, access key AKIA1');
+  const error = await rejectionOf(look({}));
+  expect(error.message).toMatch(/^AWS at KMS cannot be asked for KMS key alias\/kes: .*certificate/);
+  expect(error).toHaveProperty(
+    'hint',
+    'check region, endpoint, caFile, trustedCAs and the network; nothing was changed',
+  );
 });
 
 test.each([
