@@ -1,10 +1,9 @@
 /** `./scripts/migrate`: moves the master keys of an environment to another key store. The data stays where it is. */
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { requireIntactState } from '../config/intact-state';
-import { masterKeys, reachableAddress } from '../config/environment';
+import { reachableAddress } from '../config/environment';
 import { vaultVariables } from '../config/external-vault';
 import {
   declaredPlace,
@@ -17,11 +16,11 @@ import {
   writeKeyStoreNote,
 } from '../config/key-store-place';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-
 import { ExternalError, UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { copyKeys, type Migration, proveKeysInTarget } from '../operations/migrate/copy-keys';
 import { forgetSource } from '../operations/migrate/forget-source';
+import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { differing, type Samples, takeSamples } from '../operations/migrate/samples';
 import { readCredentials, s3Client } from '../operations/s3-client';
 import { prepareToolchain } from '../operations/toolchain/prepare';
@@ -30,7 +29,9 @@ import { proveDeployedKeys } from '../operations/verify-master-keys';
 import { PROGRAM_PATHS } from '../stacks/deployment';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { warnOfEscrow } from './lib/escrow';
 import { keyStoreSteps } from './lib/key-store-steps';
+import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
@@ -65,6 +66,7 @@ void main(async (args, signal) => {
   const source = loadEnvironment(positionals[0]);
   const target = loadEnvironment(values.to);
   const { state } = source;
+  const verbose = values.verbose ?? false;
   requireSameEnvironment(source, target);
   requireIntactState(source.environment.name, state);
   if (source.environment.docker.host !== undefined) process.env.DOCKER_HOST = source.environment.docker.host;
@@ -76,7 +78,10 @@ void main(async (args, signal) => {
     const note = readKeyStoreNote(state);
     if (note !== undefined && note.migration === undefined && samePlace(note.place, to)) {
       process.stderr.write(`the master keys are already in ${describePlace(to)}\n`);
-      await showSteps([provenStep('Master keys', target)], signal);
+      // the last deploy of a migration may have been interrupted
+      const { prerequisites, engine, builds } = toolchainOf(target);
+      const again = [prerequisites, engine, provenStep('Master keys', target), ...builds];
+      await showSteps([...again, deployStep(target, verbose)], signal, { plain: verbose });
       return;
     }
     requirePossible(source.environment.name, note, from, to);
@@ -88,9 +93,10 @@ void main(async (args, signal) => {
       program: PROGRAM_PATHS.kes,
     };
     process.env[MIGRATION_VARIABLE] = '1';
-    await showSteps(steps(migration, from, to, values.verbose ?? false), signal, { plain: values.verbose ?? false });
+    await showSteps(steps(migration, from, to, verbose), signal, { plain: verbose });
+    process.stdout.write(whatIsLeft(target, from, to));
   });
-  process.stdout.write(whatIsLeft(target, from, to));
+  warnOfEscrow(target);
 });
 
 /** In this order, so that KES goes over to the new place only when every key is proven there. */
@@ -105,10 +111,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
     'keystore',
   ];
   let before: Samples = {};
-  const { prerequisites, engine, builds } = prepareToolchain({
-    images: environment.images.source,
-    providers: environment.providers,
-  });
+  const { prerequisites, engine, builds } = toolchainOf(target);
   const letOut: Step[] = [
     {
       title: 'Way back in',
@@ -139,6 +142,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
   return [
     prerequisites,
     engine,
+    portsStep(target),
     ...keyStoreSteps(target, []),
     provenStep('Master keys', source),
     {
@@ -181,6 +185,10 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
   ];
 }
 
+function toolchainOf({ environment }: LoadedEnvironment): ReturnType<typeof prepareToolchain> {
+  return prepareToolchain({ images: environment.images.source, providers: environment.providers });
+}
+
 function provenStep(title: string, { environment, state }: LoadedEnvironment): Step {
   return { title, run: () => proveDeployedKeys(environment, state) };
 }
@@ -198,55 +206,6 @@ async function samples({ environment, state }: LoadedEnvironment): Promise<Sampl
     return await takeSamples(s3);
   } finally {
     s3.destroy();
-  }
-}
-
-/** Only the way to the keys may differ: everything else is for a deploy, before or after. */
-function requireSameEnvironment(source: LoadedEnvironment, target: LoadedEnvironment): void {
-  const rest = ({ environment }: LoadedEnvironment) => ({ ...environment, keyStore: undefined, vault: undefined });
-  const one = rest(source);
-  const other = rest(target);
-  const different = Object.keys({ ...one, ...other }).filter(
-    (setting) => !isDeepStrictEqual(one[setting as keyof typeof one], other[setting as keyof typeof other]),
-  );
-  if (different.length > 0) {
-    throw new UsageError(
-      `--to: ${target.file} must differ from ${source.file} in keyStore and vault only, got other ${different.join(', ')}`,
-      'change the rest by ./scripts/up, before or after',
-    );
-  }
-  if (masterKeys(source.environment).length === 0) throw new Error('an environment without master keys');
-}
-
-function requirePossible(
-  name: string,
-  note: ReturnType<typeof readKeyStoreNote>,
-  from: KeyStorePlace,
-  to: KeyStorePlace,
-): void {
-  if (note === undefined) {
-    throw new UsageError(`environment ${name} is not deployed, so there are no keys to move`, `./scripts/up ${name}`);
-  }
-  if (!samePlace(note.place, from)) {
-    throw new UsageError(
-      `keyStore: environment ${name} keeps its master keys in ${describePlace(note.place)}, got: ${describePlace(from)}`,
-      'name the environment file with which it was deployed',
-    );
-  }
-  if (samePlace(from, to)) {
-    throw new UsageError(`--to: must name another key store, got: ${describePlace(to)}`, 'change its keyStore');
-  }
-  if (note.migration !== undefined && !samePlace(note.migration.to, to)) {
-    throw new UsageError(
-      `the master keys are on their way to ${describePlace(note.migration.to)}, got: ${describePlace(to)}`,
-      'finish that first',
-    );
-  }
-  if (from.type === 'vault' && to.type === 'vault' && inSameVault(from, to) && from.mount === to.mount) {
-    throw new UsageError(
-      `--to: keyStore.mount must be another one in the same Vault, got: ${to.mount}`,
-      'a mount has one version of KV, and one that keys were moved out of can be removed as a whole',
-    );
   }
 }
 

@@ -1,21 +1,17 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
-import path from 'node:path';
-import { ENVIRONMENT_LABEL } from '../config/deployment-names';
-import type { Environment } from '../config/environment';
 import { requireDeployable } from '../config/deployable';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
-import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableTls } from '../operations/preflight/certificates';
-import { requireFreePorts, type WantedPort } from '../operations/preflight/ports';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
-import { isLocalEngine, keyStoreSteps } from './lib/key-store-steps';
+import { keyStoreSteps } from './lib/key-store-steps';
+import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { showSummary } from './lib/summary';
 import { warnOfEscrow } from './lib/escrow';
@@ -76,24 +72,6 @@ void main(async (args, signal) => {
   warnOfEscrow(loaded);
 });
 
-/** Asked before the long builds, so that a taken port is known at once. */
-function portsStep({ environment, file }: LoadedEnvironment): Step {
-  return {
-    title: 'Ports',
-    run: async () => {
-      const ports = wantedPorts(environment);
-      await requireFreePorts({
-        ports,
-        owner: { name: ENVIRONMENT_LABEL, value: environment.name },
-        docker: dockerEngine(environment.docker.host),
-        local: isLocalEngine(process.env.DOCKER_HOST),
-        settings: shortPath(file),
-      });
-      return ports.map(({ port }) => port).join(', ');
-    },
-  };
-}
-
 /** Files from elsewhere are looked at before anything is built or touched. */
 function certificatesStep(loaded: LoadedEnvironment): Step[] {
   const { tls, trustedCAs } = loaded.environment;
@@ -109,18 +87,4 @@ function masterKeysStep({ environment, state }: LoadedEnvironment): Step {
 /** A container that was only started again makes no operation run, and so no other step proves what it can open. */
 function provenKeysStep({ environment, state }: LoadedEnvironment): Step {
   return { title: 'Master keys after the deploy', run: () => proveDeployedKeys(environment, state) };
-}
-
-function shortPath(file: string): string {
-  const relative = path.relative(process.cwd(), file);
-  return relative.startsWith('..') ? file : relative;
-}
-
-function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
-  const address = docker.publishAddress;
-  return [
-    ...(vault.mode === 'embedded' ? [{ address, port: vault.port, purpose: 'Vault API, vault.port' }] : []),
-    { address, port: kes.port, purpose: 'KES API, kes.port' },
-    { address, port: minio.port, purpose: 'S3 API, minio.port' },
-  ];
 }

@@ -33,7 +33,9 @@ const SOURCE_FOLDER = '/source-keys';
 /**
  * Copies every key that the target has not. Nothing is overwritten, and nothing is deleted at the source.
  *
- * @returns what KES said at its end
+ * Each by its name: the source may hold what is none of this environment, such as all other secrets of an AWS account.
+ *
+ * @returns how many were copied
  */
 export async function copyKeys(migration: Migration): Promise<string> {
   const { source, target, program } = migration;
@@ -46,25 +48,26 @@ export async function copyKeys(migration: Migration): Promise<string> {
     ...keyStoreCas(target, migration.variables, 'target'),
   };
   const keys = { ...keyFolder(source, SOURCE_FOLDER), ...keyFolder(target, KEY_FOLDER) };
-  const command = [
-    program,
-    'migrate',
-    '--merge',
-    '--from',
-    '/files/source.yaml',
-    '--to',
-    '/files/target.yaml',
-  ] as const;
-  const task = await taskOf(migration, 'migration', { command, files, keys });
-  const { code, output } = await withKesContainer(task, runToEnd);
-  const lines = output.trim().split('\n');
-  if (code !== 0) {
-    throw new ExternalError(
-      `kes migrate failed: ${lines.slice(-3).join(' ')}`,
-      'correct the cause, and run this again: keys that were copied are left as they are. From AWS it also needs secretsmanager:ListSecrets',
-    );
+  const names = Object.keys(readCanaries(target.state.canaries));
+  let copied = 0;
+  for (const name of names) {
+    const way = ['--from', '/files/source.yaml', '--to', '/files/target.yaml'] as const;
+    const task = await taskOf(migration, 'migration', {
+      command: [program, 'migrate', '--merge', ...way, name],
+      files,
+      keys,
+    });
+    const { code, output } = await withKesContainer(task, runToEnd);
+    if (code !== 0) {
+      throw new ExternalError(
+        `kes migrate failed with master key ${name}: ${output.trim().split('\n').slice(-3).join(' ')}`,
+        'correct the cause, and run this again: keys that were copied are left as they are. From AWS it also needs secretsmanager:ListSecrets',
+      );
+    }
+    // the other end is `No keys migrated`: not there any more, or there already, which the proof tells apart
+    if (/Migrated +1 key/.test(output)) copied += 1;
   }
-  return lines.at(-1) ?? 'done';
+  return `${copied} of ${names.length} copied`;
 }
 
 /** Has a KES that only this look uses prove every canary in the target. */

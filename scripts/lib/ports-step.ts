@@ -1,0 +1,41 @@
+/** Whether the ports of an environment are free. */
+import path from 'node:path';
+import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
+import type { Environment } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
+import { dockerEngine } from '../../operations/docker';
+import { requireFreePorts, type WantedPort } from '../../operations/preflight/ports';
+import type { Step } from '../../operations/toolchain/step';
+import { isLocalEngine } from './key-store-steps';
+
+/** Asked before the long builds, so that a taken port is known at once. */
+export function portsStep({ environment, file }: LoadedEnvironment): Step {
+  return {
+    title: 'Ports',
+    run: async () => {
+      const ports = wantedPorts(environment);
+      await requireFreePorts({
+        ports,
+        owner: { name: ENVIRONMENT_LABEL, value: environment.name },
+        docker: dockerEngine(environment.docker.host),
+        local: isLocalEngine(process.env.DOCKER_HOST),
+        settings: shortPath(file),
+      });
+      return ports.map(({ port }) => port).join(', ');
+    },
+  };
+}
+
+function shortPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
+}
+
+function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
+  const address = docker.publishAddress;
+  return [
+    ...(vault.mode === 'embedded' ? [{ address, port: vault.port, purpose: 'Vault API, vault.port' }] : []),
+    { address, port: kes.port, purpose: 'KES API, kes.port' },
+    { address, port: minio.port, purpose: 'S3 API, minio.port' },
+  ];
+}
