@@ -6,12 +6,15 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { awsPolicy } from '../../config/aws';
+import { z } from 'zod';
+import { awsPolicy, type IamPolicy } from '../../config/aws';
 import { loadEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
+import type { AwsCredentials } from '../../operations/aws-credentials';
 import { freePorts } from '../../operations/free-ports';
+import { NotYet, waitFor } from '../../operations/wait';
 import { ThrowawayCa } from '../helpers/certificates';
-import { mustSucceed, runCommand } from '../helpers/e2e/command';
+import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { Moto, REGION } from '../helpers/e2e/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
@@ -20,17 +23,33 @@ const BUCKETS = [
   { name: 'plain' },
   { name: 'own-key', encryption: { type: 'sse-kms', key: 'key-of-a-bucket' } },
 ] as const;
+const LATER_BUCKET = { name: 'later', encryption: { type: 'sse-kms', key: 'key-of-later' } } as const;
 const FILES = { keyStore: { type: 'filesystem' } } as const;
 const KV1 = { keyStore: { type: 'vault', mount: 'kes-v1', kvVersion: 1 } } as const;
 const KV2 = { keyStore: { type: 'vault', mount: 'kes-v2', kvVersion: 2 } } as const;
 
+const createdKmsKey = z.object({ KeyMetadata: z.object({ KeyId: z.string() }) });
+const secretList = z.object({
+  SecretList: z.array(
+    z.object({
+      Name: z.string(),
+      KmsKeyId: z.string(),
+      SecretVersionsToStages: z.record(z.string(), z.array(z.string())),
+    }),
+  ),
+});
+
 jest.setTimeout(900_000);
 
 let environment: TestEnvironment;
+/** Issues the certificate of what stands for AWS; only `trustedCAs` names it. */
+let ca: ThrowawayCa;
 let written = 0;
 
 beforeAll(async () => {
-  environment = await TestEnvironment.create({ ...FILES, buckets: [...BUCKETS] });
+  environment = await TestEnvironment.create();
+  ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
+  environment.write(whole(FILES));
 });
 
 afterAll(async () => {
@@ -56,17 +75,21 @@ async function writeAndReadAll(): Promise<void> {
 
 type Settings = Parameters<TestEnvironment['write']>[0];
 
-async function migrate(settings: Settings, env: Record<string, string> = {}) {
-  const target = environment.writeOther('target.yaml', { ...settings, buckets: [...BUCKETS] });
+/** What every environment file of these tests says. */
+function whole(settings: Settings): Settings {
+  return { buckets: [...BUCKETS], trustedCAs: [ca.file], ...settings };
+}
+
+async function migrate(settings: Settings, env: Record<string, string> = {}): Promise<CommandResult> {
+  const target = environment.writeOther('target.yaml', whole(settings));
   const program = path.join(projectRoot, 'scripts', 'migrate');
   const options = { transcript: environment.transcript, timeoutMs: 800_000, env };
-  const result = await runCommand(program, [environment.file, '--to', target], options);
-  return { ...result, target };
+  return runCommand(program, [environment.file, '--to', target], options);
 }
 
 /** What stays true wherever the keys are. */
 async function expectMoved(settings: Settings): Promise<void> {
-  environment.write({ ...settings, buckets: [...BUCKETS] });
+  environment.write(whole(settings));
   expect(existsSync(environment.state.secret.migrationSource)).toBe(false);
   await writeAndReadAll();
   const report = JSON.parse(readFileSync(path.join(environment.state.reports, 'checks.json'), 'utf8')) as {
@@ -88,9 +111,9 @@ test('files: a deploy without Vault proves itself, says how weak that is, and a 
 });
 
 test('another keyStore in the file is refused: nothing moves keys but a migration', async () => {
-  environment.write({ ...KV1, buckets: [...BUCKETS] });
+  environment.write(whole(KV1));
   const result = await environment.script('up');
-  environment.write({ ...FILES, buckets: [...BUCKETS] });
+  environment.write(whole(FILES));
   expect(result.code).toBe(64);
   expect(result.stderr).toContain(
     `keyStore: environment ${environment.name} keeps its master keys in a volume of the Docker host, got: the embedded Vault, kes-v1/${environment.name} (KV v1)`,
@@ -103,12 +126,10 @@ test('files to Vault: the data stays, the files stay, and it can be repeated', a
   expect(result.stdout).toContain(`The master keys are in the embedded Vault, kes-v1/${environment.name} (KV v1).`);
   await expectMoved(KV1);
   expect((await environment.belongings()).dataVolumes).toContain(`ebs-${environment.name}-kes-keys`);
-  const again = await runCommand(path.join(projectRoot, 'scripts', 'migrate'), [
-    environment.file,
-    '--to',
-    environment.file,
-  ]);
-  expect(mustSucceed(again).stderr).toContain('the master keys are already in the embedded Vault');
+  const again = mustSucceed(await migrate(KV1));
+  measured('./scripts/migrate again, with nothing to do', again.seconds);
+  expect(again.stderr).toContain('the master keys are already in the embedded Vault');
+  expect(Object.values(environment.changes(again)).filter((changes) => changes !== 'no change')).toEqual([]);
 });
 
 test('Vault KV v1 to v2, in the same Vault: the old mount stays, and KES may no longer look at it', async () => {
@@ -126,48 +147,84 @@ test('Vault KV v1 to v2, in the same Vault: the old mount stays, and KES may no 
   );
 });
 
-test('Vault to AWS: KES has only the access key that the policy is for, as a file', async () => {
-  const ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
-  const gateway = await bridgeGateway();
-  const [port = 0] = await freePorts(1);
-  const moto = await Moto.start({
-    address: gateway,
-    port,
-    caFile: ca.file,
-    ...(await ca.issue('moto', gateway)),
-    logFile: path.join(environment.folder, 'moto.log'),
+describe('Vault to AWS', () => {
+  let moto: Moto;
+  let kmsKey: string;
+  let kes: AwsCredentials;
+  let settings: Settings;
+
+  beforeAll(async () => {
+    const address = await bridgeGateway();
+    const [port = 0] = await freePorts(1);
+    const logFile = path.join(environment.folder, 'moto.log');
+    moto = await Moto.start({ address, port, caFile: ca.file, ...(await ca.issue('moto', address)), logFile });
+    kmsKey = createdKmsKey.parse(JSON.parse(await moto.aws(['kms', 'create-key']))).KeyMetadata.KeyId;
+    settings = { keyStore: { type: 'aws', region: REGION, endpoint: moto.url, kmsKey } };
+    const buckets = [...BUCKETS, LATER_BUCKET];
+    const target = loadEnvironment(environment.writeOther('target.yaml', whole({ ...settings, buckets })));
+    kes = await moto.user('kes', forMoto(awsPolicy(target.environment)));
   });
-  try {
-    const key = JSON.parse(await moto.aws(['kms', 'create-key'])) as { KeyMetadata: { KeyId: string } };
-    const settings = {
-      keyStore: { type: 'aws', region: REGION, endpoint: moto.url, kmsKey: key.KeyMetadata.KeyId, caFile: ca.file },
-    } as const;
-    const target = loadEnvironment(environment.writeOther('target.yaml', { ...settings, buckets: [...BUCKETS] }));
-    const policy = awsPolicy(target.environment);
-    const kes = await moto.user('kes', {
-      ...policy,
-      // moto knows no resources
-      Statement: policy.Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
-    });
-    const variables = { AWS_ACCESS_KEY_ID: kes.accessKeyId, AWS_SECRET_ACCESS_KEY: kes.secretAccessKey };
-    const aws = { ...variables, AWS_ENDPOINT_URL_KMS: moto.url, AWS_EC2_METADATA_DISABLED: 'true' };
-    const result = mustSucceed(await migrate(settings, aws));
+  afterAll(async () => {
+    await moto.stop();
+  });
+
+  /** AWS gives credentials by variables; KMS has no other place for its address. */
+  const variables = (): Record<string, string> => ({
+    AWS_ACCESS_KEY_ID: kes.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: kes.secretAccessKey,
+    AWS_ENDPOINT_URL_KMS: moto.url,
+    AWS_EC2_METADATA_DISABLED: 'true',
+  });
+  const secrets = async (): Promise<z.infer<typeof secretList>['SecretList']> =>
+    secretList.parse(JSON.parse(await moto.aws(['secretsmanager', 'list-secrets']))).SecretList;
+
+  test('KES has only the access key that the policy is for, as a file, and trusts the CA of trustedCAs', async () => {
+    const result = mustSucceed(await migrate(settings, variables()));
     measured('./scripts/migrate from Vault to AWS', result.seconds);
+    expect(result.stdout).toContain(`The master keys are in AWS Secrets Manager, ${REGION} (${moto.url}).`);
     await expectMoved(settings);
-    const secrets = JSON.parse(await moto.aws(['secretsmanager', 'list-secrets'])) as {
-      SecretList: { Name: string; KmsKeyId: string }[];
-    };
-    expect(secrets.SecretList.map(({ Name }) => Name).sort()).toEqual(['backup-default', 'key-of-a-bucket']);
-    expect(new Set(secrets.SecretList.map(({ KmsKeyId }) => KmsKeyId))).toEqual(new Set([key.KeyMetadata.KeyId]));
-    const written = parse(readFileSync(environment.state.secret.kesConfiguration, 'utf8')) as { keystore: object };
-    expect(Object.keys(written.keystore)).toEqual(['aws']);
+    const kept = await secrets();
+    expect(kept.map(({ Name }) => Name).sort()).toEqual(['backup-default', 'key-of-a-bucket']);
+    expect(kept.map(({ KmsKeyId }) => KmsKeyId)).toEqual([kmsKey, kmsKey]);
+    const configuration = readFileSync(environment.state.secret.kesConfiguration, 'utf8');
+    expect(Object.keys((parse(configuration) as { keystore: object }).keystore)).toEqual(['aws']);
     const { Config } = await environment.docker.getContainer(environment.containerName('kes')).inspect();
     expect(JSON.stringify(Config)).not.toContain(kes.accessKeyId);
     expect(readFileSync(environment.transcript, 'utf8')).not.toContain(kes.secretAccessKey);
-  } finally {
-    await moto.stop();
-  }
+  });
+
+  test('without Vault, a KES that has forgotten everything reads it back', async () => {
+    for (const program of ['vault-unsealer', 'vault']) {
+      await environment.docker.getContainer(environment.containerName(program)).remove({ force: true });
+    }
+    await environment.docker.getContainer(environment.containerName('kes')).restart();
+    await waitFor({ what: 'KES to be healthy', timeoutMs: 60_000 }, async () => {
+      const { State } = await environment.docker.getContainer(environment.containerName('kes')).inspect();
+      return State.Health?.Status === 'healthy' ? true : new NotYet(State.Health?.Status ?? 'no health');
+    });
+    await writeAndReadAll();
+  });
+
+  test('a deploy makes another key there without credentials in variables, and no secret is written twice', async () => {
+    environment.write(whole({ ...settings, buckets: [...BUCKETS, LATER_BUCKET] }));
+    const { AWS_ENDPOINT_URL_KMS = '' } = variables();
+    const result = mustSucceed(
+      await environment.script('up', [], { timeoutMs: 800_000, env: { AWS_ENDPOINT_URL_KMS } }),
+    );
+    measured('./scripts/up with another key in AWS', result.seconds);
+    const kept = await secrets();
+    expect(kept.map(({ Name }) => Name).sort()).toEqual(['backup-default', 'key-of-a-bucket', 'key-of-later']);
+    expect(kept.map((one) => Object.keys(one.SecretVersionsToStages).length)).toEqual([1, 1, 1]);
+  });
 });
+
+/** moto knows neither resources nor conditions: with it a policy is a list of actions. */
+function forMoto({ Statement, ...policy }: IamPolicy) {
+  return {
+    ...policy,
+    Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
+  };
+}
 
 /** The address by which containers reach this machine: a server there is reached from here, too, and from nowhere else. */
 async function bridgeGateway(): Promise<string> {
