@@ -66,7 +66,15 @@ async function look(credentials: AwsCredentials, more: Partial<AwsInQuestion> = 
   writeFileSync(credentialsFile, JSON.stringify(credentials));
   const said: string[] = [];
   const announce = (line: string): void => void said.push(line);
-  const question = { keyStore, credentialsFile, trustedCAs: [], keys: ['master-key'], knownKeys: [], announce, ...more };
+  const question = {
+    keyStore,
+    credentialsFile,
+    trustedCAs: [],
+    keys: ['master-key'],
+    knownKeys: [],
+    announce,
+    ...more,
+  };
   const found = await requireUsableAws(question);
   return [found, ...said];
 }
