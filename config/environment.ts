@@ -39,25 +39,67 @@ const vault = z.discriminatedUnion('mode', [
     memoryMb: z.int().min(128).default(512),
   }),
   z.strictObject({
-    mode: z.literal('external').describe('An existing Vault; its token comes from VAULT_TOKEN, never from this file.'),
+    mode: z.literal('external').describe('An existing Vault; its token is never in this file.'),
     address: z
       .url({ protocol: /^https$/, error: 'must be an https:// address; Vault is never spoken to in the clear' })
       .optional()
       .describe('Address of Vault. Default: VAULT_ADDR.'),
     namespace: z.string().optional().describe('Vault namespace. Default: VAULT_NAMESPACE, or none.'),
     caFile: absolutePath.optional().describe('CA certificates of Vault, PEM. Default: VAULT_CACERT, or the system’s.'),
+    tokenFile: absolutePath.optional().describe('File with the token of the deploy. Default: VAULT_TOKEN.'),
+  }),
+]);
+
+const cidrs = z.array(
+  z.union([z.cidrv4(), z.cidrv6()], { error: 'must be a range of addresses such as 192.0.2.0/24 or 2001:db8::/32' }),
+);
+
+const secretIdSettings = {
+  ttl: duration
+    .default('0s')
+    .describe(
+      'Life of a SecretID; 0s: without end. A deploy renews it when a third is left, so deploy more often than that.',
+    ),
+  boundCidrs: cidrs.default([]).describe('Addresses from which KES may log in, as Vault sees them. Default: any.'),
+  tokenBoundCidrs: cidrs
+    .default([])
+    .describe('Addresses from which the token of KES may be used, as Vault sees them. Default: any.'),
+};
+
+const secretId = z.discriminatedUnion('delivery', [
+  z.strictObject({ delivery: z.literal('minted').describe('The deploy mints it.'), ...secretIdSettings }),
+  z.strictObject({
+    delivery: z
+      .literal('wrapped')
+      .describe(
+        'Someone else mints it and hands over a response-wrapping token in VAULT_WRAPPED_SECRET_ID or a file; the ' +
+          'deploy unwraps it, and needs no right to mint one.',
+      ),
+    wrappingTokenFile: absolutePath
+      .optional()
+      .describe('File with the wrapping token. Default: VAULT_WRAPPED_SECRET_ID.'),
+    ...secretIdSettings,
   }),
 ]);
 
 const appRole = z.strictObject({
   mount: named(vaultPath).default('approle').describe('Where the AppRole backend is mounted.'),
+  existingMount: z
+    .boolean()
+    .default(false)
+    .describe('The AppRole backend of an external Vault is there already, and is never changed or removed.'),
   tokenPeriod: duration.default('30m').describe('Period of the token of KES, which renews it for ever. At least 10m.'),
+  secretId: secretId.prefault({ delivery: 'minted' }),
 });
 
 const keyStore = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('vault'),
     mount: named(vaultPath).default('kes').describe('Path of the KV mount.'),
+    existingMount: z
+      .boolean()
+      .default(false)
+      .describe('The KV mount of an external Vault is there already, and is never changed or removed.'),
     prefix: named(vaultPath)
       .optional()
       .describe(
@@ -152,7 +194,15 @@ const images = z.discriminatedUnion('source', [
     source: z.literal('registry').describe('Pull by digest.'),
     vault: imageReference.optional().describe('Needed for an embedded Vault.'),
     kes: imageReference,
-    minio: imageReference.describe('Must hold mc beside minio, as the images of quay.io/minio/minio do.'),
+    minio: imageReference.describe(
+      'Must hold mc beside minio, for its health check, as the images of quay.io/minio/minio do.',
+    ),
+    dockerConfigFile: absolutePath
+      .optional()
+      .describe(
+        'The file in which docker login keeps the logins of registries, such as ~/.docker/config.json with its whole ' +
+          'path. Default: none, for a registry that lets everybody pull.',
+      ),
   }),
 ]);
 
@@ -314,6 +364,11 @@ export type BucketSettings = Environment['buckets'][number];
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
 export const MINIMUM_TOKEN_PERIOD = '10m';
 
+/** Longest life of a SecretID: Vault ends it then whatever was asked for (the default of max_lease_ttl, 32 days). */
+export const MAXIMUM_SECRET_ID_TTL = '768h';
+/** Shortest: below, it would have to be renewed more often than anybody deploys. */
+export const MINIMUM_SECRET_ID_TTL = '24h';
+
 interface Problem {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -358,21 +413,14 @@ export function crossFieldRules(environment: Environment): Problem[] {
     );
   }
 
-  const { keyStore } = environment;
-  if (keyStore.type === 'vault') {
-    const period = keyStore.approle.tokenPeriod;
-    if (isDuration(period) && durationToMs(period) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
-      say(
-        ['keyStore', 'approle', 'tokenPeriod'],
-        `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
-        `write ${MINIMUM_TOKEN_PERIOD} or more`,
-      );
-    }
-  } else if (environment.vault.mode !== 'none') {
-    say(['vault'], `must not be given with keyStore.type ${keyStore.type}: no Vault takes part`, 'remove it', [
-      'keyStore',
-      'type',
-    ]);
+  if (environment.keyStore.type === 'vault') problems.push(...appRoleProblems(environment.vault, environment.keyStore));
+  else if (environment.vault.mode !== 'none') {
+    say(
+      ['vault'],
+      `must not be given with keyStore.type ${environment.keyStore.type}: no Vault takes part`,
+      'remove it',
+      ['keyStore', 'type'],
+    );
   }
 
   for (const which of ['any', 'unused'] as const) {
@@ -418,6 +466,50 @@ export function crossFieldRules(environment: Environment): Problem[] {
       'correct it, or remove the line',
       ['name'],
     );
+  }
+  return problems;
+}
+
+function appRoleProblems(vault: Environment['vault'], keyStore: VaultKeyStoreSettings): Problem[] {
+  const problems: Problem[] = [];
+  const at = ['keyStore', 'approle'] as const;
+  const { tokenPeriod, secretId, existingMount } = keyStore.approle;
+  if (isDuration(tokenPeriod) && durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+    problems.push({
+      path: [...at, 'tokenPeriod'],
+      message: `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
+      fix: `write ${MINIMUM_TOKEN_PERIOD} or more`,
+      other: [],
+    });
+  }
+  const life = isDuration(secretId.ttl) ? durationToMs(secretId.ttl) : 0;
+  if (life !== 0 && life < durationToMs(MINIMUM_SECRET_ID_TTL)) {
+    problems.push({
+      path: [...at, 'secretId', 'ttl'],
+      message: `must be 0s or at least ${MINIMUM_SECRET_ID_TTL}, because only a deploy renews it`,
+      fix: `write ${MINIMUM_SECRET_ID_TTL} or more`,
+      other: [],
+    });
+  }
+  if (life > durationToMs(MAXIMUM_SECRET_ID_TTL)) {
+    problems.push({
+      path: [...at, 'secretId', 'ttl'],
+      message: `must be at most ${MAXIMUM_SECRET_ID_TTL}, because Vault ends it then, whatever it says`,
+      fix: `write ${MAXIMUM_SECRET_ID_TTL} or less, or 0s`,
+      other: [],
+    });
+  }
+  if (vault.mode === 'embedded') {
+    const needsExternal = (path: Problem['path'], why: string, fix: string): void => {
+      problems.push({ path, message: `needs an external Vault, because ${why}`, fix, other: ['vault', 'mode'] });
+    };
+    if (keyStore.existingMount) {
+      needsExternal(['keyStore', 'existingMount'], 'an embedded one begins empty', 'remove the line');
+    }
+    if (existingMount) needsExternal([...at, 'existingMount'], 'an embedded one begins empty', 'remove the line');
+    if (secretId.delivery === 'wrapped') {
+      needsExternal([...at, 'secretId', 'delivery'], 'nobody else can mint in an embedded one', 'write minted');
+    }
   }
   return problems;
 }

@@ -10,7 +10,13 @@ import { kesClients } from './kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
 import type { TlsEndpoint } from './operation-inputs';
 import type { StateLayout } from './state';
-import { kesPolicyRules, type KeyLocation, policyDocument, provisionerPolicyRules } from './vault-policies';
+import {
+  kesPolicyRules,
+  type KeyLocation,
+  policyDocument,
+  type PolicyRule,
+  provisionerPolicyRules,
+} from './vault-policies';
 
 /** A file audit device. */
 export interface AuditDevice {
@@ -41,7 +47,12 @@ export function vaultAccess(environment: Environment, state: StateLayout, variab
   const { vault } = environment;
   if (vault.mode === 'external') {
     const address = externalVaultAddress(vault, variables);
-    return { ...address, endpointForKes: address.url, embedded: false };
+    return {
+      ...address,
+      ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
+      endpointForKes: address.url,
+      embedded: false,
+    };
   }
   if (vault.mode === 'none') throw new Error(`environment ${environment.name} has no Vault`);
   return {
@@ -78,20 +89,29 @@ export function kesPolicy(environment: Environment): string {
   return policyDocument(kesPolicyRules(keyLocation(environment)));
 }
 
-/** The policy of the token with which an embedded Vault is provisioned. */
-export function provisionerPolicy(environment: Environment): string {
+/** What the token that provisions Vault for an environment must be allowed there, and nothing more. */
+export function provisionerRules(environment: Environment): PolicyRule[] {
+  const keyStore = inVault(environment);
+  const { vault } = environment;
   const names = namesOf(environment);
-  return policyDocument(
-    provisionerPolicyRules({
-      keys: keyLocation(environment),
-      kesPolicy: names.kesPolicy,
-      provisionerPolicy: names.provisionerPolicy,
-      appRoleMount: inVault(environment).approle.mount,
-      role: names.kesRole,
-      auditDevices: AUDIT_DEVICES.map(({ name }) => name),
-      allowDataLoss: environment.allowDataLoss === environment.name,
-    }),
-  );
+  const embedded = vault.mode === 'embedded';
+  return provisionerPolicyRules({
+    keys: keyLocation(environment),
+    existingKvMount: keyStore.existingMount,
+    kesPolicy: names.kesPolicy,
+    ...(embedded ? { provisionerPolicy: names.provisionerPolicy } : {}),
+    appRoleMount: keyStore.approle.mount,
+    existingAppRoleMount: keyStore.approle.existingMount,
+    role: names.kesRole,
+    mintsSecretId: keyStore.approle.secretId.delivery === 'minted',
+    auditDevices: embedded ? AUDIT_DEVICES.map(({ name }) => name) : [],
+    allowDataLoss: environment.allowDataLoss === environment.name,
+  });
+}
+
+/** The same as a policy: that of the token with which an embedded Vault is provisioned. */
+export function provisionerPolicy(environment: Environment): string {
+  return policyDocument(provisionerRules(environment));
 }
 
 /**

@@ -42,6 +42,24 @@ const bucketSettings = z.strictObject({
   objectLock: z.boolean(),
 });
 
+const secretIdSettings = {
+  /** A duration; `0s`: without end. */
+  ttl: z.string(),
+  boundCidrs: z.array(z.string()),
+  tokenBoundCidrs: z.array(z.string()),
+};
+
+/** What the SecretID of KES must be like, and who mints it. */
+const secretId = z.discriminatedUnion('delivery', [
+  z.strictObject({ delivery: z.literal('minted'), ...secretIdSettings }),
+  z.strictObject({
+    delivery: z.literal('wrapped'),
+    /** File with the wrapping token. Absent: VAULT_WRAPPED_SECRET_ID. */
+    wrappingTokenFile: z.string().optional(),
+    ...secretIdSettings,
+  }),
+]);
+
 /** The input of each operation, by the operation's name. */
 export const operationInputs = {
   /** Makes or renews the private CA and the leaf certificates. */
@@ -131,7 +149,7 @@ export const operationInputs = {
     renewalNote: z.string(),
   }),
 
-  /** Writes the configuration file of KES; with Vault, mints a SecretID unless the one in the file still works. */
+  /** Writes the configuration file of KES; with Vault, keeps the SecretID that it has or gets another. */
   'write-kes-configuration': z.strictObject({
     /** Only for master keys in Vault. */
     vault: tlsEndpoint
@@ -139,6 +157,9 @@ export const operationInputs = {
         namespace: z.string().optional(),
         /** File with the token. Absent: VAULT_TOKEN. */
         tokenFile: z.string().optional(),
+        secretId,
+        /** When it must run again, and when the SecretID ends, is noted here. Absent: it does not end. */
+        secretIdNote: z.string().optional(),
       })
       .optional(),
     /** Only for master keys in AWS. Absent: KES asks the EC2 instance for those of its role. */

@@ -27,6 +27,8 @@ export interface StateLayout {
   readonly keyStore: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
   readonly earlierObjects: string;
+  /** `{generation, renewAfter, expires}` of the SecretID of KES, if it ends. */
+  readonly secretIdNote: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** What the newest backup holds, and where it went; nothing secret. */
@@ -91,6 +93,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
     keyStore: path.join(root, 'key-store.json'),
+    secretIdNote: path.join(root, 'secret-id.json'),
     reports: path.join(root, 'reports'),
     lastBackup: path.join(root, 'last-backup.json'),
     restore: path.join(root, 'restore.json'),

@@ -3,17 +3,22 @@
  * test/e2e.
  */
 
-export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sudo';
+export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sudo' | 'deny';
 
-/** The rules of one policy: capabilities by path. */
-export type PolicyRules = Readonly<Record<string, readonly Capability[]>>;
+/** One rule of a policy. */
+export interface PolicyRule {
+  readonly path: string;
+  readonly capabilities: readonly Capability[];
+  /** What it is needed for; becomes a comment. */
+  readonly why?: string;
+}
 
 /** A policy in Vault's language. */
-export function policyDocument(rules: PolicyRules): string {
-  return Object.entries(rules)
-    .map(([path, capabilities]) => {
+export function policyDocument(rules: readonly PolicyRule[]): string {
+  return rules
+    .map(({ path, capabilities, why }) => {
       const list = capabilities.map((capability) => `"${capability}"`).join(', ');
-      return `path "${path}" {\n  capabilities = [${list}]\n}\n`;
+      return `${why === undefined ? '' : `# ${why}\n`}path "${path}" {\n  capabilities = [${list}]\n}\n`;
     })
     .join('\n');
 }
@@ -29,30 +34,45 @@ export interface KeyLocation {
  * What KES may do: read keys and write each once. Without `update` a key that exists cannot be overwritten, without
  * `delete` it cannot be removed (vault-plugin-secrets-kv, existence check: a present key needs `update`).
  */
-export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): PolicyRules {
-  return { [kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`]: ['create', 'read'] };
+export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): PolicyRule[] {
+  return [
+    {
+      path: kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`,
+      capabilities: ['create', 'read'],
+    },
+  ];
 }
 
 /** What KES may do for a migration besides: see which keys are in the place that they leave, and read them. */
-export function migrationPolicyRules(own: KeyLocation, source: KeyLocation): PolicyRules {
-  const rules: Record<string, readonly Capability[]> = { ...kesPolicyRules(own) };
+export function migrationPolicyRules(own: KeyLocation, source: KeyLocation): PolicyRule[] {
+  const rules = new Map(kesPolicyRules(own).map(({ path, capabilities }) => [path, capabilities]));
   const { mount, prefix, kvVersion } = source;
   const allow = (path: string, capability: Capability): void => {
-    rules[path] = [...new Set([...(rules[path] ?? []), capability])];
+    rules.set(path, [...new Set([...(rules.get(path) ?? []), capability])]);
   };
   allow(kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`, 'read');
   allow(kvVersion === 2 ? `${mount}/metadata/${prefix}/*` : `${mount}/${prefix}/*`, 'list');
-  return rules;
+  return [...rules].map(([path, capabilities]) => ({ path, capabilities }));
 }
 
 /** What the token of the `keystore` stack is for. */
 export interface ProvisionedObjects {
   readonly keys: KeyLocation;
+  /** Whether the KV mount is someone else's, who made it before. */
+  readonly existingKvMount: boolean;
   readonly kesPolicy: string;
-  /** The policy that these rules become. */
-  readonly provisionerPolicy: string;
+  /**
+   * The policy that these rules become, where the initialisation of an embedded Vault keeps it as declared.
+   *
+   * @default - an administrator writes it
+   */
+  readonly provisionerPolicy?: string;
   readonly appRoleMount: string;
+  /** Whether the AppRole backend is someone else's, who made it before. */
+  readonly existingAppRoleMount: boolean;
   readonly role: string;
+  /** Whether the deploy mints the SecretID, or is handed one that it must not be able to mint. */
+  readonly mintsSecretId: boolean;
   readonly auditDevices: readonly string[];
   /** Whether the token may also remove what holds keys. */
   readonly allowDataLoss: boolean;
@@ -61,40 +81,110 @@ export interface ProvisionedObjects {
 /**
  * What the token that declares the key store may do: exactly its own mount, policy, role and audit devices. It can
  * read no master key, and it cannot change its own policy.
+ *
+ * `update` makes mounts, policies and audit devices, too: only paths that can tell whether something exists know
+ * `create` (hashicorp/vault, sdk/framework/backend.go, HandleExistenceCheck).
  */
-export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRules {
-  const { keys, kesPolicy, provisionerPolicy, appRoleMount, role } = objects;
-  const remove: Capability[] = objects.allowDataLoss ? ['delete'] : [];
-  return {
-    // the provider works with a child token of its own
-    'auth/token/create': ['update'],
-    'sys/mounts': ['read'],
-    [`sys/mounts/${keys.mount}`]: ['create', 'read', 'update', ...remove],
-    [`sys/mounts/${keys.mount}/tune`]: ['read', 'update'],
+export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[] {
+  const { keys, kesPolicy, provisionerPolicy, appRoleMount, auditDevices } = objects;
+  const role = `auth/${appRoleMount}/role/${objects.role}`;
+  return [
+    {
+      path: 'auth/token/lookup-self',
+      capabilities: ['read'],
+      why: 'the Terraform provider looks at the token that it was given,',
+    },
+    {
+      path: 'auth/token/create',
+      capabilities: ['update'],
+      why: 'and works with a child of it that lives for 20 minutes',
+    },
+    {
+      path: 'sys/capabilities-self',
+      capabilities: ['update'],
+      why: 'a right that is missing is named before anything is changed',
+    },
+    { path: 'sys/mounts', capabilities: ['read'], why: 'which mounts there are' },
+    ...(objects.existingKvMount
+      ? ([
+          {
+            path: `sys/mounts/${keys.mount}`,
+            capabilities: ['read'],
+            why: 'whether the KV mount is still of the declared kind',
+          },
+        ] satisfies PolicyRule[])
+      : ([
+          {
+            path: `sys/mounts/${keys.mount}`,
+            capabilities: ['read', 'update', ...(objects.allowDataLoss ? (['delete'] as const) : [])],
+            why: `makes the KV mount of the master keys${objects.allowDataLoss ? ', and lets cdktf destroy remove it with all of them' : ''}`,
+          },
+          { path: `sys/mounts/${keys.mount}/tune`, capabilities: ['update'], why: 'changes its options' },
+        ] satisfies PolicyRule[])),
     ...(keys.kvVersion === 1
-      ? {}
-      : {
-          // whether Vault still has the version of each key that KES reads, and for how long; never the key itself
-          [`${keys.mount}/config`]: ['read'],
-          [`${keys.mount}/metadata/${keys.prefix}/*`]: ['read'],
-        }),
-    [`sys/policies/acl/${kesPolicy}`]: ['create', 'read', 'update', 'delete'],
-    // to see whether it still is the declared one; never to change it
-    [`sys/policies/acl/${provisionerPolicy}`]: ['read'],
-    'sys/auth': ['read'],
-    [`sys/auth/${appRoleMount}`]: ['create', 'read', 'update', 'delete', 'sudo'],
-    [`sys/auth/${appRoleMount}/tune`]: ['read', 'update', 'sudo'],
-    [`sys/mounts/auth/${appRoleMount}`]: ['read'],
-    [`sys/mounts/auth/${appRoleMount}/tune`]: ['read', 'update'],
-    [`auth/${appRoleMount}/role/${role}`]: ['create', 'read', 'update', 'delete'],
-    [`auth/${appRoleMount}/role/${role}/role-id`]: ['read', 'update'],
-    [`auth/${appRoleMount}/role/${role}/secret-id`]: ['create', 'update'],
-    [`auth/${appRoleMount}/role/${role}/secret-id/lookup`]: ['update'],
-    // by its accessor, so that nobody has to keep an old SecretID to be able to destroy it
-    [`auth/${appRoleMount}/role/${role}/secret-id-accessor/destroy`]: ['update'],
-    ...(objects.auditDevices.length === 0 ? {} : { 'sys/audit': ['read', 'sudo'] }),
-    ...Object.fromEntries(
-      objects.auditDevices.map((name) => [`sys/audit/${name}`, ['create', 'read', 'update', 'delete', 'sudo']]),
-    ),
-  };
+      ? []
+      : ([
+          {
+            path: `${keys.mount}/config`,
+            capabilities: ['read'],
+            why: 'the checks ask whether Vault still has the version of each key that KES reads,',
+          },
+          {
+            path: `${keys.mount}/metadata/${keys.prefix}/*`,
+            capabilities: ['read'],
+            why: 'and for how long; never for the key itself',
+          },
+        ] satisfies PolicyRule[])),
+    {
+      path: `sys/policies/acl/${kesPolicy}`,
+      capabilities: ['read', 'update', 'delete'],
+      why: 'the policy of KES: to create and read its own keys',
+    },
+    ...(provisionerPolicy === undefined
+      ? []
+      : ([
+          {
+            path: `sys/policies/acl/${provisionerPolicy}`,
+            capabilities: ['read'],
+            why: 'to see whether this policy is still the declared one; never to change it',
+          },
+        ] satisfies PolicyRule[])),
+    { path: 'sys/auth', capabilities: ['read'], why: 'which auth methods there are' },
+    ...(objects.existingAppRoleMount
+      ? []
+      : ([
+          {
+            path: `sys/auth/${appRoleMount}`,
+            capabilities: ['read', 'update', 'delete', 'sudo'],
+            why: 'makes the AppRole backend by which KES logs in; Vault asks for sudo',
+          },
+          {
+            path: `sys/mounts/auth/${appRoleMount}/tune`,
+            capabilities: ['read'],
+            why: 'read by version 5 of the Terraform provider',
+          },
+        ] satisfies PolicyRule[])),
+    { path: role, capabilities: ['create', 'read', 'update', 'delete'], why: 'the role of KES' },
+    { path: `${role}/role-id`, capabilities: ['read'], why: 'its RoleID, for the configuration of KES' },
+    ...(objects.mintsSecretId
+      ? ([{ path: `${role}/secret-id`, capabilities: ['update'], why: 'mints its SecretID' }] satisfies PolicyRule[])
+      : []),
+    { path: `${role}/secret-id/lookup`, capabilities: ['update'], why: 'whether the SecretID of KES still works' },
+    {
+      path: `${role}/secret-id-accessor/destroy`,
+      capabilities: ['update'],
+      // by its accessor, so that nobody has to keep an old SecretID to be able to destroy it
+      why: 'takes away a SecretID that was replaced',
+    },
+    ...(auditDevices.length === 0
+      ? []
+      : ([
+          { path: 'sys/audit', capabilities: ['read', 'sudo'], why: 'which audit devices there are' },
+        ] satisfies PolicyRule[])),
+    ...auditDevices.map((name): PolicyRule => ({
+      path: `sys/audit/${name}`,
+      capabilities: ['update', 'delete', 'sudo'],
+      why: 'makes an audit device',
+    })),
+  ];
 }

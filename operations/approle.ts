@@ -1,11 +1,11 @@
 /** The AppRole role by which KES logs in at Vault, and the SecretIDs of it. */
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { TlsEndpoint } from '../config/operation-inputs';
-import { UsageError } from './errors';
 import { readIfExists } from './files';
 import { VaultClient, VaultError } from './vault-client';
+import { type FoundToken, readVaultToken } from './vault-token';
+import { unwrapSecretId } from './wrapped-secret-id';
 
 /** How Vault is reached, and by whom. */
 export interface VaultLogin extends TlsEndpoint {
@@ -14,50 +14,90 @@ export interface VaultLogin extends TlsEndpoint {
   readonly tokenFile?: string | undefined;
 }
 
+/** Ranges of addresses from which a SecretID, and the token that it gives, may be used. Empty: any. */
+export interface AddressBounds {
+  readonly boundCidrs: readonly string[];
+  readonly tokenBoundCidrs: readonly string[];
+}
+
+/** `expiration_time` is right also where the mount's maximum shortens the life; `secret_id_ttl` is not. */
+const secretIdFacts = z.object({
+  secret_id_accessor: z.string(),
+  secret_id_ttl: z.number(),
+  cidr_list: z.array(z.string()).nullable(),
+  token_bound_cidrs: z.array(z.string()).nullable(),
+  creation_time: z.iso.datetime({ offset: true }),
+  expiration_time: z.iso.datetime({ offset: true }),
+});
+/** What Vault says about a SecretID; nothing secret. */
+export type SecretIdFacts = z.infer<typeof secretIdFacts>;
+
 const roleIdAnswer = z.object({ data: z.object({ role_id: z.string() }) });
 const secretIdAnswer = z.object({ data: z.object({ secret_id: z.string(), secret_id_accessor: z.string() }) });
-const lookupAnswer = z.object({ data: z.object({ secret_id_accessor: z.string() }) });
+const lookupAnswer = z.object({ data: secretIdFacts });
 const loginAnswer = z.object({ auth: z.object({ client_token: z.string() }) });
 const kesFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
 });
 
 export class AppRole {
+  /** `auth/<mount>/role/<role>` */
+  readonly path: string;
   private readonly vault: VaultClient;
   private readonly endpoint: VaultLogin;
   private readonly mount: string;
-  private readonly base: string;
 
   /** @throws UsageError if nobody gives a token */
   constructor(endpoint: VaultLogin, { mount, role }: { readonly mount: string; readonly role: string }) {
     this.endpoint = endpoint;
-    this.vault = new VaultClient(endpoint, readToken(endpoint));
+    this.vault = new VaultClient(endpoint, readVaultToken(endpoint.tokenFile).token);
     this.mount = mount;
-    this.base = `auth/${mount}/role/${role}`;
+    this.path = `auth/${mount}/role/${role}`;
+  }
+
+  /** Where a SecretID is minted. */
+  get mintPath(): string {
+    return `${this.path}/secret-id`;
   }
 
   async roleId(): Promise<string> {
-    return roleIdAnswer.parse(await this.vault.read(`${this.base}/role-id`)).data.role_id;
+    return roleIdAnswer.parse(await this.vault.read(`${this.path}/role-id`)).data.role_id;
   }
 
-  async mint(): Promise<{ readonly secretId: string; readonly accessor: string }> {
-    const { data } = secretIdAnswer.parse(await this.vault.write(`${this.base}/secret-id`));
+  /** @param bounds on the SecretID and not on the role, see docs/adr/0019. Default: none */
+  async mint(bounds?: AddressBounds): Promise<{ readonly secretId: string; readonly accessor: string }> {
+    const { boundCidrs = [], tokenBoundCidrs = [] } = bounds ?? {};
+    const { data } = secretIdAnswer.parse(
+      await this.vault.write(this.mintPath, {
+        ...(boundCidrs.length === 0 ? {} : { cidr_list: boundCidrs }),
+        ...(tokenBoundCidrs.length === 0 ? {} : { token_bound_cidrs: tokenBoundCidrs }),
+      }),
+    );
     return { secretId: data.secret_id, accessor: data.secret_id_accessor };
+  }
+
+  /** Takes a SecretID that someone else minted out of its wrapping token, once and for all. */
+  async unwrap(wrapping: FoundToken): Promise<string> {
+    return unwrapSecretId(this.vault, wrapping, this.mintPath);
+  }
+
+  /** @returns undefined if Vault does not know the SecretID */
+  async lookUp(secretId: string): Promise<SecretIdFacts | undefined> {
+    // 204 without a body: Vault does not know it
+    const answer = await this.vault.write(`${this.path}/secret-id/lookup`, { secret_id: secretId });
+    if (typeof answer !== 'object' || answer === null || !('data' in answer)) return undefined;
+    return lookupAnswer.parse(answer).data;
   }
 
   /** @returns the accessor of a SecretID, which is no secret; undefined if Vault does not know it */
   async accessorOf(secretId: string): Promise<string | undefined> {
-    // 204 without a body: Vault does not know it
-    const answer = lookupAnswer.safeParse(
-      await this.vault.write(`${this.base}/secret-id/lookup`, { secret_id: secretId }),
-    );
-    return answer.success ? answer.data.data.secret_id_accessor : undefined;
+    return (await this.lookUp(secretId))?.secret_id_accessor;
   }
 
   /** Destroys a SecretID. One that is gone already is no error. */
   async destroy(accessor: string): Promise<void> {
     try {
-      await this.vault.write(`${this.base}/secret-id-accessor/destroy`, { secret_id_accessor: accessor });
+      await this.vault.write(`${this.path}/secret-id-accessor/destroy`, { secret_id_accessor: accessor });
     } catch (error) {
       // builtin/credential/approle/path_role.go has no status of its own for it
       if (!(error instanceof VaultError) || !error.message.includes('failed to find accessor entry')) throw error;
@@ -100,16 +140,4 @@ function parsedYaml(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function readToken({ tokenFile }: VaultLogin): string {
-  if (tokenFile !== undefined) return readFileSync(tokenFile, 'utf8').trim();
-  const token = process.env.VAULT_TOKEN;
-  if (token === undefined || token === '') {
-    throw new UsageError(
-      'VAULT_TOKEN: must be set for an external Vault, got nothing',
-      'set it to a token of that Vault',
-    );
-  }
-  return token;
 }

@@ -1,4 +1,4 @@
-import { DeleteObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import type { Environment } from '../config/environment';
@@ -12,13 +12,8 @@ import { ExternalError, messageOf } from './errors';
  */
 export async function deleteRemoteState({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<number> {
   if (state.backend !== 's3') return 0;
-  const { bucket, keyPrefix, region, endpoint } = state;
-  const caFile = process.env.AWS_CA_BUNDLE;
-  const s3 = new S3Client({
-    region,
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: { httpsAgent: new Agent(caFile ? { ca: readFileSync(caFile) } : {}) },
-  });
+  const { bucket, keyPrefix } = state;
+  const s3 = stateClient(state);
   try {
     let count = 0;
     for await (const page of paginateListObjectsV2(
@@ -40,4 +35,38 @@ export async function deleteRemoteState({ name, state }: Pick<Environment, 'name
   } finally {
     s3.destroy();
   }
+}
+
+/**
+ * The text of one stack's Terraform state in S3.
+ *
+ * @returns undefined if there is none yet
+ * @throws ExternalError if it cannot be read
+ */
+export async function readRemoteState(environment: string, state: S3State, stack: string): Promise<string | undefined> {
+  const s3 = stateClient(state);
+  const Key = `${state.keyPrefix}/${environment}/${stack}.tfstate`;
+  try {
+    return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw new ExternalError(
+      `the Terraform state s3://${state.bucket}/${Key} cannot be read: ${messageOf(error)}`,
+      'set the AWS_… variables with which Terraform reaches it',
+      { cause: error },
+    );
+  } finally {
+    s3.destroy();
+  }
+}
+
+type S3State = Extract<Environment['state'], { backend: 's3' }>;
+
+function stateClient({ region, endpoint }: S3State): S3Client {
+  const caFile = process.env.AWS_CA_BUNDLE;
+  return new S3Client({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    requestHandler: { httpsAgent: new Agent(caFile ? { ca: readFileSync(caFile) } : {}) },
+  });
 }

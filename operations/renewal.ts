@@ -9,11 +9,27 @@ const renewalNote = z.object({ generation: z.number().int(), renewAfter: z.iso.d
  * expected.
  *
  * @param now for tests
+ * @param more what else the note says
  */
-export function noteRenewal(file: string, renewAfter: Date, now = new Date()): void {
-  const text = readIfExists(file);
-  const last = text === undefined ? undefined : renewalNote.parse(JSON.parse(text));
+export function noteRenewal(
+  file: string,
+  renewAfter: Date,
+  now = new Date(),
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const last = readNote(file);
   const generation = last === undefined ? 1 : last.generation + (now >= new Date(last.renewAfter) ? 1 : 0);
-  const note = { generation, renewAfter: renewAfter.toISOString() };
+  const note = { generation, renewAfter: renewAfter.toISOString(), ...more };
   writeFileAtomically(file, `${JSON.stringify(note)}\n`, 0o644);
+}
+
+/** Whether the time that the note of an operation names has come. */
+export function isDue(file: string, now = new Date()): boolean {
+  const last = readNote(file);
+  return last !== undefined && now >= new Date(last.renewAfter);
+}
+
+function readNote(file: string): z.infer<typeof renewalNote> | undefined {
+  const text = readIfExists(file);
+  return text === undefined ? undefined : renewalNote.parse(JSON.parse(text));
 }

@@ -13,6 +13,7 @@ const sealStatus = z.object({
 });
 export type SealStatus = z.infer<typeof sealStatus>;
 
+const edition = z.object({ enterprise: z.boolean().optional() });
 const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
 const errorBody = z.object({ errors: z.array(z.string()) });
 const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
@@ -73,6 +74,11 @@ export class VaultClient {
     return (await this.http.send({ method: 'GET', path: '/v1/sys/health' })).status;
   }
 
+  /** Undefined for a version that does not say. */
+  async isEnterprise(): Promise<boolean | undefined> {
+    return edition.parse(JSON.parse((await this.http.send({ method: 'GET', path: '/v1/sys/health' })).text)).enterprise;
+  }
+
   /** @returns unseal shares (hex) and the root token */
   async initialize(shares: number, threshold: number): Promise<{ shares: string[]; rootToken: string }> {
     const result = initialization.parse(
@@ -90,9 +96,14 @@ export class VaultClient {
     return sealStatus.parse(await this.call({ method: 'PUT', path: '/v1/sys/unseal', json: { key: share } }));
   }
 
-  /** Writes and returns the `data`, `auth` or whole of the answer as it is. */
-  async write(path: string, json: unknown = {}): Promise<unknown> {
-    return this.call({ method: 'PUT', path: `/v1/${path}`, json });
+  /**
+   * Writes and returns the whole of the answer as it is.
+   *
+   * @param options `wrapTtl`: life of a wrapping token that is answered instead
+   */
+  async write(path: string, json: unknown = {}, options: { readonly wrapTtl?: string } = {}): Promise<unknown> {
+    const headers = options.wrapTtl === undefined ? {} : { 'x-vault-wrap-ttl': options.wrapTtl };
+    return this.call({ method: 'PUT', path: `/v1/${path}`, json, headers });
   }
 
   async read(path: string): Promise<unknown> {
@@ -195,6 +206,7 @@ export class VaultClient {
     return this.http.send({
       ...request,
       headers: {
+        ...request.headers,
         'x-vault-request': 'true',
         ...(this.token === undefined ? {} : { 'x-vault-token': this.token }),
         ...(this.endpoint.namespace === undefined ? {} : { 'x-vault-namespace': this.endpoint.namespace }),

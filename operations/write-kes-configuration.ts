@@ -1,26 +1,33 @@
 import { stringify } from 'yaml';
-import { type KesLogin, renderKesConfiguration, type VaultKeyStore } from '../config/kes-configuration';
+import { type KesLogin, renderKesConfiguration } from '../config/kes-configuration';
 import { writeKeyStoreNote } from '../config/key-store-place';
 import type { OperationInput } from '../config/operation-inputs';
-import { AppRole, readKesLogin } from './approle';
 import { readAwsCredentials } from './aws-credentials';
 import { readIfExists, writeFileAtomically } from './files';
 import { kesIdentities } from './kes-identity';
+import { vaultLogin } from './kes-secret-id';
 import { KEYS_BESIDE_DATA } from './preflight/key-folder';
 
 type Input = OperationInput<'write-kes-configuration'>;
-type VaultAccess = NonNullable<Input['vault']>;
+
+/** What KES logs in by, and what is to be done when the file with it is written. */
+interface Login {
+  readonly login: KesLogin;
+  readonly settle?: () => Promise<void>;
+}
 
 /** Writes the configuration file of KES with what KES logs in by at its key store. */
 export async function writeKesConfiguration(input: Input): Promise<void> {
   const identities = kesIdentities(input.configuration.clients, input.certificateFolder);
-  const configuration = renderKesConfiguration(input.configuration, { identities, login: await loginOf(input) });
+  const { login, settle } = await loginOf(input);
+  const configuration = renderKesConfiguration(input.configuration, { identities, login });
   // before the file, so that keys are never made in a place that nobody knows of
   if (readIfExists(input.placeFile) === undefined) writeKeyStoreNote(input.placeFile, input.place);
   writeFileAtomically(input.file, stringify(configuration));
+  await settle?.();
 }
 
-async function loginOf({ configuration, vault, awsCredentialsFile, file }: Input): Promise<KesLogin> {
+async function loginOf({ configuration, vault, awsCredentialsFile, file }: Input): Promise<Login> {
   const { keyStore } = configuration;
   switch (keyStore.type) {
     case 'vault':
@@ -28,28 +35,13 @@ async function loginOf({ configuration, vault, awsCredentialsFile, file }: Input
       return vaultLogin(vault, keyStore, file);
     case 'aws':
       return {
-        type: 'aws',
-        ...(awsCredentialsFile === undefined ? {} : { credentials: readAwsCredentials(awsCredentialsFile) }),
+        login: {
+          type: 'aws',
+          ...(awsCredentialsFile === undefined ? {} : { credentials: readAwsCredentials(awsCredentialsFile) }),
+        },
       };
     case 'filesystem':
       process.stderr.write(`${KEYS_BESIDE_DATA}\n`);
-      return { type: 'filesystem' };
-  }
-}
-
-/** The SecretID of the role of KES: the one that the file has, or a new one. */
-async function vaultLogin(access: VaultAccess, store: VaultKeyStore, file: string): Promise<KesLogin> {
-  const role = new AppRole(access, store.appRole);
-  try {
-    const roleId = await role.roleId();
-    const present = readKesLogin(file);
-    if (present?.roleId === roleId && (await role.accessorOf(present.secretId)) !== undefined) {
-      return { type: 'vault', ...present };
-    }
-    const { secretId } = await role.mint();
-    process.stderr.write('minted a SecretID for KES\n');
-    return { type: 'vault', roleId, secretId };
-  } finally {
-    role.close();
+      return { login: { type: 'filesystem' } };
   }
 }

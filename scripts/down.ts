@@ -125,7 +125,11 @@ Left in Vault at ${address}: the mount ${keyStore.mount} with the master keys un
 policy of KES. Without what they encrypted they are of no use; whoever runs that Vault removes them with:
   vault delete auth/${keyStore.approle.mount}/role/${kesRole}
   vault policy delete ${kesPolicy}
-  vault secrets disable ${keyStore.mount}    (every key in it; other environments may share it)
+${
+  keyStore.existingMount
+    ? `  vault kv ${keyStore.kvVersion === 2 ? 'metadata ' : ''}delete -mount=${keyStore.mount} ${keyPrefix}/KEY    (for each)`
+    : `  vault secrets disable ${keyStore.mount}    (every key in it; other environments may share it)`
+}
 `;
 }
 

@@ -107,7 +107,7 @@ const toolchain: Suite = {
   },
 };
 
-/** The programs that the end-to-end tests drive: backup clients, a browser. */
+/** The programs that the end-to-end tests drive: backup clients, a browser, an image registry. */
 const clients: Suite = {
   title: 'clients',
   run: async (signal) => {

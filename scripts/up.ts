@@ -10,6 +10,7 @@ import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
@@ -58,6 +59,7 @@ void main(async (args, signal) => {
       prerequisites,
       engine,
       portsStep(loaded),
+      ...imagesStep(environment),
       ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),
       masterKeysStep(loaded),

@@ -1,6 +1,7 @@
 import type { Environment } from '../config/environment';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
+import { registryOf } from '../config/image-registry';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';
@@ -47,4 +48,14 @@ export function imageSource({ environment, toolchain }: Deployment, program: Pro
     );
   }
   return { kind: 'build', repository: `encrypted-backup-storage/${program}`, ...toolchain.images[program] };
+}
+
+/** The registries from which images are pulled with a login. */
+export function registryLogins({ images }: Environment): { address: string; configFile: string }[] {
+  if (images.source !== 'registry' || images.dockerConfigFile === undefined) return [];
+  const { dockerConfigFile } = images;
+  const registries = [images.vault, images.kes, images.minio].flatMap((reference) =>
+    reference === undefined ? [] : [registryOf(reference) ?? 'registry-1.docker.io'],
+  );
+  return [...new Set(registries)].map((address) => ({ address, configFile: dockerConfigFile }));
 }

@@ -6,6 +6,9 @@ import { reachableAddress } from '../config/environment';
 import type { Publication } from '../constructs/docker';
 import type { Deployment } from './deployment';
 
+/** Registries with the file that Terraform reads their logins from; the logins themselves are nowhere. */
+export type RegistryLogins = readonly { readonly address: string; readonly configFile: string }[];
+
 /** A stack of one environment: named after both, with a state of its own. */
 export abstract class EnvironmentStack extends TerraformStack {
   protected readonly deployment: Deployment;
@@ -52,10 +55,17 @@ export abstract class EnvironmentStack extends TerraformStack {
     return { address: environment.docker.publishAddress, port, reachableAs: reachableAddress(environment) };
   }
 
-  /** The Docker provider, at the version that the toolchain found. */
-  protected useDocker(): void {
+  /**
+   * The Docker provider, at the version that the toolchain found.
+   *
+   * @param logins of the registries from which this stack pulls. Default: none
+   */
+  protected useDocker(logins: RegistryLogins = []): void {
     const { host } = this.deployment.environment.docker;
-    new DockerProvider(this, 'docker', host === undefined ? {} : { host });
+    new DockerProvider(this, 'docker', {
+      ...(host === undefined ? {} : { host }),
+      ...(logins.length === 0 ? {} : { registryAuth: [...logins] }),
+    });
     this.addOverride('terraform.required_providers.docker.version', this.deployment.toolchain.providers.docker);
   }
 }

@@ -6,7 +6,7 @@ import { environmentLabels, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';
 import { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource } from './deployment';
+import { type Deployment, imageSource, registryLogins } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
 /** What everything else stands on: network, images, certificates, root credentials. */
@@ -15,7 +15,7 @@ export class FoundationStack extends EnvironmentStack {
 
   constructor(scope: Construct, deployment: Deployment) {
     super(scope, 'foundation', deployment);
-    this.useDocker();
+    this.useDocker(registryLogins(deployment.environment));
     const { environment, state, runner } = deployment;
 
     new Network(this, 'Network', { name: this.names.network, labels: environmentLabels(environment.name) });

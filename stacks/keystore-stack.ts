@@ -1,6 +1,7 @@
 import { VaultProvider } from '@cdktf/provider-vault/lib/provider';
 import { Aspects, type ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
+import { durationToMs } from '../config/duration';
 import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess } from '../config/key-store';
 import { otherIdentities } from '../config/leaf-certificates';
@@ -49,11 +50,14 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
     const { migrationSource } = deployment;
     const store = new KeyStore(this, 'KeyStore', {
       ...keyLocation(environment),
+      existingMount: keyStore.existingMount,
       policyName: this.names.kesPolicy,
       appRole: {
         mount: keyStore.approle.mount,
+        existingMount: keyStore.approle.existingMount,
         role: this.names.kesRole,
         tokenPeriod: keyStore.approle.tokenPeriod,
+        secretIdTtl: keyStore.approle.secretId.ttl,
       },
       ...(migrationSource === undefined ? {} : { migrationSource }),
       auditDevices: vault.embedded ? AUDIT_DEVICES : [],
@@ -86,11 +90,13 @@ export function declareKesConfiguration(
   } = {},
 ): KesConfigurationFile {
   const { vault, awsCredentialsFile } = store;
+  const { keyStore } = environment;
   const configuration = kesConfiguration(environment, retiredKeys, vault);
+  const secretId = keyStore.type === 'vault' ? keyStore.approle.secretId : undefined;
   return new KesConfigurationFile(scope, 'KesConfiguration', {
     runner,
     configuration,
-    ...(vault === undefined
+    ...(vault === undefined || secretId === undefined
       ? {}
       : {
           vault: {
@@ -98,6 +104,8 @@ export function declareKesConfiguration(
             ...(vault.caFile === undefined ? {} : { caFile: vault.caFile }),
             ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
             ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
+            secretId,
+            ...(durationToMs(secretId.ttl) === 0 ? {} : { secretIdNote: state.secretIdNote }),
           },
         }),
     ...(awsCredentialsFile === undefined ? {} : { awsCredentialsFile }),

@@ -34,7 +34,10 @@ export class VaultStack extends EnvironmentStack {
       unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
       rootTokenFile: state.secret.rootToken,
       provisionerTokenFile: state.secret.provisionerToken,
-      provisionerPolicy: { name: this.names.provisionerPolicy, document: provisionerPolicy(environment) },
+      provisionerPolicy: {
+        name: this.names.provisionerPolicy,
+        document: provisionerPolicy(environment),
+      },
       canariesFile: state.canaries,
       placeFile: state.keyStore,
       noteFolder: state.tls,

@@ -3,7 +3,7 @@ import { Construct } from 'constructs';
 import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
 import { KES_FILES, type KesConfiguration, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes-configuration';
 import type { KeyStorePlace } from '../../config/key-store-place';
-import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
+import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
@@ -20,8 +20,8 @@ const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 export interface KesConfigurationFileProps {
   readonly runner: OperationRunner;
   readonly configuration: KesConfiguration;
-  /** How the deploy reaches Vault. @default - the key store is none in Vault */
-  readonly vault?: TlsEndpoint & { readonly namespace?: string; readonly tokenFile?: string };
+  /** How the deploy reaches Vault, and how KES logs in. @default - the key store is none in Vault */
+  readonly vault?: NonNullable<OperationInput<'write-kes-configuration'>['vault']>;
   /** Credentials for AWS. @default - none */
   readonly awsCredentialsFile?: string;
   /** Folder with the certificate of every client, named after it. */
@@ -56,6 +56,7 @@ export class KesConfigurationFile extends Construct {
         place: props.place,
         placeFile: props.placeFile,
       },
+      ...(props.vault?.secretIdNote === undefined ? {} : { renewalNote: props.vault.secretIdNote }),
       triggers: props.triggers,
       dependsOn: props.dependsOn,
     });

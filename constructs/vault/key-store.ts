@@ -12,13 +12,19 @@ import { kesPolicyRules, migrationPolicyRules, type KeyLocation, policyDocument 
 import { DeclarationError } from '../declaration-error';
 
 export interface KeyStoreProps extends KeyLocation {
+  /** Use a KV mount that someone else made, and never change or remove it. @default false */
+  readonly existingMount?: boolean;
   /** Name of the policy of KES. */
   readonly policyName: string;
   readonly appRole: {
     readonly mount: string;
+    /** Use an AppRole backend that someone else made, and never change or remove it. @default false */
+    readonly existingMount?: boolean;
     readonly role: string;
     /** Period of KES's token, a duration of at least 10m. */
     readonly tokenPeriod: string;
+    /** Life of a SecretID, a duration. @default 0s - without end */
+    readonly secretIdTtl?: string;
   };
   /**
    * Audit devices. Vault answers nothing when it can write to none of them, so give two.
@@ -43,7 +49,10 @@ export class KeyStore extends Construct {
 
   constructor(scope: Construct, id: string, props: KeyStoreProps) {
     super(scope, id);
-    const { tokenPeriod } = props.appRole;
+    const { tokenPeriod, secretIdTtl = '0s' } = props.appRole;
+    if (!isDuration(secretIdTtl)) {
+      throw new DeclarationError(this, `\`appRole.secretIdTtl\` ${durationRule}, got: ${secretIdTtl}`);
+    }
     if (!isDuration(tokenPeriod)) {
       throw new DeclarationError(this, `\`appRole.tokenPeriod\` ${durationRule}, got: ${tokenPeriod}`);
     }
@@ -71,7 +80,8 @@ export class KeyStore extends Construct {
       description: 'Master keys of KES',
       options: { version: String(props.kvVersion) },
       dependsOn: auditDevices,
-      lifecycle: { preventDestroy: props.allowDataLoss !== true },
+      ...declaredUnless(props.existingMount),
+      lifecycle: { preventDestroy: props.existingMount === true || props.allowDataLoss !== true },
     });
     const policy = new Policy(this, 'Policy', {
       name: props.policyName,
@@ -87,6 +97,8 @@ export class KeyStore extends Construct {
       path: props.appRole.mount,
       description: 'Logins of KES',
       dependsOn: auditDevices,
+      ...declaredUnless(props.appRole.existingMount),
+      ...(props.appRole.existingMount === true ? { lifecycle: { preventDestroy: true } } : {}),
     });
     this.role = new ApproleAuthBackendRole(this, 'Role', {
       backend: props.appRole.mount,
@@ -94,6 +106,7 @@ export class KeyStore extends Construct {
       bindSecretId: true,
       tokenPolicies: [policy.name],
       tokenPeriod: durationToMs(tokenPeriod) / 1000,
+      ...(durationToMs(secretIdTtl) === 0 ? {} : { secretIdTtl: durationToMs(secretIdTtl) / 1000 }),
       dependsOn: [backend],
     });
   }
@@ -107,4 +120,12 @@ export class KeyStore extends Construct {
   get roleId(): string {
     return this.role.roleId;
   }
+}
+
+/**
+ * What is someone else's is declared zero times, and not left out: were it in the state from an earlier deploy that made
+ * it, Terraform would delete what is left out, and refuses to delete what is still declared with `prevent_destroy`.
+ */
+function declaredUnless(existing = false): { count?: number } {
+  return existing ? { count: 0 } : {};
 }

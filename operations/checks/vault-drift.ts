@@ -155,6 +155,7 @@ const vaultRole: DeploymentCheck = {
       const declared: Record<string, unknown> = {
         bind_secret_id: true,
         secret_id_num_uses: 0,
+        secret_id_ttl: durationToMs(approle.secretId.ttl) / 1000,
         token_policies: [policy],
         token_period: durationToMs(approle.tokenPeriod) / 1000,
         token_max_ttl: 0,

@@ -13,7 +13,7 @@ import type { HttpRequest } from '../http';
 import type { VaultClient } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
-import { credentialsOfKes, withoutVault, withVault } from './vault';
+import { credentialsOfKes, withoutLoginOfKes, withoutVault, withVault } from './vault';
 
 /** More versions than any key has: a write that asks for it fails even where it is allowed. */
 const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
@@ -30,7 +30,7 @@ const kesTokenConfined: DeploymentCheck = {
     'reading outside the prefix, and looking at policies, roles and mounts is refused.',
   doesNotProve: 'That nobody else has a SecretID of KES, or another way to the keys.',
   severity: 'critical',
-  skipReason: withoutVault,
+  skipReason: withoutLoginOfKes,
   run: async (context) =>
     withTokenOfKes(context, async (kes, policies) => {
       const { environment, state } = context.loaded;

@@ -19,10 +19,21 @@ export function withoutVault({ keyStore }: Environment): string | undefined {
  * run without it says what it left out, and does not fail for it.
  */
 export function withoutToken(environment: Environment): string | undefined {
-  if (environment.vault.mode === 'external' && !process.env.VAULT_TOKEN) {
+  const { vault } = environment;
+  if (vault.mode === 'external' && vault.tokenFile === undefined && !process.env.VAULT_TOKEN) {
     return 'VAULT_TOKEN is not set, and without a token the external Vault says nothing';
   }
   return withoutVault(environment);
+}
+
+/** Why nobody can log in as KES from here. */
+export function withoutLoginOfKes(environment: Environment): string | undefined {
+  const { keyStore } = environment;
+  if (keyStore.type !== 'vault') return withoutVault(environment);
+  const { boundCidrs, tokenBoundCidrs } = keyStore.approle.secretId;
+  return boundCidrs.length + tokenBoundCidrs.length === 0
+    ? undefined
+    : `KES logs in from ${[...new Set([...boundCidrs, ...tokenBoundCidrs])].join(', ')} only, not from here`;
 }
 
 /** Why the Vault is not this deployment's to look into. */

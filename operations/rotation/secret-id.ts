@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { namesOf } from '../../config/deployment-names';
+import { durationToMs } from '../../config/duration';
 import { vaultVariables } from '../../config/external-vault';
 import { vaultAccess } from '../../config/key-store';
 import { AppRole, readKesLogin } from '../approle';
 import { ExternalError, UsageError } from '../errors';
 import { writeFileAtomically } from '../files';
+import { newSecretId, noteEnd } from '../kes-secret-id';
 import type { Step } from '../toolchain/step';
 import { proveDeployedKeys } from '../verify-master-keys';
 import type { RotationContext } from './context';
@@ -29,6 +31,7 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
       'KES logs in by a SecretID only where the master keys are in Vault',
     );
   }
+  const settings = keyStore.approle.secretId;
   const file = state.secret.kesConfiguration;
   const access = vaultAccess(environment, state, vaultVariables(process.env));
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
@@ -51,18 +54,23 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
       run: () =>
         withRole(async (role) => {
           const old = (await role.accessorOf(present().secretId)) ?? NONE;
-          if (rotation.remembered('old') === undefined) rotation.remember('old', old);
-          else if (rotation.remembered('old') !== old) return 'made before the interruption';
-          const { secretId, accessor } = await role.mint();
+          const begun = rotation.remembered('old');
+          if (begun !== undefined && begun !== old) return 'made before the interruption';
+          const secretId = await newSecretId(role, settings);
+          const accessor = secretId.facts.secret_id_accessor;
+          rotation.remember('old', old);
           rotation.remember('new', accessor);
           const document = parseDocument(readFileSync(file, 'utf8'));
-          document.setIn(['keystore', 'vault', 'approle', 'secret'], secretId);
+          document.setIn(['keystore', 'vault', 'approle', 'secret'], secretId.value);
           writeFileAtomically(file, document.toString());
+          if (durationToMs(settings.ttl) > 0) noteEnd(state.secretIdNote, secretId);
           return `accessor ${accessor}`;
         }),
     }),
     rotation.phase('log-in', {
       title: 'Log in by it',
+      // with bounds, only KES can
+      applies: () => settings.boundCidrs.length + settings.tokenBoundCidrs.length === 0,
       run: async () => {
         const { roleId, secretId } = present();
         await withRole((role) => role.proveLogin(roleId, secretId));

@@ -1,25 +1,42 @@
 /** What is asked of a key store before anything is deployed with it. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { namesOf } from '../../config/deployment-names';
 import { type Environment, masterKeys } from '../../config/environment';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
+import { provisionerRules } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
+import { isDue } from '../../operations/renewal';
+import { deployedTypes } from '../../operations/terraform-state';
 import type { Step } from '../../operations/toolchain/step';
+import { readVaultToken } from '../../operations/vault-token';
 
 /** @param knownKeys master keys that must be there already */
 export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly string[]): Step[] {
   const { environment } = loaded;
-  return [...externalVaultStep(environment), ...keyFolderStep(environment), ...awsStep(loaded, knownKeys)];
+  return [...externalVaultStep(loaded), ...keyFolderStep(environment), ...awsStep(loaded, knownKeys)];
 }
 
-function externalVaultStep({ vault }: Environment): Step[] {
-  if (vault.mode !== 'external') return [];
+function externalVaultStep({ environment, file, state }: LoadedEnvironment): Step[] {
+  const { vault, keyStore } = environment;
+  if (vault.mode !== 'external' || keyStore.type !== 'vault') return [];
   return [
     {
       title: 'Vault',
       run: async () => {
         const address = externalVaultAddress(vault, vaultVariables(process.env));
-        await requireUsableVault(address, process.env.VAULT_TOKEN);
+        await requireUsableVault({
+          address,
+          token: readVaultToken(vault.tokenFile),
+          rights: provisionerRules(environment),
+          keyStore,
+          made: await deployedTypes({ environment, state }, 'keystore'),
+          mintPath: `auth/${keyStore.approle.mount}/role/${namesOf(environment).kesRole}/secret-id`,
+          needsSecretId: !existsSync(state.secret.kesConfiguration) || isDue(state.secretIdNote),
+          policyCommand: `./scripts/policy ${shortPath(file)}`,
+        });
         return address.url;
       },
     },
@@ -61,4 +78,9 @@ function keyFolderStep({ keyStore, docker }: Environment): Step[] {
 
 export function isLocalEngine(host: string | undefined): boolean {
   return host === undefined || host === '' || host.startsWith('unix:');
+}
+
+function shortPath(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
 }

@@ -24,7 +24,18 @@ describe('a file that says nothing but the name', () => {
       images: { source: 'build' },
       providers: {},
       vault: { mode: 'embedded', unseal: 'auto', shares: 1, threshold: 1, port: 8200, memoryMb: 512 },
-      keyStore: { type: 'vault', mount: 'kes', kvVersion: 2, approle: { mount: 'approle', tokenPeriod: '30m' } },
+      keyStore: {
+        type: 'vault',
+        mount: 'kes',
+        existingMount: false,
+        kvVersion: 2,
+        approle: {
+          mount: 'approle',
+          existingMount: false,
+          tokenPeriod: '30m',
+          secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
+        },
+      },
       kes: { port: 7373, cache: { any: '5m', unused: '30s', offline: '0s' }, memoryMb: 256 },
       minio: {
         port: 9000,
@@ -262,6 +273,10 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       'state: {backend: s3, bucket: states, region: eu, endpoint: "http://s3"}',
       'state.endpoint: must be an https:// address, got: "http://s3".',
     ],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: minted, boundCidrs: [10.0.0.1/33]}}}',
+      'keyStore.approle.secretId.boundCidrs[0]: must be a range of addresses such as 192.0.2.0/24 or 2001:db8::/32, got: "10.0.0.1/33".',
+    ],
     ['allowDataLoss: true', 'allowDataLoss: must be a string, got: true.'],
   ])('%s', (text, problem) => {
     const named = text === '' || /^(name|\[)/.test(text) ? text : `name: x\n${text}`;
@@ -276,7 +291,11 @@ describe('what is not a setting is an error, wherever it is', () => {
     ['vault: {mode: embedded, address: "https://v"}', 'vault.address'],
     ['vault: {mode: external, token: hvs.1}', 'vault.token'],
     ['vault: {mode: external, unseal: auto}', 'vault.unseal'],
-    ['keyStore: {type: vault, approle: {secretId: x}}', 'keyStore.approle.secretId'],
+    ['keyStore: {type: vault, approle: {secret: x}}', 'keyStore.approle.secret'],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: minted, wrappingTokenFile: /x}}}',
+      'keyStore.approle.secretId.wrappingTokenFile',
+    ],
     ['keyStore: {type: filesystem, mount: kes}', 'keyStore.mount'],
     ['keyStore: {type: aws, region: eu-central-1, secretKey: x}', 'keyStore.secretKey'],
     ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry'],
@@ -321,6 +340,26 @@ describe('settings that contradict each other', () => {
     [
       'keyStore: {type: aws, region: eu-central-1}\nvault: {mode: external}',
       'vault: must not be given with keyStore.type aws: no Vault takes part, got: {"mode":"external"}. Remove it.',
+    ],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: minted, ttl: 1h}}}',
+      'keyStore.approle.secretId.ttl: must be 0s or at least 24h, because only a deploy renews it, got: "1h". Write 24h or more.',
+    ],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: minted, ttl: 769h}}}',
+      'keyStore.approle.secretId.ttl: must be at most 768h, because Vault ends it then, whatever it says, got: "769h". Write 768h or less, or 0s.',
+    ],
+    [
+      'keyStore: {type: vault, existingMount: true}',
+      'keyStore.existingMount: needs an external Vault, because an embedded one begins empty, got: true. Remove the line.',
+    ],
+    [
+      'keyStore: {type: vault, approle: {existingMount: true}}',
+      'keyStore.approle.existingMount: needs an external Vault, because an embedded one begins empty, got: true. Remove the line.',
+    ],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: wrapped}}}',
+      'keyStore.approle.secretId.delivery: needs an external Vault, because nobody else can mint in an embedded one, got: "wrapped". Write minted.',
     ],
     [
       'kes: {cache: {any: 0s}}',

@@ -2,26 +2,41 @@ import {
   kesPolicyRules,
   migrationPolicyRules,
   policyDocument,
+  type PolicyRule,
+  type ProvisionedObjects,
   provisionerPolicyRules,
 } from '../../config/vault-policies';
 
-const OBJECTS = {
+const OBJECTS: ProvisionedObjects = {
   keys: { mount: 'kes', prefix: 'local', kvVersion: 2 },
+  existingKvMount: false,
   kesPolicy: 'ebs-local-kes',
   provisionerPolicy: 'ebs-local-provisioner',
   appRoleMount: 'approle',
+  existingAppRoleMount: false,
   role: 'ebs-local-kes',
+  mintsSecretId: true,
   auditDevices: ['file', 'stdout'],
   allowDataLoss: false,
-} as const;
+};
+
+/** Capabilities by path. */
+const byPath = (rules: readonly PolicyRule[]) =>
+  Object.fromEntries(rules.map(({ path, capabilities }) => [path, capabilities]));
 
 /** Whether a Vault path in a policy covers this one. */
 const covers = (pattern: string, path: string) =>
   pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path;
 
 test('a policy is written in Vault’s language', () => {
-  expect(policyDocument({ 'kv/data/a/*': ['create', 'read'], 'sys/mounts': ['read'] })).toBe(
-    `path "kv/data/a/*" {
+  expect(
+    policyDocument([
+      { path: 'kv/data/a/*', capabilities: ['create', 'read'], why: 'for a reader' },
+      { path: 'sys/mounts', capabilities: ['read'] },
+    ]),
+  ).toBe(
+    `# for a reader
+path "kv/data/a/*" {
   capabilities = ["create", "read"]
 }
 
@@ -37,29 +52,31 @@ describe('KES', () => {
     [1, 'kes/local/*'],
     [2, 'kes/data/local/*'],
   ] as const)('may read each key and write it once, and nothing else, in KV version %i', (kvVersion, path) => {
-    expect(kesPolicyRules({ mount: 'kes', prefix: 'local', kvVersion })).toEqual({ [path]: ['create', 'read'] });
+    expect(kesPolicyRules({ mount: 'kes', prefix: 'local', kvVersion })).toEqual([
+      { path, capabilities: ['create', 'read'] },
+    ]);
   });
 
   test('cannot reach the keys of another environment whose name begins like its own', () => {
-    const [pattern = ''] = Object.keys(kesPolicyRules({ mount: 'kes', prefix: 'prod', kvVersion: 2 }));
+    const [pattern = ''] = Object.keys(byPath(kesPolicyRules({ mount: 'kes', prefix: 'prod', kvVersion: 2 })));
     expect(covers(pattern, 'kes/data/prod/a')).toBe(true);
     expect(covers(pattern, 'kes/data/prod-2/a')).toBe(false);
   });
 });
 
 describe('the token that declares the key store', () => {
-  const rules = provisionerPolicyRules(OBJECTS);
+  const rules = byPath(provisionerPolicyRules(OBJECTS));
 
   test('may make its own mount, policy, role and audit devices', () => {
     expect(rules).toMatchObject({
-      'sys/mounts/kes': ['create', 'read', 'update'],
-      'sys/policies/acl/ebs-local-kes': ['create', 'read', 'update', 'delete'],
-      'sys/auth/approle': ['create', 'read', 'update', 'delete', 'sudo'],
+      'sys/mounts/kes': ['read', 'update'],
+      'sys/policies/acl/ebs-local-kes': ['read', 'update', 'delete'],
+      'sys/auth/approle': ['read', 'update', 'delete', 'sudo'],
       'auth/approle/role/ebs-local-kes': ['create', 'read', 'update', 'delete'],
-      'auth/approle/role/ebs-local-kes/secret-id': ['create', 'update'],
+      'auth/approle/role/ebs-local-kes/secret-id': ['update'],
       'auth/approle/role/ebs-local-kes/secret-id-accessor/destroy': ['update'],
-      'sys/audit/file': ['create', 'read', 'update', 'delete', 'sudo'],
-      'sys/audit/stdout': ['create', 'read', 'update', 'delete', 'sudo'],
+      'sys/audit/file': ['update', 'delete', 'sudo'],
+      'sys/audit/stdout': ['update', 'delete', 'sudo'],
     });
   });
 
@@ -90,7 +107,7 @@ describe('the token that declares the key store', () => {
   test('may look at what Vault knows about the keys, never at a key; KV version 1 knows nothing', () => {
     expect(rules['kes/config']).toEqual(['read']);
     expect(rules['kes/metadata/local/*']).toEqual(['read']);
-    const ofVersion1 = provisionerPolicyRules({ ...OBJECTS, keys: { ...OBJECTS.keys, kvVersion: 1 } });
+    const ofVersion1 = byPath(provisionerPolicyRules({ ...OBJECTS, keys: { ...OBJECTS.keys, kvVersion: 1 } }));
     expect(Object.keys(ofVersion1).filter((path) => path.startsWith('kes/'))).toEqual([]);
   });
 
@@ -101,21 +118,41 @@ describe('the token that declares the key store', () => {
 
   test('may remove the mount with every key only where losing data is allowed', () => {
     expect(rules['sys/mounts/kes']).not.toContain('delete');
-    expect(provisionerPolicyRules({ ...OBJECTS, allowDataLoss: true })['sys/mounts/kes']).toContain('delete');
+    expect(byPath(provisionerPolicyRules({ ...OBJECTS, allowDataLoss: true }))['sys/mounts/kes']).toContain('delete');
   });
 
   test('has nothing to do with audit where it declares no device', () => {
-    const paths = Object.keys(provisionerPolicyRules({ ...OBJECTS, auditDevices: [] }));
+    const paths = Object.keys(byPath(provisionerPolicyRules({ ...OBJECTS, auditDevices: [] })));
     expect(paths.filter((path) => path.startsWith('sys/audit'))).toEqual([]);
+  });
+
+  test('has no say over mounts of someone else, and cannot mint what is handed over', () => {
+    const fewer = byPath(
+      provisionerPolicyRules({ ...OBJECTS, existingKvMount: true, existingAppRoleMount: true, mintsSecretId: false }),
+    );
+    expect(fewer['sys/mounts/kes']).toEqual(['read']);
+    expect(Object.keys(rules).filter((path) => !(path in fewer))).toEqual([
+      'sys/mounts/kes/tune',
+      'sys/auth/approle',
+      'sys/mounts/auth/approle/tune',
+      'auth/approle/role/ebs-local-kes/secret-id',
+    ]);
+  });
+
+  test('says what each right is for', () => {
+    for (const { path, why } of provisionerPolicyRules(OBJECTS))
+      expect([path, why]).toEqual([path, expect.any(String)]);
   });
 });
 
 describe('while keys are on their way in one Vault', () => {
   test('KES may also list and read where they come from, and write nothing there', () => {
     expect(
-      migrationPolicyRules(
-        { mount: 'kes-v2', prefix: 'home', kvVersion: 2 },
-        { mount: 'kes-v1', prefix: 'home', kvVersion: 1 },
+      byPath(
+        migrationPolicyRules(
+          { mount: 'kes-v2', prefix: 'home', kvVersion: 2 },
+          { mount: 'kes-v1', prefix: 'home', kvVersion: 1 },
+        ),
       ),
     ).toEqual({ 'kes-v2/data/home/*': ['create', 'read'], 'kes-v1/home/*': ['read', 'list'] });
   });
@@ -125,6 +162,6 @@ describe('while keys are on their way in one Vault', () => {
     [2, { 'kes/data/home/*': ['create', 'read'], 'kes/metadata/home/*': ['list'] }],
   ] as const)('before that, KES may list its own place (KV v%s)', (kvVersion, rules) => {
     const place = { mount: 'kes', prefix: 'home', kvVersion };
-    expect(migrationPolicyRules(place, place)).toEqual(rules);
+    expect(byPath(migrationPolicyRules(place, place))).toEqual(rules);
   });
 });

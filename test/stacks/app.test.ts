@@ -237,6 +237,28 @@ describe('an environment with everything in containers', () => {
   });
 });
 
+describe('images from a registry with a login', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const logins = (image: string) =>
+    stackOf(
+      synthDeployment({
+        environment: `
+name: local
+images: { source: registry, vault: ${image}@${digest}, kes: ${image}@${digest}, minio: ${image}@${digest}, dockerConfigFile: /home/me/.docker/config.json }
+`,
+      }),
+      'foundation',
+    ).provider('docker').registry_auth;
+
+  test.each([
+    ['registry.example.org:5000/ebs/all', 'registry.example.org:5000'],
+    ['localhost/ebs/all', 'localhost'],
+    ['ebs/all', 'registry-1.docker.io'],
+  ])('%s: Terraform is told where the login is, and not what it is', (image, address) => {
+    expect(logins(image)).toEqual([{ address, config_file: '/home/me/.docker/config.json' }]);
+  });
+});
+
 describe('an environment with an external Vault', () => {
   let stacks: Stacks;
   beforeAll(() => {
@@ -259,7 +281,31 @@ describe('an environment with an external Vault', () => {
     expect(keystore.provider('vault')).toEqual({ address: 'https://vault.example.org:8200' });
     expect(keystore.operation('write-kes-configuration').input.vault).toEqual({
       url: 'https://vault.example.org:8200',
+      secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
     });
+  });
+
+  test('finds the token in a file that the environment names, and is told what SecretIDs must be like', () => {
+    const found = stackOf(
+      synthDeployment({
+        environment: `
+name: local
+vault: { mode: external, address: "https://vault.example.org:8200", tokenFile: /run/token }
+keyStore: { type: vault, existingMount: true, approle: { existingMount: true, secretId: { delivery: wrapped, ttl: 720h } } }
+`,
+      }),
+      'keystore',
+    );
+    expect(found.provider('vault').token).toBe('${trimspace(file("/run/token"))}');
+    expect(found.resource('vault_mount').count).toBe(0);
+    expect(found.resource('vault_auth_backend').count).toBe(0);
+    const { input, triggers } = found.operation('write-kes-configuration');
+    expect(input.vault).toMatchObject({
+      tokenFile: '/run/token',
+      secretId: { delivery: 'wrapped', ttl: '720h' },
+      secretIdNote: `${STATE_ROOT}/secret-id.json`,
+    });
+    expect(triggers.generation).toContain('secret-id.json');
   });
 
   test('makes no certificate for it', () => {

@@ -1,6 +1,11 @@
 import type { KesConfiguration } from '../../../config/kes-configuration';
 import { DeclarationError } from '../../../constructs/declaration-error';
-import { KesConfigurationFile, KesServer, type KesServerProps } from '../../../constructs/kes/kes-server';
+import {
+  KesConfigurationFile,
+  type KesConfigurationFileProps,
+  KesServer,
+  type KesServerProps,
+} from '../../../constructs/kes/kes-server';
 import { KES_CONFIGURATION } from '../../helpers/kes';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
@@ -9,11 +14,17 @@ const RUNNER = { command: 'run' };
 const PLACE = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 } as const;
 
 describe('KesConfigurationFile', () => {
-  const declare = (configuration: KesConfiguration, stack = newStack()) =>
+  const VAULT: NonNullable<KesConfigurationFileProps['vault']> = {
+    url: 'https://vault.example.org',
+    namespace: 'team',
+    tokenFile: '/state/secrets/vault/token',
+    secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
+  };
+  const declare = (configuration: KesConfiguration, stack = newStack(), vault = VAULT) =>
     new KesConfigurationFile(stack, 'File', {
       runner: RUNNER,
       configuration,
-      vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
+      vault,
       certificateFolder: '/state/tls',
       file: '/state/secrets/kes/server-config.yaml',
       place: PLACE,
@@ -33,13 +44,26 @@ describe('KesConfigurationFile', () => {
     const { input, triggers } = synth(stack).operation('write-kes-configuration');
     expect(input).toEqual({
       configuration: KES_CONFIGURATION,
-      vault: { url: 'https://vault.example.org', namespace: 'team', tokenFile: '/state/secrets/vault/token' },
+      vault: VAULT,
       certificateFolder: '/state/tls',
       file: '/state/secrets/kes/server-config.yaml',
       place: PLACE,
       placeFile: '/state/key-store.json',
     });
     expect(triggers).toEqual({ role: 'the role id' });
+  });
+
+  test('is written again when a SecretID that ends must be renewed', () => {
+    // GIVEN
+    const stack = newStack();
+
+    // WHEN
+    declare(KES_CONFIGURATION, stack, { ...VAULT, secretIdNote: '/state/secret-id.json' });
+
+    // THEN
+    const { input, triggers } = synth(stack).operation('write-kes-configuration');
+    expect(input).toMatchObject({ vault: { secretIdNote: '/state/secret-id.json' } });
+    expect(triggers.generation).toContain('jsondecode(file("/state/secret-id.json"))');
   });
 
   test('is refused with every problem that KES would hide', () => {

@@ -92,6 +92,30 @@ test('a key store with maximal properties is audited from the beginning, and may
   expect(synthesized.resource('vault_policy').policy).toContain('path "kes/local/*"');
 });
 
+test('mounts of someone else are declared zero times: Terraform would delete what it made itself and finds no more', () => {
+  // GIVEN
+  const stack = newStack();
+
+  // WHEN
+  new KeyStore(stack, 'KeyStore', {
+    ...MINIMAL,
+    existingMount: true,
+    appRole: { ...MINIMAL.appRole, existingMount: true },
+    allowDataLoss: true,
+  });
+
+  // THEN
+  for (const type of ['vault_mount', 'vault_auth_backend']) {
+    expect(synth(stack).resource(type)).toMatchObject({ count: 0, lifecycle: { prevent_destroy: true } });
+  }
+});
+
+test('a SecretID lives as long as the role says', () => {
+  const stack = newStack();
+  new KeyStore(stack, 'KeyStore', { ...MINIMAL, appRole: { ...MINIMAL.appRole, secretIdTtl: '720h' } });
+  expect(synth(stack).resource('vault_approle_auth_backend_role').secret_id_ttl).toBe(720 * 60 * 60);
+});
+
 test.each([
   ['soon', '`appRole.tokenPeriod` must be a duration such as 30s, 5m or 1h30m, got: soon'],
   ['9m59s', '`appRole.tokenPeriod` must be at least 10m, got: 9m59s. KES would lose its token between two renewals'],

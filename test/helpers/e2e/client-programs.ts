@@ -32,6 +32,12 @@ export const CLIENT_PROGRAMS = {
     aptPackages: ['chromium', 'fonts-dejavu-core'],
     what: 'chromium, in which the page of the checks is looked at',
   },
+  'docker-registry': {
+    names: ['docker-registry'],
+    versionArgument: '--version',
+    aptPackages: ['docker-registry'],
+    what: 'docker-registry, from which images are pulled',
+  },
 } as const satisfies Readonly<Record<string, Program>>;
 export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 

@@ -29,7 +29,7 @@ const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 /** Longer, and something did not stop when it was asked to. */
 const SLOW_DOWN_SECONDS = 15;
 
-type Script = 'up' | 'down' | 'ca' | 'plan' | 'backup' | 'restore' | 'drill';
+type Script = 'up' | 'down' | 'ca' | 'plan' | 'policy' | 'backup' | 'restore' | 'drill';
 
 type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
@@ -68,7 +68,9 @@ export class TestEnvironment {
     const inVault = (settings.keyStore?.type ?? 'vault') === 'vault';
     const content = {
       name: this.name,
-      ...(inVault ? { vault: { mode: 'embedded', port: vaultPort, ...vault } } : {}),
+      ...(!inVault
+        ? {}
+        : { vault: vault?.mode === 'external' ? vault : { mode: 'embedded', port: vaultPort, ...vault } }),
       kes: { port: kesPort, ...kes },
       minio: { port: minioPort, ...minio },
       state: { backend: 'local', directory: path.join(this.folder, 'state') },

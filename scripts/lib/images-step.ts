@@ -1,0 +1,32 @@
+import type { Environment } from '../../config/environment';
+import { dockerEngine } from '../../operations/docker';
+import { requirePullableImages, type WantedImage } from '../../operations/preflight/images';
+import { registryLogin } from '../../operations/registry-logins';
+import type { Step } from '../../operations/toolchain/step';
+
+/** Asked before anything is deployed from them. */
+export function imagesStep({ images, vault, docker }: Environment): Step[] {
+  if (images.source !== 'registry') return [];
+  const { dockerConfigFile } = images;
+  const wanted = (['vault', 'kes', 'minio'] as const).flatMap((program): WantedImage[] => {
+    const reference = images[program];
+    const needed = program !== 'vault' || vault.mode === 'embedded';
+    return needed && reference !== undefined ? [{ setting: `images.${program}`, reference }] : [];
+  });
+  return [
+    {
+      title: 'Images',
+      run: async () => {
+        const { here, pullable } = await requirePullableImages({
+          images: wanted,
+          docker: dockerEngine(docker.host),
+          loginOf: (reference) =>
+            dockerConfigFile === undefined ? undefined : registryLogin(dockerConfigFile, reference),
+        });
+        return [...(here > 0 ? [`${here} here`] : []), ...(pullable > 0 ? [`${pullable} can be pulled`] : [])].join(
+          ', ',
+        );
+      },
+    },
+  ];
+}

@@ -1,0 +1,427 @@
+/** Deployments whose master keys are in a Vault of someone else, with tokens that may do just what is documented. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
+import type { VaultKeyStoreSettings } from '../../config/environment';
+import { provisionerRules } from '../../config/key-store';
+import { policyDocument, type PolicyRule } from '../../config/vault-policies';
+import { messageOf } from '../../operations/errors';
+import { requireUsableVault } from '../../operations/preflight/external-vault';
+import { VaultClient } from '../../operations/vault-client';
+import { mustSucceed, type CommandResult } from '../helpers/e2e/command';
+import { ExternalVaultServer } from '../helpers/e2e/external-vault';
+import { measured } from '../helpers/e2e/measured';
+import { collectSecrets, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
+import { TestEnvironment } from '../helpers/e2e/test-environment';
+
+type Settings = NonNullable<Parameters<typeof TestEnvironment.create>[0]>;
+
+const NOTHING = { containers: [], fileVolumes: [], dataVolumes: [], networks: [] };
+const kesFile = z.object({
+  keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
+});
+const wrapped = z.object({ wrap_info: z.object({ token: z.string() }) });
+
+/** The environment of the first half: mounts that the deploy makes. */
+let environment: TestEnvironment;
+let vault: ExternalVaultServer;
+let token = '';
+
+beforeAll(async () => {
+  environment = await TestEnvironment.create();
+  vault = await ExternalVaultServer.start(environment);
+  environment.write(settings());
+  token = await vault.tokenWith('deploys', await printedPolicy(environment));
+});
+
+afterAll(async () => {
+  await vault.stop();
+  await environment.remove();
+});
+
+/** Where the Vault is comes from its own variables in the first half, and from the environment file in the second. */
+const variables = () => ({ VAULT_ADDR: vault.url, VAULT_CACERT: vault.caFile, VAULT_TOKEN: token });
+
+function settings(secretId?: Record<string, unknown>, more: Settings = {}): Settings {
+  return {
+    vault: { mode: 'external' },
+    keyStore: { type: 'vault', ...(secretId === undefined ? {} : { approle: { secretId: secretId as never } }) },
+    buckets: [{ name: 'backup' }],
+    ...more,
+  };
+}
+
+function keyStoreOf({ loaded }: TestEnvironment): VaultKeyStoreSettings {
+  const { keyStore } = loaded.environment;
+  if (keyStore.type !== 'vault') throw new Error('the tests keep the keys in Vault');
+  return keyStore;
+}
+
+async function printedPolicy(of: TestEnvironment): Promise<string> {
+  return mustSucceed(await of.script('policy')).stdout;
+}
+
+/** Deploys up to a stack: nothing after it is changed by a setting of the key store. */
+async function deployUpTo(
+  last: 'keystore' | 'kes',
+  of: TestEnvironment,
+  env: Record<string, string>,
+): Promise<CommandResult> {
+  const stacks = ['foundation', 'keystore', ...(last === 'kes' ? ['kes'] : [])];
+  return of.cdktf(['deploy', ...stacks.map((stack) => `${of.name}-${stack}`), '--auto-approve'], { env });
+}
+
+function secretIdOf({ state }: TestEnvironment): { readonly role_id: string; readonly secret_id: string } {
+  const { id, secret } = kesFile.parse(parse(readFileSync(state.secret.kesConfiguration, 'utf8'))).keystore.vault
+    .approle;
+  return { role_id: id, secret_id: secret };
+}
+
+/** What Vault answers to a login from this machine. */
+async function login(mount: string, credentials: ReturnType<typeof secretIdOf>): Promise<string> {
+  try {
+    await vault.root.write(`auth/${mount}/login`, credentials);
+    return 'logged in';
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+const UNKNOWN = expect.stringContaining('invalid role or secret ID') as string;
+const NOT_FROM_HERE = expect.stringContaining('unauthorized through CIDR restrictions') as string;
+
+function everythingSaid({ stdout, stderr }: CommandResult): string {
+  return stdout + stderr;
+}
+
+describe('before anything is deployed', () => {
+  const request = (over: Partial<Parameters<typeof requireUsableVault>[0]> = {}) => ({
+    address: { url: vault.url, caFile: vault.caFile },
+    token: { token, source: 'VAULT_TOKEN' },
+    rights: provisionerRules(environment.loaded.environment),
+    keyStore: keyStoreOf(environment),
+    made: new Set<string>(),
+    mintPath: `auth/approle/role/${namesOf(environment.loaded.environment).kesRole}/secret-id`,
+    needsSecretId: true,
+    policyCommand: './scripts/policy test',
+    ...over,
+  });
+
+  test('a token with the printed policy is enough', async () => {
+    await expect(requireUsableVault(request())).resolves.toBeUndefined();
+  });
+
+  test('each right is needed, and one that is missing is named', async () => {
+    const rules = provisionerRules(environment.loaded.environment);
+    const missing = rules.flatMap(({ path, capabilities }) => capabilities.map((capability) => ({ path, capability })));
+    for (const { path, capability } of missing) {
+      const fewer = rules.map((rule): PolicyRule => ({
+        ...rule,
+        capabilities: rule.capabilities.filter((kept) => rule.path !== path || kept !== capability),
+      }));
+      const policy = policyDocument(
+        fewer.map((rule) => (rule.capabilities.length === 0 ? { ...rule, capabilities: ['deny'] } : rule)),
+      );
+      const lesser = { token: await vault.tokenWith('lesser', policy), source: 'VAULT_TOKEN' };
+      const remark = path === 'sys/capabilities-self' ? ' (so nobody can say what else is missing)' : '';
+      await expect(requireUsableVault(request({ token: lesser }))).rejects.toThrow(
+        `the token in VAULT_TOKEN may not do everything that it must at Vault at ${vault.url}; it lacks:\n  - ${path}: ${capability}${remark}`,
+      );
+    }
+    expect(missing.length).toBeGreaterThan(20);
+  });
+
+  test('several that are missing are named at once, by ./scripts/up, which touches nothing', async () => {
+    const rules = provisionerRules(environment.loaded.environment).filter(
+      ({ path }) => !path.endsWith('/role-id') && path !== 'sys/mounts',
+    );
+    const VAULT_TOKEN = await vault.tokenWith('lesser', policyDocument(rules));
+    const { code, stderr } = await environment.script('up', [], { env: { ...variables(), VAULT_TOKEN } });
+    expect(code).toBe(1);
+    const role = namesOf(environment.loaded.environment).kesRole;
+    expect(stderr).toContain(`it lacks:\n  - sys/mounts: read\n  - auth/approle/role/${role}/role-id: read\n`);
+    expect(await environment.belongings()).toEqual(NOTHING);
+  });
+
+  test.each([
+    [
+      'a token that is none',
+      () => request({ token: { token: 'hvs.none', source: '/a/file' } }),
+      'does not accept the token in /a/file (HTTP 403)',
+    ],
+    ['another CA', () => request({ address: { url: vault.url } }), 'does not answer: '],
+    [
+      'no Vault there',
+      () => request({ address: { url: 'https://127.0.0.1:1' } }),
+      'Vault at https://127.0.0.1:1 does not answer: ',
+    ],
+    [
+      'a namespace',
+      () => request({ address: { url: vault.url, caFile: vault.caFile, namespace: 'team-a' } }),
+      'has no namespaces and ignores team-a: it is the Community Edition',
+    ],
+  ])('%s is refused', async (_, asked, message) => {
+    await expect(requireUsableVault(asked())).rejects.toThrow(message);
+  });
+
+  test('a sealed one is refused', async () => {
+    await vault.seal();
+    await expect(requireUsableVault(request())).rejects.toThrow(`Vault at ${vault.url} is sealed`);
+    await vault.unseal();
+  });
+
+  test('mounts that are there although, or not there as, the file does not say so are refused, all at once', async () => {
+    await vault.root.write('sys/mounts/there', { type: 'kv', options: { version: '1' } });
+    await vault.root.write('sys/auth/userpass', { type: 'userpass' });
+    const keyStore = keyStoreOf(environment);
+    const asked = (mount: string, existingMount: boolean, approle: object, made: string[] = []) =>
+      requireUsableVault(
+        request({
+          keyStore: { ...keyStore, mount, existingMount, approle: { ...keyStore.approle, ...approle } },
+          made: new Set(made),
+        }),
+      );
+    await expect(asked('there', false, { mount: 'userpass' })).rejects.toThrow(
+      `is not as the environment file says:
+  - the mount there is there already, and was not made by this deployment. If it is meant to be used, write keyStore.existingMount: true; else choose another
+  - the auth method userpass is there already, and was not made by this deployment. If it is meant to be used, write keyStore.approle.existingMount: true; else choose another
+  - the auth method userpass must be of type approle, it is of type userpass. Choose another keyStore.approle.mount`,
+    );
+    await expect(asked('gone', true, { mount: 'gone', existingMount: true })).rejects.toThrow(
+      `is not as the environment file says:
+  - the mount gone is not there, but keyStore.existingMount says that it is. Remove keyStore.existingMount, and the deploy makes it
+  - the auth method gone is not there, but keyStore.approle.existingMount says that it is. Remove keyStore.approle.existingMount, and the deploy makes it`,
+    );
+    await expect(asked('there', true, {}, ['vault_mount'])).rejects.toThrow(
+      `is not as the environment file says:
+  - the mount there was made by this deployment, which would have to delete it to take it for someone else’s. Remove keyStore.existingMount
+  - the mount there has version 1, keyStore.kvVersion says 2. Write 1`,
+    );
+    await expect(asked('cubbyhole', true, {})).rejects.toThrow(
+      'the mount cubbyhole must be of type kv, it is of type cubbyhole',
+    );
+  });
+});
+
+describe('mounts of its own, KV version 2, where VAULT_… variables say', () => {
+  test('a token with the printed policy deploys everything', async () => {
+    const result = mustSucceed(await environment.script('up', [], { env: variables() }));
+    measured('./scripts/up with an external Vault', result.seconds);
+    expect(await vault.root.probe('GET', `kes/data/${environment.name}/backup-default`)).toBe(200);
+  });
+
+  test('a second deploy changes nothing', async () => {
+    const result = mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve'], { env: variables() }));
+    expect(environment.changes(result)).toEqual({
+      foundation: 'no change',
+      keystore: 'no change',
+      kes: 'no change',
+      minio: 'no change',
+      checks: 'no change',
+    });
+  });
+
+  test('a SecretID that shall end, and be used by the network of KES alone, takes the place of one that may do more', async () => {
+    const before = secretIdOf(environment);
+    expect(await login('approle', before)).toBe('logged in');
+    const { IPAM } = await environment.docker.getNetwork(`ebs-${environment.name}`).inspect();
+    const network = IPAM?.Config?.[0]?.Subnet;
+    if (network === undefined) throw new Error('Docker does not say which addresses the network has');
+    const secretId = { delivery: 'minted', ttl: '720h', boundCidrs: [network], tokenBoundCidrs: [network] };
+    environment.write(settings(secretId));
+    mustSucceed(await deployUpTo('kes', environment, variables()));
+    const after = secretIdOf(environment);
+    expect(after.role_id).toBe(before.role_id);
+    // the last thing of that deploy was KES opening its canaries with it; this test is not in that network
+    expect({ before: await login('approle', before), after: await login('approle', after) }).toEqual({
+      before: UNKNOWN,
+      after: NOT_FROM_HERE,
+    });
+    const note = JSON.parse(readFileSync(environment.state.secretIdNote, 'utf8')) as {
+      expires: string;
+      renewAfter: string;
+    };
+    const days = (time: string): number => Math.round((Date.parse(time) - Date.now()) / 86_400_000);
+    expect([days(note.renewAfter), days(note.expires)]).toEqual([20, 30]);
+  });
+
+  test('it is renewed by the first deploy in the last third of its life, and works until KES has the new one', async () => {
+    const before = secretIdOf(environment);
+    const file = environment.state.secretIdNote;
+    const note = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...note, renewAfter: new Date().toISOString() }));
+    mustSucceed(await deployUpTo('kes', environment, variables()));
+    expect(secretIdOf(environment).secret_id).not.toBe(before.secret_id);
+    // bound as it is, it is still known
+    expect(await login('approle', before)).toEqual(NOT_FROM_HERE);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ generation: 2 });
+    const again = mustSucceed(await deployUpTo('kes', environment, variables()));
+    expect(environment.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change', kes: 'no change' });
+  });
+
+  test('a mount that the deploy made cannot be called existing: plain cdktf would delete every key', async () => {
+    environment.write(settings(undefined, { keyStore: { type: 'vault', existingMount: true } }));
+    const result = await deployUpTo('keystore', environment, variables());
+    expect(result.code).not.toBe(0);
+    expect(everythingSaid(result)).toContain('Instance cannot be destroyed');
+    expect(await vault.root.probe('GET', `kes/data/${environment.name}/backup-default`)).toBe(200);
+  });
+
+  test('neither token nor SecretID is in anything that is not secret', () => {
+    const secrets = [...collectSecrets(environment.state), { name: 'token of the deploy', value: token }];
+    expect(searchFor(secrets, fileHaystacks(environment))).toEqual([]);
+  });
+
+  test('what the policy allows was all used, once the key store was destroyed, too', async () => {
+    environment.write(settings(undefined, { allowDataLoss: environment.name }));
+    const policy = await printedPolicy(environment);
+    await vault.root.write('sys/policies/acl/deploys', { policy });
+    const env = variables();
+    // an update of each, which is not a change of what they are
+    environment.write(
+      settings(undefined, {
+        allowDataLoss: environment.name,
+        keyStore: { type: 'vault', approle: { tokenPeriod: '40m' } },
+      }),
+    );
+    mustSucceed(await deployUpTo('keystore', environment, env));
+    const name = `${environment.name}-keystore`;
+    mustSucceed(
+      await environment.cdktf(['destroy', name, '--auto-approve', '--ignore-missing-stack-dependencies'], { env }),
+    );
+    const used = [...vault.used('deploys')];
+    const wasUsed = (capability: string, allowed: string): boolean =>
+      used.some((request) =>
+        allowed.endsWith('*')
+          ? request.startsWith(`${capability} ${allowed.slice(0, -1)}`)
+          : request === `${capability} ${allowed}`,
+      );
+    const unused = provisionerRules(environment.loaded.environment).flatMap(({ path, capabilities }) =>
+      capabilities.filter((capability) => !wasUsed(capability, path)).map((capability) => `${capability} ${path}`),
+    );
+    const mount = 'sys/mounts/kes';
+    const auth = 'sys/auth/approle';
+    expect(unused).toEqual([
+      // a change of keyStore.kvVersion
+      `update ${mount}/tune`,
+      // what version 5 of the provider asks instead of the list
+      `read ${auth}`,
+      // an audit log does not say that Vault asked for it
+      `sudo ${auth}`,
+      'read sys/mounts/auth/approle/tune',
+    ]);
+  });
+});
+
+describe('mounts of someone else, KV version 1, a SecretID that the deploy must not mint', () => {
+  let adopting: TestEnvironment;
+  let mintPath = '';
+  const tokenFile = () => path.join(adopting.folderFor('vault'), 'token');
+  const wrappingTokenFile = () => path.join(adopting.folderFor('vault'), 'wrapping-token');
+  // variables would be of no use: the environment file wins
+  const env = { VAULT_ADDR: '', VAULT_TOKEN: 'of-someone-else', VAULT_CACERT: '' };
+
+  beforeAll(async () => {
+    adopting = await TestEnvironment.create();
+    await vault.root.write('sys/mounts/shared/keys', { type: 'kv', options: { version: '1' } });
+    await vault.root.write('sys/auth/shared', { type: 'approle' });
+    await vault.root.write('shared/keys/of-someone-else', { value: 'stays' });
+    adopting.write({
+      vault: { mode: 'external', address: vault.url, caFile: vault.caFile, tokenFile: tokenFile() },
+      keyStore: {
+        type: 'vault',
+        mount: 'shared/keys',
+        existingMount: true,
+        kvVersion: 1,
+        approle: {
+          mount: 'shared',
+          existingMount: true,
+          secretId: { delivery: 'wrapped', wrappingTokenFile: wrappingTokenFile(), ttl: '720h' },
+        },
+      },
+    });
+    mintPath = `auth/shared/role/${namesOf(adopting.loaded.environment).kesRole}/secret-id`;
+    writeFileSync(tokenFile(), await vault.tokenWith('adopts', await printedPolicy(adopting)));
+    writeFileSync(wrappingTokenFile(), '');
+  });
+
+  afterAll(async () => {
+    await adopting.remove();
+  });
+
+  async function mintWrapped(path: string): Promise<string> {
+    // a token that can do just that, and cannot see the SecretID
+    const pipeline = await vault.tokenWith(
+      'mints',
+      `path "${path}" {\n  capabilities = ["update"]\n  min_wrapping_ttl = "1m"\n  max_wrapping_ttl = "10m"\n}\n`,
+    );
+    const client = new VaultClient({ url: vault.url, caFile: vault.caFile }, pipeline);
+    expect(await client.probe('PUT', path)).toBe(403);
+    const answer = wrapped.parse(await client.write(path, {}, { wrapTtl: '5m' }));
+    client.close();
+    return answer.wrap_info.token;
+  }
+
+  test('the policy has no right to mint, and none on the mounts', async () => {
+    const policy = await printedPolicy(adopting);
+    expect(policy).not.toContain(`path "${mintPath}"`);
+    expect(policy).toContain('path "sys/mounts/shared/keys" {\n  capabilities = ["read"]\n}');
+    expect(policy).not.toContain('sys/auth/shared');
+  });
+
+  test('the first deploy makes the role, and asks for a SecretID of it', async () => {
+    const result = await deployUpTo('keystore', adopting, env);
+    expect(result.code).not.toBe(0);
+    expect(everythingSaid(result)).toContain(
+      `KES needs a SecretID of ${path.posix.dirname(mintPath)}, and none was handed over`,
+    );
+    const up = await adopting.script('up', [], { env });
+    expect(up.code).toBe(1);
+    expect(up.stderr).toContain(
+      `hint: mint one where that is allowed: vault write -wrap-ttl=10m -field=wrapping_token -f ${mintPath}; then hand it over in ${wrappingTokenFile()} and deploy again`,
+    );
+  });
+
+  test('with one, KES keeps its keys in the existing mount', async () => {
+    const wrappingToken = await mintWrapped(mintPath);
+    writeFileSync(wrappingTokenFile(), `${wrappingToken}\n`);
+    mustSucceed(await deployUpTo('kes', adopting, env));
+    expect(await vault.root.probe('GET', `shared/keys/${adopting.name}/backup-default`)).toBe(200);
+    const secrets = [...collectSecrets(adopting.state), { name: 'wrapping token', value: wrappingToken }];
+    expect(searchFor(secrets, fileHaystacks(adopting))).toEqual([]);
+    const again = mustSucceed(await deployUpTo('kes', adopting, env));
+    expect(adopting.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change', kes: 'no change' });
+  });
+
+  test('a wrapping token that someone has used, or that holds something else, is refused before anything is done', async () => {
+    const used = await adopting.script('up', [], { env });
+    expect(used.code).toBe(1);
+    expect(used.stderr).toContain(`the wrapping token in ${wrappingTokenFile()} was used already, or has expired`);
+    expect(used.stderr).toContain('someone else has the SecretID');
+
+    const other = wrapped.parse(
+      await vault.root.write('sys/wrapping/wrap', { secret_id: 'swapped' }, { wrapTtl: '5m' }),
+    );
+    writeFileSync(wrappingTokenFile(), other.wrap_info.token);
+    const swapped = await adopting.script('up', [], { env });
+    expect(swapped.code).toBe(64);
+    expect(swapped.stderr).toContain(
+      `the wrapping token in ${wrappingTokenFile()} must hold an answer of ${mintPath}, got one of sys/wrapping/wrap`,
+    );
+  });
+
+  test('cdktf destroy takes role and policy away, and leaves the mounts with what is in them', async () => {
+    const destroy = ['destroy', `${adopting.name}-keystore`, '--auto-approve', '--ignore-missing-stack-dependencies'];
+    mustSucceed(await adopting.cdktf(destroy, { env }));
+    expect({
+      role: await vault.root.probe('GET', path.posix.dirname(mintPath)),
+      policy: await vault.root.probe('GET', `sys/policies/acl/${namesOf(adopting.loaded.environment).kesPolicy}`),
+      key: await vault.root.probe('GET', `shared/keys/${adopting.name}/backup-default`),
+      other: await vault.root.probe('GET', 'shared/keys/of-someone-else'),
+      auth: await vault.root.probe('GET', 'sys/auth/shared'),
+    }).toEqual({ role: 404, policy: 404, key: 200, other: 200, auth: 200 });
+  });
+});

@@ -1,0 +1,134 @@
+/**
+ * A Vault that is not of the deployment: the program that the toolchain built, started by the test, with TLS by a CA of
+ * its own, storage in memory, and an audit log that says who did what.
+ *
+ * It listens on the address of Docker's bridge, which both this machine and the containers of every network reach.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { cacheLayout } from '../../../operations/toolchain/cache';
+import { locateProgram } from '../../../operations/toolchain/go-build';
+import { vault as vaultProgram } from '../../../operations/toolchain/programs';
+import { freePorts } from '../../../operations/free-ports';
+import { VaultClient } from '../../../operations/vault-client';
+import { waitFor } from '../../../operations/wait';
+import { ThrowawayCa } from '../certificates';
+import type { TestEnvironment } from './test-environment';
+
+const bridge = z.object({ IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })) }) });
+const created = z.object({ auth: z.object({ client_token: z.string() }) });
+const auditEntry = z.object({
+  type: z.string(),
+  auth: z.object({ policies: z.array(z.string()).optional() }).optional(),
+  request: z.object({ operation: z.string(), path: z.string() }),
+  error: z.string().optional(),
+});
+
+export class ExternalVaultServer {
+  readonly url: string;
+  readonly caFile: string;
+  readonly root: VaultClient;
+  private readonly unsealShare: string;
+  private readonly auditLog: string;
+  private readonly server: ChildProcess;
+
+  private constructor(
+    fields: Pick<ExternalVaultServer, 'url' | 'caFile' | 'root'>,
+    secret: { share: string },
+    server: ChildProcess,
+    auditLog: string,
+  ) {
+    this.url = fields.url;
+    this.caFile = fields.caFile;
+    this.root = fields.root;
+    this.unsealShare = secret.share;
+    this.server = server;
+    this.auditLog = auditLog;
+  }
+
+  static async start(environment: TestEnvironment): Promise<ExternalVaultServer> {
+    // beside the folder of the clients, so that the search for secrets leaves it out
+    const folder = environment.folderFor('external-vault');
+    const address = await addressOfBridge(environment);
+    const [port = 0, cluster = 0] = await freePorts(2, address);
+    const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
+    const { certificateFile, privateKeyFile } = await ca.issue('external-vault', address);
+    const url = `https://${address}:${port}`;
+    const configuration = path.join(folder, 'vault.json');
+    writeFileSync(
+      configuration,
+      JSON.stringify({
+        disable_mlock: true,
+        api_addr: url,
+        cluster_addr: `https://${address}:${cluster}`,
+        storage: { inmem: {} },
+        listener: {
+          tcp: { address: `${address}:${port}`, tls_cert_file: certificateFile, tls_key_file: privateKeyFile },
+        },
+      }),
+    );
+    const { file } = await locateProgram(cacheLayout(), vaultProgram);
+    const log = openSync(path.join(folder, 'vault.log'), 'w');
+    const server = spawn(file, ['server', `-config=${configuration}`], { stdio: ['ignore', log, log] });
+    const anonymous = new VaultClient({ url, caFile: ca.file });
+    await waitFor({ what: `the Vault of the test at ${url}`, timeoutMs: 30_000 }, () => anonymous.sealStatus());
+    const { shares, rootToken } = await anonymous.initialize(1, 1);
+    const [share = ''] = shares;
+    await anonymous.unseal(share);
+    const root = anonymous.withToken(rootToken);
+    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 30_000 }, () => root.read('sys/mounts'));
+    const auditLog = path.join(folder, 'audit.log');
+    await root.write('sys/audit/file', { type: 'file', options: { file_path: auditLog } });
+    anonymous.close();
+    return new ExternalVaultServer({ url, caFile: ca.file, root }, { share }, server, auditLog);
+  }
+
+  /** A token with exactly this policy: not even Vault's own `default`. */
+  async tokenWith(name: string, policy: string): Promise<string> {
+    await this.root.write(`sys/policies/acl/${name}`, { policy });
+    const { auth } = created.parse(
+      await this.root.write('auth/token/create-orphan', { policies: [name], no_default_policy: true, period: '2h' }),
+    );
+    return auth.client_token;
+  }
+
+  async seal(): Promise<void> {
+    await this.root.write('sys/seal');
+  }
+
+  async unseal(): Promise<void> {
+    await this.root.unseal(this.unsealShare);
+    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 30_000 }, () =>
+      this.root.read('sys/mounts'),
+    );
+  }
+
+  /** What tokens of a policy asked for, as `operation path`, each once; what was refused is not among it. */
+  used(policy: string): Set<string> {
+    const lines = readFileSync(this.auditLog, 'utf8').trimEnd().split('\n');
+    const entries = lines.map((line) => auditEntry.parse(JSON.parse(line)));
+    return new Set(
+      entries
+        .filter(
+          ({ type, auth, error }) => type === 'response' && error === undefined && auth?.policies?.includes(policy),
+        )
+        .map(({ request }) => `${request.operation} ${request.path.replace(/\/$/, '')}`),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.root.close();
+    const ended = new Promise((resolve) => this.server.once('exit', resolve));
+    this.server.kill('SIGTERM');
+    await ended;
+  }
+}
+
+async function addressOfBridge({ docker }: TestEnvironment): Promise<string> {
+  const { IPAM } = bridge.parse(await docker.getNetwork('bridge').inspect());
+  const address = IPAM.Config.map(({ Gateway }) => Gateway).find((gateway) => gateway !== undefined);
+  if (address === undefined) throw new Error('the network "bridge" of Docker has no address on this machine');
+  return address;
+}

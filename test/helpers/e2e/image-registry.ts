@@ -1,0 +1,186 @@
+/** Debian's docker-registry on a free port of 127.0.0.1, where Docker asks for no TLS; who may pull has to log in. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type Docker from 'dockerode';
+import { createHash } from 'node:crypto';
+import { openSync, readdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import type { ImageContext } from '../../../config/toolchain';
+import { UsageError } from '../../../operations/errors';
+import { freePorts } from '../../../operations/free-ports';
+import { waitFor } from '../../../operations/wait';
+import { findClient } from './client-programs';
+
+const LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
+/** bcrypt, the only hash that the registry takes. */
+const HTPASSWD = `${LOGIN.username}:$2b$05$abcdefghijklmnopqrstuucJN1xUTuNbvk10ocK89fJt/kt8RDCH6\n`;
+/** Of every image that a test pushes: no other image has it. */
+const LABEL = 'encrypted-backup-storage.pushed-by';
+
+export class ImageRegistry {
+  /** Host and port, as image references begin. */
+  readonly host: string;
+  /** What `docker login` would have written. */
+  readonly dockerConfigFile: string;
+  private readonly docker: Docker;
+  private readonly server: ChildProcess;
+  private readonly pushed: string[] = [];
+
+  private constructor(folder: string, docker: Docker, host: string, server: ChildProcess) {
+    this.docker = docker;
+    this.host = host;
+    this.server = server;
+    this.dockerConfigFile = path.join(folder, 'config.json');
+    const auth = Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString('base64');
+    writeFileSync(this.dockerConfigFile, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
+  }
+
+  static async start(folder: string, docker: Docker): Promise<ImageRegistry> {
+    const program = findClient('docker-registry');
+    if (program === undefined) throw new UsageError('no docker-registry was found', './scripts/test installs it');
+    const [port = 0] = await freePorts(1);
+    const host = `127.0.0.1:${port}`;
+    const htpasswd = path.join(folder, 'htpasswd');
+    writeFileSync(htpasswd, HTPASSWD);
+    const configuration = path.join(folder, 'registry.yaml');
+    writeFileSync(
+      configuration,
+      stringify({
+        version: '0.1',
+        storage: { filesystem: { rootdirectory: path.join(folder, 'images') } },
+        http: { addr: host },
+        auth: { htpasswd: { realm: 'test', path: htpasswd } },
+      }),
+    );
+    const log = openSync(path.join(folder, 'registry.log'), 'w');
+    const server = spawn(program, ['serve', configuration], { stdio: ['ignore', log, log] });
+    await waitFor({ what: `the registry of the test at ${host}`, timeoutMs: 20_000 }, () => answers(port));
+    return new ImageRegistry(folder, docker, host, server);
+  }
+
+  /**
+   * Builds an image from a context of the toolchain, pushes it, and takes it away from this machine again.
+   *
+   * @returns its reference by digest
+   */
+  async push(program: string, { context }: ImageContext): Promise<string> {
+    const repository = `${this.host}/ebs/${program}`;
+    const tag = `${repository}:test`;
+    const build = await this.docker.buildImage(
+      { context, src: readdirSync(context) },
+      { t: tag, labels: { [LABEL]: this.host } },
+    );
+    await this.finished(build);
+    return this.pushImage(tag, repository);
+  }
+
+  /**
+   * Puts an image of another kind of machine there, with nothing to run in it: Docker itself cannot make one.
+   *
+   * @returns its reference by digest
+   */
+  async putForeign(program: string, architecture: string): Promise<string> {
+    const config = { architecture, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [] } };
+    const content = Buffer.from(JSON.stringify(config));
+    const repository = `http://${this.host}/v2/ebs/${program}`;
+    const upload = await this.send('POST', `${repository}/blobs/uploads/`);
+    const location = new URL(upload.headers.get('location') ?? '');
+    location.searchParams.set('digest', sha256(content));
+    await this.send('PUT', location.href, 'application/octet-stream', content);
+    const type = 'application/vnd.docker.distribution.manifest.v2+json';
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: type,
+        config: {
+          mediaType: 'application/vnd.docker.container.image.v1+json',
+          size: content.length,
+          digest: sha256(content),
+        },
+        layers: [],
+      }),
+    );
+    await this.send('PUT', `${repository}/manifests/${sha256(manifest)}`, type, manifest);
+    return `${this.host}/ebs/${program}@${sha256(manifest)}`;
+  }
+
+  /** Whether an image of the engine came from here: each that was pushed was taken away from the engine then. */
+  async isFromHere(imageId: string): Promise<boolean> {
+    const { Config } = await this.docker.getImage(imageId).inspect();
+    return Config.Labels[LABEL] === this.host;
+  }
+
+  /** Ends it and takes what was pulled from it away. */
+  async stop(): Promise<void> {
+    for (const reference of this.pushed) await this.forget(reference);
+    const ended = new Promise((resolve) => this.server.once('exit', resolve));
+    this.server.kill('SIGTERM');
+    await ended;
+  }
+
+  private async send(method: string, url: string, type?: string, body?: Buffer<ArrayBuffer>): Promise<Response> {
+    const response = await fetch(url, {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString('base64')}`,
+        ...(type === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    if (!response.ok) throw new Error(`${method} ${url}: HTTP ${response.status}: ${await response.text()}`);
+    return response;
+  }
+
+  private async pushImage(tag: string, repository: string): Promise<string> {
+    const image = this.docker.getImage(tag);
+    const events = await this.finished(
+      await image.push({ authconfig: { ...LOGIN, serveraddress: this.host } } as Docker.ImagePushOptions),
+    );
+    const digest = events.map(({ aux }) => aux?.Digest).find((found) => found !== undefined);
+    if (digest === undefined) throw new Error(`the push of ${tag} named no digest`);
+    const reference = `${repository}@${digest}`;
+    this.pushed.push(reference);
+    await this.forget(tag);
+    await this.forget(reference);
+    return reference;
+  }
+
+  /** Without its layers, which the images of other tests share. */
+  private async forget(name: string): Promise<void> {
+    try {
+      await this.docker.getImage(name).remove({ force: true, noprune: true });
+    } catch (error) {
+      if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+    }
+  }
+
+  private async finished(stream: NodeJS.ReadableStream): Promise<ProgressEvent[]> {
+    return new Promise((resolve, reject) => {
+      this.docker.modem.followProgress(stream, (error: Error | null, events: ProgressEvent[]) => {
+        const failed = error ?? events.find(({ error: text }) => text !== undefined);
+        if (failed) reject(failed instanceof Error ? failed : new Error(failed.error));
+        else resolve(events);
+      });
+    });
+  }
+}
+
+interface ProgressEvent {
+  readonly error?: string;
+  readonly aux?: { readonly Digest?: string };
+}
+
+function sha256(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+async function answers(port: number): Promise<true> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port }, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', reject);
+  });
+}
