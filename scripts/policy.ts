@@ -1,22 +1,27 @@
-/** `./scripts/policy`: what the credentials of a deploy must be allowed where the master keys are kept. */
-import { provisionerRules } from '../config/key-store';
+/** `./scripts/policy`: what must be allowed where the master keys are kept. */
 import { loadEnvironment } from '../config/load';
-import { UsageError } from '../operations/errors';
+import { retiredKeys } from '../config/retired-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { policyText } from './lib/policy-text';
 
 const HELP = `Usage: ./scripts/policy [environment] [--json]
 
-Prints the Vault policy that the token of a deploy needs with an external Vault: every rule of it, and nothing more.
-Its administrator writes it, and makes the token:
+Prints what must be allowed where the master keys are kept, and nothing more.
+
+With an external Vault: the policy of the token that deploys. Its administrator writes it, and makes the token:
 
   ./scripts/policy production | vault policy write ebs-production-provisioner -
   vault token create -orphan -no-default-policy -policy=ebs-production-provisioner -period=768h
 
-Nothing is asked, read or changed: the policy follows from the environment file alone.
+With AWS: the IAM policy of the credentials of KES.
+
+  aws iam create-policy --policy-name kes-production --policy-document "$(./scripts/policy production)"
+
+Nobody is asked and nothing is changed: the policy follows from the environment file, and with AWS from the master keys
+that it no longer names.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
-  --json        print the rules as JSON: path, capabilities, and what each is for
+  --json        print the rules of Vault as JSON: path, capabilities, and what each is for
   -h, --help    this text
 
 ${EXIT_CODES_HELP}
@@ -31,16 +36,9 @@ void main((args) => {
     process.stdout.write(HELP);
     return Promise.resolve();
   }
-  const { environment } = loadEnvironment(positionals[0]);
-  if (environment.keyStore.type !== 'vault' || environment.vault.mode !== 'external') {
-    const why =
-      environment.vault.mode === 'embedded'
-        ? 'an embedded Vault, whose initialisation writes the policy itself'
-        : `its master keys not in Vault (keyStore.type: ${environment.keyStore.type})`;
-    throw new UsageError(`environment ${environment.name} has ${why}`, 'name an environment with vault.mode: external');
-  }
+  const { environment, state } = loadEnvironment(positionals[0]);
   process.stdout.write(
-    values.json ? `${JSON.stringify(provisionerRules(environment), null, 2)}\n` : policyText(environment),
+    policyText(environment, { retiredKeys: retiredKeys(environment, state), json: values.json ?? false }),
   );
   return Promise.resolve();
 });

@@ -1,12 +1,38 @@
+import { awsPolicy } from '../../config/aws';
 import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
-import { provisionerPolicy } from '../../config/key-store';
+import { provisionerPolicy, provisionerRules } from '../../config/key-store';
+import { UsageError } from '../../operations/errors';
 
-/** The policy of the token that deploys against an external Vault, with what its administrator should know. */
-export function policyText(environment: Environment): string {
-  return `${head(environment)}\n\n${provisionerPolicy(environment)}`;
+/**
+ * The policy that someone who runs the key store has to grant before a deploy: of the token that deploys against an
+ * external Vault, in Vault's language, or of the credentials of KES in AWS, as IAM takes it.
+ *
+ * @param retiredKeys master keys that are no longer declared and stay readable
+ * @throws UsageError if nobody has to grant anything
+ */
+export function policyText(
+  environment: Environment,
+  { retiredKeys = [], json = false }: { readonly retiredKeys?: readonly string[]; readonly json?: boolean } = {},
+): string {
+  const { name, vault, keyStore } = environment;
+  if (keyStore.type === 'aws') return jsonText(awsPolicy(environment, retiredKeys));
+  if (keyStore.type === 'filesystem' || vault.mode === 'embedded') {
+    throw new UsageError(
+      keyStore.type === 'filesystem'
+        ? `environment ${name} keeps its master keys in a folder, where nobody grants anything`
+        : `environment ${name} has an embedded Vault, whose initialisation writes the policy itself`,
+      'name an environment with vault.mode: external, or with keyStore.type: aws',
+    );
+  }
+  return json ? jsonText(provisionerRules(environment)) : `${head(environment)}\n\n${provisionerPolicy(environment)}`;
 }
 
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** What the administrator of Vault should know. */
 function head(environment: Environment): string {
   const namespace = environment.vault.mode === 'external' ? environment.vault.namespace : undefined;
   return [

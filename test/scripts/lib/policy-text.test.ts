@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { awsPolicy } from '../../../config/aws';
 import { loadEnvironment, parseEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { policyText } from '../../../scripts/lib/policy-text';
@@ -13,4 +14,30 @@ test('docs/external-vault.md prints the policy of the production example', () =>
 test('it says in which namespace it belongs', () => {
   const environment = parseEnvironment('{name: x, vault: {mode: external, namespace: team}}', 'test.yaml');
   expect(policyText(environment)).toContain('# Belongs in namespace team; every path is below it.\n');
+});
+
+test('as JSON it says what each right is for', () => {
+  const environment = parseEnvironment('{name: x, vault: {mode: external}}', 'test.yaml');
+  expect(JSON.parse(policyText(environment, { json: true }))).toContainEqual({
+    path: 'sys/mounts',
+    capabilities: ['read'],
+    why: 'which mounts there are',
+  });
+});
+
+test('for AWS it is what IAM takes, with the keys that are no longer declared', () => {
+  const { environment } = loadEnvironment('aws.example');
+  const printed = policyText(environment, { retiredKeys: ['old'] });
+  expect(JSON.parse(printed)).toEqual(awsPolicy(environment, ['old']));
+  expect(printed).toContain(':secret:old-??????"');
+});
+
+test.each([
+  ['{name: x}', 'environment x has an embedded Vault, whose initialisation writes the policy itself'],
+  [
+    '{name: x, keyStore: {type: filesystem}}',
+    'environment x keeps its master keys in a folder, where nobody grants anything',
+  ],
+])('%s: nobody has to grant anything', (text, message) => {
+  expect(() => policyText(parseEnvironment(text, 'test.yaml'))).toThrow(message);
 });
