@@ -106,13 +106,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
     },
     { path: 'sys/mounts', capabilities: ['read'], why: 'which mounts there are' },
     ...(objects.existingKvMount
-      ? ([
-          {
-            path: `sys/mounts/${keys.mount}`,
-            capabilities: ['read'],
-            why: 'whether the KV mount is still of the declared kind',
-          },
-        ] satisfies PolicyRule[])
+      ? []
       : ([
           {
             path: `sys/mounts/${keys.mount}`,

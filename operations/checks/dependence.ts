@@ -8,7 +8,7 @@ import { readCredentials, s3Client } from '../s3-client';
 import { NotYet, waitFor } from '../wait';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
 import { allDone, get, put, requireSameBytes } from './objects';
-import { credentialsOfKes, withVault } from './vault';
+import { credentialsOfKes, withoutLoginOfKes, withVault } from './vault';
 
 /** MinIO asks KES three times, up to a second apart, before it gives up (kms-go v0.3.1, retry.go). */
 const REFUSAL_LIMIT_MS = 15_000;
@@ -176,6 +176,8 @@ async function readBack(context: CheckContext, keys: readonly string[]): Promise
   const { environment } = context.loaded;
   if (environment.keyStore.type !== 'vault')
     return `not possible: nobody but KES reads from ${environment.keyStore.type}`;
+  const onlyKes = withoutLoginOfKes(environment);
+  if (onlyKes !== undefined) return `not possible: ${onlyKes}`;
   const { approle, mount, kvVersion } = environment.keyStore;
   const { roleId, secretId } = credentialsOfKes(context);
   await withVault(context, async (vault) => {

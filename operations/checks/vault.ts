@@ -1,12 +1,13 @@
 /** Vault as the checks look at it. */
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { vaultVariables } from '../../config/external-vault';
 import { inVault, type VaultAccess, vaultAccess } from '../../config/key-store';
+import { readKesLogin } from '../approle';
 import { VaultClient } from '../vault-client';
+import { readVaultToken } from '../vault-token';
 import type { CheckContext } from './check';
 
 /** Why Vault does not matter. */
@@ -60,10 +61,9 @@ export async function withVault<T>(context: CheckContext, use: (vault: VaultClie
 
 /** Calls `use` with Vault as the one who declares the key store: the provisioner, or VAULT_TOKEN. */
 export async function withProvisioner<T>(context: CheckContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
-  const { tokenFile } = accessOf(context);
-  const token = tokenFile === undefined ? process.env.VAULT_TOKEN : readFileSync(tokenFile, 'utf8').trim();
+  const { token } = readVaultToken(accessOf(context).tokenFile);
   return withVault(context, async (vault) => {
-    const provisioner = vault.withToken(token ?? '');
+    const provisioner = vault.withToken(token);
     try {
       return await use(provisioner);
     } finally {
@@ -77,17 +77,12 @@ export async function readData<T>(vault: VaultClient, path: string, shape: z.Zod
   return z.object({ data: shape }).parse(await vault.read(path)).data;
 }
 
-const kesLogin = z.object({
-  keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
-});
-
 /** What KES logs in with, as the configuration file that was written for it has it. */
 export function credentialsOfKes({ loaded }: CheckContext): { readonly roleId: string; readonly secretId: string } {
   const file = loaded.state.secret.kesConfiguration;
-  const found = kesLogin.safeParse(yamlValue(readFileSync(file, 'utf8')));
-  if (!found.success) throw new Error(`${file} holds no RoleID and SecretID`);
-  const { id, secret } = found.data.keystore.vault.approle;
-  return { roleId: id, secretId: secret };
+  const found = readKesLogin(file);
+  if (found === undefined) throw new Error(`${file} holds no RoleID and SecretID`);
+  return found;
 }
 
 /**
