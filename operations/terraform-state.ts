@@ -5,11 +5,17 @@ import { readIfExists } from './files';
 import { readRemoteState } from './remote-state';
 
 const stateFile = z.object({
-  resources: z.array(z.object({ mode: z.string(), type: z.string(), instances: z.array(z.unknown()) })),
+  resources: z.array(
+    z.object({
+      mode: z.string(),
+      type: z.string(),
+      instances: z.array(z.object({ attributes: z.looseObject({ path: z.string().optional() }).nullish() })),
+    }),
+  ),
 });
 
-/** Types of the resources that a stack has, as Terraform's state tells: empty before the first deploy. */
-export async function deployedTypes(
+/** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */
+export async function deployedPaths(
   { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
   stack: string,
 ): Promise<Set<string>> {
@@ -18,8 +24,12 @@ export async function deployedTypes(
       ? await readRemoteState(environment.name, environment.state, stack)
       : readIfExists(path.join(state.terraform, `${stack}.tfstate`));
   if (text === undefined) return new Set();
-  const { resources } = stateFile.parse(JSON.parse(text));
+  const managed = stateFile.parse(JSON.parse(text)).resources.filter(({ mode }) => mode === 'managed');
   return new Set(
-    resources.filter(({ mode, instances }) => mode === 'managed' && instances.length > 0).map(({ type }) => type),
+    managed.flatMap(({ type, instances }) =>
+      instances.flatMap(({ attributes }) =>
+        typeof attributes?.path === 'string' ? [`${type} ${attributes.path.replace(/\/$/, '')}`] : [],
+      ),
+    ),
   );
 }

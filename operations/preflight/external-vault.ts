@@ -24,7 +24,7 @@ export interface ExternalVaultRequest {
   /** Everything that the token must be allowed. */
   readonly rights: readonly Right[];
   readonly keyStore: Pick<VaultKeyStoreSettings, 'mount' | 'existingMount' | 'kvVersion' | 'approle'>;
-  /** Types of the resources that earlier deploys made in Vault. */
+  /** What earlier deploys made in this Vault: `<type of the resource> <path>`. */
   readonly made: ReadonlySet<string>;
   /** Where the SecretID of KES is minted: `auth/<mount>/role/<role>/secret-id`. */
   readonly mintPath: string;
@@ -162,7 +162,13 @@ async function requireMounts(vault: VaultClient, { address, keyStore, made }: Ex
 
   const kv = mounts.parse(await vault.read('sys/mounts')).data[`${keyStore.mount}/`];
   const kvText = `the mount ${keyStore.mount}`;
-  judge(kvText, 'keyStore.existingMount', keyStore.existingMount, kv !== undefined, made.has('vault_mount'));
+  judge(
+    kvText,
+    'keyStore.existingMount',
+    keyStore.existingMount,
+    kv !== undefined,
+    made.has(`vault_mount ${keyStore.mount}`),
+  );
   if (kv !== undefined && kv.type !== 'kv') {
     problems.push(`${kvText} must be of type kv, it is of type ${kv.type}. Choose another keyStore.mount`);
   } else if (kv !== undefined && keyStore.existingMount && versionOf(kv.options) !== keyStore.kvVersion) {
@@ -178,7 +184,7 @@ async function requireMounts(vault: VaultClient, { address, keyStore, made }: Ex
     'keyStore.approle.existingMount',
     approle.existingMount,
     auth !== undefined,
-    made.has('vault_auth_backend'),
+    made.has(`vault_auth_backend ${approle.mount}`),
   );
   if (auth !== undefined && auth.type !== 'approle') {
     problems.push(

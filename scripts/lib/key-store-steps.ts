@@ -5,11 +5,12 @@ import { namesOf } from '../../config/deployment-names';
 import { type Environment, masterKeys } from '../../config/environment';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
 import { provisionerRules } from '../../config/key-store';
+import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
 import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
 import { isDue } from '../../operations/renewal';
-import { deployedTypes } from '../../operations/terraform-state';
+import { deployedPaths } from '../../operations/terraform-state';
 import type { Step } from '../../operations/toolchain/step';
 import { readVaultToken } from '../../operations/vault-token';
 
@@ -19,7 +20,8 @@ export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly str
   return [...externalVaultStep(loaded), ...keyFolderStep(environment), ...awsStep(loaded, knownKeys)];
 }
 
-function externalVaultStep({ environment, file, state }: LoadedEnvironment): Step[] {
+function externalVaultStep(loaded: LoadedEnvironment): Step[] {
+  const { environment, file, state } = loaded;
   const { vault, keyStore } = environment;
   if (vault.mode !== 'external' || keyStore.type !== 'vault') return [];
   return [
@@ -32,7 +34,7 @@ function externalVaultStep({ environment, file, state }: LoadedEnvironment): Ste
           token: readVaultToken(vault.tokenFile),
           rights: provisionerRules(environment),
           keyStore,
-          made: await deployedTypes({ environment, state }, 'keystore'),
+          made: await madeHere(loaded),
           mintPath: `auth/${keyStore.approle.mount}/role/${namesOf(environment).kesRole}/secret-id`,
           needsSecretId: !existsSync(state.secret.kesConfiguration) || isDue(state.secretIdNote),
           policyCommand: `./scripts/policy ${shortPath(file)}`,
@@ -59,6 +61,16 @@ function awsStep({ environment, state }: LoadedEnvironment, knownKeys: readonly 
       },
     },
   ];
+}
+
+/** What earlier deploys made in the declared Vault; of a migration's other one nothing is asked. */
+async function madeHere({ environment, state }: LoadedEnvironment): Promise<ReadonlySet<string>> {
+  const note = readKeyStoreNote(state);
+  const deployed = note?.migration?.sourceForgotten === true ? note.migration.to : note?.place;
+  const declared = declaredPlace(environment, vaultVariables(process.env));
+  return deployed === undefined || inSameVault(deployed, declared)
+    ? deployedPaths({ environment, state }, 'keystore')
+    : new Set();
 }
 
 function keyFolderStep({ keyStore, docker }: Environment): Step[] {

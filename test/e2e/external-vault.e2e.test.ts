@@ -197,7 +197,7 @@ describe('before anything is deployed', () => {
   - the mount gone is not there, but keyStore.existingMount says that it is. Remove keyStore.existingMount, and the deploy makes it
   - the auth method gone is not there, but keyStore.approle.existingMount says that it is. Remove keyStore.approle.existingMount, and the deploy makes it`,
     );
-    await expect(asked('there', true, {}, ['vault_mount'])).rejects.toThrow(
+    await expect(asked('there', true, {}, ['vault_mount there'])).rejects.toThrow(
       `is not as the environment file says:
   - the mount there was made by this deployment, which would have to delete it to take it for someone else’s. Remove keyStore.existingMount
   - the mount there has version 1, keyStore.kvVersion says 2. Write 1`,
