@@ -57,3 +57,6 @@ export const LEAVES = {
   keyProver: 'key-prover',
   health: 'health',
 } as const;
+
+/** The same of a client of KES that the environment file names. */
+export const clientLeaf = (name: string): string => `client-${name}`;

@@ -141,6 +141,16 @@ const keyStore = z.discriminatedUnion('type', [
   }),
 ]);
 
+const kesClient = z.strictObject({
+  name: named(kesName).describe(
+    'Its certificate is tls/client-<name>.crt in the state folder; its key is in secrets/.',
+  ),
+  keys: z
+    .array(named(kesName))
+    .min(1)
+    .describe('Master keys that it alone may use: to make, open and describe, never to create or delete.'),
+});
+
 const kes = z.strictObject({
   port: port.default(7373).describe('Published port of KES, for the post-deploy checks and the key operations.'),
   cache: z
@@ -150,6 +160,10 @@ const kes = z.strictObject({
       offline: duration.default('0s').describe('… or after this time while Vault cannot be reached; 0s: as above.'),
     })
     .prefault({}),
+  clients: z
+    .array(kesClient)
+    .default([])
+    .describe('Programs other than MinIO that encrypt with KES, each under master keys of its own.'),
   memoryMb: z.int().min(32).default(256),
 });
 
@@ -166,10 +180,21 @@ const minio = z.strictObject({
   defaultKey: named(kesName)
     .default('backup-default')
     .describe('Master key of SSE-S3, of auto-encryption and of MinIO’s own configuration. It can never be taken away.'),
+  keys: z
+    .array(named(kesName))
+    .default([])
+    .describe('Further master keys that S3 clients may name in an SSE-KMS request, besides those of buckets.'),
   autoEncryption: z
     .boolean()
     .default(true)
     .describe('Encrypt requests that carry no SSE header into buckets without a default encryption, too.'),
+  sseC: z
+    .enum(['allow', 'deny'])
+    .default('allow')
+    .describe(
+      'deny: the deploy keeps the policy ebs-deny-sse-c in MinIO; whom it is attached to cannot write under keys of ' +
+        'their own (SSE-C). MinIO knows no other way, and its root user is above every policy.',
+    ),
   memoryMb: z.int().min(256).default(2048),
 });
 
@@ -457,7 +482,7 @@ export function crossFieldRules(environment: Environment): Problem[] {
     }
   });
 
-  problems.push(...certificateRules(environment));
+  problems.push(...clientRules(environment), ...certificateRules(environment));
 
   if (environment.allowDataLoss !== undefined && environment.allowDataLoss !== environment.name) {
     say(
@@ -547,6 +572,30 @@ function certificateRules({ tls, minio }: Environment): Problem[] {
   return problems;
 }
 
+/** A key that two programs share is a key by which one opens what is the other's. */
+function clientRules(environment: Environment): Problem[] {
+  const problems: Problem[] = [];
+  const owners = new Map(minioKeys(environment).map((key): [string, string] => [key, 'MinIO']));
+  const { clients } = environment.kes;
+  clients.forEach(({ name, keys }, index) => {
+    const at = ['kes', 'clients', index];
+    const twin = clients.findIndex((other) => other.name === name);
+    if (twin < index) {
+      const message = `must differ from kes.clients[${twin}].name`;
+      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['kes', 'clients', twin, 'name'] });
+    }
+    keys.forEach((key, number) => {
+      const owner = owners.get(key);
+      if (owner !== undefined) {
+        const message = `must not be a key of ${owner}, which could then open what ${name} encrypts, and the other way round`;
+        problems.push({ path: [...at, 'keys', number], message, fix: 'choose another name', other: ['minio'] });
+      }
+      owners.set(key, name);
+    });
+  });
+  return problems;
+}
+
 function hostRule(names: readonly string[], other: Problem['path']): Problem[] {
   if (names.some((name) => !name.startsWith('*.'))) return [];
   const message = 'must name a host beside the wildcards, because the checks need one to ask for';
@@ -576,10 +625,15 @@ function withVault(environment: z.infer<typeof shape>): Environment {
   return { ...environment, vault: environment.vault ?? byDefault };
 }
 
-/** Every master key of an environment: the default key first, then the buckets' own, each once. */
-export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets'>): string[] {
-  const ofBuckets = environment.buckets.flatMap(({ encryption: e }) => (e.type === 'sse-kms' ? [e.key] : []));
-  return [...new Set([environment.minio.defaultKey, ...ofBuckets])];
+/** The master keys under which MinIO encrypts: the default key first, then the buckets' own and further ones, each once. */
+export function minioKeys({ minio, buckets }: Pick<Environment, 'minio' | 'buckets'>): string[] {
+  const ofBuckets = buckets.flatMap(({ encryption: e }) => (e.type === 'sse-kms' ? [e.key] : []));
+  return [...new Set([minio.defaultKey, ...ofBuckets, ...minio.keys])];
+}
+
+/** Every master key of an environment: those of MinIO first, then those of other clients of KES. */
+export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets' | 'kes'>): string[] {
+  return [...minioKeys(environment), ...environment.kes.clients.flatMap(({ keys }) => keys)];
 }
 
 /** The address by which the machine that deploys reaches what is published: `0.0.0.0` is none that one can connect to. */

@@ -1,5 +1,7 @@
-import { LEAVES } from './deployment-names';
+import { clientLeaf, LEAVES } from './deployment-names';
+import { type Environment, masterKeys, minioKeys } from './environment';
 import type { KesClient } from './kes-configuration';
+import type { RetiredKeys } from './retired-keys';
 
 /** The client that Docker's health check is: it may ask for the status and nothing else. */
 export const HEALTH_CLIENT: KesClient = { name: LEAVES.health, keys: [], routes: ['/v1/status'] };
@@ -8,18 +10,29 @@ export const HEALTH_CLIENT: KesClient = { name: LEAVES.health, keys: [], routes:
  * Who may do what with the master keys. MinIO may not create one: it would silently make a new key under the name of
  * one that is missing, and what was written before could never be read again.
  *
- * @param keys the keys that are declared
- * @param retired keys that were declared once: objects, and MinIO's own configuration, may still be under them
+ * @param retired keys that were declared once: what is under them, MinIO's own configuration too, must stay readable for
+ *   those who wrote it
  */
-export function kesClients(keys: readonly string[], retired: readonly string[]): KesClient[] {
-  const use: KesClient['keys'] = [
-    { actions: ['generate', 'decrypt', 'describe'], names: keys },
-    ...(retired.length === 0 ? [] : [{ actions: ['decrypt', 'describe'] as const, names: retired }]),
-  ];
+export function kesClients(
+  environment: Pick<Environment, 'minio' | 'buckets' | 'kes'>,
+  retired: RetiredKeys,
+): KesClient[] {
+  const all = masterKeys(environment);
   return [
-    { name: LEAVES.minioClient, keys: use },
-    { name: LEAVES.keyCreator, keys: [{ actions: ['create'], names: keys }] },
-    { name: LEAVES.keyProver, keys: use, routes: ['/v1/status', '/v1/ready'] },
+    { name: LEAVES.minioClient, keys: use(minioKeys(environment), retired[LEAVES.minioClient]) },
+    { name: LEAVES.keyCreator, keys: [{ actions: ['create'], names: all }] },
+    { name: LEAVES.keyProver, keys: use(all, Object.values(retired).flat()), routes: ['/v1/status', '/v1/ready'] },
     HEALTH_CLIENT,
+    ...environment.kes.clients.map(({ name, keys }) => {
+      const client = clientLeaf(name);
+      return { name: client, keys: use(keys, retired[client]) };
+    }),
+  ];
+}
+
+function use(declared: readonly string[], retired: readonly string[] = []): KesClient['keys'] {
+  return [
+    { actions: ['generate', 'decrypt', 'describe'], names: declared },
+    ...(retired.length === 0 ? [] : [{ actions: ['decrypt', 'describe'] as const, names: retired }]),
   ];
 }

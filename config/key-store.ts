@@ -3,12 +3,13 @@
  * with what is there.
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
-import { type Environment, masterKeys, reachableAddress, type VaultKeyStoreSettings } from './environment';
+import { type Environment, reachableAddress, type VaultKeyStoreSettings } from './environment';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { kesClients } from './kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
 import type { TlsEndpoint } from './operation-inputs';
+import type { RetiredKeys } from './retired-keys';
 import type { StateLayout } from './state';
 import {
   kesPolicyRules,
@@ -122,13 +123,13 @@ export function provisionerPolicy(environment: Environment): string {
  */
 export function kesConfiguration(
   environment: Environment,
-  retiredKeys: readonly string[],
+  retiredKeys: RetiredKeys,
   vault?: VaultAccess,
 ): KesConfiguration {
   return {
     address: `0.0.0.0:${KES_PORT}`,
     tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
-    clients: kesClients(masterKeys(environment), retiredKeys),
+    clients: kesClients(environment, retiredKeys),
     cache: environment.kes.cache,
     keyStore: kesKeyStore(environment, vault),
   };

@@ -1,10 +1,10 @@
-import { KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deployment-names';
+import { clientLeaf, KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deployment-names';
 import type { Environment } from './environment';
 import type { LeafCertificate, OperationInput } from './operation-inputs';
 import type { StateLayout } from './state';
 
 /** Every certificate that the private CA of an environment issues. */
-export function leafCertificates({ docker, vault, minio, tls }: Environment): LeafCertificate[] {
+export function leafCertificates({ docker, vault, kes, minio, tls }: Environment): LeafCertificate[] {
   const address = docker.publishAddress;
   const ipAddresses = [...new Set(['127.0.0.1', ...(address === '0.0.0.0' ? [] : [address])])];
   const server = (
@@ -30,6 +30,7 @@ export function leafCertificates({ docker, vault, minio, tls }: Environment): Le
     client(LEAVES.keyCreator),
     client(LEAVES.keyProver),
     client(LEAVES.health),
+    ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
 }
 

@@ -200,6 +200,8 @@ export const operationInputs = {
     prover: mutualTlsEndpoint,
     /** The keys that are declared. Others that have a canary are proven, and never created. */
     keys: z.array(z.string()),
+    /** The client of KES that uses a key, where it is another than MinIO. */
+    clients: z.record(z.string(), z.string()),
     canariesFile: z.string(),
     /** The volume with MinIO's data: if it holds data, a missing key was lost, not forgotten. */
     dataVolume: z.string(),
@@ -211,6 +213,8 @@ export const operationInputs = {
     region: z.string(),
     rootFile: z.string(),
     buckets: z.array(bucketSettings),
+    /** Whether to keep the policy that denies SSE-C. */
+    denySseC: z.boolean(),
   }),
 
   /** Runs the post-deploy checks of `EBS_ENVIRONMENT` and writes their reports. */

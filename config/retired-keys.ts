@@ -1,12 +1,26 @@
 import { readCanaries } from '../operations/canaries';
+import { LEAVES } from './deployment-names';
 import { type Environment, masterKeys } from './environment';
 import type { StateLayout } from './state';
+
+/** Names of keys that are no longer declared, by the client of KES that used them. */
+export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Master keys of a deployment that its environment file no longer names. Their canaries tell of them: what was written
  * under such a key, MinIO's own configuration too, must stay readable, and a key is never taken away by an edit.
  */
-export function retiredKeys(environment: Environment, state: StateLayout): string[] {
+export function retiredKeysByClient(environment: Environment, state: Pick<StateLayout, 'canaries'>): RetiredKeys {
+  const canaries = readCanaries(state.canaries);
+  const retired: Record<string, string[]> = {};
+  for (const key of retiredKeys(environment, state)) {
+    (retired[canaries[key]?.client ?? LEAVES.minioClient] ??= []).push(key);
+  }
+  return retired;
+}
+
+/** The names of all of them. */
+export function retiredKeys(environment: Environment, state: Pick<StateLayout, 'canaries'>): string[] {
   const declared = masterKeys(environment);
   return Object.keys(readCanaries(state.canaries))
     .filter((name) => !declared.includes(name))

@@ -16,6 +16,8 @@ const canary = z.strictObject({
   bornAt: z.iso.datetime(),
   /** `created` by this toolkit, or `adopted`: it existed already when its canary was made. */
   origin: z.enum(['created', 'adopted']),
+  /** The client of KES that uses it. Absent: MinIO. */
+  client: z.string().optional(),
   /** The sealed data key, base64. */
   ciphertext: z.string(),
   /** SHA-256 of the data key, hex. */

@@ -12,7 +12,7 @@
  * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
  */
 import type { OperationInput } from '../config/operation-inputs';
-import { type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
+import { type Canaries, type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
 import { dockerEngine, volumeExists } from './docker';
 import { ExternalError } from './errors';
 import { KesClient } from './kes-client';
@@ -40,11 +40,24 @@ export async function createMasterKeys(
       process.stderr.write(`created master key ${key}; no backup holds it yet: ./scripts/backup\n`);
     }
     // after each, so that an interruption leaves no key without a canary
-    writeCanaries(input.canariesFile, canaries);
+    writeCanaries(input.canariesFile, attributed(canaries, input));
     someProven = true;
   }
+  writeCanaries(input.canariesFile, attributed(canaries, input));
   creator.close();
   prover.close();
+}
+
+/** Says of each declared key whose it is, for the time when nobody declares it any more. */
+function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {
+  return Object.fromEntries(
+    Object.entries(canaries).map(([key, canary]) => {
+      if (!keys.includes(key)) return [key, canary];
+      const { client: _before, ...rest } = canary;
+      const client = clients[key];
+      return [key, client === undefined ? rest : { ...rest, client }];
+    }),
+  );
 }
 
 function orphanedData(input: Input, key: string): ExternalError {

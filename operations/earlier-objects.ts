@@ -6,7 +6,7 @@ import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/c
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from '../config/deployment-names';
-import { masterKeys, reachableAddress } from '../config/environment';
+import { minioKeys, reachableAddress } from '../config/environment';
 import type { LoadedEnvironment } from '../config/load';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
@@ -45,7 +45,7 @@ export function readEarlierObjects(path: string): EarlierObject[] {
 /** Leaves an object of each size under each master key and in each mode for which there is none yet. */
 export async function leaveObjects({ environment, state }: LoadedEnvironment): Promise<void> {
   const present = readEarlierObjects(state.earlierObjects);
-  const missing = wanted(masterKeys(environment), environment.minio.defaultKey).filter(
+  const missing = wanted(minioKeys(environment), environment.minio.defaultKey).filter(
     ({ encryption, masterKey, bytes }) =>
       !present.some((one) => one.encryption === encryption && one.masterKey === masterKey && one.bytes === bytes),
   );

@@ -1,12 +1,15 @@
 /** The part of MinIO's admin API that the operations use: signed requests (AWS Signature V4, service s3). */
 import { SignatureV4 } from '@smithy/signature-v4';
 import { createHash, createHmac } from 'node:crypto';
+import { z } from 'zod';
 import type { TlsEndpoint } from '../config/operation-inputs';
 import { ExternalError, messageOf } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
 import type { S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
+
+const policyInfo = z.object({ Policy: z.unknown() });
 
 /** MinIO as its root user. Requests and answers here are not encrypted beyond TLS (cmd/admin-router.go). */
 export class MinioAdmin {
@@ -46,11 +49,26 @@ export class MinioAdmin {
     await this.call({ method: 'PUT', path: `${ADMIN}/import-bucket-metadata`, query: { bucket: '' }, body: archive });
   }
 
+  /** Makes an IAM policy, or replaces the one of this name. */
+  async putPolicy(name: string, document: object): Promise<void> {
+    const body = Buffer.from(JSON.stringify(document));
+    await this.call({ method: 'PUT', path: `${ADMIN}/add-canned-policy`, query: { name }, body });
+  }
+
+  /** The document of an IAM policy; undefined if there is none of this name. */
+  async policy(name: string): Promise<unknown> {
+    const { status, text } = await this.call(
+      { method: 'GET', path: `${ADMIN}/info-canned-policy`, query: { name, v: '2' } },
+      [200, 404],
+    );
+    return status === 404 ? undefined : policyInfo.parse(JSON.parse(text)).Policy;
+  }
+
   close(): void {
     this.http.close();
   }
 
-  private async call({ query = {}, ...request }: AdminRequest): Promise<HttpResponse> {
+  private async call({ query = {}, ...request }: AdminRequest, expected = [200]): Promise<HttpResponse> {
     const body = request.body ?? Buffer.alloc(0);
     const signed = await this.signer.sign({
       method: request.method,
@@ -75,7 +93,7 @@ export class MinioAdmin {
           cause: error,
         });
       });
-    if (response.status === 200) return response;
+    if (expected.includes(response.status)) return response;
     throw new ExternalError(
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
     );

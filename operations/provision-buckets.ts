@@ -7,8 +7,10 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { OperationInput } from '../config/operation-inputs';
+import { DENY_SSE_C_POLICY, denySseCPolicy } from '../config/sse-c-policy';
 import { ExternalError, messageOf } from './errors';
 import { HttpClient } from './http';
+import { MinioAdmin } from './minio-admin';
 import { readCredentials, s3Client } from './s3-client';
 import { NotYet, waitFor } from './wait';
 
@@ -34,11 +36,13 @@ export async function provisionBuckets(input: Input): Promise<void> {
   }
   http.close();
 
-  const s3 = s3Client({
-    endpoint: input.endpoint,
-    region: input.region,
-    credentials: readCredentials(input.rootFile),
-  });
+  const credentials = readCredentials(input.rootFile);
+  if (input.denySseC) {
+    const admin = new MinioAdmin(input.endpoint, input.region, credentials);
+    await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+    admin.close();
+  }
+  const s3 = s3Client({ endpoint: input.endpoint, region: input.region, credentials });
   for (const bucket of input.buckets) await provision(s3, bucket);
   s3.destroy();
 }

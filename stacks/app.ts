@@ -4,7 +4,7 @@ import { requireDeployable } from '../config/deployable';
 import { vaultVariables } from '../config/external-vault';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
 import type { LoadedEnvironment } from '../config/load';
-import { retiredKeys } from '../config/retired-keys';
+import { retiredKeysByClient } from '../config/retired-keys';
 import { projectRoot, readToolchain } from '../config/toolchain';
 import { declareStacks } from '.';
 import type { Deployment } from './deployment';
@@ -33,7 +33,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
     environmentFile: file,
     state,
     toolchain: readToolchain(),
-    retiredKeys: retiredKeys(environment, state),
+    retiredKeys: retiredKeysByClient(environment, state),
     runner: {
       command: `'${path.join(projectRoot, 'operations', 'run')}'`,
       ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),

@@ -2,6 +2,7 @@ import type { Environment } from '../config/environment';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
 import { registryOf } from '../config/image-registry';
+import type { RetiredKeys } from '../config/retired-keys';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';
@@ -16,7 +17,7 @@ export interface Deployment {
   readonly state: StateLayout;
   readonly toolchain: Toolchain;
   /** Master keys that have a canary and are no longer declared: they stay readable. */
-  readonly retiredKeys: readonly string[];
+  readonly retiredKeys: RetiredKeys;
   readonly runner: OperationRunner;
   /** The place in this Vault that a migration takes the keys from. @default - none is under way */
   readonly migrationSource?: KeyLocation;

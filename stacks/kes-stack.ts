@@ -1,5 +1,5 @@
 import type { Construct } from 'constructs';
-import { LEAVES } from '../config/deployment-names';
+import { clientLeaf, LEAVES } from '../config/deployment-names';
 import { masterKeys } from '../config/environment';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
@@ -47,6 +47,9 @@ export class KesStack extends EnvironmentStack {
     this.keys = new MasterKeys(this, 'MasterKeys', {
       runner,
       keys: masterKeys(environment),
+      clients: Object.fromEntries(
+        environment.kes.clients.flatMap(({ name, keys }) => keys.map((key) => [key, clientLeaf(name)])),
+      ),
       creator: as(LEAVES.keyCreator),
       prover: as(LEAVES.keyProver),
       canariesFile: state.canaries,

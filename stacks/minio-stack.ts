@@ -49,6 +49,7 @@ export class MinioStack extends EnvironmentStack {
       region: minio.region,
       rootFile: state.secret.minioRoot,
       buckets: environment.buckets,
+      denySseC: minio.sseC === 'deny',
       triggers: { container: this.server.container.containerId },
       dependsOn: [this.server.dependable],
     });

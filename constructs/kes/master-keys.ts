@@ -9,6 +9,12 @@ export interface MasterKeysProps {
   readonly runner: OperationRunner;
   /** Names of the keys; the default key first. */
   readonly keys: readonly string[];
+  /**
+   * The client of KES that uses a key, where it is another than MinIO.
+   *
+   * @default - all are MinIO's
+   */
+  readonly clients?: Readonly<Record<string, string>>;
   /** KES as the client that may only create. */
   readonly creator: MutualTlsEndpoint;
   /** KES as the client that may use the keys, to make and open canaries. */
@@ -45,6 +51,7 @@ export class MasterKeys extends Construct {
         creator: props.creator,
         prover: props.prover,
         keys: [...props.keys],
+        clients: { ...props.clients },
         canariesFile: props.canariesFile,
         dataVolume: props.dataVolume,
       },

@@ -12,6 +12,12 @@ export interface BucketsProps {
   /** File with MinIO's root credentials. */
   readonly rootFile: string;
   readonly buckets: OperationInput<'provision-buckets'>['buckets'];
+  /**
+   * Whether MinIO's IAM holds a policy that denies SSE-C to whom it is attached.
+   *
+   * @default false
+   */
+  readonly denySseC?: boolean;
   /** Values that make the buckets be looked at again. */
   readonly triggers: Readonly<Record<string, string>>;
   readonly dependsOn: readonly ITerraformDependable[];
@@ -36,7 +42,13 @@ export class Buckets extends Construct {
     this.operation = new Operation(this, 'Provision', {
       runner: props.runner,
       operation: 'provision-buckets',
-      input: { endpoint: props.endpoint, region: props.region, rootFile: props.rootFile, buckets: props.buckets },
+      input: {
+        endpoint: props.endpoint,
+        region: props.region,
+        rootFile: props.rootFile,
+        buckets: props.buckets,
+        denySseC: props.denySseC ?? false,
+      },
       triggers: props.triggers,
       dependsOn: props.dependsOn,
     });

@@ -12,7 +12,7 @@ import {
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { type Environment, masterKeys } from '../../config/environment';
+import { type Environment, minioKeys } from '../../config/environment';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError, messageOf } from '../errors';
@@ -99,7 +99,7 @@ function modesOf(environment: Environment): Mode[] {
       options: { SSECustomerAlgorithm: 'AES256', SSECustomerKey: customerKey },
       customerKey,
     },
-    ...masterKeys(environment).map((key): Mode => ({
+    ...minioKeys(environment).map((key): Mode => ({
       name: `SSE-KMS ${key}`,
       bucket: BUCKET,
       options: { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: key },

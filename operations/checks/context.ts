@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { LEAVES, namesOf } from '../../config/deployment-names';
-import { type Environment, masterKeys, reachableAddress } from '../../config/environment';
+import { type Environment, minioKeys, reachableAddress } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
@@ -88,7 +88,7 @@ export function expectationsOf(environment: Environment): Expectations {
   return {
     environment: environment.name,
     defaultKey: environment.minio.defaultKey,
-    masterKeys: masterKeys(environment),
+    masterKeys: minioKeys(environment),
     autoEncryption: environment.minio.autoEncryption,
   };
 }

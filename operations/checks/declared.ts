@@ -7,6 +7,11 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../config/environment';
+import { isDeepStrictEqual } from 'node:util';
+import { s3Endpoint } from '../../config/s3-endpoint';
+import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/sse-c-policy';
+import { MinioAdmin } from '../minio-admin';
+import { readCredentials } from '../s3-client';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { keyName } from './modes';
 import { answered } from './objects';
@@ -48,8 +53,37 @@ const bucketDefaultEncryption: DeploymentCheck = {
   },
 };
 
+const sseCDenied: DeploymentCheck = {
+  from: 'deployment',
+  id: 'sse-c-denied',
+  title: 'The policy that denies writing under keys of clients is there, as declared',
+  proves: `MinIO's IAM policy ${DENY_SSE_C_POLICY} is the declared one: whom it is attached to writes nothing with SSE-C.`,
+  doesNotProve: 'That it is attached to every user. Nothing keeps the root user from SSE-C.',
+  severity: 'medium',
+  skipReason: ({ minio }) => (minio.sseC === 'allow' ? 'the environment allows SSE-C' : undefined),
+  run: async ({ loaded }) => {
+    const { environment, state } = loaded;
+    const admin = new MinioAdmin(
+      s3Endpoint(environment, state),
+      environment.minio.region,
+      readCredentials(state.secret.minioRoot),
+    );
+    try {
+      const actual = await admin.policy(DENY_SSE_C_POLICY);
+      if (isDeepStrictEqual(actual, denySseCPolicy)) return { policy: DENY_SSE_C_POLICY };
+      throw new CheckFailure(
+        `the policy ${DENY_SSE_C_POLICY} ${actual === undefined ? 'does not exist' : 'is not the declared one'}`,
+        `put back what the evidence has as \`declared\`: mc admin policy create ALIAS ${DENY_SSE_C_POLICY} FILE`,
+        { declared: denySseCPolicy },
+      );
+    } finally {
+      admin.close();
+    }
+  },
+};
+
 /** In the order in which they are reported. */
-export const declaredChecks: readonly DeploymentCheck[] = [bucketDefaultEncryption];
+export const declaredChecks: readonly DeploymentCheck[] = [bucketDefaultEncryption, sseCDenied];
 
 const LABELS = { encryption: 'default encryption', versioning: 'versioning', objectLock: 'object lock' } as const;
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { z } from 'zod';
-import { LEAVES, MINIO_ALIAS, namesOf } from '../../config/deployment-names';
+import { clientLeaf, LEAVES, MINIO_ALIAS, namesOf } from '../../config/deployment-names';
 import { type Environment, reachableAddress } from '../../config/environment';
 import { inVault } from '../../config/key-store';
 import type { TlsEndpoint } from '../../config/operation-inputs';
@@ -164,8 +164,9 @@ const secretIdOfKes: DeploymentCheck = {
 /** In the order in which they are reported. */
 export const expiryChecks: readonly DeploymentCheck[] = [certificatesValid, provisionerToken, secretIdOfKes];
 
-function leavesOf({ vault }: Environment): string[] {
-  return Object.values(LEAVES).filter((name) => name !== LEAVES.vault || vault.mode === 'embedded');
+function leavesOf({ vault, kes }: Environment): string[] {
+  const own = Object.values(LEAVES).filter((name) => name !== LEAVES.vault || vault.mode === 'embedded');
+  return [...own, ...kes.clients.map(({ name }) => clientLeaf(name))];
 }
 
 /** Who serves which certificate. */

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../config/deployment-names';
 import { kesConfiguration } from '../../config/key-store';
 import { KES_FILES, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
-import { retiredKeys } from '../../config/retired-keys';
+import { retiredKeysByClient } from '../../config/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
 import { kesIdentities } from '../kes-identity';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
@@ -70,7 +70,7 @@ export const kesDriftChecks: readonly DeploymentCheck[] = [kesConfigurationDecla
 function declaredConfiguration(context: CheckContext): Record<string, unknown> {
   const { environment, state } = context.loaded;
   const inVault = environment.keyStore.type === 'vault';
-  const retired = retiredKeys(environment, state);
+  const retired = retiredKeysByClient(environment, state);
   const configuration = kesConfiguration(environment, retired, inVault ? accessOf(context) : undefined);
   const identities = kesIdentities(configuration.clients, state.tls);
   return renderKesConfiguration(configuration, { identities, login: loginOf(context) });

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { retiredKeys } from '../../config/retired-keys';
+import { retiredKeysByClient } from '../../config/retired-keys';
 import { masterKeys, reachableAddress } from '../../config/environment';
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths } from '../../config/kes-configuration';
@@ -67,7 +67,7 @@ const kesClientsConfined: DeploymentCheck = {
     const probes = probesFor(keys);
     const refused: Record<string, number> = {};
     const allowed = await Promise.all(
-      kesClients(keys, retiredKeys(environment, state)).map(async (client) => {
+      kesClients(environment, retiredKeysByClient(environment, state)).map(async (client) => {
         const mayHave = new Set(allowedPaths(client));
         const asked = probes.filter((probe) => !mayHave.has(probe.path));
         const may = await allowedTo(clientOf(context, client.name), asked);

@@ -1,9 +1,20 @@
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths, kesConfigurationProblems } from '../../config/kes-configuration';
+import { parseEnvironment } from '../../config/load';
+import type { RetiredKeys } from '../../config/retired-keys';
 import { KES_CONFIGURATION } from '../helpers/kes';
 
-const paths = (name: string, retired: readonly string[] = []) => {
-  const client = kesClients(['a', 'b'], retired).find((candidate) => candidate.name === name);
+const ENVIRONMENT = parseEnvironment(
+  `
+name: prod
+minio: { defaultKey: a, keys: [b] }
+kes: { clients: [{ name: warehouse, keys: [w] }] }
+`,
+  'test.yaml',
+);
+
+const paths = (name: string, retired: RetiredKeys = {}) => {
+  const client = kesClients(ENVIRONMENT, retired).find((candidate) => candidate.name === name);
   if (client === undefined) throw new Error(`no client ${name}`);
   return allowedPaths(client);
 };
@@ -20,36 +31,46 @@ describe('who may do what with the master keys', () => {
     ]);
   });
 
-  test('the creator makes keys and cannot use them', () => {
-    expect(paths('key-creator')).toEqual(['/v1/key/create/a', '/v1/key/create/b']);
+  test('another client uses keys of its own, and none of MinIO’s', () => {
+    expect(paths('client-warehouse')).toEqual(['/v1/key/generate/w', '/v1/key/decrypt/w', '/v1/key/describe/w']);
   });
 
-  test('the prover uses keys, to open canaries, and sees whether KES reaches Vault', () => {
-    expect(paths('key-prover')).toEqual([...paths('minio'), '/v1/status', '/v1/ready']);
+  test('the creator makes keys and cannot use them', () => {
+    expect(paths('key-creator')).toEqual(['/v1/key/create/a', '/v1/key/create/b', '/v1/key/create/w']);
+  });
+
+  test('the prover uses every key, to open canaries, and sees whether KES reaches its key store', () => {
+    expect(new Set(paths('key-prover'))).toEqual(
+      new Set([...paths('minio'), ...paths('client-warehouse'), '/v1/status', '/v1/ready']),
+    );
   });
 
   test('the health check asks for the status and nothing else', () => {
     expect(paths('health')).toEqual(['/v1/status']);
   });
 
-  test('a key that is no longer declared stays readable, and takes nothing new', () => {
-    for (const client of ['minio', 'key-prover']) {
-      expect(paths(client, ['old']).filter((allowed) => allowed.endsWith('/old'))).toEqual([
-        '/v1/key/decrypt/old',
-        '/v1/key/describe/old',
-      ]);
-    }
-    expect(paths('key-creator', ['old'])).toEqual(paths('key-creator'));
+  test('a key that is no longer declared stays readable for who used it, and takes nothing new', () => {
+    const retired = { minio: ['old'], 'client-warehouse': ['old-w'], 'client-gone': ['old-g'] };
+    const more = (name: string): string[] => paths(name, retired).filter((allowed) => !paths(name).includes(allowed));
+
+    expect(more('minio')).toEqual(['/v1/key/decrypt/old', '/v1/key/describe/old']);
+    expect(more('client-warehouse')).toEqual(['/v1/key/decrypt/old-w', '/v1/key/describe/old-w']);
+    expect(more('key-creator')).toEqual([]);
+    expect(more('key-prover').filter((allowed) => allowed.includes('decrypt'))).toEqual([
+      '/v1/key/decrypt/old',
+      '/v1/key/decrypt/old-w',
+      '/v1/key/decrypt/old-g',
+    ]);
   });
 
   test('nobody may delete, import, list or name a key that is not declared', () => {
-    const all = kesClients(['a', 'b'], []).flatMap((client) => allowedPaths(client));
+    const all = kesClients(ENVIRONMENT, {}).flatMap((client) => allowedPaths(client));
     for (const allowed of all)
-      expect(allowed).toMatch(/^\/v1\/(key\/(create|generate|decrypt|describe)\/[ab]|status|ready)$/);
+      expect(allowed).toMatch(/^\/v1\/(key\/(create|generate|decrypt|describe)\/[abw]|status|ready)$/);
   });
 
   test('KES accepts them', () => {
-    const configuration = { ...KES_CONFIGURATION, clients: kesClients(['a'], ['old']) };
+    const configuration = { ...KES_CONFIGURATION, clients: kesClients(ENVIRONMENT, { minio: ['old'] }) };
     expect(kesConfigurationProblems(configuration)).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ test('an external Vault has one address for all, and its token comes from the va
 test('the configuration of KES names keys, clients and place of an environment', () => {
   const declared = environment('buckets: [{ name: photos, encryption: { type: sse-kms, key: photos } }]');
 
-  const configuration = kesConfiguration(declared, ['old'], vaultAccess(declared, STATE, {}));
+  const configuration = kesConfiguration(declared, { minio: ['old'] }, vaultAccess(declared, STATE, {}));
 
   expect(kesConfigurationProblems(configuration)).toEqual([]);
   expect(configuration).toMatchObject({
@@ -57,7 +57,7 @@ test('an embedded Vault has two audit devices, because it answers nothing when i
 test('an environment without a Vault leads KES to its key folder, and nobody asks it about Vault', () => {
   const files = environment('keyStore: { type: filesystem }');
 
-  expect(kesConfiguration(files, []).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
+  expect(kesConfiguration(files, {}).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
   expect(() => vaultAccess(files, STATE, {})).toThrow(new Error('environment prod has no Vault'));
   expect(() => keyLocation(files)).toThrow(new Error('environment prod does not keep its master keys in Vault'));
 });

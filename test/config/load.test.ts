@@ -36,13 +36,15 @@ describe('a file that says nothing but the name', () => {
           secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
         },
       },
-      kes: { port: 7373, cache: { any: '5m', unused: '30s', offline: '0s' }, memoryMb: 256 },
+      kes: { port: 7373, cache: { any: '5m', unused: '30s', offline: '0s' }, clients: [], memoryMb: 256 },
       minio: {
         port: 9000,
         hostnames: [],
         region: 'us-east-1',
         defaultKey: 'backup-default',
+        keys: [],
         autoEncryption: true,
+        sseC: 'allow',
         memoryMb: 2048,
       },
       buckets: [],
@@ -70,12 +72,18 @@ images:
 providers: { vault: 5.6.0, docker: 4.6.0 }
 vault: { mode: external, address: https://vault.example.org:8200, namespace: team/backup, caFile: /etc/vault/ca.pem }
 keyStore: { type: vault, mount: team/kes, prefix: prod, kvVersion: 1, approle: { mount: ci/approle, tokenPeriod: 10m } }
-kes: { port: 17373, cache: { any: 1h30m, unused: 5m, offline: 24h }, memoryMb: 64 }
+kes:
+  port: 17373
+  cache: { any: 1h30m, unused: 5m, offline: 24h }
+  clients: [{ name: warehouse, keys: [stock, prices] }]
+  memoryMb: 64
 minio:
   port: 19000
   hostnames: [s3.example.org, '*.s3.example.org']
   region: eu-central-1
   defaultKey: Default_1
+  keys: [legal]
+  sseC: deny
   autoEncryption: false
   memoryMb: 4096
 buckets:
@@ -196,6 +204,10 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['minio: {region: EU West}', 'minio.region: must be a region name such as us-east-1, got: "EU West".'],
     ['minio: {autoEncryption: "yes"}', 'minio.autoEncryption: must be true or false, got: "yes".'],
     ['minio: {memoryMb: 128}', 'minio.memoryMb: must be at least 256, got: 128.'],
+    ['minio: {sseC: forbid}', 'minio.sseC: must be one of allow, deny, got: "forbid".'],
+    // clients of KES
+    ['kes: {clients: [{name: w, keys: []}]}', 'kes.clients[0].keys: must be at least 1, got: [].'],
+    ['kes: {clients: [{name: w/x, keys: [k]}]}', `kes.clients[0].name: ${kesName}, got: "w/x".`],
     // buckets
     ['buckets: [backup]', 'buckets[0]: must be a map of settings, got: "backup".'],
     ['buckets: [{name: Backup}]', `buckets[0].name: ${bucketName}, got: "Backup".`],
@@ -368,6 +380,18 @@ describe('settings that contradict each other', () => {
     [
       'kes: {cache: {unused: 0m}}',
       'kes.cache.unused: must be longer than 0s, because KES would then ask its key store for every object, got: "0m". Write 30s.',
+    ],
+    [
+      'kes: {clients: [{name: w, keys: [a]}, {name: w, keys: [b]}]}',
+      'kes.clients[1].name: must differ from kes.clients[0].name, got: "w". Remove one.',
+    ],
+    [
+      'kes: {clients: [{name: w, keys: [backup-default]}]}',
+      'kes.clients[0].keys[0]: must not be a key of MinIO, which could then open what w encrypts, and the other way round, got: "backup-default". Choose another name.',
+    ],
+    [
+      'kes: {clients: [{name: w, keys: [a]}, {name: v, keys: [a]}]}',
+      'kes.clients[1].keys[0]: must not be a key of w, which could then open what v encrypts, and the other way round, got: "a". Choose another name.',
     ],
     [
       'buckets: [{name: backup}, {name: other}, {name: backup}]',

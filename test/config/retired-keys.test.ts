@@ -1,5 +1,5 @@
 import { environmentSchema } from '../../config/environment';
-import { retiredKeys } from '../../config/retired-keys';
+import { retiredKeys, retiredKeysByClient } from '../../config/retired-keys';
 import { stateLayout } from '../../config/state';
 import { type Canary, writeCanaries } from '../../operations/canaries';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
@@ -27,4 +27,11 @@ test('are the keys with a canary that the environment no longer names', () => {
 
   // THEN
   expect(retiredKeys(ENVIRONMENT, state)).toEqual(['old-a', 'old-b']);
+});
+
+test('belong to who used them: MinIO, or another client of KES, also when that is gone', () => {
+  const state = stateLayout('x', folder());
+  writeCanaries(state.canaries, { old: CANARY, stock: { ...CANARY, client: 'client-warehouse' } });
+
+  expect(retiredKeysByClient(ENVIRONMENT, state)).toEqual({ minio: ['old'], 'client-warehouse': ['stock'] });
 });

@@ -82,7 +82,13 @@ test('settings that are not there are not passed', () => {
   new Operation(stack, 'Buckets', {
     runner: RUNNER,
     operation: 'provision-buckets',
-    input: { endpoint: { url: 'https://s3', caFile: undefined }, region: 'r', rootFile: '/r', buckets: [] },
+    input: {
+      endpoint: { url: 'https://s3', caFile: undefined },
+      region: 'r',
+      rootFile: '/r',
+      buckets: [],
+      denySseC: false,
+    },
   });
 
   // THEN

@@ -1,10 +1,22 @@
 /** A deployment with everything that the default does not use, and the ways to destroy it. */
-import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { s3Endpoint } from '../../config/s3-endpoint';
+import { KesClient } from '../../operations/kes-client';
+import { s3Client } from '../../operations/s3-client';
 import { unsealVault } from '../../operations/unseal-vault';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
+import { mc } from '../helpers/e2e/clients';
 import { mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
@@ -12,7 +24,15 @@ import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 const SETTINGS = {
   vault: { unseal: 'manual', shares: 3, threshold: 2 },
   keyStore: { type: 'vault', kvVersion: 1, mount: 'keys/of-kes', prefix: 'e2e', approle: { mount: 'kes-logins' } },
-  minio: { defaultKey: 'another_default', autoEncryption: false, region: 'eu-central-1', hostnames: ['backup.test'] },
+  kes: { clients: [{ name: 'warehouse', keys: ['stock'] }] },
+  minio: {
+    defaultKey: 'another_default',
+    keys: ['legal'],
+    sseC: 'deny',
+    autoEncryption: false,
+    region: 'eu-central-1',
+    hostnames: ['backup.test'],
+  },
 } as const;
 
 let environment: TestEnvironment;
@@ -54,6 +74,66 @@ test('without auto-encryption a plain PUT stays plain, and one that asks is encr
   await s3.send(new PutObjectCommand({ ...object, Body: 'secret', ServerSideEncryption: 'AES256' }));
   expect((await s3.send(new HeadObjectCommand(object))).ServerSideEncryption).toBe('AES256');
   s3.destroy();
+});
+
+describe('who may use which master key', () => {
+  function kesAs(client: string): KesClient {
+    const { loaded, state } = environment;
+    return new KesClient({
+      url: `https://127.0.0.1:${loaded.environment.kes.port}`,
+      caFile: state.caCertificate,
+      certificateFile: path.join(state.tls, `${client}.crt`),
+      privateKeyFile: path.join(state.secret.tls, `${client}.key`),
+    });
+  }
+
+  test('a further client of KES encrypts under its own key, and is refused those of MinIO', async () => {
+    const warehouse = kesAs('client-warehouse');
+    const dataKey = await warehouse.generate('stock');
+    const opened = await warehouse.decrypt('stock', dataKey?.ciphertext ?? '', undefined);
+    expect((opened as Buffer).toString('base64')).toBe(dataKey?.plaintext);
+    for (const key of ['another_default', 'legal']) {
+      await expect(warehouse.generate(key)).rejects.toThrow('(HTTP 403)');
+    }
+    await expect(warehouse.create('another')).rejects.toThrow('(HTTP 403)');
+    warehouse.close();
+  });
+
+  test('MinIO is refused the key of that client, and so is an S3 client that names it', async () => {
+    const minio = kesAs('minio');
+    await expect(minio.generate('stock')).rejects.toThrow('(HTTP 403)');
+    minio.close();
+    const s3 = environment.s3();
+    const request = { Bucket: 'of-a-test', Key: 'kms', Body: 'x', ServerSideEncryption: 'aws:kms' } as const;
+    await expect(s3.send(new PutObjectCommand({ ...request, SSEKMSKeyId: 'stock' }))).rejects.toThrow(
+      'insufficient permissions to perform KMS operation',
+    );
+    await s3.send(new PutObjectCommand({ ...request, SSEKMSKeyId: 'legal' }));
+    expect((await s3.send(new HeadObjectCommand(request))).SSEKMSKeyId).toBe('arn:aws:kms:legal');
+    s3.destroy();
+  });
+});
+
+test('who has the policy that denies SSE-C writes nothing under keys of their own, and everything else', async () => {
+  const secretKey = randomBytes(16).toString('hex');
+  await mc(environment, ['admin', 'user', 'add', 'e2e', 'writer', secretKey]);
+  await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', 'ebs-deny-sse-c', '--user', 'writer']);
+  const { minio } = environment.loaded.environment;
+  const endpoint = s3Endpoint(environment.loaded.environment, environment.state);
+  const s3 = s3Client({ endpoint, region: minio.region, credentials: { accessKey: 'writer', secretKey } });
+  const object = { Bucket: 'of-a-test', Key: 'of the writer', Body: 'x' };
+  const own = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: randomBytes(32).toString('base64') };
+
+  await s3.send(new PutObjectCommand({ ...object, ServerSideEncryption: 'AES256' }));
+  const refused = { name: 'AccessDenied' };
+  await expect(s3.send(new PutObjectCommand({ ...object, ...own }))).rejects.toMatchObject(refused);
+  await expect(s3.send(new CreateMultipartUploadCommand({ ...object, ...own }))).rejects.toMatchObject(refused);
+  const copy = { ...own, Bucket: object.Bucket, Key: 'copy', CopySource: 'of-a-test/object' };
+  await expect(s3.send(new CopyObjectCommand(copy))).rejects.toMatchObject(refused);
+  s3.destroy();
+  const root = environment.s3();
+  await root.send(new PutObjectCommand({ ...object, Key: 'of root', ...own }));
+  root.destroy();
 });
 
 test('cdktf output shows the endpoint', async () => {

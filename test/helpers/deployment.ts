@@ -2,6 +2,7 @@ import { App } from 'cdktf';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { RetiredKeys } from '../../config/retired-keys';
 import type { VaultVariables } from '../../config/external-vault';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
@@ -31,7 +32,7 @@ export interface Variation {
   /** @default - {@link BUILT} */
   readonly toolchain?: Toolchain;
   /** @default - none */
-  readonly retiredKeys?: readonly string[];
+  readonly retiredKeys?: RetiredKeys;
   /** @default - none is set */
   readonly vaultVariables?: VaultVariables;
 }
@@ -44,7 +45,7 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
     environmentFile: '/project/environments/test.yaml',
     state: stateLayout(environment.name, STATE_ROOT),
     toolchain: variation.toolchain ?? BUILT,
-    retiredKeys: variation.retiredKeys ?? [],
+    retiredKeys: variation.retiredKeys ?? {},
     runner: { command: "'/project/operations/run'" },
     vaultVariables: variation.vaultVariables ?? {},
   });

@@ -22,9 +22,9 @@ describe('creating master keys', () => {
   afterEach(() => kes.stop());
 
   const canariesFile = () => path.join(folder(), 'keys.json');
-  const create = (keys: string[], dataExists = false) =>
+  const create = (keys: string[], dataExists = false, clients: Record<string, string> = {}) =>
     createMasterKeys(
-      { creator: endpoint, prover: endpoint, keys, canariesFile: canariesFile(), dataVolume: 'the-data' },
+      { creator: endpoint, prover: endpoint, keys, clients, canariesFile: canariesFile(), dataVolume: 'the-data' },
       () => Promise.resolve(dataExists),
     );
 
@@ -33,6 +33,15 @@ describe('creating master keys', () => {
 
     expect([...kes.keys.keys()]).toEqual(['a', 'b']);
     expect(readCanaries(canariesFile())).toMatchObject({ a: { origin: 'created' }, b: { origin: 'created' } });
+  });
+
+  test('a canary says whose key it is, also when that changes', async () => {
+    await create(['a', 'b'], false, { b: 'client-warehouse' });
+    expect(readCanaries(canariesFile())).toMatchObject({ b: { client: 'client-warehouse' } });
+    expect(readCanaries(canariesFile()).a).not.toHaveProperty('client');
+
+    await create(['b'], true, {});
+    expect(readCanaries(canariesFile()).b).not.toHaveProperty('client');
   });
 
   test('the second time proves them and changes nothing', async () => {

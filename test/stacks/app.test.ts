@@ -141,7 +141,7 @@ describe('an environment with everything in containers', () => {
   });
 
   test('keeps keys readable that were declared once, and does not create them', () => {
-    const before = synthDeployment({ retiredKeys: ['old-key'] });
+    const before = synthDeployment({ retiredKeys: { minio: ['old-key'] } });
     const { configuration } = stackOf(before, 'keystore').operation('write-kes-configuration').input as {
       configuration: { clients: { name: string; keys: Block[] }[] };
     };
@@ -150,6 +150,25 @@ describe('an environment with everything in containers', () => {
       names: ['old-key'],
     });
     expect(stackOf(before, 'kes').operation('create-master-keys').input.keys).toEqual(['backup-default']);
+  });
+
+  test('gives another client of KES a certificate, and keys that MinIO must not use', () => {
+    const kes = 'kes: { clients: [{ name: warehouse, keys: [stock, prices] }] }';
+    const withClient = synthDeployment({ environment: `name: local\n${kes}` });
+    const issued = stackOf(withClient, 'foundation').operation('issue-certificates').input as {
+      leaves: { name: string; usage: string }[];
+    };
+    expect(issued.leaves).toContainEqual(expect.objectContaining({ name: 'client-warehouse', usage: 'client' }));
+    const { configuration } = stackOf(withClient, 'keystore').operation('write-kes-configuration').input as {
+      configuration: { clients: { name: string; keys: Block[] }[] };
+    };
+    expect(configuration.clients.find(({ name }) => name === 'client-warehouse')?.keys).toEqual([
+      { actions: ['generate', 'decrypt', 'describe'], names: ['stock', 'prices'] },
+    ]);
+    expect(stackOf(withClient, 'kes').operation('create-master-keys').input).toMatchObject({
+      keys: ['backup-default', 'stock', 'prices'],
+      clients: { stock: 'client-warehouse', prices: 'client-warehouse' },
+    });
   });
 
   test('starts MinIO only after the keys are proven', () => {

@@ -20,7 +20,7 @@ const deployment = (more = '', toolchain = BUILT): Deployment => ({
   environmentFile: '/e/prod.yaml',
   state: stateLayout('prod', '/state'),
   toolchain,
-  retiredKeys: [],
+  retiredKeys: {},
   runner: { command: 'run' },
   vaultVariables: {},
 });

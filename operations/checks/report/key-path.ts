@@ -44,6 +44,7 @@ export const KEY_PATH = {
       'anonymous-read-refused',
       'altered-presigned-url-refused',
       'sse-c-key-required',
+      'sse-c-denied',
       'minio-configuration',
       'containers-hardened',
     ],

@@ -35,6 +35,7 @@ test('keys are created by one client and proven by another', () => {
     creator: as('key-creator'),
     prover: as('key-prover'),
     keys: ['backup-default', 'archive'],
+    clients: {},
     canariesFile: '/state/keys.json',
     dataVolume: 'ebs-local-minio-data',
   });

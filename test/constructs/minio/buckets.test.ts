@@ -49,6 +49,7 @@ test('buckets are provisioned with their encryption, versioning and lock', () =>
     region: 'us-east-1',
     rootFile: '/state/secrets/minio/root.json',
     buckets: [PLAIN, LOCKED],
+    denySseC: false,
   });
 });
 

@@ -69,6 +69,19 @@ export const keyFaults: readonly PlantedFault[] = [
     },
   },
   {
+    name: 'SSE-C is to be denied, and no policy of MinIO denies it',
+    red: {
+      'sse-c-denied': {
+        message: /^the policy ebs-deny-sse-c does not exist$/,
+        fix: /mc admin policy create ALIAS ebs-deny-sse-c FILE/,
+      },
+    },
+    plant: async (bench) => {
+      bench.declare((environment) => ({ ...environment, minio: { ...environment.minio, sseC: 'deny' } }));
+      return Promise.resolve();
+    },
+  },
+  {
     name: 'a bucket lost its default encryption',
     red: {
       'bucket-default-encryption': {

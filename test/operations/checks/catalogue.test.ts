@@ -20,6 +20,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'provisioner-token-valid',
     'kes-secret-id-valid',
     'bucket-default-encryption',
+    'sse-c-denied',
     'sse-s3-round-trip',
     'sse-kms-default-key-round-trip',
     'sse-kms-named-key-round-trip',
