@@ -97,6 +97,7 @@ test('settings that are not there are not passed', () => {
     region: 'r',
     rootFile: '/r',
     buckets: [],
+    denySseC: false,
   });
 });
 
