@@ -67,6 +67,9 @@ function stateClient({ region, endpoint }: S3State): S3Client {
   return new S3Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: { httpsAgent: new Agent(caFile ? { ca: readFileSync(caFile) } : {}) },
+    requestHandler: {
+      // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+      httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
+    },
   });
 }
