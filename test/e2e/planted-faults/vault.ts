@@ -8,6 +8,7 @@ import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key
 import { writeFileAtomically } from '../../../operations/files';
 import { KesClient } from '../../../operations/kes-client';
 import type { VaultClient } from '../../../operations/vault-client';
+import { NotYet, waitFor } from '../../../operations/wait';
 import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/vault-proxy';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
@@ -39,10 +40,22 @@ export const vaultFaults: readonly PlantedFault[] = [
       'kms-ready': { message: /^KES does not reach its key store$/, fix: /Vault: runs, and is unsealed/ },
     },
     alsoRed: {
-      ...Object.fromEntries(NEEDS_PROVISIONER.map((id) => [id, 'asks Vault, which answers nobody'])),
+      ...Object.fromEntries(
+        [...NEEDS_PROVISIONER, 'provisioner-token-valid', 'vault-kes-token-confined', 'vault-anonymous-refused'].map(
+          (id) => [id, 'asks Vault, which answers nobody'],
+        ),
+      ),
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
+      // what KES has in memory it serves for some minutes, so that S3 does not notice yet
+      await bench.reloadKes();
+      for (const key of ['backup-default', 'archive-key']) await useKey(bench, key);
+      bench.mendBy(async () =>
+        waitFor({ what: 'KES to reach Vault again', timeoutMs: 90_000 }, async () =>
+          withKes(bench, async (kes) => ((await kes.ready()) ? true : new NotYet('it does not'))),
+        ),
+      );
       // what else would unseal it at once; started again it does so
       await bench.stop('vault-unsealer');
       await root.write('sys/seal');
@@ -305,7 +318,11 @@ async function useSecretId(bench: Workbench, other: string): Promise<void> {
 }
 
 /** Has KES keep a master key in memory. */
-async function useKey({ deployed }: Workbench, key: string): Promise<void> {
+async function useKey(bench: Workbench, key: string): Promise<void> {
+  await withKes(bench, async (kes) => kes.generate(key));
+}
+
+async function withKes<T>({ deployed }: Workbench, use: (kes: KesClient) => Promise<T>): Promise<T> {
   const { environment, state } = deployed;
   const kes = new KesClient({
     url: `https://${reachableAddress(environment)}:${environment.kes.port}`,
@@ -314,7 +331,7 @@ async function useKey({ deployed }: Workbench, key: string): Promise<void> {
     privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
   });
   try {
-    await kes.generate(key);
+    return await use(kes);
   } finally {
     kes.close();
   }
