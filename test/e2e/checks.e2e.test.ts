@@ -1,9 +1,14 @@
-/** `./scripts/check` as people and pipelines call it: what it leaves behind, and what it says when it cannot check. */
+/**
+ * `./scripts/check` as people and pipelines call it: what it leaves behind, what it says when it cannot check, and that
+ * each of its checks can fail.
+ */
 import { describeEndpointChecks } from './checks/endpoint';
 import { describeLeftovers } from './checks/leftovers';
+import { describePlantedFaults } from './checks/planted-faults';
 import { useDeployment } from '../helpers/e2e/shared-deployment';
 
 const deployment = useDeployment();
 
 describeLeftovers(deployment);
 describeEndpointChecks(deployment);
+describePlantedFaults(deployment);

@@ -1,6 +1,7 @@
 import { GetBucketEncryptionCommand, PutBucketEncryptionCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
+import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
 
 /** A key as KES stores it in KV v2. */
@@ -9,6 +10,19 @@ const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.strin
 interface KesFile {
   policy: Record<string, { allow: string[]; identities: string[] }>;
 }
+
+const WITHOUT_ARCHIVE_KEY = Object.fromEntries(
+  [
+    'earlier-objects-open',
+    'sse-kms-named-key-round-trip',
+    'bucket-default-sse-kms-round-trip',
+    'copy-between-modes',
+    'versions',
+    'presigned-urls',
+    'listing',
+    'ciphertext-on-disk',
+  ].map((id) => [id, 'one of its objects is under that key']),
+);
 
 export const keyFaults: readonly PlantedFault[] = [
   {
@@ -50,22 +64,38 @@ export const keyFaults: readonly PlantedFault[] = [
         fix: /restore data and master keys from the same backup/,
       },
     },
+    plant: async (bench) => changeKey(bench, async (read) => read('backup-default')),
+  },
+  {
+    name: 'a master key was damaged in Vault',
+    red: {
+      'key-continuity': {
+        message: /^archive-key: does not open its canary: KES: open a data key under archive-key: failed to read key/,
+        fix: /put the master keys and .*keys\.json back from the same backup/,
+      },
+    },
+    alsoRed: WITHOUT_ARCHIVE_KEY,
+    plant: async (bench) => changeKey(bench, async (read) => (await read('archive-key')).slice(1)),
+  },
+  {
+    name: 'a master key is missing',
+    red: {
+      'key-continuity': {
+        message: /^archive-key: is not in the key store; what was written under it cannot be read$/,
+        fix: /put the master keys and .*keys\.json back from the same backup/,
+      },
+      'vault-master-keys': { message: /^archive-key was deleted in Vault at /, fix: /undelete/ },
+    },
+    alsoRed: WITHOUT_ARCHIVE_KEY,
     plant: async (bench) => {
       const root = await bench.vaultRoot();
-      const { keyPrefix } = namesOf(bench.deployed.environment);
-      const read = async (key: string): Promise<string> => {
-        const stored = storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`));
-        return stored.data.data[key] ?? '';
-      };
-      // KES reads version 1 only, so what was there before must be gone with all its versions
-      const replace = async (key: string, value: string): Promise<void> => {
-        await root.probe('DELETE', `kes/metadata/${keyPrefix}/${key}`);
-        await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
+      const key = `${namesOf(bench.deployed.environment).keyPrefix}/archive-key`;
+      bench.mendBy(async () => {
+        await root.write(`kes/undelete/${key}`, { versions: [1] });
         await bench.reloadKes();
-      };
-      const own = await read('archive-key');
-      bench.mendBy(async () => replace('archive-key', own));
-      await replace('archive-key', await read('backup-default'));
+      });
+      await root.probe('DELETE', `kes/data/${key}`);
+      await bench.reloadKes();
     },
   },
   {
@@ -99,3 +129,26 @@ export const keyFaults: readonly PlantedFault[] = [
     },
   },
 ];
+
+/** Stores another value for a master key, and has KES forget the one that it has. */
+async function changeKey(
+  bench: Workbench,
+  valueOf: (read: (key: string) => Promise<string>) => Promise<string>,
+): Promise<void> {
+  const root = await bench.vaultRoot();
+  const { keyPrefix } = namesOf(bench.deployed.environment);
+  const read = async (key: string): Promise<string> => {
+    const stored = storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`));
+    return stored.data.data[key] ?? '';
+  };
+  // KES reads version 1 only, so what was there before must be gone with all its versions
+  const replace = async (key: string, value: string): Promise<void> => {
+    await root.probe('DELETE', `kes/metadata/${keyPrefix}/${key}`);
+    await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
+    await bench.reloadKes();
+  };
+  const own = await read('archive-key');
+  const other = await valueOf(read);
+  bench.mendBy(async () => replace('archive-key', own));
+  await replace('archive-key', other);
+}

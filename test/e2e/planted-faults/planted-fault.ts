@@ -10,7 +10,7 @@ import type { Workbench } from '../../helpers/e2e/workbench';
  * the test that shows it red instead.
  *
  * To work on one against a deployment that is up: `EBS_E2E_ENVIRONMENT=<file> npx jest --config jest.e2e.config.cjs
- * test/e2e/planted-faults.e2e.test.ts -t '<name>'`.
+ * test/e2e/checks.e2e.test.ts -t '<name>'`.
  */
 export interface PlantedFault {
   /** What is broken, as a person would say it. */
