@@ -84,19 +84,10 @@ export const keyFaults: readonly PlantedFault[] = [
         message: /^archive-key: is not in the key store; what was written under it cannot be read$/,
         fix: /put the master keys and .*keys\.json back from the same backup/,
       },
-      'vault-master-keys': { message: /^archive-key was deleted in Vault at /, fix: /undelete/ },
+      'vault-master-keys': { message: /^archive-key is not in Vault: /, fix: /undelete/ },
     },
     alsoRed: WITHOUT_ARCHIVE_KEY,
-    plant: async (bench) => {
-      const root = await bench.vaultRoot();
-      const key = `${namesOf(bench.deployed.environment).keyPrefix}/archive-key`;
-      bench.mendBy(async () => {
-        await root.write(`kes/undelete/${key}`, { versions: [1] });
-        await bench.reloadKes();
-      });
-      await root.probe('DELETE', `kes/data/${key}`);
-      await bench.reloadKes();
-    },
+    plant: async (bench) => changeKey(bench, async () => Promise.resolve(undefined)),
   },
   {
     name: 'SSE-C is to be denied, and no policy of MinIO denies it',
@@ -130,10 +121,10 @@ export const keyFaults: readonly PlantedFault[] = [
   },
 ];
 
-/** Stores another value for a master key, and has KES forget the one that it has. */
+/** Stores another value for a master key, or none, and has KES forget the one that it has. */
 async function changeKey(
   bench: Workbench,
-  valueOf: (read: (key: string) => Promise<string>) => Promise<string>,
+  valueOf: (read: (key: string) => Promise<string>) => Promise<string | undefined>,
 ): Promise<void> {
   const root = await bench.vaultRoot();
   const { keyPrefix } = namesOf(bench.deployed.environment);
@@ -142,9 +133,9 @@ async function changeKey(
     return stored.data.data[key] ?? '';
   };
   // KES reads version 1 only, so what was there before must be gone with all its versions
-  const replace = async (key: string, value: string): Promise<void> => {
+  const replace = async (key: string, value: string | undefined): Promise<void> => {
     await root.probe('DELETE', `kes/metadata/${keyPrefix}/${key}`);
-    await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
+    if (value !== undefined) await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
     await bench.reloadKes();
   };
   const own = await read('archive-key');
