@@ -25,6 +25,7 @@ const helperAnswer = z.object({ Username: z.string(), Secret: z.string() });
  * @throws UsageError if the file or its credential helper cannot be used
  */
 export function registryLogin(file: string, reference: string): RegistryLogin | undefined {
+  // Docker Hub, under the name that docker login has for it
   const registry = registryOf(reference) ?? 'https://index.docker.io/v1/';
   const config = readConfig(file);
   const helper = config.credHelpers[registry] ?? config.credsStore;
@@ -57,6 +58,7 @@ function askHelper(helper: string, registry: string): RegistryLogin {
   try {
     const answer = execFileSync(`docker-credential-${helper}`, ['get'], {
       input: registry,
+      env: process.env,
       stdio: ['pipe', 'pipe', 'ignore'],
       timeout: 30_000,
     });

@@ -1,4 +1,7 @@
-/** Deployments whose master keys are in a Vault of someone else, with tokens that may do just what is documented. */
+/**
+ * Deployments whose master keys are in a Vault of someone else, with tokens that may do just what is documented; the
+ * images of the first come from a registry that asks for a login.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -15,9 +18,16 @@ import { rotateSecretId } from '../../operations/rotation/secret-id';
 import { VaultClient } from '../../operations/vault-client';
 import { mustSucceed, type CommandResult } from '../helpers/e2e/command';
 import { ExternalVaultServer } from '../helpers/e2e/external-vault';
+import { encodedLogin, ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/image-registry';
 import { measured } from '../helpers/e2e/measured';
 import { collectSecrets, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
+import {
+  describeImagesThatCannotBePulled,
+  pushImages,
+  requireNoImageHere,
+  requirePulledImages,
+} from './registry-images';
 
 type Settings = NonNullable<Parameters<typeof TestEnvironment.create>[0]>;
 
@@ -31,10 +41,14 @@ const wrapped = z.object({ wrap_info: z.object({ token: z.string() }) });
 let environment: TestEnvironment;
 let vault: ExternalVaultServer;
 let token = '';
+let registry: ImageRegistry;
+let references: Awaited<ReturnType<typeof pushImages>>;
 
 beforeAll(async () => {
   environment = await TestEnvironment.create();
   vault = await ExternalVaultServer.start(environment);
+  registry = await ImageRegistry.start(environment.folderFor('registry'), environment.docker);
+  references = await pushImages(registry);
   environment.write(settings());
   token = await vault.tokenWith('deploys', await printedPolicy(environment));
 });
@@ -42,6 +56,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await vault.stop();
   await environment.remove();
+  await registry.stop();
 });
 
 /** Where the Vault is comes from its own variables in the first half, and from the environment file in the second. */
@@ -52,6 +67,7 @@ function settings(secretId?: Record<string, unknown>, more: Settings = {}): Sett
     vault: { mode: 'external' },
     keyStore: { type: 'vault', ...(secretId === undefined ? {} : { approle: { secretId: secretId as never } }) },
     buckets: [{ name: 'backup' }],
+    images: { source: 'registry', ...references, dockerConfigFile: registry.dockerConfigFile },
     ...more,
   };
 }
@@ -208,10 +224,16 @@ describe('before anything is deployed', () => {
   });
 });
 
+describeImagesThatCannotBePulled(() => ({ environment, registry, references }));
+
 describe('mounts of its own, KV version 2, where VAULT_… variables say', () => {
-  test('a token with the printed policy deploys everything', async () => {
+  test('a token with the printed policy deploys everything, from images that are pulled by digest', async () => {
+    environment.write(settings());
+    await requireNoImageHere({ environment, registry, references });
     const result = mustSucceed(await environment.script('up', [], { env: variables() }));
-    measured('./scripts/up with an external Vault', result.seconds);
+    measured('./scripts/up with an external Vault and images from a registry', result.seconds);
+    expect(result.stderr).toContain('2 can be pulled');
+    await requirePulledImages({ environment, registry, references });
     expect(await vault.root.probe('GET', `kes/data/${environment.name}/backup-default`)).toBe(200);
   });
 
@@ -259,8 +281,8 @@ describe('mounts of its own, KV version 2, where VAULT_… variables say', () =>
     // bound as it is, it is still known
     expect(await login('approle', before)).toEqual(NOT_FROM_HERE);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ generation: 2 });
-    const again = mustSucceed(await deployUpTo('kes', environment, variables()));
-    expect(environment.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change', kes: 'no change' });
+    const again = mustSucceed(await deployUpTo('keystore', environment, variables()));
+    expect(environment.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change' });
   });
 
   test('a mount that the deploy made cannot be called existing: plain cdktf would delete every key', async () => {
@@ -271,8 +293,13 @@ describe('mounts of its own, KV version 2, where VAULT_… variables say', () =>
     expect(await vault.root.probe('GET', `kes/data/${environment.name}/backup-default`)).toBe(200);
   });
 
-  test('neither token nor SecretID is in anything that is not secret', () => {
-    const secrets = [...collectSecrets(environment.state), { name: 'token of the deploy', value: token }];
+  test('neither token nor SecretID nor the login of the registry is in anything that is not secret', () => {
+    const secrets = [
+      ...collectSecrets(environment.state),
+      { name: 'token of the deploy', value: token },
+      { name: 'password of the registry', value: REGISTRY_LOGIN.password },
+      { name: 'login of the registry', value: encodedLogin() },
+    ];
     expect(searchFor(secrets, fileHaystacks(environment))).toEqual([]);
   });
 
@@ -393,8 +420,8 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     expect(await vault.root.probe('GET', `shared/keys/${adopting.name}/backup-default`)).toBe(200);
     const secrets = [...collectSecrets(adopting.state), { name: 'wrapping token', value: wrappingToken }];
     expect(searchFor(secrets, fileHaystacks(adopting))).toEqual([]);
-    const again = mustSucceed(await deployUpTo('kes', adopting, env));
-    expect(adopting.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change', kes: 'no change' });
+    const again = mustSucceed(await deployUpTo('keystore', adopting, env));
+    expect(adopting.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change' });
   });
 
   test('a rotation takes the SecretID that is handed over, and says so where none is', async () => {

@@ -12,9 +12,9 @@ import { freePorts } from '../../../operations/free-ports';
 import { waitFor } from '../../../operations/wait';
 import { findClient } from './client-programs';
 
-const LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
+export const REGISTRY_LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
 /** bcrypt, the only hash that the registry takes. */
-const HTPASSWD = `${LOGIN.username}:$2b$05$abcdefghijklmnopqrstuucJN1xUTuNbvk10ocK89fJt/kt8RDCH6\n`;
+const HTPASSWD = `${REGISTRY_LOGIN.username}:$2b$05$abcdefghijklmnopqrstuucJN1xUTuNbvk10ocK89fJt/kt8RDCH6\n`;
 /** Of every image that a test pushes: no other image has it. */
 const LABEL = 'encrypted-backup-storage.pushed-by';
 
@@ -32,8 +32,9 @@ export class ImageRegistry {
     this.host = host;
     this.server = server;
     this.dockerConfigFile = path.join(folder, 'config.json');
-    const auth = Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString('base64');
-    writeFileSync(this.dockerConfigFile, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
+    writeFileSync(this.dockerConfigFile, JSON.stringify({ auths: { [host]: { auth: encodedLogin() } } }), {
+      mode: 0o600,
+    });
   }
 
   static async start(folder: string, docker: Docker): Promise<ImageRegistry> {
@@ -123,7 +124,7 @@ export class ImageRegistry {
     const response = await fetch(url, {
       method,
       headers: {
-        authorization: `Basic ${Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString('base64')}`,
+        authorization: `Basic ${encodedLogin()}`,
         ...(type === undefined ? {} : { 'content-type': type }),
       },
       ...(body === undefined ? {} : { body }),
@@ -135,7 +136,7 @@ export class ImageRegistry {
   private async pushImage(tag: string, repository: string): Promise<string> {
     const image = this.docker.getImage(tag);
     const events = await this.finished(
-      await image.push({ authconfig: { ...LOGIN, serveraddress: this.host } } as Docker.ImagePushOptions),
+      await image.push({ authconfig: { ...REGISTRY_LOGIN, serveraddress: this.host } } as Docker.ImagePushOptions),
     );
     const digest = events.map(({ aux }) => aux?.Digest).find((found) => found !== undefined);
     if (digest === undefined) throw new Error(`the push of ${tag} named no digest`);
@@ -164,6 +165,11 @@ export class ImageRegistry {
       });
     });
   }
+}
+
+/** As Docker's configuration file and HTTP have it. */
+export function encodedLogin(): string {
+  return Buffer.from(`${REGISTRY_LOGIN.username}:${REGISTRY_LOGIN.password}`).toString('base64');
 }
 
 interface ProgressEvent {
