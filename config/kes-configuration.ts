@@ -42,6 +42,13 @@ export const KES_FILES = {
   vaultCa: '/files/vault-ca.crt',
 } as const;
 
+/** What KES logs when it was told by SIGHUP to read its files again, and to log in again (cmd/kes/server.go). */
+export const KES_RELOADED = {
+  kind: 'log' as const,
+  success: 'Reloading configuration after SIGHUP signal completed',
+  failures: ['Failed to reload server config', 'Failed to update server configuration'],
+};
+
 /** Folder of the master keys inside the KES container, where they are files. */
 export const KEY_FOLDER = '/keys';
 

@@ -96,7 +96,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
     run: async () => {
       const { networks } = await belongingsOf(docker, owner);
       for (const { id, name } of networks) {
-        await tolerate([404], `network ${name} cannot be removed`, () => docker.getNetwork(id).remove());
+        await removeNetwork(docker.getNetwork(id), name);
       }
       return removed(networks.length);
     },
@@ -141,10 +141,14 @@ function deleteState(state: StateLayout): void {
 }
 
 /** Stops a container within the time that it was given for that, then removes it. */
-async function removeContainer(container: Docker.Container, name: string): Promise<void> {
+export async function removeContainer(container: Docker.Container, name: string): Promise<void> {
   await tolerate([304, 404], `container ${name} cannot be stopped`, () => container.stop());
   // 409: someone else is removing it already
   await tolerate([404, 409], `container ${name} cannot be removed`, () => container.remove({ force: true, v: true }));
+}
+
+export async function removeNetwork(network: Docker.Network, name: string): Promise<void> {
+  await tolerate([404], `network ${name} cannot be removed`, () => network.remove());
 }
 
 async function tolerate(statusCodes: readonly number[], problem: string, act: () => Promise<unknown>): Promise<void> {

@@ -1,17 +1,26 @@
+import path from 'node:path';
+import { namesOf } from '../config/deployment-names';
 import { type Environment, reachableAddress } from '../config/environment';
+import { KES_RELOADED } from '../config/kes-configuration';
 import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
 import { ExternalError, messageOf } from './errors';
 import { KesClient, KesError } from './kes-client';
+import { type KeyInVault, keyInVault, missing, type Problem, restoreCall, unreadable } from './lost-keys';
+import { reloadContainer } from './reload-container';
 import { NotYet, waitFor } from './wait';
-import path from 'node:path';
 
-const RESTORE_HINT =
-  'restore the key from a backup (in KV v2 a deleted key can be undeleted: vault kv undelete -versions=1); MinIO was not touched';
+/** Every key that cannot be proven is in Vault, so KES need only log in again. */
+class NotLetIn extends ExternalError {}
+
+/** What Vault itself says about a key that KES cannot read. */
+type Look = (key: string) => Promise<KeyInVault | undefined>;
 
 /**
  * Opens the canary of every master key that has one, also of keys that are no longer declared.
  *
+ * @param look what Vault says about a key that does not open. @default - nobody asks it
+ * @param restore how a key comes back from a backup
  * @returns `proven`: the keys that were; `unasked`: those that KES lets nobody ask for, as it is with a key that was
  *   declared again since KES read its configuration
  * @throws ExternalError that names every key that is missing, unreadable or no longer the same
@@ -19,8 +28,10 @@ const RESTORE_HINT =
 export async function proveCanaries(
   prover: KesClient,
   canaries: Canaries,
+  look: Look = () => Promise.resolve(undefined),
+  restore = './scripts/restore --from BACKUP --identity FILE',
 ): Promise<{ readonly proven: string[]; readonly unasked: string[] }> {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const proven: string[] = [];
   const unasked: string[] = [];
   for (const [key, canary] of Object.entries(canaries)) {
@@ -28,22 +39,31 @@ export async function proveCanaries(
     try {
       const verdict = await openCanary(prover, key, canary);
       if (verdict === 'opens') proven.push(key);
-      if (verdict === 'missing') problems.push(`${born} is missing in the key store`);
-      if (verdict === 'other') problems.push(`${born} was replaced by another: it does not open its canary`);
+      if (verdict === 'missing') problems.push(missing(born, await look(key), restore));
+      if (verdict === 'other') {
+        problems.push({
+          said: `${born} was replaced by another: it does not open its canary`,
+          hint: `put the old key back under its name, and the other one aside if anything was written under it since; a backup has the old one: ${restore}`,
+        });
+      }
     } catch (error) {
       if (!(error instanceof KesError) || (error.status !== 403 && error.status !== 502)) throw error;
       if (error.status === 403) unasked.push(key);
       // a key that was deleted softly (KV v2) is there and cannot be read, which KES calls a bad gateway
-      if (error.status === 502) problems.push(`${born} cannot be read from the key store (${error.message})`);
+      if (error.status === 502) problems.push(unreadable(born, error, await look(key), restore));
     }
   }
-  if (problems.length > 0) {
-    throw new ExternalError(
-      `${problems.join('; ')}. What is encrypted under it cannot be read without it`,
-      RESTORE_HINT,
-    );
-  }
+  if (problems.length > 0) throw errorOf(problems);
   return { proven, unasked };
+}
+
+function errorOf(problems: readonly Problem[]): ExternalError {
+  const hints = [...new Set(problems.map(({ hint }) => hint))];
+  const Kind = problems.every(({ notLetIn }) => notLetIn) ? NotLetIn : ExternalError;
+  return new Kind(
+    `${problems.map(({ said }) => said).join('; ')}. What is encrypted under it cannot be read without it`,
+    `${hints.join('; ')}. MinIO was not touched, and no key was made`,
+  );
 }
 
 /**
@@ -63,11 +83,26 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
       return `proven after the deploy, because KES cannot be asked now (${messageOf(error)})`;
     }
     if (!reachable) return 'proven after the deploy, because KES does not reach its key store now';
-    const { proven } = await proveCanaries(prover, canaries);
-    return `${proven.length} open their canaries`;
+    const prove = () => proveCanaries(prover, canaries, looker(environment, state), restoreCall(environment, state));
+    try {
+      return described(await prove());
+    } catch (error) {
+      if (!(error instanceof NotLetIn)) throw error;
+      // it would notice by itself when four fifths of its token's period are over
+      await reloadContainer({ container: `${namesOf(environment).prefix}-kes`, signal: 'SIGHUP', proof: KES_RELOADED });
+      return `${described(await prove())}; KES had to log in again, because Vault no longer knew its token`;
+    }
   } finally {
     prover.close();
   }
+}
+
+function looker(environment: Environment, state: StateLayout): Look {
+  return (key) => keyInVault(environment, state, key);
+}
+
+function described({ proven }: { readonly proven: readonly string[] }): string {
+  return `${proven.length} open their canaries`;
 }
 
 /**
@@ -75,7 +110,13 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
  *
  * @throws ExternalError if KES does not come within a minute, or if a key cannot be proven for whatever reason
  */
-export async function requireProvenKeys(prover: KesClient, url: string, canaries: Canaries): Promise<string[]> {
+export async function requireProvenKeys(
+  prover: KesClient,
+  url: string,
+  canaries: Canaries,
+  look?: Look,
+  restore?: string,
+): Promise<string[]> {
   await waitFor(
     {
       what: `KES at ${url} to reach its key store`,
@@ -84,7 +125,7 @@ export async function requireProvenKeys(prover: KesClient, url: string, canaries
     },
     async () => ((await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable')),
   );
-  const { proven, unasked } = await proveCanaries(prover, canaries);
+  const { proven, unasked } = await proveCanaries(prover, canaries, look, restore);
   if (unasked.length > 0) {
     throw new ExternalError(
       `master keys ${unasked.join(', ')} have canaries, but KES lets nobody ask for them, so nobody knows whether they are still the same`,
@@ -98,8 +139,10 @@ export async function requireProvenKeys(prover: KesClient, url: string, canaries
 export async function proveDeployedKeys(environment: Environment, state: StateLayout): Promise<string> {
   const prover = proverOf(environment, state);
   try {
-    const proven = await requireProvenKeys(prover, kesUrl(environment), readCanaries(state.canaries));
-    return `${proven.length} open their canaries`;
+    const canaries = readCanaries(state.canaries);
+    const look = looker(environment, state);
+    const restore = restoreCall(environment, state);
+    return described({ proven: await requireProvenKeys(prover, kesUrl(environment), canaries, look, restore) });
   } finally {
     prover.close();
   }

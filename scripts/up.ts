@@ -1,13 +1,17 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
+import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { requireDeployable } from '../config/deployable';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
+import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableTls } from '../operations/preflight/certificates';
+import { removeStrays } from '../operations/strays';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
+import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
@@ -58,13 +62,14 @@ void main(async (args, signal) => {
     const steps = [
       prerequisites,
       engine,
+      straysStep(loaded),
       portsStep(loaded),
       ...imagesStep(environment),
       ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       ...builds,
-      deployStep(loaded, values.verbose ?? false),
+      ...deploySteps(loaded, values.verbose ?? false),
       provenKeysStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
@@ -73,6 +78,26 @@ void main(async (args, signal) => {
   showSummary(loaded, values.json ?? false);
   warnOfEscrow(loaded);
 });
+
+/** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
+function straysStep(loaded: LoadedEnvironment): Step {
+  const { name, docker } = loaded.environment;
+  return {
+    title: 'What is there',
+    run: async ({ announce }) => {
+      const removed = await removeStrays(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
+      if (removed.length === 0) return undefined;
+      announce(`Terraform's state does not know ${removed.join(', ')}: removed, the deploy makes them again`);
+      return `${removed.length} removed`;
+    },
+  };
+}
+
+/** What is in Vault already can only be adopted when Vault runs. */
+function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Step[] {
+  if (!mayNeedAdoption(loaded)) return [deployStep(loaded, verbose)];
+  return [deployStep(loaded, verbose, ['foundation', 'vault']), adoptKeyStoreStep(loaded), deployStep(loaded, verbose)];
+}
 
 /** Files from elsewhere are looked at before anything is built or touched. */
 function certificatesStep(loaded: LoadedEnvironment): Step[] {

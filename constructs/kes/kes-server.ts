@@ -1,7 +1,13 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
-import { KES_FILES, type KesConfiguration, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes-configuration';
+import {
+  KES_FILES,
+  KES_RELOADED,
+  type KesConfiguration,
+  kesConfigurationProblems,
+  KEY_FOLDER,
+} from '../../config/kes-configuration';
 import type { KeyStorePlace } from '../../config/key-store-place';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
@@ -176,12 +182,7 @@ export class KesServer extends Construct {
       input: {
         container: name,
         signal: 'SIGHUP',
-        // cmd/kes/server.go, the handler of SIGHUP
-        proof: {
-          kind: 'log',
-          success: 'Reloading configuration after SIGHUP signal completed',
-          failures: ['Failed to reload server config', 'Failed to update server configuration'],
-        },
+        proof: KES_RELOADED,
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],

@@ -128,12 +128,15 @@ export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin
   );
 }
 
-/** Paths below the state folder, of everything in it that a new deployment could not make by itself. */
+/**
+ * Paths below the state folder, of everything in it that a new deployment could not make by itself. Not the note of where
+ * the master keys are: they may be restored into another place.
+ */
 export function stateFiles(state: StateLayout): string[] {
   const relative = (file: string): string => path.relative(state.root, file);
   const madeAnew = [state.secret.rootToken, state.secret.provisionerToken, path.dirname(state.secret.kesConfiguration)];
   // younger than some deployments
-  const more = [state.earlierObjects, state.keyStore].filter((file) => existsSync(file));
+  const more = [state.earlierObjects].filter((file) => existsSync(file));
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
   const found = [...always, ...more].flatMap((entry) => filesBelow(entry));
   return found

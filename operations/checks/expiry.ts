@@ -15,7 +15,7 @@ import { namesOf as certificateNames } from '../server-certificate';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
-import { accessOf, credentialsOfKes, newRole, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
+import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -136,7 +136,7 @@ const secretIdOfKes: DeploymentCheck = {
       const { secretId } = credentialsOfKes(context);
       const role = `auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
-      const fix = newRole(context);
+      const fix = `./scripts/rotate secret-id ${environment.name}`;
       // 204 without a body
       if (data === undefined) {
         throw new CheckFailure(

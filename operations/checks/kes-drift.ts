@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../config/deployment-names';
 import { kesConfiguration } from '../../config/key-store';
-import { KES_FILES, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
+import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { retiredKeysByClient } from '../../config/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
 import { kesIdentities } from '../kes-identity';
@@ -106,8 +106,7 @@ async function hasLoaded(container: ServiceContainer, delivered: Date | undefine
   const { State } = await container.inspect();
   if (new Date(State.StartedAt) >= delivered) return true;
   const seconds = Math.floor(delivered.getTime() / 1000);
-  // cmd/kes/server.go, the handler of SIGHUP
   const log = await container.logsSince(seconds);
-  if (log.includes('Reloading configuration after SIGHUP signal completed')) return true;
+  if (log.includes(KES_RELOADED.success)) return true;
   return (await container.hasLogsBefore(seconds)) ? false : undefined;
 }

@@ -1,9 +1,12 @@
 /** The keys, and the way to them. */
-import { type Canary, openCanary, readCanaries } from '../canaries';
+import { openCanary, readCanaries } from '../canaries';
 import { masterKeys } from '../../config/environment';
+import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
+import type { StateLayout } from '../../config/state';
 import { messageOf } from '../errors';
-import { type KesClient, KesError } from '../kes-client';
+import { KesError } from '../kes-client';
+import { keyInVault, restoreCall, unreadable } from '../lost-keys';
 import { type CheckContext, type DeploymentCheck, CheckFailure, type Evidence } from './check';
 
 /** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
@@ -48,39 +51,51 @@ const keyContinuity: DeploymentCheck = {
     const canaries = readCanaries(state.canaries);
     const keys: Record<string, Evidence> = {};
     const problems: string[] = [];
+    const fixes = new Set<string>();
     // objects under a key that is no longer declared must stay readable, too
     for (const key of [...masterKeys(environment), ...retiredKeys(environment, state)]) {
       const canary = canaries[key];
-      const verdict = canary === undefined ? 'no canary' : await verdictOf(kes, key, canary);
+      let verdict: keyof typeof VERDICTS | 'opens';
+      try {
+        verdict = canary === undefined ? 'no canary' : await openCanary(kes, key, canary);
+      } catch (error) {
+        if (!(error instanceof KesError)) throw error;
+        keys[key] = { verdict: 'refused' };
+        const { said, hint } = await refusal(loaded, key, error);
+        problems.push(said);
+        fixes.add(hint ?? putBack(state));
+        continue;
+      }
       keys[key] = { verdict, ...(canary === undefined ? {} : { bornAt: canary.bornAt, origin: canary.origin }) };
-      if (verdict !== 'opens') problems.push(`${key}: ${VERDICTS[verdict] ?? verdict}`);
+      if (verdict === 'opens') continue;
+      problems.push(`${key}: ${VERDICTS[verdict]}`);
+      fixes.add(putBack(state));
     }
-    if (problems.length > 0) {
-      throw new CheckFailure(
-        problems.join('; '),
-        `put the master keys and ${state.canaries} back from the same backup; write nothing before, and make no new key`,
-        { keys },
-      );
-    }
+    if (problems.length > 0) throw new CheckFailure(problems.join('; '), [...fixes].join('; '), { keys });
     return { keys };
   },
 };
 
-/** KES says no more of a damaged master key than that it failed to read it, so its refusal is a verdict, too. */
-async function verdictOf(kes: KesClient, key: string, canary: Canary): Promise<string> {
-  try {
-    return await openCanary(kes, key, canary);
-  } catch (error) {
-    if (!(error instanceof KesError)) throw error;
-    return `does not open its canary: ${error.message}`;
-  }
+/** KES says no more of a master key that is damaged or deleted than that it failed to read it; Vault may say why. */
+async function refusal(
+  { environment, state }: LoadedEnvironment,
+  key: string,
+  error: KesError,
+): Promise<{ readonly said: string; readonly hint?: string }> {
+  const seen = error.status === 502 ? await keyInVault(environment, state, key) : undefined;
+  if (seen === undefined) return { said: `${key}: does not open its canary: ${error.message}` };
+  return unreadable(key, error, seen, restoreCall(environment, state));
 }
 
-const VERDICTS: Readonly<Record<string, string>> = {
+function putBack({ canaries }: StateLayout): string {
+  return `put the master keys and ${canaries} back from the same backup; write nothing before, and make no new key`;
+}
+
+const VERDICTS = {
   'no canary': 'has no canary in keys.json, so nobody can say whether it is still the same key',
   missing: 'is not in the key store; what was written under it cannot be read',
   other: 'is another key than the one that sealed its canary; what was written before cannot be read',
-};
+} as const;
 
 /** In the order in which they are reported. */
 export const keyChecks: readonly DeploymentCheck[] = [kmsReady, keyContinuity];

@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import { retiredKeys } from '../../config/retired-keys';
 import { durationToMs } from '../../config/duration';
-import { namesOf } from '../../config/deployment-names';
+import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
 import { masterKeys } from '../../config/environment';
 import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } from '../../config/key-store';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
+import { containerOf } from './containers';
 import { differences } from './differences';
 import {
   accessOf,
@@ -75,12 +76,14 @@ const vaultAudit: DeploymentCheck = {
   id: 'vault-audit-devices',
   title: 'Vault records every request, where and how it was declared',
   proves:
-    'The declared audit devices are on with the declared options, which hide every secret, and there is no other.',
+    'The declared audit devices are on with the declared options, which hide every secret, there is no other, and Vault ' +
+    'can write to each.',
   doesNotProve: 'That the records are kept, read or safe from whoever runs the machine.',
   severity: 'high',
   skipReason: withoutOwnVault,
   run: async (context) =>
     withProvisioner(context, async (vault) => {
+      const before = Math.floor(Date.now() / 1000);
       const found = Object.fromEntries(
         Object.entries(await readData(vault, 'sys/audit', auditDevices)).map(([path, { type, options }]) => [
           path.replace(/\/$/, ''),
@@ -95,9 +98,24 @@ const vaultAudit: DeploymentCheck = {
         `./scripts/up ${context.loaded.environment.name} switches on what is declared; \`vault audit disable NAME\` takes another away`,
         { devices: found },
       );
+      await requireWritable(context, before);
       return { devices: found };
     }),
 };
+
+/** Vault goes on as long as it can write to one device, and only its log says that another failed. */
+async function requireWritable(context: CheckContext, sinceSeconds: number): Promise<void> {
+  const container = await containerOf(context, VAULT_ALIAS);
+  const lines = (await container.logsSince(sinceSeconds)).split('\n');
+  // audit/broker.go of hashicorp/vault
+  const failed = lines.find((line) => /log (?:request|response) underlying pipeline error/.test(line));
+  if (failed === undefined) return;
+  const said = /error="?(.*)/.exec(failed)?.[1] ?? failed;
+  throw new CheckFailure(
+    `Vault cannot write to every audit device: ${said}`,
+    `free space where ${container.name}'s volume for /vault/audit lies, or move old records away. When no device can be written, Vault answers nothing`,
+  );
+}
 
 const policyShape = z.object({ policy: z.string() });
 

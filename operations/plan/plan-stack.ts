@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CommandError, run } from '../toolchain/command';
+import { REFUSED, refusedAddress } from './protection';
 import type { Problem } from './report';
 import { firstDeploy, type StackSummary, summarizePlan } from './summarize';
 import { type SynthesizedStack, synthesizedStack, terraformPlan } from './terraform-plan';
@@ -39,9 +40,6 @@ export type StackResult =
 
 /** Holds values: see {@link planStack}. */
 const PLAN_FILE = 'plan';
-
-/** The summary of Terraform's refusal to delete what has `prevent_destroy`. */
-export const REFUSED = 'Instance cannot be destroyed';
 
 const diagnosticLine = z.object({
   '@level': z.literal('error'),
@@ -99,7 +97,7 @@ async function failed(
     const parsed = diagnosticLine.safeParse(jsonOf(line));
     return parsed.success ? [parsed.data.diagnostic] : [];
   });
-  const problems = diagnostics.map(({ summary, address }) => ({
+  const problems = diagnostics.map(({ summary, detail, address = refusedAddress(detail) }) => ({
     summary: firstLine(summary),
     ...(address === undefined ? {} : { address }),
   }));

@@ -3,7 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { reachableAddress } from '../../config/environment';
+import { AUDIT_DEVICES } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
+import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
@@ -13,9 +15,18 @@ import { VaultClient } from '../../operations/vault-client';
 const LISTS = { vault_mount: 'sys/mounts', vault_auth_backend: 'sys/auth', vault_audit: 'sys/audit' } as const;
 type Kind = keyof typeof LISTS;
 
+/** How many of each are declared in an embedded Vault. */
+const DECLARED: Readonly<Record<Kind, number>> = {
+  vault_mount: 1,
+  vault_auth_backend: 1,
+  vault_audit: AUDIT_DEVICES.length,
+};
+
 const resources = z.record(z.string(), z.object({ path: z.string() }));
 const synthesized = z.object({ resource: z.object({}).catchall(z.unknown()) });
-const stateFile = z.object({ resources: z.array(z.object({ type: z.string(), name: z.string() })) });
+const stateFile = z.object({
+  resources: z.array(z.object({ type: z.string(), name: z.string() })).default([]),
+});
 const listing = z.object({ data: z.record(z.string(), z.unknown()) });
 
 /**
@@ -24,7 +35,7 @@ const listing = z.object({ data: z.record(z.string(), z.unknown()) });
  */
 export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
   return {
-    title: 'Key store that is there already',
+    title: 'Key store that is there',
     run: async ({ report, signal }) => {
       const { environment, state } = loaded;
       const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
@@ -42,12 +53,23 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
   };
 }
 
+/**
+ * Whether an embedded Vault may have mounts that the state of the `keystore` stack does not know: it has been
+ * initialised, and not all that is declared in it is in the state.
+ */
+export function mayNeedAdoption({ environment, state }: LoadedEnvironment): boolean {
+  if (environment.vault.mode !== 'embedded' || environment.state.backend !== 'local') return false;
+  if (!existsSync(state.secret.provisionerToken)) return false;
+  const types = [...knownTo(keyStoreState(state))].map((address) => address.split('.')[0]);
+  return (Object.keys(LISTS) as Kind[]).some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
+}
+
 async function missingInState(
   loaded: LoadedEnvironment,
   folder: string,
 ): Promise<{ readonly address: string; readonly id: string }[]> {
   const { resource } = synthesized.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
-  const known = knownTo(path.join(loaded.state.terraform, 'keystore.tfstate'));
+  const known = knownTo(keyStoreState(loaded.state));
   const found: { address: string; id: string }[] = [];
   const vault = openVault(loaded);
   try {
@@ -62,6 +84,10 @@ async function missingInState(
     vault.close();
   }
   return found;
+}
+
+function keyStoreState({ terraform }: StateLayout): string {
+  return path.join(terraform, 'keystore.tfstate');
 }
 
 function knownTo(file: string): Set<string> {

@@ -1,5 +1,7 @@
 /** Reads what `cdktf deploy` prints, line by line: which stack is at what, and what went wrong. */
 
+import { howToAllow, lossOf, REFUSED, refusedAddress } from '../../operations/plan/protection';
+
 /** What a line meant. */
 export interface DeployEvent {
   /** What goes on at the moment. */
@@ -20,6 +22,7 @@ const SAID = new RegExp(`^${RESOURCE} \\(local-exec\\): (?<text>.*)$`);
 const FAILED_OPERATION = new RegExp(`^\\s*with ${RESOURCE},$`);
 
 export class DeployProgress {
+  private readonly environment: string;
   private readonly prefix: string;
   private stack = '';
   private readonly lines: string[] = [];
@@ -28,6 +31,7 @@ export class DeployProgress {
 
   /** @param environment name of the environment, with which the names of its stacks begin */
   constructor(environment: string) {
+    this.environment = environment;
     this.prefix = `${environment}-`;
   }
 
@@ -65,6 +69,7 @@ export class DeployProgress {
 
   /** One of Terraform's errors; where an operation said itself what was wrong, that, not wrapped to 80 columns. */
   private describe(block: readonly string[]): string[] {
+    if (block[0] === `Error: ${REFUSED}`) return this.describeRefusal(refusedAddress(block.join('\n')) ?? 'something');
     const failed = block.map((line) => FAILED_OPERATION.exec(line)?.groups?.path).find((path) => path !== undefined);
     const said = block[0] === 'Error: local-exec provisioner error' ? this.said.get(failed ?? '') : undefined;
     const first = said?.findLastIndex((line) => /^(internal )?error: /.test(line)) ?? -1;
@@ -72,6 +77,13 @@ export class DeployProgress {
       return block.filter((line, index) => line !== '' || (index > 0 && block[index - 1] !== ''));
     }
     return [`${shortPath(failed)}:`, ...said.slice(first).map((line) => `  ${line}`)];
+  }
+
+  private describeRefusal(address: string): string[] {
+    return [
+      `refused: ${address} would be deleted or replaced. Lost would be ${lossOf(address)}.`,
+      `To go on, ${howToAllow(this.environment)}.`,
+    ];
   }
 
   /** Takes off colours, the name of the stack or the indentation below it, and the frame around errors. */

@@ -1,5 +1,5 @@
 /** A plan for people: as text for the terminal, as Markdown for a pull request. */
-import { REFUSED } from '../../operations/plan/plan-stack';
+import { howToAllow, lossOf, REFUSED } from '../../operations/plan/protection';
 import type { PlannedChange, PlanReport, StackPlan } from '../../operations/plan/report';
 
 /** How many changes of which kind. */
@@ -99,14 +99,17 @@ function headline({ environment, outcome, stacks }: PlanReport): string {
   return `Plan of ${environment}: ${broken.join(', ')} cannot be planned`;
 }
 
-function lossesOf({ stacks }: PlanReport): string[] {
+function lossesOf({ environment, stacks }: PlanReport): string[] {
   return stacks.flatMap(({ stack, changes, problems }) => [
     ...changes
       .filter(({ destroysData }) => destroysData)
-      .map(({ address }) => `DESTROYS DATA: ${address} in ${stack}. Nothing brings back what it holds.`),
-    ...(problems.some(({ summary }) => summary === REFUSED)
-      ? [`REFUSED: ${stack} would delete or replace what holds keys or objects. Correct the environment file.`]
-      : []),
+      .map(({ address }) => `DESTROYS DATA: ${address} in ${stack}. Nothing brings back ${lossOf(address)}.`),
+    ...problems
+      .filter(({ summary }) => summary === REFUSED)
+      .map(
+        ({ address = 'something' }) =>
+          `REFUSED: ${stack} would delete or replace ${address}. Lost would be ${lossOf(address)}. To go on, ${howToAllow(environment)}.`,
+      ),
   ]);
 }
 

@@ -36,14 +36,19 @@ beforeAll(async () => {
   recipient = await newIdentity(identity);
   mustSucceed(await environment.script('up'));
   objects = await writeObjects(environment.loaded);
-  await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
-  await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
-  await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+  await makeSettings();
 });
 
 afterAll(async () => {
   await environment.remove();
 });
+
+/** What only MinIO knows: a backup client with a user of its own, and a setting of a bucket. */
+async function makeSettings(): Promise<void> {
+  await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
+  await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
+  await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+}
 
 async function backUp(): Promise<string> {
   const file = path.join(environment.folder, `backup-${++count}.age`);
@@ -66,7 +71,6 @@ async function lose(volumes: RegExp): Promise<void> {
   for (const { id } of networks) await environment.docker.getNetwork(id).remove();
 }
 
-/** A backup client with a user of its own, whom only MinIO's IAM knows. */
 async function userCanWrite(): Promise<void> {
   const s3 = s3Client({
     endpoint: { url: environment.s3Url, caFile: environment.state.caCertificate },
@@ -177,13 +181,17 @@ describe('a restore', () => {
     const file = await backUp();
     // GIVEN a drive that another MinIO made, under the name of ours
     await lose(/minio-data/);
-    mustSucceed(await environment.script('up'));
+    const up = await environment.script('up');
+    expect(up.code).toBe(1);
+    expect(up.stderr).toContain('earlier-objects-open: ');
     const result = await restore(file, ['--replace', environment.name]);
     expect(result.code).toBe(64);
     expect(result.stderr).toContain('its keys do not open that data');
   });
 
   test('everything is lost, and the keys go into another kind of Vault mount: users and settings are back', async () => {
+    // GIVEN a drive that has them; the one of before is lost
+    await makeSettings();
     const file = await backUp();
     await lose(/./);
     rmSync(environment.state.root, { recursive: true });
@@ -204,6 +212,7 @@ test('the drill of an environment passes, and leaves neither a copy nor a change
   const result = mustSucceed(
     await environment.script('drill', ['--json', '--junit', junit], {
       env: { XDG_STATE_HOME: path.join(environment.folder, 'drill-state') },
+      timeoutMs: 580_000,
     }),
   );
   const report = z

@@ -234,7 +234,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'kes-secret-id-valid': {
         message: /^the SecretID of KES ends in 0 days/,
-        fix: /^`vault delete auth\/approle\/role\/ebs-.*-kes` .*, then \.\/scripts\/up/,
+        fix: /^\.\/scripts\/rotate secret-id /,
       },
     },
     plant: async (bench) => {
@@ -247,7 +247,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     red: {
       'kes-secret-id-valid': {
         message: /^Vault does not know the SecretID of KES any more: KES goes on until its token is lost/,
-        fix: /^`vault delete auth\/approle\/role\/ebs-.*-kes` .*, then \.\/scripts\/up/,
+        fix: /^\.\/scripts\/rotate secret-id /,
       },
     },
     alsoRed: { 'vault-kes-token-confined': 'nobody can log in as KES' },

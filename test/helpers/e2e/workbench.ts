@@ -11,6 +11,7 @@ import { extract, pack } from 'tar-stream';
 import { parse, stringify } from 'yaml';
 import { type Environment, reachableAddress } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
+import { KES_RELOADED } from '../../../config/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { SERVICE_UID } from '../../../config/service-user';
 import { dockerEngine } from '../../../operations/docker';
@@ -237,11 +238,7 @@ export class Workbench {
     await reloadContainer({
       container: this.containerName('kes'),
       signal: 'SIGHUP',
-      proof: {
-        kind: 'log',
-        success: 'Reloading configuration after SIGHUP signal completed',
-        failures: ['Failed to reload server config', 'Failed to update server configuration'],
-      },
+      proof: KES_RELOADED,
     });
   }
 

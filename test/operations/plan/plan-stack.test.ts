@@ -94,7 +94,7 @@ const OPERATION = {
     deploy(writeStack());
     expect(await planned(writeStack({ data: 'b' }))).toMatchObject({
       kind: 'failed',
-      problems: [{ summary: 'Instance cannot be destroyed' }],
+      problems: [{ summary: 'Instance cannot be destroyed', address: 'terraform_data.Data' }],
       details: [expect.stringContaining('terraform_data.Data has lifecycle.prevent_destroy set')],
       firstDeploy: undefined,
       final: true,

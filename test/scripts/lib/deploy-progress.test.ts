@@ -106,3 +106,24 @@ test('without an error of Terraform the end of the output is shown', () => {
     'non-zero exit code 64',
   ]);
 });
+
+test('what must not be destroyed is named with what would be lost, and how to allow it', () => {
+  const progress = new DeployProgress('demo');
+  feed(progress, start);
+  feed(
+    progress,
+    `demo-minio  ╷
+            │ Error: Instance cannot be destroyed
+            │
+            │   on cdk.tf.json line 75, in resource.docker_volume.Minio_Data_71 (Minio/Data/Resource):
+            │   75:       },
+            │
+            │ Resource docker_volume.Minio_Data_71 (Minio/Data/Resource) has lifecycle.prevent_destroy set,
+            │ but the plan calls for this resource to be destroyed.
+            ╵`,
+  );
+  expect(progress.failure()).toEqual([
+    'refused: docker_volume.Minio_Data_71 would be deleted or replaced. Lost would be every object.',
+    'To go on, correct what asks for it (./scripts/plan says why); if it shall be lost, and a backup is of no use any more, write allowDataLoss: demo into the environment file.',
+  ]);
+});

@@ -41,7 +41,10 @@ const report: PlanReport = {
     stack('keystore', {
       outcome: 'error',
       after: ['demo-vault'],
-      problems: [{ summary: 'Instance cannot be destroyed' }, { summary: 'with ``` in it', address: 'vault_mount.M' }],
+      problems: [
+        { summary: 'Instance cannot be destroyed', address: 'vault_mount.KeyStore_Mount_FE' },
+        { summary: 'with ``` in it', address: 'vault_mount.M' },
+      ],
     }),
     stack('kes', {
       outcome: 'unknown',
@@ -70,7 +73,7 @@ const report: PlanReport = {
 test('the terminal shows losses first, then a line for each stack, then what changes in it', () => {
   expect(planText(report)).toBe(`Plan of demo: demo-keystore cannot be planned
 !!! DESTROYS DATA: docker_volume.Data in demo-vault. Nothing brings back what it holds.
-!!! REFUSED: demo-keystore would delete or replace what holds keys or objects. Correct the environment file.
+!!! REFUSED: demo-keystore would delete or replace vault_mount.KeyStore_Mount_FE. Lost would be every master key, and with them every object. To go on, correct what asks for it (./scripts/plan says why); if it shall be lost, and a backup is of no use any more, write allowDataLoss: demo into the environment file.
 
   stack            outcome      +    ~  -/+    -  run
   demo-foundation  no change    0    0    0    0    0
@@ -88,7 +91,7 @@ demo-vault
   ~   1 output
 
 demo-keystore
-  error: Instance cannot be destroyed
+  error: Instance cannot be destroyed (vault_mount.KeyStore_Mount_FE)
   error: with \`\`\` in it (vault_mount.M)
 
 demo-kes

@@ -1,0 +1,99 @@
+/** Why a master key does not open, as far as Vault says it to whoever may look at a key and not read it, and what to do. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { Environment } from '../config/environment';
+import { vaultVariables } from '../config/external-vault';
+import { keyLocation, vaultAccess } from '../config/key-store';
+import type { StateLayout } from '../config/state';
+import { readLastBackup } from './backup/last-backup';
+import type { KesError } from './kes-client';
+import { VaultClient, VaultError } from './vault-client';
+
+export type KeyInVault =
+  | { readonly kind: 'there' | 'missing' | 'no mount' }
+  /** Vault keeps a deleted version until it is destroyed. */
+  | { readonly kind: 'deleted'; readonly at: string; readonly undelete: string };
+
+const metadata = z.object({
+  data: z.object({ versions: z.record(z.string(), z.object({ deletion_time: z.string(), destroyed: z.boolean() })) }),
+});
+
+/** @returns undefined if Vault does not say: it is away, refuses the token, or KV version 1 has nothing to tell */
+export async function keyInVault(
+  environment: Environment,
+  state: StateLayout,
+  key: string,
+): Promise<KeyInVault | undefined> {
+  if (environment.keyStore.type !== 'vault') return undefined;
+  const { mount, prefix, kvVersion } = keyLocation(environment);
+  if (kvVersion === 1) return undefined;
+  let vault: VaultClient | undefined;
+  try {
+    const access = vaultAccess(environment, state, vaultVariables(process.env));
+    const token = access.tokenFile === undefined ? process.env.VAULT_TOKEN : readFileSync(access.tokenFile, 'utf8');
+    vault = new VaultClient(access, token?.trim());
+    const { versions } = metadata.parse(await vault.read(`${mount}/metadata/${prefix}/${key}`)).data;
+    // KES reads this version and no other (minio/kes v0.24.0, internal/keystore/vault/vault.go)
+    const version = versions['1'];
+    if (version === undefined || version.destroyed) return { kind: 'missing' };
+    const { deletion_time: at } = version;
+    if (at === '' || Date.parse(at) > Date.now()) return { kind: 'there' };
+    return { kind: 'deleted', at, undelete: `vault kv undelete -mount=${mount} -versions=1 ${prefix}/${key}` };
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.status !== 404) return undefined;
+    return { kind: error.message.includes('no handler for route') ? 'no mount' : 'missing' };
+  } finally {
+    vault?.close();
+  }
+}
+
+/** A key that KES should open and does not, and what to do about it. */
+export interface Problem {
+  readonly said: string;
+  readonly hint: string;
+  /** Vault has the key, and KES cannot read it. */
+  readonly notLetIn?: true;
+}
+
+/** @param born how the key is called */
+export function missing(born: string, seen: KeyInVault | undefined, restore: string): Problem {
+  if (seen?.kind === 'no mount') {
+    return { said: `${born} is missing in the key store, and so is its whole mount`, hint: restored(restore) };
+  }
+  return { said: `${born} is missing in the key store`, hint: restored(restore) };
+}
+
+/** @param born how the key is called */
+export function unreadable(born: string, error: KesError, seen: KeyInVault | undefined, restore: string): Problem {
+  switch (seen?.kind) {
+    case 'deleted':
+      return {
+        said: `${born} cannot be read from the key store: it was deleted on ${seen.at}, and Vault keeps it`,
+        hint: `bring it back: ${seen.undelete}`,
+      };
+    case 'there':
+      return {
+        said: `${born} cannot be read from the key store, although Vault has it: KES is not let in, or the key is damaged (${error.message})`,
+        hint: `if the token of KES was revoked, ./scripts/up has it log in again, and ./scripts/rotate secret-id gives it another login; if it is damaged, ${restored(restore)}`,
+        notLetIn: true,
+      };
+    case 'missing':
+    case 'no mount':
+      return missing(born, seen, restore);
+    case undefined:
+      return {
+        said: `${born} cannot be read from the key store (${error.message})`,
+        hint: `see whether Vault answers and is unsealed; ${restored(restore)}. If it was deleted in KV v2: vault kv undelete -versions=1`,
+      };
+  }
+}
+
+function restored(restore: string): string {
+  return `a backup brings it back: ${restore}`;
+}
+
+/** How the newest backup that is known is restored. */
+export function restoreCall({ name }: Environment, state: StateLayout): string {
+  const from = readLastBackup(state)?.destination ?? 'BACKUP';
+  return `./scripts/restore --from ${from} --identity FILE --replace ${name}`;
+}

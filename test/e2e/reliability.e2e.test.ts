@@ -1,0 +1,610 @@
+/**
+ * Breaks one deployment in every way that was thought of, under the eyes of a client, and counts afterwards whether all
+ * that was ever acknowledged is there. With EBS_WRITE_DOCS=1 it writes docs/reliability.md; with EBS_E2E_LONG=1 Vault is
+ * away for two minutes, else for ten seconds.
+ */
+import type Docker from 'dockerode';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
+import { projectRoot } from '../../config/toolchain';
+import { newIdentity } from '../../operations/backup/age-keys';
+import { readKesLogin } from '../../operations/approle';
+import type { VaultClient } from '../../operations/vault-client';
+import { NotYet, waitFor } from '../../operations/wait';
+import { ClientWatch } from '../helpers/e2e/client-watch';
+import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { expire } from '../helpers/e2e/expired-certificate';
+import { type FaultRow, writeFaultTable } from '../helpers/e2e/fault-table';
+import { measured } from '../helpers/e2e/measured';
+import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/object-set';
+import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { type Program, Workbench } from '../helpers/e2e/workbench';
+
+const OBJECTS = 500;
+/** Short, so that what is broken behind KES is seen. */
+const CACHE = '3s';
+const VAULT_AWAY_SECONDS = process.env.EBS_E2E_LONG === '1' ? 120 : 10;
+const PROGRAMS = ['vault', 'vault-unsealer', 'kes', 'minio'] as const;
+
+const SETTINGS = {
+  kes: { cache: { any: CACHE, unused: CACHE } },
+  buckets: [
+    { name: 'backup', encryption: { type: 'sse-s3' as const } },
+    { name: 'archive', encryption: { type: 'sse-kms' as const, key: 'archive-key' }, versioning: true },
+  ],
+};
+
+const MODES: readonly Mode[] = [
+  { name: 'SSE-S3', bucket: 'backup', options: { ServerSideEncryption: 'AES256' } },
+  { name: 'SSE-KMS under the default key', bucket: 'backup', options: { ServerSideEncryption: 'aws:kms' } },
+  {
+    name: 'SSE-KMS under a named key',
+    bucket: 'backup',
+    options: { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'archive-key' },
+  },
+  {
+    name: 'SSE-KMS with a context',
+    bucket: 'backup',
+    options: {
+      ServerSideEncryption: 'aws:kms',
+      SSEKMSKeyId: 'archive-key',
+      SSEKMSEncryptionContext: Buffer.from('{"of":"a test"}').toString('base64'),
+    },
+  },
+  { name: 'no header', bucket: 'archive', options: {} },
+  {
+    name: 'SSE-C',
+    bucket: 'backup',
+    options: {},
+    customerKey: { SSECustomerAlgorithm: 'AES256', SSECustomerKey: randomBytes(32).toString('base64') },
+  },
+];
+/** One under each master key: what a client without keys of its own does. */
+const WATCHED = MODES.filter(({ name }) => name === 'SSE-S3' || name === 'no header');
+
+let environment: TestEnvironment;
+let bench: Workbench;
+let objects: ObjectSet;
+let backup: string;
+let identity: string;
+const rows: FaultRow[] = [];
+const startedAt = new Date();
+
+jest.setTimeout(900_000);
+
+beforeAll(async () => {
+  environment = await TestEnvironment.create(SETTINGS);
+  bench = new Workbench(environment.loaded);
+  objects = new ObjectSet(() => environment.s3());
+});
+
+afterAll(async () => {
+  if (process.env.EBS_WRITE_DOCS === '1') {
+    const machine = `a machine with ${cpus().length} processors`;
+    writeFaultTable(path.join(projectRoot, 'docs', 'reliability.md'), rows, { startedAt, machine, cache: CACHE });
+  }
+  await environment.remove();
+});
+
+/** What is asked of a fault. */
+interface Fault {
+  readonly strike: () => unknown;
+  /** Looked at while it is broken: what names cause and next step. */
+  readonly diagnose?: () => Promise<string>;
+  /** The same, where whoever mends it is told. */
+  readonly explain?: () => string;
+  /** Absent: nobody has to do anything. */
+  readonly mend?: { readonly by: string; readonly act: () => unknown };
+  /** Waits until a client has noticed, for as long as that may take. @default - it does not wait */
+  readonly noticedWithinMs?: number;
+  /** Longest time until it works again, in seconds. */
+  readonly atMost: number;
+}
+
+/** Lets it happen, and proves that nothing was lost. */
+async function endure(
+  fault: string,
+  { strike, diagnose, explain, mend, noticedWithinMs, atMost }: Fault,
+): Promise<void> {
+  const canaries = readFileSync(environment.state.canaries, 'utf8');
+  const watch = new ClientWatch(environment.s3(1), WATCHED, objects, `watch/${rows.length}`);
+  let client = '';
+  let seconds: number;
+  let said: string;
+  try {
+    await watch.wellAgain(performance.now(), 30_000);
+    let since = performance.now();
+    await strike();
+    if (noticedWithinMs !== undefined) {
+      await waitFor({ what: `a client to notice: ${fault}`, timeoutMs: noticedWithinMs, intervalMs: 50 }, async () =>
+        Promise.resolve(watch.hasFailed || new NotYet('every request succeeds')),
+      );
+    }
+    said = (await diagnose?.()) ?? '';
+    if (mend !== undefined) {
+      since = performance.now();
+      await mend.act();
+    }
+    said = explain?.() ?? said;
+    seconds = await watch.wellAgain(since, 120_000);
+  } finally {
+    client = await watch.stop();
+  }
+  expect(await objects.lost()).toEqual([]);
+  expect(readFileSync(environment.state.canaries, 'utf8')).toBe(canaries);
+  measured(`${fault}: well again`, seconds);
+  rows.push({ fault, client, said, mended: mend?.by ?? 'itself', seconds, objects: objects.size });
+  expect(seconds).toBeLessThanOrEqual(atMost);
+}
+
+/** The first lines of what a command says, if that names what the pattern asks for. */
+function saying(result: CommandResult, command: string, pattern: RegExp): string {
+  const text = `${result.stdout}\n${result.stderr}`;
+  expect(text).toMatch(pattern);
+  const [found = ''] = pattern.exec(text) ?? [];
+  return `\`${command}\`: ${found.replaceAll(environment.name, 'NAME').replaceAll(/\s+/g, ' ').trim()}`;
+}
+
+async function check(...only: string[]): Promise<CommandResult> {
+  return environment.script('check', only.length === 0 ? [] : ['--only', only.join(',')]);
+}
+
+function container(program: Program): Docker.Container {
+  return environment.docker.getContainer(environment.containerName(program));
+}
+
+/** What the kernel does when memory is short: Docker starts it again, as it does not after `docker kill`. */
+async function killProcess(...programs: Program[]): Promise<void> {
+  const inspected = await Promise.all(programs.map((program) => container(program).inspect()));
+  const killer = await environment.docker.createContainer({
+    Image: (await container('vault').inspect()).Image,
+    Entrypoint: ['kill'],
+    Cmd: ['-9', ...inspected.map(({ State }) => String(State.Pid))],
+    User: '0:0',
+    HostConfig: { PidMode: 'host', NetworkMode: 'none', AutoRemove: true },
+  });
+  const ended = killer.wait();
+  await killer.start();
+  expect(((await ended) as { StatusCode: number }).StatusCode).toBe(0);
+}
+
+/** Takes a container off the network for a while. */
+async function cutOff(program: Program, seconds: number): Promise<void> {
+  const network = environment.docker.getNetwork(namesOf(environment.loaded.environment).network);
+  const { NetworkSettings, Id, Config } = await container(program).inspect();
+  const aliases = Object.values(NetworkSettings.Networks).flatMap(({ Aliases }) => (Aliases ?? []) as string[]);
+  await network.disconnect({ Container: Id });
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const EndpointConfig = { Aliases: aliases.filter((alias) => alias !== Config.Hostname) };
+  await network.connect({ Container: Id, EndpointConfig });
+}
+
+/** Acts as root in Vault, as the owner of the unseal share can. */
+async function asRoot<T>(act: (root: VaultClient) => Promise<T>): Promise<T> {
+  const root = await bench.vaultRoot();
+  try {
+    return await act(root);
+  } finally {
+    // revokes the token
+    await bench.mend();
+  }
+}
+
+/** Where the first deploy is killed, one after the other; each is reached by the run after the last. */
+const KILL_POINTS: readonly [string, RegExp][] = [
+  ['the private CA is made', /Certificates\/Issue\/Resource\) \(local-exec\): made the private CA/],
+  ['the network is created', /\(Network\): Creating/],
+  ['volumes of Vault are created', /\(Vault\/Data\/Resource\): Creating/],
+  ['Vault is created', /\(Vault\/Server\/Resource\): Creating/],
+  ['Vault is initialised', /: initialised Vault with/],
+  ['the provisioner token is made', /: made a provisioner token/],
+  ['audit devices are on', /\(KeyStore\/Audit-\w+\): Creation complete/],
+  ['the KV mount is made', /\(KeyStore\/Mount\): Creation complete/],
+  ['the AppRole role is made', /\(KeyStore\/Role\): Creating/],
+  ['the SecretID is minted', /: minted a SecretID/],
+  ['KES is created', /\(Kes\/Server\/Resource\): Creating/],
+  ['the first master key is made', /: created master key backup-default/],
+  ['MinIO is created', /\(Minio\/Server\/Resource\): Creating/],
+  ['buckets are made', /\(Buckets\/Provision\/Resource\): Creating/],
+  ['checks begin', /\(PostDeployChecks\/Run\/Resource\): Creating/],
+];
+
+/** Runs `up` until it prints what the pattern asks for, and kills it with everything that it started. */
+async function killUpAt(point: RegExp): Promise<void> {
+  const up = spawn(path.join(projectRoot, 'scripts', 'up'), [environment.file, '--verbose'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let printed = '';
+  const closed = new Promise<void>((resolve) =>
+    up.once('close', () => {
+      resolve();
+    }),
+  );
+  const seen = new Promise<boolean>((resolve) => {
+    up.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      printed += chunk;
+      if (point.test(printed)) resolve(true);
+    });
+    void closed.then(() => {
+      resolve(false);
+    });
+  });
+  if (!(await seen)) throw new Error(`it ended before ${String(point)}:\n${printed.slice(-4000)}`);
+  await environment.killWorkers();
+  await closed;
+}
+
+describe('a first deploy', () => {
+  let killed = 0;
+
+  test(`is killed at ${KILL_POINTS.length} points of its way`, async () => {
+    for (const [point, pattern] of KILL_POINTS) {
+      const since = performance.now();
+      await killUpAt(pattern);
+      killed += 1;
+      measured(`killed when ${point}`, (performance.now() - since) / 1000);
+    }
+  });
+
+  test('and comes to its end when it is run again', async () => {
+    const { seconds } = mustSucceed(await environment.script('up'));
+    await objects.write(MODES, OBJECTS);
+    identity = path.join(environment.folder, 'identity.txt');
+    backup = path.join(environment.folder, 'backup.age');
+    const recipient = await newIdentity(identity);
+    mustSucceed(await environment.script('backup', ['--to', backup, '--recipient', recipient]));
+    if (killed < KILL_POINTS.length) return;
+    rows.push({
+      fault: `The first deploy is killed at ${killed} points of its way, one after the other: ${KILL_POINTS.map(([point]) => point).join(', ')}`,
+      client: 'not there yet',
+      said: '',
+      mended: '`./scripts/up` again, each time',
+      seconds,
+      objects: objects.size,
+    });
+  });
+});
+
+describe('what heals by itself', () => {
+  test('KES is killed', () => endure('KES is killed', { strike: () => killProcess('kes'), atMost: 5 }));
+
+  test('Vault is sealed', () =>
+    endure('Vault is sealed', {
+      strike: () => asRoot((root) => root.write('sys/seal')),
+      atMost: 15,
+    }));
+
+  test('Vault is restarted', () =>
+    endure('Vault is restarted', { strike: () => container('vault').restart(), atMost: 30 }));
+
+  test('Vault is out of reach', () =>
+    endure(`Vault is out of reach for ${VAULT_AWAY_SECONDS} s`, {
+      strike: () => cutOff('vault', VAULT_AWAY_SECONDS),
+      atMost: VAULT_AWAY_SECONDS + 30,
+    }));
+
+  test('KES is cut off the network', () =>
+    endure('KES is cut off from Vault and MinIO for 10 s', { strike: () => cutOff('kes', 10), atMost: 30 }));
+
+  test('MinIO is cut off the network', () =>
+    endure('MinIO is cut off from KES and its clients for 10 s', { strike: () => cutOff('minio', 10), atMost: 30 }));
+
+  test('MinIO is killed in the middle of a multipart upload, which goes on', async () => {
+    const mode = MODES[2];
+    if (mode === undefined) throw new Error('there is no such mode');
+    const s3 = environment.s3();
+    const upload = await Multipart.begin(s3, mode, 'multipart/interrupted');
+    await upload.part(s3, randomBytes(5 * 1024 * 1024));
+    await endure('MinIO is killed in the middle of a multipart upload', {
+      strike: () => killProcess('minio'),
+      atMost: 30,
+    });
+    await upload.part(s3, randomBytes(1024));
+    objects.add(mode, await upload.complete(s3));
+    s3.destroy();
+    expect(await objects.lost()).toEqual([]);
+  });
+
+  test('every container is killed and started in another order, as by a reboot', () =>
+    endure('The host goes down and up: every container is killed, then started in another order', {
+      strike: async () => {
+        const order = [...PROGRAMS].reverse();
+        await Promise.all(order.map((program) => container(program).kill()));
+        for (const program of order) await container(program).start();
+      },
+      atMost: 45,
+    }));
+});
+
+describe('what somebody has to mend', () => {
+  const up = { by: '`./scripts/up`', act: async () => mustSucceed(await environment.script('up')) };
+  const NOTICED = 30_000;
+
+  test('all of KES is removed', () =>
+    endure('KES is removed', {
+      strike: () => container('kes').remove({ force: true }),
+      diagnose: async () => saying(await check('kms-ready'), './scripts/check', /kms-ready: [^\n]*\n {2}fix: [^\n]*/),
+      mend: up,
+      noticedWithinMs: NOTICED,
+      atMost: 90,
+    }));
+
+  test('the token of KES is revoked', () =>
+    endure('The token of KES is revoked in Vault', {
+      strike: () => asRoot(revokeTokensOfKes),
+      diagnose: async () =>
+        saying(
+          await check('key-continuity'),
+          './scripts/check',
+          /backup-default cannot be read[^\n]*KES is not let in[^]*?rotate secret-id/,
+        ),
+      mend: up,
+      noticedWithinMs: NOTICED,
+      atMost: 60,
+    }));
+
+  test('the SecretID of KES is revoked, and KES starts anew', () =>
+    endure('The SecretID of KES is revoked, and KES starts anew', {
+      strike: async () => {
+        await asRoot(revokeSecretId);
+        await killProcess('kes');
+      },
+      diagnose: async () =>
+        saying(
+          await check('kes-secret-id-valid'),
+          './scripts/check',
+          /Vault does not know the SecretID[^]*?rotate secret-id \S+/,
+        ),
+      mend: {
+        by: '`./scripts/rotate secret-id`',
+        act: async () => mustSucceed(await environment.rotate(['secret-id'])),
+      },
+      noticedWithinMs: NOTICED,
+      atMost: 120,
+    }));
+
+  test('the certificate of KES expires', () =>
+    endure('The certificate of KES expires', {
+      strike: async () => {
+        const { state } = environment;
+        const planted = new Workbench(environment.loaded);
+        await planted.changeFiles('kes', { 'server.crt': await expire(state, 'kes-server') });
+        // as any new connection will, sooner or later
+        await killProcess('kes');
+      },
+      diagnose: async () =>
+        saying(await check('certificates-valid'), './scripts/check', /certificates-valid: [^\n]*\n {2}fix: [^\n]*/),
+      mend: up,
+      noticedWithinMs: NOTICED,
+      atMost: 90,
+    }));
+
+  test('a master key is deleted, so that Vault keeps it', () => {
+    const key = `${namesOf(environment.loaded.environment).keyPrefix}/archive-key`;
+    return endure('A master key is deleted in Vault (KV v2 keeps it)', {
+      strike: () =>
+        asRoot(async (root) => {
+          expect(await root.probe('DELETE', `kes/data/${key}`)).toBe(204);
+        }),
+      diagnose: async () =>
+        saying(
+          await refusedUp(),
+          './scripts/up',
+          /master key archive-key[^]*?vault kv undelete -mount=kes -versions=1 \S+archive-key/,
+        ),
+      mend: {
+        by: '`vault kv undelete`',
+        act: () => asRoot((root) => root.write(`kes/undelete/${key}`, { versions: [1] })),
+      },
+      noticedWithinMs: NOTICED,
+      atMost: 30,
+    });
+  });
+
+  test('the default key is replaced by another of the same name', () => {
+    const key = `${namesOf(environment.loaded.environment).keyPrefix}/backup-default`;
+    let own: unknown;
+    return endure('The default key is replaced by another of the same name', {
+      strike: () =>
+        asRoot(async (root) => {
+          own = storedKey.parse(await root.read(`kes/data/${key}`)).data.data;
+          // a key of KES, and not this one
+          const { data: other } = storedKey.parse(
+            await root.read(`kes/data/${key.replace('backup-default', 'archive-key')}`),
+          ).data;
+          await root.probe('DELETE', `kes/metadata/${key}`);
+          await root.write(`kes/data/${key}`, { data: other });
+        }),
+      diagnose: async () =>
+        saying(
+          await refusedUp(),
+          './scripts/up',
+          /master key backup-default[^]*?was replaced by another[^]*?restore --from \S+/,
+        ),
+      mend: {
+        by: 'putting the old key back under its name',
+        act: () =>
+          asRoot(async (root) => {
+            await root.probe('DELETE', `kes/metadata/${key}`);
+            await root.write(`kes/data/${key}`, { data: own });
+          }),
+      },
+      noticedWithinMs: NOTICED,
+      atMost: 30,
+    });
+  });
+
+  test('the disk of an audit device is full', async () => {
+    const planted = new Workbench(environment.loaded);
+    // a disk of its own, so that no other one is filled
+    await planted.replaceContainer('vault', ({ HostConfig, ...options }) => ({
+      ...options,
+      HostConfig: {
+        ...HostConfig,
+        Binds: (HostConfig?.Binds ?? []).filter((bind) => !bind.includes(':/vault/audit')),
+        Tmpfs: { ...(HostConfig?.Tmpfs as object), '/vault/audit': 'rw,size=256k,uid=65532,gid=65532,mode=0700' },
+      },
+    }));
+    try {
+      await endure('The disk of an audit device is full', {
+        strike: () => planted.execute(container('vault'), ['sh', '-c', 'head -c 999999 /dev/zero >/vault/audit/fill']),
+        diagnose: async () =>
+          saying(
+            await check('vault-audit-devices'),
+            './scripts/check',
+            /vault-audit-devices: [^\n]*no space left[^\n]*\n {2}fix: [^\n]*/,
+          ),
+        mend: {
+          by: 'freeing space',
+          act: () => planted.execute(container('vault'), ['rm', '/vault/audit/fill']),
+        },
+        atMost: 5,
+      });
+    } finally {
+      await planted.mend();
+    }
+  });
+
+  test('the secrets folder is lost', () => {
+    const { secrets } = environment.state;
+    return endure('The secrets folder is lost', {
+      strike: () => {
+        renameSync(secrets, `${secrets}.away`);
+      },
+      diagnose: async () => saying(await refusedUp(), './scripts/up', /error: [^\n]*secrets are gone[^]*?hint: [^\n]*/),
+      mend: {
+        by: 'putting the folder back, or `./scripts/restore`',
+        act: () => {
+          renameSync(`${secrets}.away`, secrets);
+        },
+      },
+      atMost: 5,
+    });
+  });
+
+  test('two deploys at once', () => {
+    let first: Promise<CommandResult> | undefined;
+    return endure('Two deploys at once', {
+      strike: async () => {
+        first = environment.script('up');
+        await waitFor({ what: 'the first one to hold the lock', timeoutMs: 30_000, intervalMs: 20 }, async () =>
+          Promise.resolve(existsSync(environment.state.lock) || new NotYet('there is no lock')),
+        );
+      },
+      diagnose: async () => saying(await refusedUp(), 'the second ./scripts/up', /error: process \d+[^]*?hint: [^\n]*/),
+      mend: {
+        by: 'the first one, which goes on',
+        act: async () => mustSucceed((await first) ?? { code: 1, stdout: '', stderr: 'it was not begun', seconds: 0 }),
+      },
+      atMost: 5,
+    });
+  });
+
+  test("Terraform's state is lost", () => {
+    let said = '';
+    return endure("Terraform's state is lost", {
+      strike: () => {
+        rmSync(environment.state.terraform, { recursive: true });
+      },
+      mend: {
+        by: '`./scripts/up`: it adopts volumes and Vault, and makes the containers again',
+        act: async () => {
+          const result = mustSucceed(await environment.script('up'));
+          said = saying(result, './scripts/up', /Terraform's state does not know [^\n]*: removed[^\n]*/);
+        },
+      },
+      explain: () => said,
+      atMost: 180,
+    });
+  });
+
+  test('the KV mount is deleted', () =>
+    endure('The KV mount is deleted, with every master key', {
+      strike: () =>
+        asRoot(async (root) => {
+          expect(await root.probe('DELETE', 'sys/mounts/kes')).toBe(204);
+        }),
+      diagnose: async () =>
+        saying(
+          await refusedUp(),
+          './scripts/up',
+          /master key backup-default[^]*?so is its whole mount[^]*?restore --from \S+/,
+        ),
+      mend: {
+        by: '`./scripts/restore --from … --replace …`, into the same Vault',
+        act: async () =>
+          mustSucceed(
+            await environment.script(
+              'restore',
+              ['--from', backup, '--identity', identity, '--replace', environment.name],
+              {
+                timeoutMs: 600_000,
+              },
+            ),
+          ),
+      },
+      noticedWithinMs: NOTICED,
+      atMost: 300,
+    }));
+});
+
+describe('what must not be destroyed', () => {
+  test('a plan that would replace a data volume is refused and explained, unless the environment allows it', async () => {
+    const volume = environment.containerName('vault-audit');
+    mustSucceed(await environment.script('down'));
+    // GIVEN a volume that somebody made by hand under the name of ours
+    await environment.docker.getVolume(volume).remove();
+    await environment.docker.createVolume({ Name: volume });
+    const refused = await environment.script('up');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/refused: docker_volume\.Vault_Audit_\w+ would be deleted or replaced\./);
+    expect(refused.stderr).toContain('Lost would be the audit log of Vault');
+    expect(refused.stderr).toContain(`allowDataLoss: ${environment.name}`);
+    const planned = await environment.script('plan');
+    expect(planned.code).toBe(1);
+    expect(planned.stdout).toMatch(/!!! REFUSED: \S+-vault would delete or replace docker_volume\.Vault_Audit_/);
+
+    environment.write({ ...SETTINGS, allowDataLoss: environment.name });
+    mustSucceed(await environment.script('up'));
+    expect((await environment.docker.getVolume(volume).inspect()).Labels).toHaveProperty([environment.owner.name]);
+    expect(await objects.lost()).toEqual([]);
+  });
+});
+
+const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
+
+/** `up` must fail, and leave MinIO as it is. */
+async function refusedUp(): Promise<CommandResult> {
+  const life = await environment.lifeOf('minio');
+  const result = await environment.script('up');
+  expect(result.code).not.toBe(0);
+  expect(await environment.lifeOf('minio')).toBe(life);
+  return result;
+}
+
+const accessors = z.object({ data: z.object({ keys: z.array(z.string()) }) });
+const tokenOf = z.object({ data: z.object({ policies: z.array(z.string()) }) });
+
+async function revokeTokensOfKes(root: VaultClient): Promise<void> {
+  const { kesPolicy } = namesOf(environment.loaded.environment);
+  const { keys } = accessors.parse(await root.read('auth/token/accessors?list=true')).data;
+  let revoked = 0;
+  for (const accessor of keys) {
+    const { policies } = tokenOf.parse(await root.write('auth/token/lookup-accessor', { accessor })).data;
+    if (!policies.includes(kesPolicy)) continue;
+    await root.write('auth/token/revoke-accessor', { accessor });
+    revoked += 1;
+  }
+  expect(revoked).toBeGreaterThan(0);
+}
+
+async function revokeSecretId(root: VaultClient): Promise<void> {
+  const login = readKesLogin(environment.state.secret.kesConfiguration);
+  const { kesRole } = namesOf(environment.loaded.environment);
+  await root.write(`auth/approle/role/${kesRole}/secret-id/destroy`, { secret_id: login?.secretId });
+}

@@ -1,0 +1,119 @@
+/** An S3 client that knows no retries, and what it is told while something is broken. */
+import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
+import { NotYet, waitFor } from '../../../operations/wait';
+import { getObject, type Mode, type ObjectSet, putObject } from './object-set';
+
+interface Attempt {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** What the client was told; absent if both requests succeeded. */
+  readonly failure?: string;
+}
+
+const INTERVAL_MS = 250;
+/** A client that waits longer has given up. */
+const PATIENCE_MS = 8_000;
+/** So many PUTs with their GETs must succeed, one after another, before it is called well again. */
+const WELL = 8;
+
+export class ClientWatch {
+  private readonly s3: S3Client;
+  private readonly modes: readonly Mode[];
+  private readonly objects: ObjectSet;
+  private readonly attempts: Attempt[] = [];
+  private readonly running = new Set<Promise<void>>();
+  private readonly timer: NodeJS.Timeout;
+  private round = 0;
+
+  /**
+   * Starts at once: a PUT, and a GET of the same object, four times a second, in one mode after the other.
+   *
+   * @param s3 without retries, or failures would be hidden
+   * @param objects gets every object whose PUT was acknowledged
+   */
+  constructor(s3: S3Client, modes: readonly Mode[], objects: ObjectSet, prefix: string) {
+    this.s3 = s3;
+    this.modes = modes;
+    this.objects = objects;
+    const start = (): void => {
+      const running = this.attempt(prefix).finally(() => this.running.delete(running));
+      this.running.add(running);
+    };
+    this.timer = setInterval(start, INTERVAL_MS);
+  }
+
+  get hasFailed(): boolean {
+    return this.attempts.some(({ failure }) => failure !== undefined);
+  }
+
+  /**
+   * Waits until requests succeed steadily.
+   *
+   * @param since what is counted from, of `performance.now()`
+   * @returns seconds from then until the first of the requests that succeeded for good; 0 if none failed since
+   */
+  async wellAgain(since: number, timeoutMs: number): Promise<number> {
+    return waitFor({ what: 'requests to succeed again', timeoutMs, intervalMs: 100 }, async () => {
+      const begun = this.attempts.filter(({ startedAt }) => startedAt >= since);
+      const lastFailure = begun.findLastIndex(({ failure }) => failure !== undefined);
+      const after = begun.slice(lastFailure + 1);
+      const [first] = after;
+      if (first === undefined || after.length < WELL) {
+        return Promise.resolve(new NotYet(this.attempts.findLast(({ failure }) => failure)?.failure ?? 'no answers'));
+      }
+      return Promise.resolve(lastFailure === -1 ? 0 : (first.endedAt - since) / 1000);
+    });
+  }
+
+  /** Ends it, and says what the client saw. */
+  async stop(): Promise<string> {
+    clearInterval(this.timer);
+    await Promise.all(this.running);
+    this.s3.destroy();
+    const failed = this.attempts.filter(({ failure }) => failure !== undefined);
+    const [first] = failed;
+    if (first === undefined) return 'nothing';
+    const end = Math.max(...failed.map(({ endedAt }) => endedAt));
+    const kinds = [...new Set(failed.map(({ failure }) => failure))].sort();
+    return `${kinds.join('; ')}, for ${((end - first.startedAt) / 1000).toFixed(1)} s`;
+  }
+
+  private async attempt(prefix: string): Promise<void> {
+    const round = this.round++;
+    const mode = this.modes[round % this.modes.length];
+    if (mode === undefined) throw new Error('there are no modes');
+    const startedAt = performance.now();
+    const client = this.patient();
+    try {
+      const object = await putObject(client, mode, `${prefix}/${round}`, randomBytes(1024));
+      this.objects.add(mode, object);
+      if ((await getObject(client, mode, object.key)) !== object.sha256) throw new Error('another content came back');
+      this.note({ startedAt, endedAt: performance.now() });
+    } catch (error) {
+      this.note({ startedAt, endedAt: performance.now(), failure: describe(error) });
+    }
+  }
+
+  /** In the order in which they were begun: a slow failure must not look like a relapse. */
+  private note(attempt: Attempt): void {
+    const later = this.attempts.findIndex(({ startedAt }) => startedAt > attempt.startedAt);
+    this.attempts.splice(later === -1 ? this.attempts.length : later, 0, attempt);
+  }
+
+  /** The same client, which waits for no answer longer than a person would. */
+  private patient(): Pick<S3Client, 'send'> {
+    const { s3 } = this;
+    return {
+      send: ((command: Parameters<S3Client['send']>[0]) =>
+        s3.send(command, { abortSignal: AbortSignal.timeout(PATIENCE_MS) })) as S3Client['send'],
+    };
+  }
+}
+
+function describe(error: unknown): string {
+  const { name, code, $metadata } = error as S3ServiceException & { readonly code?: string };
+  if (name === 'AbortError' || name === 'TimeoutError') return `no answer within ${PATIENCE_MS / 1000} s`;
+  const status = $metadata.httpStatusCode;
+  return status === undefined ? (code ?? name) : `${status} ${name}`;
+}
