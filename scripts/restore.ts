@@ -29,6 +29,7 @@ import { adoptKeyStoreStep } from './lib/adopt-key-store';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
+import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
 
 const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [environment] [--replace NAME] [--json] [--verbose]
@@ -156,6 +157,7 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
     ...builds,
     ...(plan.replace ? tearDownSteps({ docker, owner, loaded: target, deleteData: false }) : []),
     { title: 'State', run: () => restoreState(plan) },
+    straysStep(target),
     ...keyStore,
     { title: 'Master keys', run: () => restoreMasterKeys(plan) },
     ...storage,

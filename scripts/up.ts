@@ -1,13 +1,10 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
-import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { requireDeployable } from '../config/deployable';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
-import { dockerEngine } from '../operations/docker';
 import { withLock } from '../operations/lock';
 import { requireUsableTls } from '../operations/preflight/certificates';
-import { removeStrays } from '../operations/strays';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
@@ -18,6 +15,7 @@ import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
+import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
 import { warnOfEscrow } from './lib/escrow';
 
@@ -78,20 +76,6 @@ void main(async (args, signal) => {
   showSummary(loaded, values.json ?? false);
   warnOfEscrow(loaded);
 });
-
-/** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
-function straysStep(loaded: LoadedEnvironment): Step {
-  const { name, docker } = loaded.environment;
-  return {
-    title: 'What is there',
-    run: async ({ announce }) => {
-      const removed = await removeStrays(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
-      if (removed.length === 0) return undefined;
-      announce(`Terraform's state does not know ${removed.join(', ')}: removed, the deploy makes them again`);
-      return `${removed.length} removed`;
-    },
-  };
-}
 
 /** What is in Vault already can only be adopted when Vault runs. */
 function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Step[] {

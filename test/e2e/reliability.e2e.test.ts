@@ -102,6 +102,8 @@ interface Fault {
   readonly mend?: { readonly by: string; readonly act: () => unknown };
   /** Waits until a client has noticed, for as long as that may take. @default - it does not wait */
   readonly noticedWithinMs?: number;
+  /** Nothing is written meanwhile: a client only reads what is there. */
+  readonly readOnly?: true;
   /** Longest time until it works again, in seconds. */
   readonly atMost: number;
 }
@@ -109,10 +111,11 @@ interface Fault {
 /** Lets it happen, and proves that nothing was lost. */
 async function endure(
   fault: string,
-  { strike, diagnose, explain, mend, noticedWithinMs, atMost }: Fault,
+  { strike, diagnose, explain, mend, noticedWithinMs, readOnly, atMost }: Fault,
 ): Promise<void> {
   const canaries = readFileSync(environment.state.canaries, 'utf8');
-  const watch = new ClientWatch(environment.s3(1), WATCHED, objects, `watch/${rows.length}`);
+  const modes = readOnly ? [] : WATCHED;
+  const watch = new ClientWatch({ s3: environment.s3(1), modes, objects, prefix: `watch/${rows.length}` });
   let client = '';
   let seconds: number;
   let said: string;
@@ -407,18 +410,20 @@ describe('what somebody has to mend', () => {
   });
 
   test('the default key is replaced by another of the same name', () => {
-    const key = `${namesOf(environment.loaded.environment).keyPrefix}/backup-default`;
+    const { keyPrefix } = namesOf(environment.loaded.environment);
+    const read = async (root: VaultClient, key: string): Promise<unknown> =>
+      storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`)).data.data[key];
+    // KES reads version 1 only, so what was there before must be gone with all its versions
+    const replace = async (root: VaultClient, value: unknown): Promise<void> => {
+      await root.probe('DELETE', `kes/metadata/${keyPrefix}/backup-default`);
+      await root.write(`kes/data/${keyPrefix}/backup-default`, { data: { 'backup-default': value } });
+    };
     let own: unknown;
     return endure('The default key is replaced by another of the same name', {
       strike: () =>
         asRoot(async (root) => {
-          own = storedKey.parse(await root.read(`kes/data/${key}`)).data.data;
-          // a key of KES, and not this one
-          const { data: other } = storedKey.parse(
-            await root.read(`kes/data/${key.replace('backup-default', 'archive-key')}`),
-          ).data;
-          await root.probe('DELETE', `kes/metadata/${key}`);
-          await root.write(`kes/data/${key}`, { data: other });
+          own = await read(root, 'backup-default');
+          await replace(root, await read(root, 'archive-key'));
         }),
       diagnose: async () =>
         saying(
@@ -427,14 +432,11 @@ describe('what somebody has to mend', () => {
           /master key backup-default[^]*?was replaced by another[^]*?restore --from \S+/,
         ),
       mend: {
-        by: 'putting the old key back under its name',
-        act: () =>
-          asRoot(async (root) => {
-            await root.probe('DELETE', `kes/metadata/${key}`);
-            await root.write(`kes/data/${key}`, { data: own });
-          }),
+        by: 'putting the old key back. What was written meanwhile is under the other key: copy it out before',
+        act: () => asRoot(async (root) => replace(root, own)),
       },
       noticedWithinMs: NOTICED,
+      readOnly: true,
       atMost: 30,
     });
   });
@@ -554,6 +556,21 @@ describe('what somebody has to mend', () => {
 });
 
 describe('what must not be destroyed', () => {
+  test('cdktf destroy stops, and says what to do instead', async () => {
+    const life = await environment.lifeOf('minio');
+    const result = await environment.cdktf([
+      'destroy',
+      `${environment.name}-checks`,
+      `${environment.name}-minio`,
+      '--auto-approve',
+    ]);
+    expect(result.code).not.toBe(0);
+    const said = result.stdout + result.stderr;
+    expect(said).toContain('Instance cannot be destroyed');
+    expect(said).toContain('To stop the environment and keep them:  ./scripts/down ENVIRONMENT');
+    expect(await environment.lifeOf('minio')).toBe(life);
+  });
+
   test('a plan that would replace a data volume is refused and explained, unless the environment allows it', async () => {
     const volume = environment.containerName('vault-audit');
     mustSucceed(await environment.script('down'));

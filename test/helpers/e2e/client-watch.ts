@@ -17,27 +17,29 @@ const PATIENCE_MS = 8_000;
 /** So many PUTs with their GETs must succeed, one after another, before it is called well again. */
 const WELL = 8;
 
+export interface Watched {
+  /** Without retries, or failures would be hidden. */
+  readonly s3: S3Client;
+  /** How it writes. None: it only reads what is there. */
+  readonly modes: readonly Mode[];
+  /** Gets every object whose PUT was acknowledged. */
+  readonly objects: ObjectSet;
+  /** Of the names of what it writes. */
+  readonly prefix: string;
+}
+
 export class ClientWatch {
-  private readonly s3: S3Client;
-  private readonly modes: readonly Mode[];
-  private readonly objects: ObjectSet;
+  private readonly watched: Watched;
   private readonly attempts: Attempt[] = [];
   private readonly running = new Set<Promise<void>>();
   private readonly timer: NodeJS.Timeout;
   private round = 0;
 
-  /**
-   * Starts at once: a PUT, and a GET of the same object, four times a second, in one mode after the other.
-   *
-   * @param s3 without retries, or failures would be hidden
-   * @param objects gets every object whose PUT was acknowledged
-   */
-  constructor(s3: S3Client, modes: readonly Mode[], objects: ObjectSet, prefix: string) {
-    this.s3 = s3;
-    this.modes = modes;
-    this.objects = objects;
+  /** Starts at once: a PUT, and a GET of the same object, four times a second, in one mode after the other. */
+  constructor(watched: Watched) {
+    this.watched = watched;
     const start = (): void => {
-      const running = this.attempt(prefix).finally(() => this.running.delete(running));
+      const running = this.attempt().finally(() => this.running.delete(running));
       this.running.add(running);
     };
     this.timer = setInterval(start, INTERVAL_MS);
@@ -70,7 +72,7 @@ export class ClientWatch {
   async stop(): Promise<string> {
     clearInterval(this.timer);
     await Promise.all(this.running);
-    this.s3.destroy();
+    this.watched.s3.destroy();
     const failed = this.attempts.filter(({ failure }) => failure !== undefined);
     const [first] = failed;
     if (first === undefined) return 'nothing';
@@ -79,20 +81,30 @@ export class ClientWatch {
     return `${kinds.join('; ')}, for ${((end - first.startedAt) / 1000).toFixed(1)} s`;
   }
 
-  private async attempt(prefix: string): Promise<void> {
+  private async attempt(): Promise<void> {
     const round = this.round++;
-    const mode = this.modes[round % this.modes.length];
-    if (mode === undefined) throw new Error('there are no modes');
     const startedAt = performance.now();
-    const client = this.patient();
     try {
-      const object = await putObject(client, mode, `${prefix}/${round}`, randomBytes(1024));
-      this.objects.add(mode, object);
-      if ((await getObject(client, mode, object.key)) !== object.sha256) throw new Error('another content came back');
+      await (this.watched.modes.length === 0 ? this.read(round) : this.write(round));
       this.note({ startedAt, endedAt: performance.now() });
     } catch (error) {
       this.note({ startedAt, endedAt: performance.now(), failure: describe(error) });
     }
+  }
+
+  private async read(round: number): Promise<void> {
+    const { mode, key, sha256 } = this.watched.objects.pick(round);
+    if ((await getObject(this.patient(), mode, key)) !== sha256) throw new Error('another content came back');
+  }
+
+  private async write(round: number): Promise<void> {
+    const { modes, objects, prefix } = this.watched;
+    const mode = modes[round % modes.length];
+    if (mode === undefined) throw new Error('there are no modes');
+    const client = this.patient();
+    const object = await putObject(client, mode, `${prefix}/${round}`, randomBytes(1024));
+    objects.add(mode, object);
+    if ((await getObject(client, mode, object.key)) !== object.sha256) throw new Error('another content came back');
   }
 
   /** In the order in which they were begun: a slow failure must not look like a relapse. */
@@ -103,7 +115,7 @@ export class ClientWatch {
 
   /** The same client, which waits for no answer longer than a person would. */
   private patient(): Pick<S3Client, 'send'> {
-    const { s3 } = this;
+    const { s3 } = this.watched;
     return {
       send: ((command: Parameters<S3Client['send']>[0]) =>
         s3.send(command, { abortSignal: AbortSignal.timeout(PATIENCE_MS) })) as S3Client['send'],

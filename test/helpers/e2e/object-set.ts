@@ -20,7 +20,7 @@ export interface Mode {
   readonly customerKey?: Pick<PutObjectCommandInput, 'SSECustomerAlgorithm' | 'SSECustomerKey'>;
 }
 
-interface StoredObject {
+export interface StoredObject {
   readonly mode: Mode;
   readonly key: string;
   readonly sha256: string;
@@ -68,6 +68,13 @@ export class ObjectSet {
   /** Adds what somebody else wrote, and MinIO acknowledged. */
   add(mode: Mode, object: { readonly key: string; readonly sha256: string }): void {
     this.objects.push({ mode, ...object });
+  }
+
+  /** One of them, another for each turn. */
+  pick(turn: number): StoredObject {
+    const object = this.objects[turn % this.objects.length];
+    if (object === undefined) throw new Error('there are no objects');
+    return object;
   }
 
   /** Reads every object. @returns those that do not open, or are not what was written */
