@@ -2,6 +2,8 @@
  * Proof that the checks can fail: what each of them guards is broken in a real deployment, and that check, and no other
  * one, turns red and says what and why. How to add a fault is said in ../planted-faults/planted-fault.ts.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
@@ -9,13 +11,15 @@ import { catalogue, isDisruptive, undisturbing } from '../../../operations/check
 import type { Check } from '../../../operations/checks/check';
 import { checkEnvironment } from '../../../operations/checks/check-environment';
 import type { Report } from '../../../operations/checks/report/model';
-import { mustSucceed, runCommand } from '../../helpers/e2e/command';
+import { builtMc } from '../../../operations/toolchain/prepare';
+import { type CommandResult, mustSucceed, output, runCommand } from '../../helpers/e2e/command';
 import { Workbench } from '../../helpers/e2e/workbench';
 import { plantedFaults } from '../planted-faults';
 import type { PlantedFault } from '../planted-faults/planted-fault';
 
-/** What is changed where a fix of kes-configuration and one of vault-policies must put it back. */
-const MENDED_BY_THEIR_FIX = ['KES knows a client that nobody declared', 'the provisioner may read the master keys'];
+/** What a deploy mends once the containers are gone, and what it leaves as it is. */
+const UNTIL_THE_NEXT_DEPLOY = ['KES knows a client that nobody declared', 'the provisioner may read the master keys'];
+const BEYOND_A_DEPLOY = 'everybody may read a bucket';
 
 export function describePlantedFaults(deployment: () => LoadedEnvironment): void {
   describe('a planted fault', () => {
@@ -50,17 +54,28 @@ export function describePlantedFaults(deployment: () => LoadedEnvironment): void
       }
     });
 
-    test('is mended by what its message says', async () => {
-      for (const fault of plantedFaults) if (MENDED_BY_THEIR_FIX.includes(fault.name)) await fault.plant(bench);
+    test('fails a deploy in its own words, and is mended by what they say', async () => {
+      const names = [...UNTIL_THE_NEXT_DEPLOY, BEYOND_A_DEPLOY];
+      for (const { name, plant } of plantedFaults) if (names.includes(name)) await plant(bench);
       const { results } = await runChecks(bench, undisturbing);
       const fixes = results.flatMap(({ fix }) => fix ?? []);
-      expect(fixes).toHaveLength(MENDED_BY_THEIR_FIX.length);
-      for (const fix of fixes) {
-        const [, containers = ''] = /^`docker rm -f ([^`]+)`, then \.\/scripts\/up /.exec(fix) ?? [];
-        expect(containers).not.toBe('');
-        for (const name of containers.split(' ')) await bench.docker.getContainer(name).remove({ force: true });
-      }
-      mustSucceed(await runCommand(path.join(projectRoot, 'scripts', 'up'), [deployment().file]));
+      expect(fixes).toHaveLength(names.length);
+      const containers = fixes.flatMap((fix) => /^`docker rm -f ([^`]+)`, then/.exec(fix)?.[1]?.split(' ') ?? []);
+      expect(containers).toEqual(
+        ['vault', 'kes', 'kes-files-loader'].map((name) => `ebs-${deployment().environment.name}-${name}`),
+      );
+      for (const name of containers) await bench.docker.getContainer(name).remove({ force: true });
+
+      const failed = await deploy(deployment());
+      expect(failed.code).not.toBe(0);
+      expect(failed.stdout + failed.stderr).toContain('the deployment did not pass its checks (');
+      expect(failed.stdout + failed.stderr).toContain(
+        'anonymous-read-refused: a policy allows everybody to do something, in 1 of its statements (bucket backup)',
+      );
+
+      expect(fixes.join()).toContain('`mc anonymous set private ALIAS/BUCKET`');
+      await makePrivate(bench, 'backup');
+      mustSucceed(await deploy(deployment()));
       expect(redOf(await checkEnvironment(deployment()))).toEqual({});
     });
 
@@ -72,6 +87,31 @@ export function describePlantedFaults(deployment: () => LoadedEnvironment): void
 
 async function runChecks({ loaded: told, s3Endpoint }: Workbench, checks: readonly Check[]): Promise<Report> {
   return checkEnvironment(told, { checks, ...(s3Endpoint === undefined ? {} : { s3Endpoint }) });
+}
+
+/** Plain cdktf, as its documentation has it. */
+async function deploy({ file }: LoadedEnvironment): Promise<CommandResult> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-deploy-'));
+  try {
+    return await runCommand('npx', ['cdktf', 'deploy', '*', '--auto-approve', '--output', folder], {
+      cwd: projectRoot,
+      env: { EBS_ENVIRONMENT: file, CI: '1', FORCE_COLOR: '0' },
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function makePrivate(bench: Workbench, bucket: string): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-mc-'));
+  const { accessKey, secretKey } = bench.credentials;
+  await output(builtMc() ?? 'mc', ['--config-dir', folder, 'anonymous', 'set', 'private', `e2e/${bucket}`], {
+    env: {
+      MC_HOST_e2e: bench.realS3.url.replace('://', `://${accessKey}:${secretKey}@`),
+      SSL_CERT_FILE: bench.realS3.caFile,
+    },
+  });
+  rmSync(folder, { recursive: true });
 }
 
 /** All checks that interrupt nothing, and of the others those that must turn red. */
