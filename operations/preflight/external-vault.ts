@@ -42,6 +42,7 @@ export async function requireUsableVault(request: ExternalVaultRequest): Promise
     await requireNamespaces(vault, request.address);
     await requireToken(vault, request);
     await requireRights(vault, request);
+    await requireLastingToken(vault, request);
     await requireMounts(vault, request);
     await requireWrappedSecretId(vault, request);
   } finally {
@@ -90,6 +91,32 @@ async function requireToken(vault: VaultClient, { address, token }: ExternalVaul
   throw new ExternalError(
     `${where} does not accept the token in ${token.source} (HTTP ${status})`,
     `log in again: vault login, then renew what is in ${token.source}${namespace === undefined ? '' : '; a token counts in its own namespace and below it'}`,
+  );
+}
+
+/** Longer than a deploy takes from here on, unless a machine is very slow. */
+const TOKEN_MUST_LAST_SECONDS = 15 * 60;
+
+const tokenLookup = z.object({
+  data: z.object({ ttl: z.number(), num_uses: z.number(), type: z.string() }),
+});
+
+/** One that ends in the middle of a deploy leaves it half done. */
+async function requireLastingToken(vault: VaultClient, { token, address }: ExternalVaultRequest): Promise<void> {
+  const { ttl, num_uses: uses, type } = tokenLookup.parse(await vault.read('auth/token/lookup-self')).data;
+  // 0: it never ends, and has no limit of uses
+  const problem =
+    type === 'batch'
+      ? 'is a batch token, which can have no child, and the Terraform provider works with one'
+      : uses > 0
+        ? `may be used ${uses} more time(s) only`
+        : ttl > 0 && ttl < TOKEN_MUST_LAST_SECONDS
+          ? `ends in ${ttl} s, and a deploy may take ${TOKEN_MUST_LAST_SECONDS} s`
+          : undefined;
+  if (problem === undefined) return;
+  throw new ExternalError(
+    `the token in ${token.source} of Vault at ${address.url} ${problem}`,
+    'make one that lasts: vault token create -orphan -no-default-policy -policy=… -period=768h; nothing was changed',
   );
 }
 

@@ -185,6 +185,16 @@ describe('before anything is deployed', () => {
     await expect(requireUsableVault(asked())).rejects.toThrow(message);
   });
 
+  test.each([
+    ['ends too soon', { ttl: '5m' }, /ends in (299|300) s, and a deploy may take 900 s$/],
+    ['has a limit of uses', { period: '2h', num_uses: 50 }, /may be used \d\d more time\(s\) only$/],
+    ['is a batch token', { type: 'batch', ttl: '2h' }, /is a batch token, which can have no child, and the/],
+  ])('a token that %s is refused', async (_, kind, message) => {
+    const policy = policyDocument(provisionerRules(environment.loaded.environment));
+    const token = { token: await vault.tokenWith('deploys', policy, kind), source: 'VAULT_TOKEN' };
+    await expect(requireUsableVault(request({ token }))).rejects.toThrow(message);
+  });
+
   test('a sealed one is refused', async () => {
     await vault.seal();
     await expect(requireUsableVault(request())).rejects.toThrow(`Vault at ${vault.url} is sealed`);

@@ -85,11 +85,15 @@ export class ExternalVaultServer {
     return new ExternalVaultServer({ url, caFile: ca.file, root }, { share }, server, auditLog);
   }
 
-  /** A token with exactly this policy: not even Vault's own `default`. */
-  async tokenWith(name: string, policy: string): Promise<string> {
+  /**
+   * A token with exactly this policy: not even Vault's own `default`.
+   *
+   * @param kind how it lasts. Default: two hours, again and again
+   */
+  async tokenWith(name: string, policy: string, kind: Record<string, unknown> = { period: '2h' }): Promise<string> {
     await this.root.write(`sys/policies/acl/${name}`, { policy });
     const { auth } = created.parse(
-      await this.root.write('auth/token/create-orphan', { policies: [name], no_default_policy: true, period: '2h' }),
+      await this.root.write('auth/token/create-orphan', { policies: [name], no_default_policy: true, ...kind }),
     );
     return auth.client_token;
   }
