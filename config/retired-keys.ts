@@ -3,7 +3,10 @@ import { LEAVES } from './deployment-names';
 import { type Environment, masterKeys } from './environment';
 import type { StateLayout } from './state';
 
-/** Names of keys that are no longer declared, by the client of KES that used them. */
+/** Under whom keys are that nobody may use: it is no client of KES. */
+const NOBODY = 'nobody';
+
+/** Names of keys that are no longer declared, by the client of KES that used them; withdrawn ones by {@link NOBODY}. */
 export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /**
@@ -14,7 +17,9 @@ export function retiredKeysByClient(environment: Environment, state: Pick<StateL
   const canaries = readCanaries(state.canaries);
   const retired: Record<string, string[]> = {};
   for (const key of retiredKeys(environment, state)) {
-    (retired[canaries[key]?.client ?? LEAVES.minioClient] ??= []).push(key);
+    const canary = canaries[key];
+    const user = canary?.withdrawnAt === undefined ? (canary?.client ?? LEAVES.minioClient) : NOBODY;
+    (retired[user] ??= []).push(key);
   }
   return retired;
 }

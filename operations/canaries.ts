@@ -22,6 +22,8 @@ const canary = z.strictObject({
   ciphertext: z.string(),
   /** SHA-256 of the data key, hex. */
   plaintextSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Since when MinIO may not use the master key any more, because an inventory found nothing under it. */
+  withdrawnAt: z.iso.datetime().optional(),
 });
 export type Canary = z.infer<typeof canary>;
 

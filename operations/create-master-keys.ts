@@ -48,12 +48,15 @@ export async function createMasterKeys(
   prover.close();
 }
 
-/** Says of each declared key whose it is, for the time when nobody declares it any more. */
+/**
+ * Says of each declared key whose it is, for the time when nobody declares it any more. That nothing is under it, an
+ * inventory found before it was declared again.
+ */
 function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {
   return Object.fromEntries(
     Object.entries(canaries).map(([key, canary]) => {
       if (!keys.includes(key)) return [key, canary];
-      const { client: _before, ...rest } = canary;
+      const { client: _before, withdrawnAt: _declaredAgain, ...rest } = canary;
       const client = clients[key];
       return [key, client === undefined ? rest : { ...rest, client }];
     }),

@@ -42,6 +42,19 @@ export function readEarlierObjects(path: string): EarlierObject[] {
   }
 }
 
+/**
+ * Notes that the objects under one master key are under another now, after MinIO has sealed their data keys anew.
+ *
+ * @returns how many those are
+ */
+export function followKey(path: string, { from, to }: { readonly from: string; readonly to: string }): string {
+  const objects = readEarlierObjects(path);
+  const moved = objects.filter(({ masterKey }) => masterKey === from).length;
+  const followed = objects.map((one) => (one.masterKey === from ? { ...one, masterKey: to } : one));
+  if (moved > 0) write(path, followed);
+  return `${moved} objects`;
+}
+
 /** Leaves an object of each size under each master key and in each mode for which there is none yet. */
 export async function leaveObjects({ environment, state }: LoadedEnvironment): Promise<void> {
   const present = readEarlierObjects(state.earlierObjects);
@@ -62,11 +75,14 @@ export async function leaveObjects({ environment, state }: LoadedEnvironment): P
     await makeBucket(s3);
     const left: EarlierObject[] = [];
     for (const one of missing) left.push(await leave(s3, one));
-    const text = JSON.stringify({ version: 1, objects: [...present, ...left] }, null, 2);
-    writeFileAtomically(state.earlierObjects, `${text}\n`, 0o644);
+    write(state.earlierObjects, [...present, ...left]);
   } finally {
     s3.destroy();
   }
+}
+
+function write(path: string, objects: readonly EarlierObject[]): void {
+  writeFileAtomically(path, `${JSON.stringify({ version: 1, objects }, null, 2)}\n`, 0o644);
 }
 
 type Wanted = Pick<EarlierObject, 'encryption' | 'masterKey' | 'bytes'>;

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
-import type { IncomingHttpHeaders } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { TlsEndpoint } from '../config/operation-inputs';
 
 export interface HttpRequest {
@@ -61,6 +62,14 @@ export class HttpClient {
 
   /** Whatever the server answers is a response; only a failure to get one rejects. */
   async send(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.open(request);
+    const { statusCode: status = 0, headers } = response;
+    const bytes = await buffer(response);
+    return { status, headers, bytes, text: bytes.toString('utf8') };
+  }
+
+  /** The same, with an answer that is read while it comes. */
+  async open(request: HttpRequest): Promise<IncomingMessage> {
     const json = request.json !== undefined;
     const body = json ? Buffer.from(JSON.stringify(request.json)) : request.body;
     return new Promise((resolve, reject) => {
@@ -76,16 +85,7 @@ export class HttpClient {
             ...request.headers,
           },
         },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.on('error', reject);
-          response.on('end', () => {
-            const bytes = Buffer.concat(chunks);
-            const { statusCode: status = 0, headers } = response;
-            resolve({ status, headers, bytes, text: bytes.toString('utf8') });
-          });
-        },
+        resolve,
       );
       outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer from ${this.base.host} in time`)));
       outgoing.on('error', (error: NodeJS.ErrnoException) => {

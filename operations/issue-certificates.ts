@@ -5,10 +5,12 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { randomUUID, webcrypto } from 'node:crypto';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { nextIdentity } from '../config/leaf-certificates';
 import type { LeafCertificate, OperationInput } from '../config/operation-inputs';
 import { stateLayout } from '../config/state';
+import { issuingCertificate } from './certificate-authority';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { noteRenewal } from './renewal';
@@ -78,6 +80,36 @@ export async function issueNextIdentities(
   }
 }
 
+/** Makes another CA, which is trusted beside the present one and issues nothing yet. What is there already stays. */
+export async function issueNextCa(input: OperationInput<'issue-certificates'>, now = new Date()): Promise<void> {
+  const { certificate: present } = await loadOrCreateCa(input, now);
+  const file = nextIdentity(CA);
+  const keyFile = path.join(input.privateKeyFolder, `${file}.key`);
+  const keys = (await loadKeys(keyFile)) ?? (await createKeys(keyFile));
+  const certificateFile = path.join(input.certificateFolder, `${CA}.crt`);
+  if (issuingCertificate(readFileSync(certificateFile, 'utf8'), readFileSync(keyFile, 'utf8')) !== undefined) return;
+  const next = await issueCa(`CN=encrypted-backup-storage ${input.environment} CA ${dateOf(now)}`, keys, now);
+  writeFileAtomically(certificateFile, `${next.toString('pem')}\n${present.toString('pem')}\n`, 0o644);
+}
+
+/** Has the next CA issue from now on; both stay trusted. Certificates follow when they are issued anew. */
+export function useNextCa({ privateKeyFolder }: OperationInput<'issue-certificates'>): void {
+  const next = path.join(privateKeyFolder, `${nextIdentity(CA)}.key`);
+  if (existsSync(next)) renameSync(next, path.join(privateKeyFolder, `${CA}.key`));
+}
+
+/** Leaves the CA that issues as the only one that is trusted. */
+export async function forgetOtherCas(input: OperationInput<'issue-certificates'>, now = new Date()): Promise<void> {
+  const { certificate } = await loadOrCreateCa(input, now);
+  writeFileAtomically(path.join(input.certificateFolder, `${CA}.crt`), `${certificate.toString('pem')}\n`, 0o644);
+}
+
+const CA = 'ca';
+
+function dateOf(now: Date): string {
+  return now.toISOString().slice(0, 10);
+}
+
 function issuedAt({ notBefore }: x509.X509Certificate): Date {
   return new Date(notBefore.getTime() + CLOCK_SKEW_MS);
 }
@@ -101,11 +133,18 @@ async function loadOrCreateCa(input: OperationInput<'issue-certificates'>, now: 
   const keyFile = path.join(input.privateKeyFolder, 'ca.key');
   const existing = readIfExists(certificateFile);
   if (existing !== undefined) {
-    const certificate = new x509.X509Certificate(existing);
     const keys = await loadKeys(keyFile);
     if (keys === undefined) {
       throw new ExternalError(`the key of the private CA is gone: ${keyFile}`, 'put the secrets folder back');
     }
+    const issuing = issuingCertificate(existing, readFileSync(keyFile, 'utf8'));
+    if (issuing === undefined) {
+      throw new ExternalError(
+        `${keyFile} is the key of no certificate in ${certificateFile}`,
+        'put both back together',
+      );
+    }
+    const certificate = new x509.X509Certificate(issuing);
     if (certificate.notAfter <= now) {
       throw new ExternalError(
         `the certificate of the private CA expired on ${certificate.notAfter.toISOString()}: ${certificateFile}`,
@@ -115,8 +154,15 @@ async function loadOrCreateCa(input: OperationInput<'issue-certificates'>, now: 
     return { certificate, keys };
   }
   const keys = (await loadKeys(keyFile)) ?? (await createKeys(keyFile));
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=encrypted-backup-storage ${input.environment} CA`,
+  const certificate = await issueCa(`CN=encrypted-backup-storage ${input.environment} CA`, keys, now);
+  writeFileAtomically(certificateFile, `${certificate.toString('pem')}\n`, 0o644);
+  process.stderr.write('made the private CA\n');
+  return { certificate, keys };
+}
+
+async function issueCa(name: string, keys: CryptoKeyPair, now: Date): Promise<x509.X509Certificate> {
+  return x509.X509CertificateGenerator.createSelfSigned({
+    name,
     serialNumber: serialNumber(),
     notBefore: new Date(now.getTime() - CLOCK_SKEW_MS),
     notAfter: new Date(now.getTime() + CA_VALIDITY_DAYS * DAY_MS),
@@ -128,9 +174,6 @@ async function loadOrCreateCa(input: OperationInput<'issue-certificates'>, now: 
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  writeFileAtomically(certificateFile, `${certificate.toString('pem')}\n`, 0o644);
-  process.stderr.write('made the private CA\n');
-  return { certificate, keys };
 }
 
 async function issueLeaf(

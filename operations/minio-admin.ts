@@ -1,15 +1,29 @@
 /** The part of MinIO's admin API that the operations use: signed requests (AWS Signature V4, service s3). */
 import { SignatureV4 } from '@smithy/signature-v4';
 import { createHash, createHmac } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { TlsEndpoint } from '../config/operation-inputs';
 import { ExternalError, messageOf } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
+import { type InspectedFile, inspectedFiles } from './minio-inspection';
 import type { S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
 
 const policyInfo = z.object({ Policy: z.unknown() });
+const jobStarted = z.object({ id: z.string() });
+const jobStatus = z.object({
+  LastMetric: z.object({
+    complete: z.boolean(),
+    failed: z.boolean(),
+    rotation: z.object({ objects: z.number(), objectsFailed: z.number() }).optional(),
+  }),
+});
+
+/** What a batch job puts objects under. */
+export type JobEncryption = { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly key: string };
 
 /** MinIO as its root user. Requests and answers here are not encrypted beyond TLS (cmd/admin-router.go). */
 export class MinioAdmin {
@@ -64,11 +78,55 @@ export class MinioAdmin {
     return status === 404 ? undefined : policyInfo.parse(JSON.parse(text)).Policy;
   }
 
+  /**
+   * Starts a batch job that seals the data keys of a bucket's objects, all versions, anew. Data is not rewritten.
+   *
+   * `sse-s3` puts SSE-S3 objects under the present default key and counts each SSE-KMS object as failed; `sse-kms` puts
+   * SSE-KMS objects, under whatever key they are, under `key`, and SSE-S3 objects under the default key. Its filter by
+   * key has no effect: it asks for a header that xl.meta does not hold (cmd/batch-rotate.go).
+   *
+   * @param prefix beginning of the objects' names
+   * @returns the id of the job
+   */
+  async startKeyRotation(bucket: string, prefix: string, encryption: JobEncryption): Promise<string> {
+    const flags = { retry: { attempts: 1, delay: '1ms' } };
+    const job = { keyrotate: { apiVersion: 'v1', bucket, prefix, encryption, flags } };
+    const answer = await this.call({ method: 'POST', path: `${ADMIN}/start-job`, body: Buffer.from(stringify(job)) });
+    return jobStarted.parse(JSON.parse(answer.text)).id;
+  }
+
+  /** How a job goes. */
+  async keyRotation(jobId: string): Promise<z.infer<typeof jobStatus>['LastMetric']> {
+    const answer = await this.call({ method: 'GET', path: `${ADMIN}/status-job`, query: { jobId } });
+    return jobStatus.parse(JSON.parse(answer.text)).LastMetric;
+  }
+
+  /**
+   * Files of the drives as they are, such as `xl.meta`, in which data keys are named.
+   *
+   * @param volume a bucket, or `.minio.sys`
+   * @param glob of paths in it, as Go's filepath.Match has them; `**` stands for any number of folders
+   */
+  async *rawFiles(volume: string, glob: string): AsyncGenerator<InspectedFile> {
+    const path = `${ADMIN}/inspect-data`;
+    const query = { volume, file: glob };
+    const answer = await this.http.open({ ...(await this.signed({ method: 'GET', path, query })), timeoutMs: 600_000 });
+    if (answer.statusCode !== 200) {
+      throw new ExternalError(
+        `MinIO at ${this.host}: GET ${path}: HTTP ${answer.statusCode ?? 0}: ${await text(answer)}`,
+      );
+    }
+    for await (const file of inspectedFiles(answer as AsyncIterable<Buffer>)) {
+      const at = file.path.indexOf(`/${volume}/`);
+      if (at >= 0) yield { ...file, path: file.path.slice(at + volume.length + 2) };
+    }
+  }
+
   close(): void {
     this.http.close();
   }
 
-  private async call({ query = {}, ...request }: AdminRequest, expected = [200]): Promise<HttpResponse> {
+  private async signed({ query = {}, ...request }: AdminRequest): Promise<HttpRequest> {
     const body = request.body ?? Buffer.alloc(0);
     const signed = await this.signer.sign({
       method: request.method,
@@ -80,19 +138,21 @@ export class MinioAdmin {
       body,
     });
     const search = new URLSearchParams(query).toString();
-    const response = await this.http
-      .send({
-        method: request.method,
-        path: search === '' ? request.path : `${request.path}?${search}`,
-        headers: signed.headers,
-        timeoutMs: 60_000,
-        ...(request.body === undefined ? {} : { body: request.body }),
-      })
-      .catch((error: unknown) => {
-        throw new ExternalError(`MinIO does not answer at ${messageOf(error)}`, 'see whether its container runs', {
-          cause: error,
-        });
+    return {
+      method: request.method,
+      path: search === '' ? request.path : `${request.path}?${search}`,
+      headers: signed.headers,
+      timeoutMs: 60_000,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    };
+  }
+
+  private async call(request: AdminRequest, expected = [200]): Promise<HttpResponse> {
+    const response = await this.http.send(await this.signed(request)).catch((error: unknown) => {
+      throw new ExternalError(`MinIO does not answer at ${messageOf(error)}`, 'see whether its container runs', {
+        cause: error,
       });
+    });
     if (expected.includes(response.status)) return response;
     throw new ExternalError(
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,

@@ -3,12 +3,13 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadEnvironment } from '../config/load';
 import { s3CaFile } from '../config/s3-endpoint';
+import { pemCertificates } from '../operations/certificate-authority';
 import { ExternalError } from '../operations/errors';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/ca [environment]
 
-Prints the CA certificate that S3 clients must trust, PEM, for example:
+Prints the CA certificate that S3 clients must trust, PEM; both, while the CA is rotated. For example:
   ./scripts/ca production | ssh backup-client 'cat > /usr/local/share/ca-certificates/backup.crt'
 
 Its fingerprint goes to stderr: compare it where the certificate arrives. Where every system trusts the certificate of
@@ -36,7 +37,8 @@ void main((args) => {
     throw new ExternalError(`there is no ${file}`, `deploy it first: ./scripts/up ${environment.name}`);
   }
   const text = readFileSync(file, 'utf8');
-  process.stderr.write(`SHA-256 ${new X509Certificate(text).fingerprint256}\n`);
+  const fingerprints = pemCertificates(text).map((pem) => new X509Certificate(pem).fingerprint256);
+  for (const fingerprint of fingerprints) process.stderr.write(`SHA-256 ${fingerprint}\n`);
   process.stdout.write(text);
   return Promise.resolve();
 });

@@ -5,10 +5,14 @@ import { escrowWarning } from '../operations/backup/last-backup';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
 import { withLock } from '../operations/lock';
+import { beginCa, finishCa, requireOverlap } from '../operations/rotation/certificate-authority';
 import { rotateCertificates } from '../operations/rotation/certificates';
 import { rotateClientIdentity } from '../operations/rotation/client-identity';
 import type { RotationContext } from '../operations/rotation/context';
+import { keysIn, usesOf } from '../operations/rotation/inventory';
+import { inventoryOf, requireSuccession, rotateMasterKey, successorOf } from '../operations/rotation/master-key';
 import { Rotation } from '../operations/rotation/rotation';
+import { rotateRootCredentials } from '../operations/rotation/root-credentials';
 import { rotateSecretId } from '../operations/rotation/secret-id';
 import { rotateUnsealKeys } from '../operations/rotation/unseal-keys';
 import { prepareToolchain } from '../operations/toolchain/prepare';
@@ -22,9 +26,15 @@ const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Step[]>> 
   certificates: rotateCertificates,
   'client-identity': rotateClientIdentity,
   'unseal-keys': rotateUnsealKeys,
+  'root-credentials': rotateRootCredentials,
 };
 
+/** Those that need to know more, and what rotates nothing. */
+const OTHERS = ['ca', 'master-key', 'inventory'];
+
 const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
+       ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]
+       ./scripts/rotate inventory [environment]
 
 Replaces one kind of secret while the deployment goes on serving. The old one goes only when the new one has proved
 itself. Interrupted, it goes on where it was when it is run again. It deploys: other changes of the environment file
@@ -32,10 +42,18 @@ are applied, too. What was done is in rotations.log of the state folder.
 
   secret-id        the SecretID by which KES logs in at Vault
   certificates     every certificate but that of the CA, and the keys of the servers
+  ca               the private CA: a new one is trusted beside the old one. When clients have both (./scripts/ca),
+                   --finish has the new one issue every certificate and drops the old one. MinIO is started anew
   client-identity  the keys by which MinIO and the other clients show themselves to KES
   unseal-keys      the unseal shares of an embedded Vault, as many as the environment declares
+  root-credentials the password of MinIO's root user, which clients that use it need then; MinIO is started anew
+  master-key NAME  a key of MinIO: writes the new name into the environment file, seals the data keys of all objects anew,
+                   and retires the old key, which is never deleted. For the default key MinIO is started anew
+  inventory        rotates nothing: prints what is under which master key
 
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --finish         ends what \`rotate ca\` began
+  --to NEW         name of the new master key (default: NAME with the month, such as archive-2026-11)
   --verbose        show everything that cdktf prints
   -h, --help       this text
 
@@ -47,25 +65,38 @@ void main(async (args, signal) => {
     'rotate',
     args,
     {
+      to: { type: 'string' },
+      finish: { type: 'boolean' },
       verbose: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
-    1,
+    args.includes('master-key') ? 2 : 1,
   );
   if (values.help) {
     process.stdout.write(HELP);
     return;
   }
-  const [what = 'nothing', name] = positionals;
-  const steps = ROTATIONS[what];
-  if (steps === undefined) {
+  const [kind = 'nothing', ...rest] = positionals;
+  const ofMasterKey = kind === 'master-key';
+  if (![...Object.keys(ROTATIONS), ...OTHERS].includes(kind)) {
     throw new UsageError(
-      `WHAT: must be one of ${Object.keys(ROTATIONS).join(', ')}, got: ${what}`,
+      `WHAT: must be one of ${[...Object.keys(ROTATIONS), ...OTHERS].join(', ')}, got: ${kind}`,
       'See ./scripts/rotate --help.',
     );
   }
-  const loaded = loadEnvironment(name);
+  if (values.finish === true && kind !== 'ca') throw new UsageError('--finish: is only for ca');
+  if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
+  const loaded = loadEnvironment(rest[ofMasterKey ? 1 : 0]);
   requireDeployed(loaded);
+  if (kind === 'inventory') {
+    await showInventory(loaded);
+    return;
+  }
+  const { what, steps } = ofMasterKey
+    ? masterKeyRotation(loaded, rest[0], values.to)
+    : kind === 'ca'
+      ? caRotation(loaded, values.finish ?? false)
+      : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
   const { environment, state } = loaded;
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
 
@@ -88,10 +119,55 @@ void main(async (args, signal) => {
     rotation.end();
   });
 
-  process.stdout.write(`Rotated ${what} of ${environment.name}.\n`);
+  process.stdout.write(
+    what === 'ca'
+      ? `Two CAs of ${environment.name} are trusted. Give both to its clients (./scripts/ca ${environment.name}), then: ./scripts/rotate ca ${environment.name} --finish\n`
+      : `Rotated ${what} of ${environment.name}.\n`,
+  );
   const warning = escrowWarning(environment.name, state);
   if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 });
+
+/** Which key takes the place of which: as the rotation that was interrupted has it, or as it is asked for. */
+function masterKeyRotation(
+  loaded: LoadedEnvironment,
+  from: string | undefined,
+  wanted: string | undefined,
+): { readonly what: string; readonly steps: (context: RotationContext) => Step[] } {
+  if (from === undefined) throw new UsageError('NAME: must be given, got nothing', 'See ./scripts/rotate --help.');
+  const unfinished = Rotation.unfinished(loaded.state) ?? '';
+  const begun = unfinished.startsWith(`master-key ${from} --to `) ? unfinished.split(' ').at(-1) : undefined;
+  const succession = { from, to: wanted ?? begun ?? successorOf(from) };
+  // a rotation that is under way has changed what is asked for here
+  if (unfinished === '') requireSuccession(loaded, succession);
+  return {
+    what: `master-key ${from} --to ${succession.to}`,
+    steps: (context) => rotateMasterKey(context, succession),
+  };
+}
+
+function caRotation(
+  loaded: LoadedEnvironment,
+  finish: boolean,
+): { readonly what: string; readonly steps: (context: RotationContext) => Step[] } {
+  const what = finish ? 'ca --finish' : 'ca';
+  // a rotation that is under way has changed what is asked for here
+  if (Rotation.unfinished(loaded.state) === undefined) requireOverlap(loaded, finish);
+  return { what, steps: finish ? finishCa : beginCa };
+}
+
+async function showInventory(loaded: LoadedEnvironment): Promise<void> {
+  const inventory = await inventoryOf(loaded, (text) => process.stderr.write(`${text}\n`));
+  for (const key of keysIn(inventory)) {
+    process.stdout.write(`${key}: ${usesOf(inventory, key) ?? 'nothing'}\n`);
+    for (const { bucket, sseS3, sseKms } of inventory.buckets) {
+      const counts = [[sseS3[key] ?? 0, 'SSE-S3'] as const, [sseKms[key] ?? 0, 'SSE-KMS'] as const];
+      const found = counts.filter(([count]) => count > 0).map(([count, mode]) => `${count} by ${mode}`);
+      if (found.length > 0) process.stdout.write(`  ${bucket}: ${found.join(', ')}\n`);
+    }
+    for (const path of inventory.own[key] ?? []) process.stdout.write(`  .minio.sys/${path}\n`);
+  }
+}
 
 /** There is nothing to rotate before the first deploy. */
 function requireDeployed(loaded: LoadedEnvironment): void {

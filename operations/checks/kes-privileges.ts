@@ -11,6 +11,7 @@ import { masterKeys, reachableAddress } from '../../config/environment';
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths } from '../../config/kes-configuration';
 import type { TlsEndpoint } from '../../config/operation-inputs';
+import { issuingCertificate } from '../certificate-authority';
 import { type ClientIdentity, HttpClient, type HttpRequest } from '../http';
 import { KesError } from '../kes-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
@@ -104,11 +105,9 @@ const kesStrangersRefused: DeploymentCheck = {
       ['with a self-signed certificate', await selfSignedStranger()],
     ];
     if (existsSync(caKeyFile)) {
-      const ca = {
-        certificate: readFileSync(state.caCertificate, 'utf8'),
-        privateKey: readFileSync(caKeyFile, 'utf8'),
-      };
-      strangers.push([UNKNOWN, await strangerOf(ca)]);
+      const privateKey = readFileSync(caKeyFile, 'utf8');
+      const certificate = issuingCertificate(readFileSync(state.caCertificate, 'utf8'), privateKey);
+      if (certificate !== undefined) strangers.push([UNKNOWN, await strangerOf({ certificate, privateKey })]);
     }
     const route = `/v1/key/generate/${context.loaded.environment.minio.defaultKey}`;
     for (const [who, identity] of strangers) {

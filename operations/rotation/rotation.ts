@@ -49,6 +49,11 @@ export class Rotation {
     return new Rotation(places, what, unfinished);
   }
 
+  /** What has not ended yet, as {@link Rotation.begin} was told; undefined if everything has. */
+  static unfinished(places: Places): string | undefined {
+    return readNote(places.rotation)?.what;
+  }
+
   private constructor(places: Places, what: string, unfinished: Note | undefined) {
     this.places = places;
     this.resumed = unfinished !== undefined;

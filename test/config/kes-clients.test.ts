@@ -63,6 +63,14 @@ describe('who may do what with the master keys', () => {
     ]);
   });
 
+  test('a key under which nothing is any more can be proven, and MinIO may not use it', () => {
+    const clients = kesClients(ENVIRONMENT, { minio: ['old'], nobody: ['empty'] });
+    const allowed = Object.fromEntries(clients.map((client) => [client.name, allowedPaths(client)]));
+    expect(allowed.minio).toContain('/v1/key/decrypt/old');
+    expect(allowed.minio?.filter((path) => path.endsWith('/empty'))).toEqual([]);
+    expect(allowed['key-prover']).toContain('/v1/key/decrypt/empty');
+  });
+
   test('nobody may delete, import, list or name a key that is not declared', () => {
     const all = kesClients(ENVIRONMENT, {}).flatMap((client) => allowedPaths(client));
     for (const allowed of all)

@@ -35,3 +35,12 @@ test('belong to who used them: MinIO, or another client of KES, also when that i
 
   expect(retiredKeysByClient(ENVIRONMENT, state)).toEqual({ minio: ['old'], 'client-warehouse': ['stock'] });
 });
+
+test('belong to nobody once an inventory found nothing under them; declared again, they are used again', () => {
+  const state = stateLayout('x', folder());
+  const unused = { ...CANARY, withdrawnAt: '2026-11-22T01:00:00.000Z' };
+  writeCanaries(state.canaries, { 'archive-key': unused, old: CANARY, unused });
+
+  expect(retiredKeys(ENVIRONMENT, state)).toEqual(['old', 'unused']);
+  expect(retiredKeysByClient(ENVIRONMENT, state)).toEqual({ minio: ['old'], nobody: ['unused'] });
+});

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { readCanaries } from '../../operations/canaries';
+import { readCanaries, writeCanaries } from '../../operations/canaries';
 import { createMasterKeys } from '../../operations/create-master-keys';
 import { ExternalError } from '../../operations/errors';
 import { ThrowawayCa } from '../helpers/certificates';
@@ -56,6 +56,21 @@ describe('creating master keys', () => {
     // THEN
     expect(kes.keys.get('a')).toBe(key);
     expect(readCanaries(canariesFile())).toEqual(canaries);
+  });
+
+  test('a key that is declared again is no longer withdrawn', async () => {
+    // GIVEN
+    await create(['a', 'b']);
+    const canaries = readCanaries(canariesFile());
+    const withdrawnAt = '2026-11-22T00:00:00.000Z';
+    const withdrawn = Object.entries(canaries).map(([key, canary]) => [key, { ...canary, withdrawnAt }] as const);
+    writeCanaries(canariesFile(), Object.fromEntries(withdrawn));
+
+    // WHEN
+    await create(['a'], true);
+
+    // THEN
+    expect(readCanaries(canariesFile())).toEqual({ a: canaries.a, b: { ...canaries.b, withdrawnAt } });
   });
 
   test('a key that exists without a canary is adopted as it is', async () => {

@@ -1,8 +1,15 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { OperationInput } from '../../config/operation-inputs';
-import { issueCertificates, issueNextIdentities } from '../../operations/issue-certificates';
+import {
+  forgetOtherCas,
+  issueCertificates,
+  issueNextCa,
+  issueNextIdentities,
+  useNextCa,
+} from '../../operations/issue-certificates';
+import { pemCertificates } from '../../operations/certificate-authority';
 import { kesIdentity } from '../../operations/kes-identity';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { rejectionOf } from '../helpers/thrown';
@@ -153,6 +160,34 @@ describe('issuing certificates', () => {
     expect(statSync(file('secrets', 'tls', 'minio.next.key')).mode & 0o777).toBe(0o600);
   });
 
+  test('another CA is trusted beside the first, issues when it is told to, and is then the only one', async () => {
+    const cas = () =>
+      pemCertificates(readFileSync(file('tls', 'ca.crt'), 'utf8')).map((pem) => new X509Certificate(pem));
+    const [issuer = fail()] = await issue().then(cas);
+    const identity = kesIdentity(readFileSync(file('tls', 'minio.crt'), 'utf8'));
+
+    // begun twice, as after an interruption
+    await issueNextCa(input(), NOW);
+    await issueNextCa(input(), NOW);
+    await issue();
+    const [next = fail(), old = fail(), ...more] = cas();
+    expect(more).toEqual([]);
+    expect(old.fingerprint256).toBe(issuer.fingerprint256);
+    expect(next.subject).toBe('CN=encrypted-backup-storage unit CA 2026-11-22');
+    expect(certificate('minio').verify(old.publicKey)).toBe(true);
+
+    useNextCa(input());
+    useNextCa(input());
+    await issue();
+    expect(cas()).toHaveLength(2);
+    for (const name of ['minio', 'kes-server']) expect(certificate(name).verify(next.publicKey)).toBe(true);
+    expect(kesIdentity(readFileSync(file('tls', 'minio.crt'), 'utf8'))).toBe(identity);
+
+    await forgetOtherCas(input(), NOW);
+    expect(cas().map(({ fingerprint256 }) => fingerprint256)).toEqual([next.fingerprint256]);
+    expect(existsSync(file('secrets', 'tls', 'ca.next.key'))).toBe(false);
+  });
+
   test('a CA without its key is not replaced', async () => {
     // GIVEN
     await issue();
@@ -165,3 +200,7 @@ describe('issuing certificates', () => {
     expect(refusal.message).toBe(`the key of the private CA is gone: ${file('secrets', 'tls', 'ca.key')}`);
   });
 });
+
+function fail(): never {
+  throw new Error('there is no such certificate');
+}

@@ -56,7 +56,7 @@ const HASH_BYTES = 32;
 const ONLY_VERSION = Buffer.from('\u00a4null', 'latin1');
 
 /** What MinIO stored in a file, without the hash in front of it (minio/minio, cmd/xl-storage-format-v2.go). */
-function contentOf({ path, content }: DriveFile): DriveFile[] {
+export function contentOf({ path, content }: DriveFile): DriveFile[] {
   if (path.endsWith('/part.1')) return [{ path, content: content.subarray(HASH_BYTES) }];
   if (!path.endsWith('/xl.meta')) return [];
   for (let at = content.indexOf(ONLY_VERSION); at >= 0; at = content.indexOf(ONLY_VERSION, at + 1)) {
@@ -84,7 +84,7 @@ const envelope = z.object({
 });
 
 /** Name of the master key under which content is encrypted; undefined if it is not. */
-function sealingKey(content: Buffer): string | undefined {
+export function sealingKey(content: Buffer): string | undefined {
   if (content.length < 5 || content[0] !== VERSION) return undefined;
   const end = 5 + content.readUInt32LE(1);
   if (end >= content.length) return undefined;

@@ -1,12 +1,20 @@
 /** A bounded load of PUTs and GETs that goes on while something else is done, and remembers every failure. */
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../operations/errors';
 import { NotYet, waitFor } from '../../../operations/wait';
 
 export interface LoadTarget {
   /** Without retries, or failures would be hidden. */
   readonly s3: S3Client;
+  /**
+   * How often a request is sent before it counts as failed, with the pauses of minio-go (retry.go), which is in mc and
+   * restic: up to 200 ms, then twice as long each time, up to 1 s.
+   *
+   * @default 1
+   */
+  readonly tries?: number;
   readonly buckets: readonly string[];
   /** @default 8 - pairs of a PUT and a GET */
   readonly perSecond?: number;
@@ -14,6 +22,8 @@ export interface LoadTarget {
 
 export interface LoadResult {
   readonly requests: number;
+  /** Requests that were answered only when they were sent again. */
+  readonly retried: number;
   /** When, which request, and what the client was told. */
   readonly failures: readonly string[];
   /** Longest time of one request, in milliseconds. */
@@ -30,6 +40,7 @@ export class SteadyLoad {
   private readonly running = new Set<Promise<void>>();
   private readonly failures: string[] = [];
   private requests = 0;
+  private retried = 0;
   private slowestMs = 0;
   private round = 0;
 
@@ -57,7 +68,8 @@ export class SteadyLoad {
   async stop(): Promise<LoadResult> {
     clearInterval(this.timer);
     await Promise.all(this.running);
-    return { requests: this.requests, failures: this.failures, slowestMs: Math.round(this.slowestMs) };
+    const { requests, retried, failures } = this;
+    return { requests, retried, failures, slowestMs: Math.round(this.slowestMs) };
   }
 
   private async putAndGet(round: number): Promise<void> {
@@ -80,13 +92,27 @@ export class SteadyLoad {
   private async timed<T>(what: string, request: () => Promise<T>): Promise<T | undefined> {
     const started = performance.now();
     try {
-      return await request();
+      return await this.persistently(request);
     } catch (error) {
       this.failures.push(`${new Date().toISOString()} ${what}: ${messageOf(error)}`);
       return undefined;
     } finally {
       this.requests += 1;
       this.slowestMs = Math.max(this.slowestMs, performance.now() - started);
+    }
+  }
+
+  private async persistently<T>(request: () => Promise<T>): Promise<T> {
+    const tries = this.target.tries ?? 1;
+    for (let sent = 1; ; sent++) {
+      try {
+        const answer = await request();
+        if (sent > 1) this.retried += 1;
+        return answer;
+      } catch (error) {
+        if (sent >= tries) throw error;
+        await delay(Math.random() * Math.min(200 * 2 ** (sent - 1), 1000));
+      }
     }
   }
 }

@@ -1,0 +1,246 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { namesOf } from '../../config/deployment-names';
+import { masterKeys, minioKeys, reachableAddress } from '../../config/environment';
+import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
+import { kesName } from '../../config/names';
+import { readCanaries, writeCanaries } from '../canaries';
+import { dockerEngine } from '../docker';
+import { followKey } from '../earlier-objects';
+import { ExternalError, UsageError } from '../errors';
+import { writeFileAtomically } from '../files';
+import { type JobEncryption, MinioAdmin } from '../minio-admin';
+import { readCredentials, s3Client } from '../s3-client';
+import type { Step } from '../toolchain/step';
+import { proveDeployedKeys } from '../verify-master-keys';
+import { NotYet, waitFor } from '../wait';
+import type { RotationContext } from './context';
+import { editKeys } from './environment-file';
+import { type BucketInventory, dataUnder, type Inventory, prefixesOf, takeInventory, usesOf } from './inventory';
+
+/** Which key takes the place of which. */
+export interface KeySuccession {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The name of a key that follows another: with the month, in the place of an older month. */
+export function successorOf(key: string, now = new Date()): string {
+  return `${key.replace(/-\d{4}-\d{2}$/, '')}-${now.toISOString().slice(0, 7)}`;
+}
+
+/**
+ * Refuses, before anything is changed, what could not be carried through.
+ *
+ * @throws UsageError
+ */
+export function requireSuccession({ environment, state }: LoadedEnvironment, { from, to }: KeySuccession): void {
+  if (!minioKeys(environment).includes(from)) {
+    throw new UsageError(
+      `NAME: must be a master key of MinIO (${minioKeys(environment).join(', ')}), got: ${from}`,
+      'other clients of KES have to seal anew by themselves what is under their keys',
+    );
+  }
+  if (!kesName.test(to)) throw new UsageError(`--to: ${kesName.rule}, got: ${to}`);
+  if (masterKeys(environment).includes(to) || readCanaries(state.canaries)[to] !== undefined) {
+    throw new UsageError(`--to: must be a new name, and there is a master key ${to} already`, 'give another by --to');
+  }
+}
+
+/** Takes the inventory of a deployment. */
+export async function inventoryOf(
+  { environment, state }: LoadedEnvironment,
+  report: (text: string) => void,
+): Promise<Inventory> {
+  const endpoint = s3EndpointInside({ environment, state });
+  const credentials = readCredentials(state.secret.minioRoot);
+  const { region } = environment.minio;
+  const s3 = s3Client({ endpoint, region, credentials });
+  const admin = new MinioAdmin(endpoint, region, credentials);
+  const container = dockerEngine(environment.docker.host).getContainer(`${namesOf(environment).prefix}-minio`);
+  try {
+    return await takeInventory({ s3, admin, readDrive: (folder) => container.getArchive({ path: folder }) }, report);
+  } finally {
+    admin.close();
+    s3.destroy();
+  }
+}
+
+/**
+ * A new master key in the place of one: the objects' data keys are sealed under it anew, their data is not rewritten.
+ *
+ * The old key is never deleted. It is retired: MinIO may open by it and no more, and when nothing is under it, not even
+ * that. The environment file says at each moment which keys there are, so that a deploy in between means the same.
+ */
+export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, succession: KeySuccession): Step[] {
+  const { environment, file, state } = loaded;
+  const { from, to } = succession;
+  const edit = (keys: (declared: readonly string[]) => readonly string[], next: string): string => {
+    const text = readFileSync(file, 'utf8');
+    const { keys: declared } = loadEnvironment(file).environment.minio;
+    const edited = editKeys(text, path.basename(file), { from, to: next, keys: [...new Set(keys(declared))] });
+    if (edited !== text) writeFileAtomically(file, edited, statSync(file).mode & 0o777);
+    return file;
+  };
+  const resealAll = async (report: (text: string) => void): Promise<string> => {
+    const credentials = readCredentials(state.secret.minioRoot);
+    const admin = new MinioAdmin(s3EndpointInside(loaded), environment.minio.region, credentials);
+    try {
+      return await reseal(admin, () => inventoryOf(loaded, report), succession, report);
+    } finally {
+      admin.close();
+    }
+  };
+  const withdraw = (): void => {
+    const canaries = readCanaries(state.canaries);
+    const canary = canaries[from];
+    if (canary === undefined) throw new ExternalError(`master key ${from} has no canary in ${state.canaries}`);
+    writeCanaries(state.canaries, { ...canaries, [from]: { ...canary, withdrawnAt: new Date().toISOString() } });
+  };
+
+  return [
+    rotation.phase('inventory', {
+      title: `What is under ${from}`,
+      run: async ({ report }) => {
+        const inventory = await inventoryOf(loaded, report);
+        requireUnmixed(inventory, succession);
+        if (environment.minio.keys.includes(from)) rotation.remember('named', from);
+        return usesOf(inventory, from) ?? 'nothing';
+      },
+    }),
+    rotation.phase('declare', {
+      title: 'Declare the new key',
+      run: () => Promise.resolve(edit((keys) => [...keys, from, to], from)),
+    }),
+    rotation.phase('create', deploy('Create it')),
+    rotation.phase('switch', {
+      title: 'Have the environment file use it',
+      run: () => Promise.resolve(edit((keys) => keys, to)),
+    }),
+    rotation.phase('deliver', deploy('Have MinIO use it')),
+    rotation.phase('reseal', {
+      title: 'Seal the data keys anew',
+      run: ({ report }) => resealAll(report),
+    }),
+    rotation.phase('note', {
+      title: 'Note where the objects of the checks are',
+      run: () => Promise.resolve(followKey(state.earlierObjects, succession)),
+    }),
+    rotation.phase('retire', {
+      title: 'Retire the old key',
+      run: () => {
+        // clients that named the old key by themselves shall be able to name the new one
+        const named = rotation.remembered('named') !== undefined;
+        return Promise.resolve(edit((keys) => keys.filter((key) => key !== from && (named || key !== to)), to));
+      },
+    }),
+    rotation.phase('deliver-retiring', deploy('Have KES open by it, and no more')),
+    rotation.phase('last-look', {
+      title: `What is under ${from} still`,
+      run: async ({ report }) => {
+        // KES lets nobody seal by it any more, so what is written from now on cannot be under it
+        await resealAll(report);
+        const uses = usesOf(await inventoryOf(loaded, report), from);
+        if (uses !== undefined) return `${uses}: MinIO may go on opening by it`;
+        withdraw();
+        rotation.remember('withdrawn', from);
+        return 'nothing: MinIO has no more use for it';
+      },
+    }),
+    rotation.phase('withdraw', {
+      ...deploy('Have KES refuse it to MinIO'),
+      applies: () => rotation.remembered('withdrawn') !== undefined,
+    }),
+    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+  ];
+}
+
+/** By the certificate from the private CA: names of clients may lead elsewhere. */
+function s3EndpointInside({ environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>) {
+  return { url: `https://${reachableAddress(environment)}:${environment.minio.port}`, caFile: state.caCertificate };
+}
+
+/** MinIO's job would put what is under other keys under the new one, too. */
+function requireUnmixed({ buckets }: Inventory, succession: KeySuccession): void {
+  for (const found of buckets) {
+    const { bucket } = found;
+    const [first, ...more] = kmsPrefixes(found, succession).mixed;
+    if (first === undefined) continue;
+    throw new ExternalError(
+      `${bucket}/${first}${more.length === 0 ? '' : ` and ${more.length} others`} cannot be sealed anew by MinIO without other objects, or versions, under a third key whose names begin with the same`,
+      'give them other names, or a bucket of their own, then run it again',
+    );
+  }
+}
+
+function kmsPrefixes({ kmsObjects }: BucketInventory, { from, to }: KeySuccession): ReturnType<typeof prefixesOf> {
+  const others = [...kmsObjects].flatMap(([key, names]) => (key === from || key === to ? [] : [...names]));
+  return prefixesOf(kmsObjects.get(from) ?? [], others);
+}
+
+/** Past SSE-KMS objects, which a job for SSE-S3 may not take: each of them would be an error in MinIO's log. */
+function s3Prefixes({ s3Objects, kmsObjects }: BucketInventory, from: string): string[] {
+  const others = [...kmsObjects.values()].flatMap((names) => [...names]);
+  const { prefixes, mixed } = prefixesOf(s3Objects.get(from) ?? [], others);
+  const all = [...prefixes, ...mixed];
+  return all.length > MANY_JOBS ? [''] : all;
+}
+
+const MANY_JOBS = 50;
+
+/** Each round finds what was written by requests that had begun before MinIO knew of the new key. */
+const ROUNDS = 3;
+
+async function reseal(
+  admin: MinioAdmin,
+  inventory: () => Promise<Inventory>,
+  succession: KeySuccession,
+  report: (text: string) => void,
+): Promise<string> {
+  const { from, to } = succession;
+  let before = 'nothing';
+  for (let round = 0; ; round++) {
+    const found = await inventory();
+    const data = dataUnder(found, from);
+    if (data === undefined) return `${before} before, nothing now`;
+    if (round === 0) before = data;
+    if (round === ROUNDS) throw stillUnder(data, succession);
+    requireUnmixed(found, succession);
+    for (const bucket of found.buckets) {
+      for (const prefix of s3Prefixes(bucket, from)) {
+        await job(admin, bucket.bucket, prefix, { type: 'sse-s3' }, report);
+      }
+      for (const prefix of kmsPrefixes(bucket, succession).prefixes) {
+        await job(admin, bucket.bucket, prefix, { type: 'sse-kms', key: to }, report);
+      }
+    }
+  }
+}
+
+function stillUnder(data: string, { from, to }: KeySuccession): ExternalError {
+  return new ExternalError(
+    `${data} are under ${from} still`,
+    `an upload in parts must be completed or aborted (mc ls --incomplete); clients that name ${from} must name ${to}; a version that could not be sealed anew is in the log of the minio container. Then run it again`,
+  );
+}
+
+/** Whether it took every object, the next inventory says: it counts what it may not take as failed. */
+async function job(
+  admin: MinioAdmin,
+  bucket: string,
+  prefix: string,
+  encryption: JobEncryption,
+  report: (text: string) => void,
+): Promise<void> {
+  const id = await admin.startKeyRotation(bucket, prefix, encryption);
+  await waitFor(
+    { what: `batch job ${id} on ${bucket}/${prefix}`, timeoutMs: JOB_HOURS * 3_600_000, intervalMs: 300 },
+    async () => {
+      const { complete, failed, rotation } = await admin.keyRotation(id);
+      report(`${bucket}/${prefix}: ${rotation?.objects ?? 0} versions`);
+      return complete || failed ? true : new NotYet(`${rotation?.objects ?? 0} versions are done`);
+    },
+  );
+}
+
+const JOB_HOURS = 24;
