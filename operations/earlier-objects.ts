@@ -6,8 +6,9 @@ import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/c
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from '../config/deployment-names';
-import { minioKeys, reachableAddress } from '../config/environment';
+import { minioKeys } from '../config/environment';
 import type { LoadedEnvironment } from '../config/load';
+import { s3Endpoint } from '../config/s3-endpoint';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { readCredentials, s3Client } from './s3-client';
@@ -64,10 +65,7 @@ export async function leaveObjects({ environment, state }: LoadedEnvironment): P
   );
   if (missing.length === 0) return;
   const s3 = s3Client({
-    endpoint: {
-      url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
-      caFile: state.caCertificate,
-    },
+    endpoint: s3Endpoint(environment, state),
     region: environment.minio.region,
     credentials: readCredentials(state.secret.minioRoot),
   });

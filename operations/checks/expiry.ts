@@ -79,7 +79,7 @@ const certificatesValid: DeploymentCheck = {
     if (problems.length === 0) return { certificates };
     throw new CheckFailure(
       someOf(problems),
-      `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule`,
+      `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca`,
       { certificates },
     );
   },

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { KES_ALIAS, LEAVES, namesOf } from '../../config/deployment-names';
 import { type Environment, reachableAddress } from '../../config/environment';
 import { certificateIssue, nextIdentity, previousIdentity } from '../../config/leaf-certificates';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { dockerEngine } from '../docker';
 import { ExternalError } from '../errors';
@@ -98,12 +99,16 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
 
 /** MinIO's `ready` has KES make a data key. */
 export async function requireDataKeys(environment: Environment, state: StateLayout): Promise<void> {
-  const url = `https://${reachableAddress(environment)}:${environment.minio.port}`;
-  const http = new HttpClient({ url, caFile: state.caCertificate });
+  const endpoint = s3Endpoint(environment, state);
+  const http = new HttpClient(endpoint);
   const name = `${namesOf(environment).prefix}-minio`;
   try {
     await waitFor(
-      { what: `MinIO at ${url} to get a data key from KES`, timeoutMs: 30_000, hint: `docker restart ${name}` },
+      {
+        what: `MinIO at ${endpoint.url} to get a data key from KES`,
+        timeoutMs: 30_000,
+        hint: `docker restart ${name}`,
+      },
       async () => {
         const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
         return status === 200 ? true : new NotYet(`HTTP ${status}`);

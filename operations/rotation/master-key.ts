@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { namesOf } from '../../config/deployment-names';
-import { masterKeys, minioKeys, reachableAddress } from '../../config/environment';
+import { masterKeys, minioKeys } from '../../config/environment';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import { readCanaries, writeCanaries } from '../canaries';
 import { dockerEngine } from '../docker';
 import { followKey } from '../earlier-objects';
@@ -52,7 +53,7 @@ export async function inventoryOf(
   { environment, state }: LoadedEnvironment,
   report: (text: string) => void,
 ): Promise<Inventory> {
-  const endpoint = s3EndpointInside({ environment, state });
+  const endpoint = s3Endpoint(environment, state);
   const credentials = readCredentials(state.secret.minioRoot);
   const { region } = environment.minio;
   const s3 = s3Client({ endpoint, region, credentials });
@@ -84,7 +85,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
   };
   const resealAll = async (report: (text: string) => void): Promise<string> => {
     const credentials = readCredentials(state.secret.minioRoot);
-    const admin = new MinioAdmin(s3EndpointInside(loaded), environment.minio.region, credentials);
+    const admin = new MinioAdmin(s3Endpoint(environment, state), environment.minio.region, credentials);
     try {
       return await reseal(admin, () => inventoryOf(loaded, report), succession, report);
     } finally {
@@ -153,11 +154,6 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     }),
     rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
   ];
-}
-
-/** By the certificate from the private CA: names of clients may lead elsewhere. */
-function s3EndpointInside({ environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>) {
-  return { url: `https://${reachableAddress(environment)}:${environment.minio.port}`, caFile: state.caCertificate };
 }
 
 /** MinIO's job would put what is under other keys under the new one, too. */

@@ -1,6 +1,6 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
-import { reachableAddress } from '../../config/environment';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import { replaceRootPassword } from '../create-root-credentials';
 import { ExternalError } from '../errors';
 import { readCredentials, s3Client } from '../s3-client';
@@ -19,10 +19,7 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
   /** What MinIO answers to the credentials of a file: nothing if it takes them. */
   const refusal = async (file: string): Promise<string | undefined> => {
     const s3 = s3Client({
-      endpoint: {
-        url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
-        caFile: state.caCertificate,
-      },
+      endpoint: s3Endpoint(environment, state),
       region: environment.minio.region,
       credentials: readCredentials(file),
     });
