@@ -1,22 +1,40 @@
 /** Every secret of a living deployment is replaced, one after the other, while clients write and read. */
-import { X509Certificate } from 'node:crypto';
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { vaultAccess } from '../../config/key-store';
 import { certificateIssue } from '../../config/leaf-certificates';
+import { s3Endpoint } from '../../config/s3-endpoint';
 import { AppRole, readKesLogin } from '../../operations/approle';
+import { type CanaryVerdict, openCanary, readCanaries } from '../../operations/canaries';
+import { pemCertificates } from '../../operations/certificate-authority';
 import { readIfExists } from '../../operations/files';
 import { HttpClient } from '../../operations/http';
+import { KesClient } from '../../operations/kes-client';
 import { kesIdentity } from '../../operations/kes-identity';
+import { dataUnder, usesOf } from '../../operations/rotation/inventory';
+import { inventoryOf } from '../../operations/rotation/master-key';
+import { type S3Credentials, s3Client } from '../../operations/s3-client';
 import { VaultClient } from '../../operations/vault-client';
 import { NotYet, waitFor } from '../../operations/wait';
-import { mustSucceed } from '../helpers/e2e/command';
+import { mc } from '../helpers/e2e/clients';
+import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
-import { SteadyLoad } from '../helpers/e2e/steady-load';
+import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 let environment: TestEnvironment;
@@ -29,7 +47,7 @@ beforeAll(async () => {
     minio: { defaultKey: 'backup-default' },
     buckets: [
       { name: 'backup', encryption: { type: 'sse-s3' } },
-      { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' } },
+      { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true },
     ],
   });
   mustSucceed(await environment.script('up'));
@@ -41,26 +59,37 @@ afterAll(async () => {
 
 /** Rotates while clients write and read without retries. */
 async function rotateUnderLoad(...what: string[]): Promise<void> {
-  const s3 = environment.s3(1);
-  const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'] });
-  const rotated = await environment.rotate(what);
-  // what is asked after the end of a rotation has to work, too
+  const { retried } = await underLoad({}, what.join(' '), () => environment.rotate(what));
+  expect(retried).toBe(0);
+}
+
+/**
+ * Acts while clients write and read, and goes on for a while: what is asked afterwards has to work, too.
+ *
+ * @param tries how often a client sends a request that was refused; MinIO is alone, and nobody answers while it starts
+ */
+async function underLoad(
+  { tries, s3 = environment.s3(1) }: Partial<Pick<LoadTarget, 'tries' | 's3'>>,
+  what: string,
+  act: () => Promise<CommandResult>,
+): Promise<LoadResult> {
+  const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'], ...(tries === undefined ? {} : { tries }) });
+  const acted = await act();
   await load.answered(20);
   const result = await load.stop();
   s3.destroy();
-  mustSucceed(rotated);
-  measured(
-    `./scripts/rotate ${what.join(' ')}: ${result.requests} requests, slowest ${result.slowestMs} ms`,
-    rotated.seconds,
-  );
+  mustSucceed(acted);
+  const { requests, retried, slowestMs } = result;
+  measured(`./scripts/rotate ${what}: ${requests} requests, ${retried} again, slowest ${slowestMs} ms`, acted.seconds);
   expect(result.failures).toEqual([]);
-  expect(result.requests).toBeGreaterThan(40);
+  expect(requests).toBeGreaterThan(40);
+  return result;
 }
 
 /** Starts a rotation and kills it with all its processes as soon as a phase is done, and so in the middle of the next. */
-async function killAfter(phase: string, what: string): Promise<void> {
-  const rotating = environment.rotate([what]);
-  await waitFor({ what: `phase ${phase} of ${what}`, timeoutMs: 120_000, intervalMs: 20 }, () => {
+async function killAfter(phase: string, ...what: string[]): Promise<void> {
+  const rotating = environment.rotate(what);
+  await waitFor({ what: `phase ${phase} of ${what.join(' ')}`, timeoutMs: 120_000, intervalMs: 20 }, () => {
     const note = readIfExists(environment.state.rotation);
     return Promise.resolve(note?.includes(`"${phase}"`) === true ? true : new NotYet(note ?? 'not begun'));
   });
@@ -248,6 +277,240 @@ describe('unseal-keys', () => {
     expect(share()).toBe(inForce);
     expect(share()).not.toBe(old);
     expect(existsSync(written)).toBe(false);
+  });
+});
+
+/** Enough for the seconds in which MinIO starts, on a busy machine, too. */
+const TRIES = 20;
+const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
+
+/** A client with a user of its own, who only reads and writes. */
+function client(caFile?: string): S3Client {
+  const { environment: settings, state } = environment.loaded;
+  const endpoint = s3Endpoint(settings, state);
+  return s3Client({
+    endpoint: { ...endpoint, ...(caFile === undefined ? {} : { caFile }) },
+    region: settings.minio.region,
+    credentials: USER,
+    attempts: 1,
+  });
+}
+
+describe('root-credentials', () => {
+  test('the root user has another password; users of their own, and access keys that root made, go on', async () => {
+    // GIVEN
+    const old = environment.credentials;
+    const ofRoot = { accessKey: 'made-by-root', secretKey: 'and-belongs-to-root' };
+    await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
+    await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
+    const keys = ['--access-key', ofRoot.accessKey, '--secret-key', ofRoot.secretKey];
+    await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', old.accessKey, ...keys]);
+
+    // WHEN
+    await underLoad({ tries: TRIES, s3: client() }, 'root-credentials', () => environment.rotate(['root-credentials']));
+
+    // THEN
+    expect(environment.credentials.accessKey).toBe(old.accessKey);
+    expect(environment.credentials.secretKey).not.toBe(old.secretKey);
+    expect(await answerTo(environment.credentials)).toBe('taken');
+    expect(await answerTo(ofRoot)).toBe('taken');
+    expect(await answerTo(old)).toBe('SignatureDoesNotMatch');
+    expect(readdirSync(path.dirname(environment.state.secret.minioRoot)).sort()).toEqual(['config.env', 'root.json']);
+  });
+
+  async function answerTo(credentials: S3Credentials): Promise<string> {
+    const { environment: settings, state } = environment.loaded;
+    const s3 = s3Client({ endpoint: s3Endpoint(settings, state), region: settings.minio.region, credentials });
+    try {
+      await s3.send(new ListBucketsCommand({}));
+      return 'taken';
+    } catch (error) {
+      return (error as Error).name;
+    } finally {
+      s3.destroy();
+    }
+  }
+});
+
+describe('master-key', () => {
+  interface Written {
+    readonly bucket: string;
+    readonly key: string;
+    readonly version: string | undefined;
+    readonly sha256: string;
+  }
+  const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+  /** Small content is in xl.meta, other in a file of its own. */
+  async function write(bucket: string, key: string, more: Partial<PutObjectCommandInput> = {}): Promise<Written[]> {
+    const s3 = environment.s3(1);
+    const written: Written[] = [];
+    for (const size of [100, 300_000]) {
+      const body = randomBytes(size);
+      const request = { Bucket: bucket, Key: `${key}/${size}`, Body: body, ...more };
+      const { VersionId: version } = await s3.send(new PutObjectCommand(request));
+      written.push({ bucket, key: `${key}/${size}`, version, sha256: sha256(body) });
+    }
+    s3.destroy();
+    return written;
+  }
+
+  /** Reads everything again and says which master keys S3 names. */
+  async function readAgain(objects: readonly Written[]): Promise<string[]> {
+    const s3 = environment.s3(1);
+    const keys = new Set<string>();
+    for (const { bucket, key, version, sha256: expected } of objects) {
+      const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: version }));
+      const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+      expect([bucket, key, sha256(bytes)]).toEqual([bucket, key, expected]);
+      keys.add(answer.SSEKMSKeyId?.replace('arn:aws:kms:', '') ?? 'none');
+    }
+    s3.destroy();
+    return [...keys].sort();
+  }
+
+  async function usesNow(key: string): Promise<string | undefined> {
+    return usesOf(await inventoryOf(environment.loaded, () => undefined), key);
+  }
+
+  /** What KES answers to MinIO, and to who proves the key by its canary. */
+  async function mayOpenBy(key: string): Promise<{ readonly minio: number; readonly prover: CanaryVerdict }> {
+    const { state, loaded } = environment;
+    const as = (leaf: string) => ({
+      url: `https://127.0.0.1:${loaded.environment.kes.port}`,
+      caFile: state.caCertificate,
+      certificateFile: path.join(state.tls, `${leaf}.crt`),
+      privateKeyFile: path.join(state.secret.tls, `${leaf}.key`),
+    });
+    const minio = new HttpClient(as('minio'));
+    const prover = new KesClient(as('key-prover'));
+    try {
+      const { status } = await minio.send({ method: 'PUT', path: `/v1/key/decrypt/${key}`, json: {} });
+      const canary = readCanaries(state.canaries)[key];
+      if (canary === undefined) throw new Error(`${key} has no canary`);
+      return { minio: status, prover: await openCanary(prover, key, canary) };
+    } finally {
+      minio.close();
+      prover.close();
+    }
+  }
+
+  test('of a bucket: killed on the way, no request fails, every version is under the new key, MinIO has no old one', async () => {
+    // GIVEN versions, a context, another mode in the bucket, and names that read like a pattern in another bucket
+    const context = Buffer.from('{"client":"one"}').toString('base64');
+    const byName = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'archive-key' } as const;
+    const sealed = [
+      ...(await write('archive', 'twice')),
+      ...(await write('archive', 'twice')),
+      ...(await write('backup', 'named [x]*?', { ...byName, SSEKMSEncryptionContext: context })),
+    ];
+    const others = [
+      ...(await write('archive', 'other', { ServerSideEncryption: 'AES256' })),
+      ...(await write('backup', 'default', { ServerSideEncryption: 'aws:kms' })),
+    ];
+    expect(await readAgain(sealed)).toEqual(['archive-key']);
+    writeFileSync(environment.file, `# of the archive\n${readFileSync(environment.file, 'utf8')}`);
+
+    // WHEN
+    const { retried } = await underLoad({}, 'master-key archive-key, killed once', async () => {
+      await killAfter('switch', 'master-key', 'archive-key', '--to', 'archive-2');
+      return environment.rotate(['master-key', 'archive-key']);
+    });
+
+    // THEN
+    expect(retried).toBe(0);
+    expect(await readAgain(sealed)).toEqual(['archive-2']);
+    expect(await readAgain(others)).toEqual(['backup-default', 'none']);
+    expect(await usesNow('archive-key')).toBeUndefined();
+    expect(await mayOpenBy('archive-key')).toEqual({ minio: 403, prover: 'opens' });
+    expect(readFileSync(environment.file, 'utf8')).toMatch(/^# of the archive\n/);
+    const { buckets, minio } = environment.loaded.environment;
+    expect(buckets.at(-1)?.encryption).toEqual({ type: 'sse-kms', key: 'archive-2' });
+    expect(minio.keys).toEqual([]);
+    expect(logged().filter((line) => !line.endsWith('done'))).toEqual(
+      ['begun', 'resumed', 'ended'].map((outcome) => `master-key archive-key --to archive-2 ${outcome}`),
+    );
+  });
+
+  test('the default key: it waits for an upload that began before; MinIO keeps the old key for its own files', async () => {
+    // GIVEN
+    const objects = [
+      ...(await write('backup', 'old')),
+      ...(await write('backup', 'old-kms', { ServerSideEncryption: 'aws:kms' })),
+    ];
+    const s3 = environment.s3(1);
+    const upload = { Bucket: 'backup', Key: 'in-parts' };
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload));
+    const rotate = () => environment.rotate(['master-key', 'backup-default']);
+
+    // WHEN
+    let stopped: CommandResult | undefined;
+    await underLoad({ tries: TRIES, s3: client() }, 'master-key backup-default, stopped once', async () => {
+      stopped = await rotate();
+      const part = { ...upload, UploadId, PartNumber: 1 };
+      const { ETag } = await s3.send(new UploadPartCommand({ ...part, Body: 'of an upload that took long' }));
+      const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+      await s3.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload }));
+      return rotate();
+    });
+
+    // THEN
+    expect(stopped?.code).toBe(1);
+    expect(stopped?.stderr).toContain('error: 1 unfinished uploads are under backup-default still');
+    const next = environment.loaded.environment.minio.defaultKey;
+    expect(next).toMatch(/^backup-default-\d{4}-\d{2}$/);
+    expect(await readAgain(objects)).toEqual([next, 'none']);
+    const { Body } = await s3.send(new GetObjectCommand(upload));
+    expect(await Body?.transformToString()).toBe('of an upload that took long');
+    s3.destroy();
+
+    const inventory = await inventoryOf(environment.loaded, () => undefined);
+    expect(dataUnder(inventory, 'backup-default')).toBeUndefined();
+    expect(inventory.own['backup-default']).toContain('config/iam/format.json');
+    expect(await mayOpenBy('backup-default')).toEqual({ minio: 400, prover: 'opens' });
+    expect(dataUnder(inventory, next)).toBeDefined();
+  });
+
+  test('what could not be carried through is refused before anything is changed', async () => {
+    const before = readFileSync(environment.file, 'utf8');
+    const unknown = await environment.rotate(['master-key', 'archive-key']);
+    expect(unknown.code).toBe(64);
+    expect(unknown.stderr).toMatch(/error: NAME: must be a master key of MinIO \(.*archive-2\), got/);
+    const taken = await environment.rotate(['master-key', 'archive-2', '--to', 'archive-key']);
+    expect(taken.code).toBe(64);
+    expect(taken.stderr).toMatch(/error: --to: must be a new name, and there is a master key archive-key already/);
+    expect(readFileSync(environment.file, 'utf8')).toBe(before);
+  });
+});
+
+describe('ca', () => {
+  test('clients of the old CA and of both are served while both are trusted, and the new one alone afterwards', async () => {
+    // GIVEN
+    const { state } = environment;
+    const folder = environment.folderFor('cas');
+    const oldCa = path.join(folder, 'old.crt');
+    copyFileSync(state.caCertificate, oldCa);
+
+    // WHEN
+    await underLoad({ tries: TRIES, s3: client(oldCa) }, 'ca', () => environment.rotate(['ca']));
+    const both = mustSucceed(await environment.script('ca')).stdout;
+    expect(pemCertificates(both)).toHaveLength(2);
+    const again = await environment.rotate(['ca']);
+    expect([again.code, again.stderr]).toEqual([64, expect.stringContaining('error: ca: two CAs are trusted already')]);
+    const bothCas = path.join(folder, 'both.crt');
+    writeFileSync(bothCas, both);
+    const finish = () => environment.rotate(['ca', '--finish']);
+    await underLoad({ tries: TRIES, s3: client(bothCas) }, 'ca --finish', finish);
+
+    // THEN
+    const [only = '', ...more] = pemCertificates(readFileSync(state.caCertificate, 'utf8'));
+    expect(more).toEqual([]);
+    expect(readFileSync(oldCa, 'utf8')).not.toContain(only);
+    for (const name of SERVERS) expect(await servedBy(name)).toBe(fingerprint(`${name}-server`));
+    const outdated = client(oldCa);
+    await expect(outdated.send(new ListBucketsCommand({}))).rejects.toThrow(/certificate/);
+    outdated.destroy();
+    expect(readdirSync(state.secret.tls).filter((name) => name.startsWith('ca'))).toEqual(['ca.key']);
   });
 });
 
