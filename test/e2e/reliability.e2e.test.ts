@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
@@ -171,7 +172,7 @@ async function killProcess(...programs: Program[]): Promise<void> {
     User: '0:0',
     HostConfig: { PidMode: 'host', NetworkMode: 'none', AutoRemove: true },
   });
-  const ended = killer.wait();
+  const ended = killer.wait({ condition: 'next-exit' });
   await killer.start();
   expect(((await ended) as { StatusCode: number }).StatusCode).toBe(0);
 }
@@ -182,7 +183,7 @@ async function cutOff(program: Program, seconds: number): Promise<void> {
   const { NetworkSettings, Id, Config } = await container(program).inspect();
   const aliases = Object.values(NetworkSettings.Networks).flatMap(({ Aliases }) => (Aliases ?? []) as string[]);
   await network.disconnect({ Container: Id });
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  await delay(seconds * 1000);
   const EndpointConfig = { Aliases: aliases.filter((alias) => alias !== Config.Hostname) };
   await network.connect({ Container: Id, EndpointConfig });
 }
@@ -276,11 +277,14 @@ describe('a first deploy', () => {
 describe('what heals by itself', () => {
   test('KES is killed', () => endure('KES is killed', { strike: () => killProcess('kes'), atMost: 5 }));
 
-  test('Vault is sealed', () =>
-    endure('Vault is sealed', {
-      strike: () => asRoot((root) => root.write('sys/seal')),
-      atMost: 15,
-    }));
+  test('Vault is sealed', async () => {
+    const root = await bench.vaultRoot();
+    try {
+      await endure('Vault is sealed', { strike: () => root.write('sys/seal'), atMost: 15 });
+    } finally {
+      await bench.mend();
+    }
+  });
 
   test('Vault is restarted', () =>
     endure('Vault is restarted', { strike: () => container('vault').restart(), atMost: 30 }));
