@@ -43,6 +43,8 @@ export interface StateLayout {
   readonly logs: string;
   /** The synthesized stacks of `./scripts/up`; plain `cdktf deploy` uses `cdktf.out` in the clone. */
   readonly cdktfOut: string;
+  /** What says of each operation of a deploy whether it came to its end. */
+  readonly operations: string;
   /** Held by whoever is changing the environment. */
   readonly lock: string;
   /** Says that `secrets` belongs to this deployment; its twin lies in `secrets`. */
@@ -101,6 +103,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     rotationsLog: path.join(root, 'rotations.log'),
     logs: path.join(root, 'logs'),
     cdktfOut: path.join(root, 'cdktf.out'),
+    operations: path.join(root, 'operations'),
     lock: path.join(root, 'lock'),
     deployment: path.join(root, 'deployment.json'),
     secret: {

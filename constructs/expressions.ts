@@ -40,6 +40,15 @@ export function renewalGeneration(noteFile: string): string {
   return `\${fileexists(${quoted(noteFile)}) ? tostring(${note}.generation + (${due} ? 1 : 0)) : "1"}`;
 }
 
+/**
+ * How many runs of an operation were cut short, see docs/adr/0024-operations-that-were-killed.md: a number in the journal
+ * that `operations/run` keeps, and one more while there is the mark of a run that did not come to its end.
+ */
+export function interruptedRuns(journal: string): string {
+  const counted = `(fileexists(${quoted(journal)}) ? tonumber(trimspace(file(${quoted(journal)}))) : 0)`;
+  return `\${tostring(${counted} + (fileexists(${quoted(`${journal}.running`)}) ? 1 : 0))}`;
+}
+
 function quoted(text: string): string {
   return JSON.stringify(text);
 }

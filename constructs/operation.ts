@@ -1,7 +1,7 @@
 import { DataResource, type ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import type { OperationInput, OperationName } from '../config/operation-inputs';
-import { renewalGeneration } from './expressions';
+import { renewalGeneration, interruptedRuns } from './expressions';
 
 /** How a `local-exec` starts an operation: a shell command to which the operation's name is appended. */
 export interface OperationRunner {
@@ -12,6 +12,13 @@ export interface OperationRunner {
    * @default - those of the deploy
    */
   readonly variables?: Readonly<Record<string, string>>;
+  /**
+   * Folder in which each operation notes that it began and that it ended, so that one that was killed runs again:
+   * Terraform takes it for done.
+   *
+   * @default - nothing is noted
+   */
+  readonly journal?: string;
 }
 
 export interface OperationProps<N extends OperationName> {
@@ -47,10 +54,13 @@ export class Operation<N extends OperationName> extends Construct {
   constructor(scope: Construct, id: string, props: OperationProps<N>) {
     super(scope, id);
     const input = literal(JSON.stringify(props.input));
+    const { journal: folder } = props.runner;
+    const journal = folder === undefined ? undefined : `${folder}/${this.node.path.replaceAll('/', '.')}`;
     this.resource = new DataResource(this, 'Resource', {
       triggersReplace: {
         input,
         ...(props.renewalNote === undefined ? {} : { generation: renewalGeneration(props.renewalNote) }),
+        ...(journal === undefined ? {} : { interrupted: interruptedRuns(journal) }),
         ...props.triggers,
       },
       provisioners: [
@@ -61,6 +71,7 @@ export class Operation<N extends OperationName> extends Construct {
             ...Object.fromEntries(
               Object.entries(props.runner.variables ?? {}).map(([name, value]) => [name, literal(value)]),
             ),
+            ...(journal === undefined ? {} : { EBS_OPERATION_JOURNAL: literal(journal) }),
             EBS_OPERATION_INPUT: input,
           },
         },

@@ -2,6 +2,7 @@
  * Runs one operation by name, as a `local-exec` of a stack does: the input is JSON in `EBS_OPERATION_INPUT`, progress
  * goes to stderr, and a failure ends with exit code 1 and says what to do.
  */
+import { rmSync } from 'node:fs';
 import { z } from 'zod';
 import { type OperationInput, operationInputs, type OperationName } from '../config/operation-inputs';
 import { UsageError } from './errors';
@@ -44,6 +45,8 @@ Promise.resolve()
       );
     }
     await run(name as OperationName, input);
+    const journal = process.env.EBS_OPERATION_JOURNAL;
+    if (journal !== undefined) rmSync(`${journal}.running`, { force: true });
   })
   .then(
     () => process.exit(0),

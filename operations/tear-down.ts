@@ -128,7 +128,7 @@ function deleteState(state: StateLayout): void {
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.secretIdNote],
     ...[state.keyStore, state.canaries, state.earlierObjects],
-    ...[state.secrets, state.deployment],
+    ...[state.operations, state.secrets, state.deployment],
   ];
   for (const entry of ours) {
     rmSync(entry, { recursive: true, force: true });

@@ -35,6 +35,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
     toolchain: readToolchain(),
     retiredKeys: retiredKeysByClient(environment, state),
     runner: {
+      journal: state.operations,
       command: `'${path.join(projectRoot, 'operations', 'run')}'`,
       ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileHash, fileText, renewalGeneration, treeHash } from '../../constructs/expressions';
+import { fileHash, fileText, interruptedRuns, renewalGeneration, treeHash } from '../../constructs/expressions';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { planned, terraformIsThere } from '../helpers/terraform';
 
@@ -51,6 +51,10 @@ describe('as text', () => {
       notDue: renewalGeneration(note(3, 1)),
       due: renewalGeneration(note(3, -1)),
       longDue: renewalGeneration(note(41, -400)),
+      neverInterrupted: interruptedRuns(path.join(folder(), 'none')),
+      interruptedBefore: interruptedRuns(file('counted', '2\n')),
+      interruptedAtFirst: interruptedRuns(file('new.running', '').replace('.running', '')),
+      interruptedAgain: interruptedRuns(file('again.running', '') && file('again', '2\n')),
     });
 
     // THEN
@@ -68,6 +72,10 @@ describe('as text', () => {
       notDue: '3',
       due: '4',
       longDue: '42',
+      neverInterrupted: '0',
+      interruptedBefore: '2',
+      interruptedAtFirst: '1',
+      interruptedAgain: '3',
     });
   });
 });

@@ -116,3 +116,21 @@ test('each run has an id of its own, for whoever must follow it', () => {
   // THEN
   expect(synth(stack).output('run').value).toMatch(/^\$\{terraform_data\.Checks_.*\.id\}$/);
 });
+
+test('with a journal an operation runs again after it was cut short, and is told where to note it', () => {
+  // GIVEN
+  const stack = newStack();
+
+  // WHEN
+  new Operation(stack, 'Checks', {
+    runner: { ...RUNNER, journal: '/state/operations' },
+    operation: 'run-checks',
+    input: {},
+  });
+
+  // THEN
+  const { triggers, variables } = synth(stack).operation('run-checks');
+  const file = `/state/operations/${stack.node.path}.Checks`;
+  expect(variables).toEqual({ EBS_OPERATION_JOURNAL: file });
+  expect(triggers).toEqual({ interrupted: expect.stringContaining(`fileexists("${file}.running")`) as string });
+});
