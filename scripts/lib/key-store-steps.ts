@@ -1,6 +1,5 @@
 /** What is asked of a key store before anything is deployed with it. */
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { namesOf } from '../../config/deployment-names';
 import { type Environment, masterKeys } from '../../config/environment';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
@@ -13,6 +12,7 @@ import { isDue } from '../../operations/renewal';
 import { deployedPaths } from '../../operations/terraform-state';
 import type { Step } from '../../operations/toolchain/step';
 import { readVaultToken } from '../../operations/vault-token';
+import { shortPath } from './short-path';
 
 /** @param knownKeys master keys that must be there already */
 export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly string[]): Step[] {
@@ -90,9 +90,4 @@ function keyFolderStep({ keyStore, docker }: Environment): Step[] {
 
 export function isLocalEngine(host: string | undefined): boolean {
   return host === undefined || host === '' || host.startsWith('unix:');
-}
-
-function shortPath(file: string): string {
-  const relative = path.relative(process.cwd(), file);
-  return relative.startsWith('..') ? file : relative;
 }

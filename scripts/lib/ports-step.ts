@@ -1,5 +1,4 @@
 /** Whether the ports of an environment are free. */
-import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
@@ -7,6 +6,7 @@ import { dockerEngine } from '../../operations/docker';
 import { requireFreePorts, type WantedPort } from '../../operations/preflight/ports';
 import type { Step } from '../../operations/toolchain/step';
 import { isLocalEngine } from './key-store-steps';
+import { shortPath } from './short-path';
 
 /** Asked before the long builds, so that a taken port is known at once. */
 export function portsStep({ environment, file }: LoadedEnvironment): Step {
@@ -24,11 +24,6 @@ export function portsStep({ environment, file }: LoadedEnvironment): Step {
       return ports.map(({ port }) => port).join(', ');
     },
   };
-}
-
-function shortPath(file: string): string {
-  const relative = path.relative(process.cwd(), file);
-  return relative.startsWith('..') ? file : relative;
 }
 
 function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {

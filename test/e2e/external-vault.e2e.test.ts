@@ -2,7 +2,7 @@
  * Deployments whose master keys are in a Vault of someone else, with tokens that may do just what is documented; the
  * images of the first come from a registry that asks for a login.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -391,7 +391,7 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     await adopting.remove();
   });
 
-  async function mintWrapped(path: string): Promise<string> {
+  async function mintWrapped(path: string, bounds: object = {}): Promise<string> {
     // a token that can do just that, and cannot see the SecretID
     const pipeline = await vault.tokenWith(
       'mints',
@@ -399,7 +399,7 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     );
     const client = new VaultClient({ url: vault.url, caFile: vault.caFile }, pipeline);
     expect(await client.probe('PUT', path)).toBe(403);
-    const answer = wrapped.parse(await client.write(path, {}, { wrapTtl: '5m' }));
+    const answer = wrapped.parse(await client.write(path, bounds, { wrapTtl: '5m' }));
     client.close();
     return answer.wrap_info.token;
   }
@@ -434,7 +434,7 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     expect(adopting.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change' });
   });
 
-  test('a rotation takes the SecretID that is handed over, and says so where none is', async () => {
+  test('a rotation takes the SecretID that is handed over; none, and one that is not as declared, are refused', async () => {
     const before = secretIdOf(adopting);
     const rotating = (phase: 'New SecretID' | 'Destroy the old SecretID') => {
       const context = { report: () => undefined, announce: () => undefined, signal: new AbortController().signal };
@@ -449,6 +449,10 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     };
     writeFileSync(wrappingTokenFile(), '');
     await expect(rotating('New SecretID')).rejects.toThrow('and none was handed over');
+    writeFileSync(wrappingTokenFile(), await mintWrapped(mintPath, { cidr_list: ['192.0.2.0/24'] }));
+    await expect(rotating('New SecretID')).rejects.toThrow(
+      'is not as declared and was destroyed: keyStore.approle.secretId.boundCidrs says none, it has 192.0.2.0/24',
+    );
     expect(secretIdOf(adopting)).toEqual(before);
     writeFileSync(wrappingTokenFile(), await mintWrapped(mintPath));
     await rotating('New SecretID');
@@ -473,6 +477,14 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     expect(swapped.stderr).toContain(
       `the wrapping token in ${wrappingTokenFile()} must hold an answer of ${mintPath}, got one of sys/wrapping/wrap`,
     );
+  });
+
+  test('where the state of Terraform was lost, what is there is used, and KES keeps its SecretID', async () => {
+    const before = secretIdOf(adopting);
+    rmSync(path.join(adopting.state.terraform, 'keystore.tfstate'));
+    mustSucceed(await deployUpTo('keystore', adopting, env));
+    expect(secretIdOf(adopting)).toEqual(before);
+    expect(await login('shared', before)).toBe('logged in');
   });
 
   test('cdktf destroy takes role and policy away, and leaves the mounts with what is in them', async () => {
