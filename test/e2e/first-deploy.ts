@@ -70,7 +70,7 @@ export function describeFirstDeploy(deploy: () => FirstDeploy): void {
           capDrop: ['ALL'],
           securityOpt: ['no-new-privileges'],
           limited: true,
-          restart: 'unless-stopped',
+          restart: 'always',
           addresses: [],
         });
       }

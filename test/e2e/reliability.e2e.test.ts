@@ -202,7 +202,7 @@ async function asRoot<T>(act: (root: VaultClient) => Promise<T>): Promise<T> {
 /** Where the first deploy is killed, one after the other; each is reached by the run after the last. */
 const KILL_POINTS: readonly [string, RegExp][] = [
   ['the private CA is made', /Certificates\/Issue\/Resource\) \(local-exec\): made the private CA/],
-  ['the network is created', /\(Network\): Creating/],
+  ['its last certificate is issued', /: issued the certificate health/],
   ['volumes of Vault are created', /\(Vault\/Data\/Resource\): Creating/],
   ['Vault is created', /\(Vault\/Server\/Resource\): Creating/],
   ['Vault is initialised', /: initialised Vault with/],

@@ -623,7 +623,7 @@ describe.each(VARIATIONS)('always: %s', (_, variation) => {
         memory: expect.any(Number) as number,
         memory_swap: service.memory,
         ulimit: [expect.objectContaining({ name: 'nproc' })],
-        restart: 'unless-stopped',
+        restart: 'always',
         log_opts: { 'max-size': '10m', 'max-file': '5' },
       });
       expect(service).not.toHaveProperty('capabilities.add');
