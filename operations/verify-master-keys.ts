@@ -105,6 +105,18 @@ function described({ proven }: { readonly proven: readonly string[] }): string {
   return `${proven.length} open their canaries`;
 }
 
+/** @throws ExternalError if KES does not reach its key store within a minute */
+export async function waitForKeyStore(prover: KesClient, url: string): Promise<void> {
+  await waitFor(
+    {
+      what: `KES at ${url} to reach its key store`,
+      timeoutMs: 60_000,
+      hint: 'if Vault is sealed: ./scripts/unseal',
+    },
+    async () => ((await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable')),
+  );
+}
+
 /**
  * Waits until KES reaches its key store and proves every master key that has a canary.
  *
@@ -117,14 +129,7 @@ export async function requireProvenKeys(
   look?: Look,
   restore?: string,
 ): Promise<string[]> {
-  await waitFor(
-    {
-      what: `KES at ${url} to reach its key store`,
-      timeoutMs: 60_000,
-      hint: 'if Vault is sealed: ./scripts/unseal',
-    },
-    async () => ((await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable')),
-  );
+  await waitForKeyStore(prover, url);
   const { proven, unasked } = await proveCanaries(prover, canaries, look, restore);
   if (unasked.length > 0) {
     throw new ExternalError(

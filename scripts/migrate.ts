@@ -18,7 +18,7 @@ import {
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ExternalError, UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
-import { copyKeys, type Migration, proveKeysInTarget } from '../operations/migrate/copy-keys';
+import { copyKeys, type Migration, proveKeysInTarget, requireNoOtherKeys } from '../operations/migrate/copy-keys';
 import { forgetSource } from '../operations/migrate/forget-source';
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { differing, type Samples, takeSamples } from '../operations/migrate/samples';
@@ -33,6 +33,7 @@ import { warnOfEscrow } from './lib/escrow';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
+import { straysStep } from './lib/strays';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
 
@@ -80,7 +81,7 @@ void main(async (args, signal) => {
       process.stderr.write(`the master keys are already in ${describePlace(to)}\n`);
       // the last deploy of a migration may have been interrupted
       const { prerequisites, engine, builds } = toolchainOf(target);
-      const again = [prerequisites, engine, provenStep('Master keys', target), ...builds];
+      const again = [prerequisites, engine, straysStep(target), provenStep('Master keys', target), ...builds];
       await showSteps([...again, deployStep(target, verbose)], signal, { plain: verbose });
       return;
     }
@@ -142,9 +143,11 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
   return [
     prerequisites,
     engine,
+    straysStep(target),
     portsStep(target),
     ...keyStoreSteps(target, []),
     provenStep('Master keys', source),
+    { title: 'Keys of the new place', run: () => requireNoOtherKeys(migration) },
     {
       title: 'Sample of objects',
       run: async () => {

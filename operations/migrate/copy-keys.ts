@@ -5,14 +5,17 @@ import { parse, stringify } from 'yaml';
 import { KES_PORT, LEAVES, namesOf } from '../../config/deployment-names';
 import { reachableAddress } from '../../config/environment';
 import type { VaultVariables } from '../../config/external-vault';
-import { KEY_FOLDER } from '../../config/kes-configuration';
-import { vaultAccess } from '../../config/key-store';
+import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
+import { kesConfiguration, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
-import { readCanaries } from '../canaries';
-import { dockerEngine, type OwnerLabel } from '../docker';
+import { retiredKeysByClient } from '../../config/retired-keys';
+import { readAwsCredentials } from '../aws-credentials';
+import { type CanaryVerdict, openCanary, readCanaries } from '../canaries';
+import { containerLogs, dockerEngine, type OwnerLabel } from '../docker';
 import { ExternalError } from '../errors';
 import { KesClient } from '../kes-client';
-import { requireProvenKeys } from '../verify-master-keys';
+import { kesIdentities } from '../kes-identity';
+import { requireProvenKeys, waitForKeyStore } from '../verify-master-keys';
 import { NotYet, waitFor } from '../wait';
 import { type KesTask, runToEnd, withKesContainer } from './kes-container';
 
@@ -70,8 +73,76 @@ export async function copyKeys(migration: Migration): Promise<string> {
   return `${copied} of ${names.length} copied`;
 }
 
-/** Has a KES that only this look uses prove every canary in the target. */
+/**
+ * Refuses a target that has another key of the same name, before anything is changed: names of secrets in AWS, and of
+ * files in a folder, have no prefix. A mount in Vault has one, and KES cannot log in there yet.
+ *
+ * @throws ExternalError that names the keys
+ */
+export async function requireNoOtherKeys(migration: Migration): Promise<string> {
+  const { environment, state } = migration.target;
+  const login = await loginBeforeDeploy(migration.target);
+  if (login === undefined) return 'new';
+  const configuration = kesConfiguration(environment, retiredKeysByClient(environment, state));
+  const identities = kesIdentities(configuration.clients, state.tls);
+  const text = stringify(renderKesConfiguration(configuration, { identities, login }));
+  return withKesOfTarget(migration, text, async (prover, url) => {
+    await waitForKeyStore(prover, url);
+    const verdicts = new Map<string, CanaryVerdict>();
+    for (const [key, canary] of Object.entries(readCanaries(state.canaries))) {
+      verdicts.set(key, await openCanary(prover, key, canary));
+    }
+    const named = (verdict: CanaryVerdict): string[] =>
+      [...verdicts.keys()].filter((key) => verdicts.get(key) === verdict);
+    if (named('other').length > 0) {
+      throw new ExternalError(
+        `the new place has other keys named ${named('other').join(', ')}; nothing was changed`,
+        'they may belong to another environment, so leave them there: choose another place (region, account, folder)',
+      );
+    }
+    return `${named('opens').length} of ${verdicts.size} are there already`;
+  });
+}
+
+/** What KES gets at the keys by where Terraform has nothing to make first; undefined if it has, or if nothing is there. */
+async function loginBeforeDeploy({ environment, state }: LoadedEnvironment): Promise<KesLogin | undefined> {
+  const { keyStore, docker } = environment;
+  switch (keyStore.type) {
+    case 'vault':
+      return undefined;
+    case 'aws':
+      return {
+        type: 'aws',
+        ...(keyStore.credentials === 'chain' ? { credentials: readAwsCredentials(state.secret.awsCredentials) } : {}),
+      };
+    case 'filesystem': {
+      const there = keyStore.path !== undefined || (await hasVolume(docker.host, namesOf(environment).keyVolume));
+      return there ? { type: 'filesystem' } : undefined;
+    }
+  }
+}
+
+async function hasVolume(host: string | undefined, name: string): Promise<boolean> {
+  const { Volumes } = await dockerEngine(host).listVolumes({ filters: JSON.stringify({ name: [name] }) });
+  return Volumes.some(({ Name }) => Name === name);
+}
+
+/** Proves every canary in the target, before the deployed KES goes over. */
 export async function proveKeysInTarget(migration: Migration): Promise<string> {
+  const { state } = migration.target;
+  const configuration = readFileSync(state.secret.kesConfiguration, 'utf8');
+  return withKesOfTarget(migration, configuration, async (prover, url) => {
+    const proven = await requireProvenKeys(prover, url, readCanaries(state.canaries));
+    return `${proven.length} open their canaries in the new place`;
+  });
+}
+
+/** Has a KES with the keys of the target, which nobody else uses. */
+async function withKesOfTarget<T>(
+  migration: Migration,
+  configuration: string,
+  use: (prover: KesClient, url: string) => Promise<T>,
+): Promise<T> {
   const { target, program } = migration;
   const { environment, state } = target;
   const address = reachableAddress(environment);
@@ -79,7 +150,7 @@ export async function proveKeysInTarget(migration: Migration): Promise<string> {
     command: [program, 'server', '--config', '/files/server-config.yaml'],
     files: {
       ...commonFiles(migration),
-      'server-config.yaml': readFileSync(state.secret.kesConfiguration, 'utf8'),
+      'server-config.yaml': configuration,
       ...keyStoreCas(target, migration.variables, 'target'),
     },
     keys: keyFolder(target, KEY_FOLDER),
@@ -89,7 +160,7 @@ export async function proveKeysInTarget(migration: Migration): Promise<string> {
     await container.start();
     const port = await waitFor({ what: 'Docker to publish a port of KES', timeoutMs: 30_000 }, async () => {
       const { NetworkSettings, State } = await container.inspect();
-      if (!State.Running) return new NotYet('KES ended');
+      if (!State.Running) return new NotYet(`KES ended: ${(await containerLogs(container, 0)).trim()}`);
       return NetworkSettings.Ports[`${KES_PORT}/tcp`]?.[0]?.HostPort ?? new NotYet('no port');
     });
     const url = `https://${address}:${port}`;
@@ -100,8 +171,7 @@ export async function proveKeysInTarget(migration: Migration): Promise<string> {
       privateKeyFile: path.join(state.secret.tls, `${LEAVES.keyProver}.key`),
     });
     try {
-      const proven = await requireProvenKeys(prover, url, readCanaries(state.canaries));
-      return `${proven.length} open their canaries in the new place`;
+      return await use(prover, url);
     } finally {
       prover.close();
     }

@@ -1,13 +1,15 @@
 /**
- * One data volume, and its master keys on their way through every key store: files, Vault with KV v1, KV v2, AWS.
+ * One data volume, and its master keys on their way through every key store: files, Vault with KV v1, KV v2, AWS, files.
  * For AWS stands moto, which is not AWS: see test/helpers/e2e/moto.ts.
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { awsPolicy, type IamPolicy } from '../../config/aws';
+import { readKeyStoreNote } from '../../config/key-store-place';
 import { loadEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
 import type { AwsCredentials } from '../../operations/aws-credentials';
@@ -132,6 +134,22 @@ test('files to Vault: the data stays, the files stay, and it can be repeated', a
   expect(Object.values(environment.changes(again)).filter((changes) => changes !== 'no change')).toEqual([]);
 });
 
+test('killed on the way: objects are read, only the migration goes on', async () => {
+  const killed = migrate(KV2);
+  await waitFor({ what: 'the old mount to be let go', timeoutMs: 400_000 }, () => {
+    const { migration } = readKeyStoreNote(environment.state) ?? {};
+    return Promise.resolve(migration?.sourceForgotten === true ? true : new NotYet(JSON.stringify(migration)));
+  });
+  await environment.killWorkers();
+  expect((await killed).code).not.toBe(0);
+  await writeAndReadAll();
+  const refused = await environment.script('up');
+  expect(refused.code).toBe(64);
+  expect(refused.stderr).toContain(
+    `the master keys of environment ${environment.name} are on their way from the embedded Vault, kes-v1/${environment.name} (KV v1) to the embedded Vault, kes-v2/${environment.name} (KV v2)`,
+  );
+});
+
 test('Vault KV v1 to v2, in the same Vault: the old mount stays, and KES may no longer look at it', async () => {
   const result = mustSucceed(await migrate(KV2));
   measured('./scripts/migrate from KV v1 to v2', result.seconds);
@@ -175,8 +193,28 @@ describe('Vault to AWS', () => {
     AWS_ENDPOINT_URL_KMS: moto.url,
     AWS_EC2_METADATA_DISABLED: 'true',
   });
+  /** A refusal that left everything as it was. */
+  async function expectRefused(message: string): Promise<void> {
+    const before = await environment.lifeOf('kes');
+    const refused = await migrate(settings, variables());
+    expect(refused.stderr).toContain(message);
+    expect(refused.code).toBe(1);
+    expect(await environment.lifeOf('kes')).toBe(before);
+    expect(readKeyStoreNote(environment.state)?.migration).toBeUndefined();
+  }
   const secrets = async (): Promise<z.infer<typeof secretList>['SecretList']> =>
     secretList.parse(JSON.parse(await moto.aws(['secretsmanager', 'list-secrets']))).SecretList;
+
+  test('refused before anything is touched: a disabled KMS key, another key of the same name', async () => {
+    await moto.aws(['kms', 'disable-key', '--key-id', kmsKey]);
+    await expectRefused(`keyStore.kmsKey: KMS key ${kmsKey} must be enabled, got: Disabled`);
+    await moto.aws(['kms', 'enable-key', '--key-id', kmsKey]);
+    const named = ['--name', 'key-of-a-bucket', '--secret-string', masterKey()];
+    await moto.aws(['secretsmanager', 'create-secret', ...named]);
+    await expectRefused('the new place has other keys named key-of-a-bucket; nothing was changed');
+    const gone = ['--secret-id', 'key-of-a-bucket', '--force-delete-without-recovery'];
+    await moto.aws(['secretsmanager', 'delete-secret', ...gone]);
+  });
 
   test('KES has only the access key that the policy is for, as a file, and trusts the CA of trustedCAs', async () => {
     const result = mustSucceed(await migrate(settings, variables()));
@@ -216,7 +254,30 @@ describe('Vault to AWS', () => {
     expect(kept.map(({ Name }) => Name).sort()).toEqual(['backup-default', 'key-of-a-bucket', 'key-of-later']);
     expect(kept.map((one) => Object.keys(one.SecretVersionsToStages).length)).toEqual([1, 1, 1]);
   });
+
+  test('and back to the files, with what else is in the account left alone: it only needs the right to list', async () => {
+    const back = { ...FILES, buckets: [...BUCKETS, LATER_BUCKET] };
+    const { AWS_ENDPOINT_URL_KMS = '' } = variables();
+    await moto.aws(['secretsmanager', 'create-secret', '--name', 'of-others', '--secret-string', masterKey()]);
+    const failed = await migrate(back, { AWS_ENDPOINT_URL_KMS });
+    // moto refuses in another language than AWS, so only the hint has a name for it
+    expect(failed.stderr).toContain('kes migrate failed with master key backup-default');
+    expect(failed.stderr).toContain('From AWS it also needs secretsmanager:ListSecrets');
+    await writeAndReadAll();
+    const Statement = [{ Effect: 'Allow', Action: 'secretsmanager:ListSecrets', Resource: '*' }];
+    await moto.allow('kes', 'list', { Version: '2012-10-17', Statement });
+    const result = mustSucceed(await migrate(back, { AWS_ENDPOINT_URL_KMS }));
+    measured('./scripts/migrate from AWS to files, after a failure', result.seconds);
+    // the two others are there since the beginning
+    expect(result.stderr).toContain('1 of 3 copied');
+    await expectMoved(back);
+  });
 });
+
+/** A master key as KES reads it (kes v0.24.0, internal/crypto/key.go). */
+function masterKey(): string {
+  return JSON.stringify({ bytes: randomBytes(32).toString('base64'), algorithm: 'AES256' });
+}
 
 /** moto knows neither resources nor conditions: with it a policy is a list of actions. */
 function forMoto({ Statement, ...policy }: IamPolicy) {

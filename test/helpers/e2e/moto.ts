@@ -73,14 +73,19 @@ export class Moto {
   /** A new user that may do what a policy says. */
   async user(name: string, policy: unknown): Promise<AwsCredentials> {
     await this.aws(['iam', 'create-user', '--user-name', name]);
-    await this.aws([
-      ...['iam', 'put-user-policy', '--user-name', name],
-      ...['--policy-name', name, '--policy-document', JSON.stringify(policy)],
-    ]);
+    await this.allow(name, name, policy);
     const { AccessKey } = createdKey.parse(
       JSON.parse(await this.aws(['iam', 'create-access-key', '--user-name', name])),
     );
     return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
+  }
+
+  /** Gives a user a policy, besides those of other names. */
+  async allow(user: string, name: string, policy: unknown): Promise<void> {
+    await this.aws([
+      ...['iam', 'put-user-policy', '--user-name', user],
+      ...['--policy-name', name, '--policy-document', JSON.stringify(policy)],
+    ]);
   }
 
   /** The AWS command line interface as administrator. */
