@@ -74,6 +74,7 @@ let objects: ObjectSet;
 let backup: string;
 let identity: string;
 const rows: FaultRow[] = [];
+let watches = 0;
 const startedAt = new Date();
 
 jest.setTimeout(900_000);
@@ -116,12 +117,12 @@ async function endure(
 ): Promise<void> {
   const canaries = readFileSync(environment.state.canaries, 'utf8');
   const modes = readOnly ? [] : WATCHED;
-  const watch = new ClientWatch({ s3: environment.s3(1), modes, objects, prefix: `watch/${rows.length}` });
+  const watch = new ClientWatch({ s3: environment.s3(1), modes, objects, prefix: `watch/${++watches}` });
   let client = '';
   let seconds: number;
   let said: string;
   try {
-    await watch.wellAgain(performance.now(), 30_000);
+    await watch.wellAgain(performance.now(), 60_000);
     let since = performance.now();
     await strike();
     if (noticedWithinMs !== undefined) {

@@ -14,8 +14,8 @@ interface Attempt {
 const INTERVAL_MS = 250;
 /** A client that waits longer has given up. */
 const PATIENCE_MS = 8_000;
-/** So many PUTs with their GETs must succeed, one after another, before it is called well again. */
-const WELL = 8;
+/** So many PUTs with their GETs must succeed, one after another, before it is called well again: longer than keys are cached. */
+const WELL = 24;
 
 export interface Watched {
   /** Without retries, or failures would be hidden. */
