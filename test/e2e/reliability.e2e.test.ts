@@ -86,9 +86,16 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (process.env.EBS_WRITE_DOCS === '1') {
-    const machine = `a machine with ${cpus().length} processors`;
-    writeFaultTable(path.join(projectRoot, 'docs', 'reliability.md'), rows, { startedAt, machine, cache: CACHE });
+  await environment.remove();
+});
+
+/** Notes what came of a fault, and writes the table if that was asked for. */
+function note(row: FaultRow): void {
+  rows.push(row);
+  if (process.env.EBS_WRITE_DOCS !== '1') return;
+  const machine = `a machine with ${cpus().length} processors`;
+  writeFaultTable(path.join(projectRoot, 'docs', 'reliability.md'), rows, { startedAt, machine, cache: CACHE });
+}
   }
   await environment.remove();
 });
@@ -143,7 +150,7 @@ async function endure(
   expect(await objects.lost()).toEqual([]);
   expect(readFileSync(environment.state.canaries, 'utf8')).toBe(canaries);
   measured(`${fault}: well again`, seconds);
-  rows.push({ fault, client, said, mended: mend?.by ?? 'itself', seconds, objects: objects.size });
+  note({ fault, client, said, mended: mend?.by ?? 'itself', seconds, objects: objects.size });
   expect(seconds).toBeLessThanOrEqual(atMost);
 }
 
@@ -264,7 +271,7 @@ describe('a first deploy', () => {
     const recipient = await newIdentity(identity);
     mustSucceed(await environment.script('backup', ['--to', backup, '--recipient', recipient]));
     if (killed < KILL_POINTS.length) return;
-    rows.push({
+    note({
       fault: `The first deploy is killed at ${killed} points of its way, one after the other: ${KILL_POINTS.map(([point]) => point).join(', ')}`,
       client: 'not there yet',
       said: '',
