@@ -96,9 +96,6 @@ function note(row: FaultRow): void {
   const machine = `a machine with ${cpus().length} processors`;
   writeFaultTable(path.join(projectRoot, 'docs', 'reliability.md'), rows, { startedAt, machine, cache: CACHE });
 }
-  }
-  await environment.remove();
-});
 
 /** What is asked of a fault. */
 interface Fault {
