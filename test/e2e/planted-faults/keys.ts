@@ -70,8 +70,9 @@ export const keyFaults: readonly PlantedFault[] = [
     name: 'a master key was damaged in Vault',
     red: {
       'key-continuity': {
-        message: /^archive-key: does not open its canary: KES: open a data key under archive-key: failed to read key/,
-        fix: /put the master keys and .*keys\.json back from the same backup/,
+        message:
+          /^archive-key cannot be read from the key store, although Vault has it: .*failed to read key \(HTTP 502\)/,
+        fix: /if it is damaged, a backup brings it back: \.\/scripts\/restore /,
       },
     },
     alsoRed: WITHOUT_ARCHIVE_KEY,
