@@ -1,5 +1,8 @@
 /** What came of each fault, as the table of docs/reliability.md. */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot } from '../../../config/toolchain';
 
 export interface FaultRow {
   readonly fault: string;
@@ -57,6 +60,8 @@ export function faultTable(rows: readonly FaultRow[], { startedAt, machine, cach
 
 export function writeFaultTable(file: string, rows: readonly FaultRow[], facts: TableFacts): void {
   writeFileSync(file, faultTable(rows, facts));
+  // the format is checked by ./scripts/test
+  execFileSync(path.join(projectRoot, 'node_modules', '.bin', 'prettier'), ['--write', file], { stdio: 'ignore' });
 }
 
 function escaped(cell: string): string {
