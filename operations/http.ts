@@ -33,6 +33,9 @@ export interface ClientIdentity {
   readonly privateKey: string;
 }
 
+/** The server closed a kept connection at the moment in which it was used again (Node.js, `request.reusedSocket`). */
+class ClosedMeanwhile extends Error {}
+
 /** Sends requests to one server over a kept connection. */
 export class HttpClient {
   private readonly agent: Agent;
@@ -70,6 +73,17 @@ export class HttpClient {
 
   /** The same, with an answer that is read while it comes. */
   async open(request: HttpRequest): Promise<IncomingMessage> {
+    for (;;) {
+      try {
+        return await this.attempt(request);
+      } catch (error) {
+        // ends: each time it is another of the kept connections, and at last a new one
+        if (!(error instanceof ClosedMeanwhile) || request.method === 'POST') throw error;
+      }
+    }
+  }
+
+  private async attempt(request: HttpRequest): Promise<IncomingMessage> {
     const json = request.json !== undefined;
     const body = json ? Buffer.from(JSON.stringify(request.json)) : request.body;
     return new Promise((resolve, reject) => {
@@ -89,9 +103,9 @@ export class HttpClient {
       );
       outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer from ${this.base.host} in time`)));
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
-        reject(
-          new Error(`${this.base.host}: ${error.message || (error.code ?? 'connection failed')}`, { cause: error }),
-        );
+        const message = `${this.base.host}: ${error.message || (error.code ?? 'connection failed')}`;
+        const closed = outgoing.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
+        reject(new (closed ? ClosedMeanwhile : Error)(message, { cause: error }));
       });
       outgoing.end(body);
     });

@@ -46,6 +46,13 @@ beforeAll(async () => {
         port: request.socket.remotePort,
       });
       if (request.url === '/never') return;
+      if (
+        request.url === '/closes-kept' &&
+        seen.some(({ port }, at) => port === request.socket.remotePort && at < seen.length - 1)
+      ) {
+        request.socket.destroy();
+        return;
+      }
       if (request.url === '/broken') {
         response.writeHead(200, { 'content-length': '100' }).write('half');
         setTimeout(() => request.socket.destroy(), 20);
@@ -211,4 +218,27 @@ test('a server of another CA is refused, also where the environment says to veri
     },
   );
   expect(stdout.trim()).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+});
+
+test('a kept connection that the server closes at that moment is replaced by a new one', async () => {
+  // GIVEN
+  const http = clientOf({ url: open.url, caFile: ca.file });
+  await http.send({ method: 'GET', path: '/' });
+
+  // WHEN
+  const { status } = await http.send({ method: 'PUT', path: '/closes-kept' });
+
+  // THEN
+  expect(status).toBe(200);
+  const [first, closed, again] = seen.map(({ port }) => port);
+  expect(closed).toBe(first);
+  expect(again).not.toBe(first);
+});
+
+test('… but not for a POST, which the server may have carried out', async () => {
+  const http = clientOf({ url: open.url, caFile: ca.file });
+  await http.send({ method: 'GET', path: '/' });
+
+  await expect(http.send({ method: 'POST', path: '/closes-kept' })).rejects.toThrow(/ECONNRESET|socket hang up/);
+  expect(seen).toHaveLength(2);
 });
