@@ -156,7 +156,7 @@ function saying(result: CommandResult, command: string, pattern: RegExp): string
   const text = `${result.stdout}\n${result.stderr}`;
   expect(text).toMatch(pattern);
   const [found = ''] = pattern.exec(text) ?? [];
-  return `\`${command}\`: ${found.replaceAll(environment.name, 'NAME').replaceAll(/\s+/g, ' ').trim()}`;
+  return `\`${command}\`: ${found.replaceAll(environment.folder, 'FOLDER').replaceAll(environment.name, 'NAME').replaceAll(/\s+/g, ' ').trim()}`;
 }
 
 async function check(...only: string[]): Promise<CommandResult> {
