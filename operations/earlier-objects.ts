@@ -8,10 +8,9 @@ import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from '../config/deployment-names';
 import { minioKeys } from '../config/environment';
 import type { LoadedEnvironment } from '../config/load';
-import { s3Endpoint } from '../config/s3-endpoint';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
-import { readCredentials, s3Client } from './s3-client';
+import { openS3 } from './s3-client';
 
 const earlierObject = z.strictObject({
   /** Name of the object in {@link EARLIER_OBJECTS_BUCKET}. */
@@ -64,11 +63,7 @@ export async function leaveObjects({ environment, state }: LoadedEnvironment): P
       !present.some((one) => one.encryption === encryption && one.masterKey === masterKey && one.bytes === bytes),
   );
   if (missing.length === 0) return;
-  const s3 = s3Client({
-    endpoint: s3Endpoint(environment, state),
-    region: environment.minio.region,
-    credentials: readCredentials(state.secret.minioRoot),
-  });
+  const s3 = openS3({ environment, state });
   try {
     await makeBucket(s3);
     const left: EarlierObject[] = [];

@@ -4,11 +4,13 @@ import { createHash, createHmac } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import type { LoadedEnvironment } from '../config/load';
 import type { TlsEndpoint } from '../config/operation-inputs';
+import { s3Endpoint } from '../config/s3-endpoint';
 import { ExternalError, messageOf } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
 import { type InspectedFile, inspectedFiles } from './minio-inspection';
-import type { S3Credentials } from './s3-client';
+import { readCredentials, type S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
 
@@ -158,6 +160,15 @@ export class MinioAdmin {
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
     );
   }
+}
+
+/** MinIO of a deployment as its root user. The caller closes it. */
+export function openAdmin({ environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>): MinioAdmin {
+  return new MinioAdmin(
+    s3Endpoint(environment, state),
+    environment.minio.region,
+    readCredentials(state.secret.minioRoot),
+  );
 }
 
 interface AdminRequest {

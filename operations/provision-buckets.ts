@@ -39,8 +39,11 @@ export async function provisionBuckets(input: Input): Promise<void> {
   const credentials = readCredentials(input.rootFile);
   if (input.denySseC) {
     const admin = new MinioAdmin(input.endpoint, input.region, credentials);
-    await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
-    admin.close();
+    try {
+      await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+    } finally {
+      admin.close();
+    }
   }
   const s3 = s3Client({ endpoint: input.endpoint, region: input.region, credentials });
   for (const bucket of input.buckets) await provision(s3, bucket);

@@ -2,7 +2,9 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { z } from 'zod';
+import type { LoadedEnvironment } from '../config/load';
 import type { TlsEndpoint } from '../config/operation-inputs';
+import { s3Endpoint } from '../config/s3-endpoint';
 import { ExternalError } from './errors';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
@@ -60,5 +62,22 @@ export function s3Client(options: S3Options): S3Client {
         ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
       }),
     },
+  });
+}
+
+/**
+ * The S3 API of a deployment as its root user, reached and verified as its clients do. The caller destroys it.
+ *
+ * @param attempts tries of a request. Default: as {@link S3Options.attempts}
+ */
+export function openS3(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  attempts?: number,
+): S3Client {
+  return s3Client({
+    endpoint: s3Endpoint(environment, state),
+    region: environment.minio.region,
+    credentials: readCredentials(state.secret.minioRoot),
+    ...(attempts === undefined ? {} : { attempts }),
   });
 }

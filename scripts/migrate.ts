@@ -3,7 +3,6 @@ import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { requireIntactState } from '../config/intact-state';
-import { reachableAddress } from '../config/environment';
 import { vaultVariables } from '../config/external-vault';
 import {
   declaredPlace,
@@ -22,7 +21,7 @@ import { copyKeys, type Migration, proveKeysInTarget, requireNoOtherKeys } from 
 import { forgetSource } from '../operations/migrate/forget-source';
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { differing, type Samples, takeSamples } from '../operations/migrate/samples';
-import { readCredentials, s3Client } from '../operations/s3-client';
+import { openS3 } from '../operations/s3-client';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
@@ -196,15 +195,8 @@ function provenStep(title: string, { environment, state }: LoadedEnvironment): S
   return { title, run: () => proveDeployedKeys(environment, state) };
 }
 
-async function samples({ environment, state }: LoadedEnvironment): Promise<Samples> {
-  const s3 = s3Client({
-    endpoint: {
-      url: `https://${reachableAddress(environment)}:${environment.minio.port}`,
-      caFile: state.caCertificate,
-    },
-    region: environment.minio.region,
-    credentials: readCredentials(state.secret.minioRoot),
-  });
+async function samples(loaded: LoadedEnvironment): Promise<Samples> {
+  const s3 = openS3(loaded);
   try {
     return await takeSamples(s3);
   } finally {

@@ -18,14 +18,12 @@ import { namesOf } from '../../config/deployment-names';
 import { masterKeys } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
-import { s3Endpoint } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
 import { openKeyMaterial } from '../key-material/open';
-import { MinioAdmin } from '../minio-admin';
-import { readCredentials } from '../s3-client';
+import { openAdmin } from '../minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/programs';
 import { proveDeployedKeys } from '../verify-master-keys';
 import { readVolumeFile } from '../mounted-files';
@@ -117,15 +115,6 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEn
   } finally {
     admin.close();
   }
-}
-
-/** MinIO of a deployment as its root user. */
-export function openAdmin({ environment, state }: LoadedEnvironment): MinioAdmin {
-  return new MinioAdmin(
-    s3Endpoint(environment, state),
-    environment.minio.region,
-    readCredentials(state.secret.minioRoot),
-  );
 }
 
 /**

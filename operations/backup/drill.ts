@@ -14,10 +14,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { type Environment, minioKeys } from '../../config/environment';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
-import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError, messageOf } from '../errors';
 import { freePorts } from '../free-ports';
-import { readCredentials, s3Client } from '../s3-client';
+import { openS3 } from '../s3-client';
 
 const KIB = 1024;
 
@@ -70,7 +69,7 @@ interface Mode {
 
 /** Writes objects of all sizes in every mode of encryption, under every master key. */
 export async function writeObjects({ environment, state }: LoadedEnvironment): Promise<DrillObject[]> {
-  const s3 = clientOf({ environment, state });
+  const s3 = openS3({ environment, state });
   try {
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
     const written: DrillObject[] = [];
@@ -114,7 +113,7 @@ function modesOf(environment: Environment): Mode[] {
  * @throws ExternalError that names those that do not open, or are not what was written
  */
 export async function openObjects(loaded: LoadedEnvironment, objects: readonly DrillObject[]): Promise<void> {
-  const s3 = clientOf(loaded);
+  const s3 = openS3(loaded);
   const lost: string[] = [];
   try {
     for (const object of objects) {
@@ -136,7 +135,7 @@ export async function firstOpening(
 ): Promise<Date | undefined> {
   while (!signal.aborted) {
     try {
-      const s3 = clientOf(loaded(), 1);
+      const s3 = openS3(loaded(), 1);
       const problem = await problemOf(s3, object);
       s3.destroy();
       if (problem === undefined) return new Date();
@@ -165,18 +164,6 @@ async function problemOf(
   } catch (error) {
     return `${(error as Error).name}: ${messageOf(error)}`;
   }
-}
-
-function clientOf(
-  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  attempts?: number,
-): S3Client {
-  return s3Client({
-    endpoint: s3Endpoint(environment, state),
-    region: environment.minio.region,
-    credentials: readCredentials(state.secret.minioRoot),
-    ...(attempts === undefined ? {} : { attempts }),
-  });
 }
 
 function sha256(data: Uint8Array): string {

@@ -24,6 +24,7 @@ import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
 import { readIfExists, writeFileAtomically } from '../files';
 import { openKeyMaterial } from '../key-material/open';
+import { openAdmin } from '../minio-admin';
 import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
@@ -33,7 +34,6 @@ import {
   IAM_ENTRY,
   KEY_FOLDER,
   minioDeploymentOf,
-  openAdmin,
   STATE_FOLDER,
 } from './contents';
 

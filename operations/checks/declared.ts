@@ -8,10 +8,8 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../config/environment';
 import { isDeepStrictEqual } from 'node:util';
-import { s3Endpoint } from '../../config/s3-endpoint';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/sse-c-policy';
-import { MinioAdmin } from '../minio-admin';
-import { readCredentials } from '../s3-client';
+import { openAdmin } from '../minio-admin';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { keyName } from './modes';
 import { answered } from './objects';
@@ -62,12 +60,7 @@ const sseCDenied: DeploymentCheck = {
   severity: 'medium',
   skipReason: ({ minio }) => (minio.sseC === 'allow' ? 'the environment allows SSE-C' : undefined),
   run: async ({ loaded }) => {
-    const { environment, state } = loaded;
-    const admin = new MinioAdmin(
-      s3Endpoint(environment, state),
-      environment.minio.region,
-      readCredentials(state.secret.minioRoot),
-    );
+    const admin = openAdmin(loaded);
     try {
       const actual = await admin.policy(DENY_SSE_C_POLICY);
       if (isDeepStrictEqual(actual, denySseCPolicy)) return { policy: DENY_SSE_C_POLICY };

@@ -4,14 +4,13 @@ import { namesOf } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/environment';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
-import { s3Endpoint } from '../../config/s3-endpoint';
 import { readCanaries, writeCanaries } from '../canaries';
 import { dockerEngine } from '../docker';
 import { followKey } from '../earlier-objects';
 import { ExternalError, UsageError } from '../errors';
 import { writeFileAtomically } from '../files';
-import { type JobEncryption, MinioAdmin } from '../minio-admin';
-import { readCredentials, s3Client } from '../s3-client';
+import { type JobEncryption, type MinioAdmin, openAdmin } from '../minio-admin';
+import { openS3 } from '../s3-client';
 import type { Step } from '../toolchain/step';
 import { proveDeployedKeys } from '../verify-master-keys';
 import { NotYet, waitFor } from '../wait';
@@ -53,11 +52,8 @@ export async function inventoryOf(
   { environment, state }: LoadedEnvironment,
   report: (text: string) => void,
 ): Promise<Inventory> {
-  const endpoint = s3Endpoint(environment, state);
-  const credentials = readCredentials(state.secret.minioRoot);
-  const { region } = environment.minio;
-  const s3 = s3Client({ endpoint, region, credentials });
-  const admin = new MinioAdmin(endpoint, region, credentials);
+  const s3 = openS3({ environment, state });
+  const admin = openAdmin({ environment, state });
   const container = dockerEngine(environment.docker.host).getContainer(`${namesOf(environment).prefix}-minio`);
   try {
     return await takeInventory({ s3, admin, readDrive: (folder) => container.getArchive({ path: folder }) }, report);
@@ -84,8 +80,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     return file;
   };
   const resealAll = async (report: (text: string) => void): Promise<string> => {
-    const credentials = readCredentials(state.secret.minioRoot);
-    const admin = new MinioAdmin(s3Endpoint(environment, state), environment.minio.region, credentials);
+    const admin = openAdmin(loaded);
     try {
       return await reseal(admin, () => inventoryOf(loaded, report), succession, report);
     } finally {

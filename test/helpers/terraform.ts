@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { projectRoot } from '../../config/toolchain';
 
-const PROGRAM = process.env.TERRAFORM_BINARY_NAME ?? 'terraform';
+/** The one that `cdktf` finds, too: of this machine, or the OpenTofu that was built. */
+const PROGRAM = path.join(projectRoot, 'node_modules', '.bin', process.env.TERRAFORM_BINARY_NAME ?? 'terraform');
 
 /** Without the settings and state of whoever runs the tests. */
 const ENVIRONMENT = {
