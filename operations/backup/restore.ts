@@ -28,14 +28,7 @@ import { openAdmin } from '../minio-admin';
 import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
-import {
-  BUCKETS_ENTRY,
-  ENVIRONMENT_ENTRY,
-  IAM_ENTRY,
-  KEY_FOLDER,
-  minioDeploymentOf,
-  STATE_FOLDER,
-} from './contents';
+import { BUCKETS_ENTRY, ENVIRONMENT_ENTRY, IAM_ENTRY, KEY_FOLDER, minioDeploymentOf, STATE_FOLDER } from './contents';
 
 /** A note in the state folder while a restore is under way; main.ts refuses any other deploy meanwhile. */
 const restoreNote = z.object({

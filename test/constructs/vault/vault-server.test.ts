@@ -64,7 +64,7 @@ describe('the server', () => {
       disable_mlock: true,
       api_addr: 'https://vault:8200',
       cluster_addr: 'https://vault:8201',
-      storage: { raft: { path: '/vault/data', node_id: 'ebs-local-vault' } },
+      storage: { raft: { path: '/vault/data', node_id: 'ebs-local-vault', performance_multiplier: 1 } },
       listener: {
         tcp: {
           address: '0.0.0.0:8200',
