@@ -25,7 +25,7 @@ import { tearDownSteps } from '../operations/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
-import { adoptKeyStoreStep } from './lib/adopt-key-store';
+import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
@@ -137,13 +137,15 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
   const embedded = environment.vault.mode === 'embedded';
   // cdktf wants every stack named on which a named one depends
   const before = ['foundation', ...(embedded ? ['vault'] : []), 'keystore'];
-  const keyStore = plan.vaultSurvived
-    ? [
-        deployStep(target, verbose, ['foundation', 'vault']),
-        adoptKeyStoreStep(target),
-        deployStep(target, verbose, before),
-      ]
-    : [deployStep(target, verbose, before)];
+  // one that was killed may have made mounts that Terraform had no time to write down
+  const keyStore =
+    plan.vaultSurvived || (plan.resumed && mayNeedAdoption(target))
+      ? [
+          deployStep(target, verbose, ['foundation', 'vault']),
+          adoptKeyStoreStep(target),
+          deployStep(target, verbose, before),
+        ]
+      : [deployStep(target, verbose, before)];
   const storage =
     plan.drive === 'empty'
       ? [
