@@ -1,5 +1,6 @@
 /** The keys, and the way to them. */
 import { openCanary, readCanaries } from '../canaries';
+import { KES_ALIAS } from '../../config/deployment-names';
 import { masterKeys } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
@@ -8,6 +9,7 @@ import { messageOf } from '../errors';
 import { KesError } from '../kes-client';
 import { keyInVault, restoreCall, unreadable } from '../lost-keys';
 import { type CheckContext, type DeploymentCheck, CheckFailure, type Evidence } from './check';
+import { containerOf } from './containers';
 
 /** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
 const HEALTH_PAGES = ['/minio/health/ready', '/minio/health/cluster'] as const;
@@ -100,13 +102,14 @@ const VERDICTS = {
 /** In the order in which they are reported. */
 export const keyChecks: readonly DeploymentCheck[] = [kmsReady, keyContinuity];
 
-async function kesReady({ kes, loaded }: CheckContext): Promise<string> {
+async function kesReady(context: CheckContext): Promise<string> {
+  const { kes, loaded } = context;
   const { name } = loaded.environment;
   let ready: boolean;
   try {
     ready = await kes.ready();
   } catch (error) {
-    throw new CheckFailure(`KES does not say how it is: ${messageOf(error)}`, `see \`docker logs ebs-${name}-kes\``);
+    throw await silent(context, error);
   }
   if (!ready) {
     throw new CheckFailure(
@@ -115,4 +118,27 @@ async function kesReady({ kes, loaded }: CheckContext): Promise<string> {
     );
   }
   return 'reaches its key store';
+}
+
+/** Why KES does not answer, as far as Docker knows. */
+async function silent(context: CheckContext, error: unknown): Promise<CheckFailure> {
+  const { name } = context.loaded.environment;
+  const container = await containerOf(context, KES_ALIAS);
+  const said = `KES does not say how it is: ${messageOf(error)}`;
+  const logs = `see \`docker logs ${container.name}\``;
+  let state: Awaited<ReturnType<typeof container.inspect>>['State'];
+  try {
+    state = (await container.inspect()).State;
+  } catch (reason) {
+    if ((reason as { statusCode?: number }).statusCode !== 404) return new CheckFailure(said, logs);
+    return new CheckFailure(
+      `KES is not there: its container ${container.name} is missing`,
+      `./scripts/up ${name} makes it again; its keys are in the key store`,
+    );
+  }
+  if (state.Running) return new CheckFailure(said, logs);
+  return new CheckFailure(
+    `KES does not run: its container ${container.name} is ${state.Status} (exit code ${state.ExitCode})`,
+    `${logs}; ./scripts/up ${name} starts it again`,
+  );
 }
