@@ -1,5 +1,6 @@
 /** What an environment declares about AWS: where Secrets Manager is, and what KES must be allowed there. */
-import { type AwsKeyStoreSettings, type Environment, masterKeys } from './environment';
+import type { AwsKeyStoreSettings, Environment } from './environment';
+import { masterKeys } from './master-keys';
 
 /** The address of Secrets Manager. Source: AWS General Reference, "AWS Secrets Manager endpoints and quotas". */
 export function secretsManagerEndpoint({ endpoint, region }: AwsKeyStoreSettings): string {

@@ -2,12 +2,12 @@
  * The schema of an environment file: one YAML file per deployment, strict, every problem reported at once.
  *
  * Choices are discriminated unions, so that an impossible combination cannot be written; what the shape cannot say is
- * in {@link crossFieldRules}. Every default is here and nowhere else.
+ * in `environment-rules.ts`. Every default is here and nowhere else.
  */
 import { z } from 'zod';
-import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
-import { durationRule, durationToMs, isDuration } from './duration';
-import { bucketName, coversName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+import { durationRule, isDuration } from './duration';
+import { crossFieldRules } from './environment-rules';
+import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
@@ -386,226 +386,7 @@ export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
 export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
 
-/** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
-export const MINIMUM_TOKEN_PERIOD = '10m';
-
-/** Longest life of a SecretID: Vault ends it then whatever was asked for (the default of max_lease_ttl, 32 days). */
-export const MAXIMUM_SECRET_ID_TTL = '768h';
-/** Shortest: below, it would have to be renewed more often than anybody deploys. */
-export const MINIMUM_SECRET_ID_TTL = '24h';
-
-interface Problem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly fix: string;
-  /** The other setting of the rule. */
-  readonly other: readonly (string | number)[];
-}
-
-/** The rules that relate two settings to each other. */
-export function crossFieldRules(environment: Environment): Problem[] {
-  const problems: Problem[] = [];
-  const say = (path: Problem['path'], message: string, fix: string, other: Problem['path'] = []): void => {
-    problems.push({ path, message, fix, other });
-  };
-
-  const ports: [Problem['path'], number][] = [
-    [['kes', 'port'], environment.kes.port],
-    [['minio', 'port'], environment.minio.port],
-  ];
-  if (environment.vault.mode === 'embedded') ports.unshift([['vault', 'port'], environment.vault.port]);
-  ports.forEach(([path, number], index) => {
-    const earlier = ports.slice(0, index).find(([, other]) => other === number);
-    if (earlier) say(path, `must differ from ${earlier[0].join('.')}`, 'choose another port', earlier[0]);
-  });
-
-  const { images } = environment;
-  if (environment.vault.mode === 'embedded' && images.source === 'registry' && images.vault === undefined) {
-    say(['images', 'vault'], 'must be given for an embedded Vault', 'name an image of Vault with its digest');
-  }
-  if (environment.vault.mode === 'embedded' && environment.vault.threshold > environment.vault.shares) {
-    say(['vault', 'threshold'], `must be at most vault.shares (${environment.vault.shares})`, 'raise vault.shares', [
-      'vault',
-      'shares',
-    ]);
-  }
-  if (environment.vault.mode === 'embedded' && environment.vault.threshold === 1 && environment.vault.shares > 1) {
-    say(
-      ['vault', 'threshold'],
-      'must be at least 2 when there are several shares (Vault refuses it)',
-      'raise vault.threshold',
-      ['vault', 'shares'],
-    );
-  }
-
-  if (environment.keyStore.type === 'vault') problems.push(...appRoleProblems(environment.vault, environment.keyStore));
-  else if (environment.vault.mode !== 'none') {
-    say(
-      ['vault'],
-      `must not be given with keyStore.type ${environment.keyStore.type}: no Vault takes part`,
-      'remove it',
-      ['keyStore', 'type'],
-    );
-  }
-
-  for (const which of ['any', 'unused'] as const) {
-    const time = environment.kes.cache[which];
-    if (isDuration(time) && durationToMs(time) === 0) {
-      say(
-        ['kes', 'cache', which],
-        'must be longer than 0s, because KES would then ask its key store for every object',
-        which === 'any' ? 'write 5m' : 'write 30s',
-      );
-    }
-  }
-
-  const seen = new Map<string, number>();
-  environment.buckets.forEach((bucket, index) => {
-    const first = seen.get(bucket.name);
-    if (first !== undefined) {
-      say(['buckets', index, 'name'], `must differ from buckets[${first}].name`, 'remove one', [
-        'buckets',
-        first,
-        'name',
-      ]);
-    }
-    if (bucket.name === EARLIER_OBJECTS_BUCKET) {
-      say(['buckets', index, 'name'], 'must not be the one that deploys keep for the checks', 'choose another name');
-    }
-    seen.set(bucket.name, index);
-    if (bucket.objectLock && !bucket.versioning) {
-      say(['buckets', index, 'objectLock'], 'needs versioning', 'add versioning: true', [
-        'buckets',
-        index,
-        'versioning',
-      ]);
-    }
-  });
-
-  problems.push(...clientRules(environment), ...certificateRules(environment));
-
-  if (environment.allowDataLoss !== undefined && environment.allowDataLoss !== environment.name) {
-    say(
-      ['allowDataLoss'],
-      `must be the environment’s own name (${environment.name})`,
-      'correct it, or remove the line',
-      ['name'],
-    );
-  }
-  return problems;
-}
-
-function appRoleProblems(vault: Environment['vault'], keyStore: VaultKeyStoreSettings): Problem[] {
-  const problems: Problem[] = [];
-  const at = ['keyStore', 'approle'] as const;
-  const { tokenPeriod, secretId, existingMount } = keyStore.approle;
-  if (isDuration(tokenPeriod) && durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
-    problems.push({
-      path: [...at, 'tokenPeriod'],
-      message: `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
-      fix: `write ${MINIMUM_TOKEN_PERIOD} or more`,
-      other: [],
-    });
-  }
-  const life = isDuration(secretId.ttl) ? durationToMs(secretId.ttl) : 0;
-  if (life !== 0 && life < durationToMs(MINIMUM_SECRET_ID_TTL)) {
-    problems.push({
-      path: [...at, 'secretId', 'ttl'],
-      message: `must be 0s or at least ${MINIMUM_SECRET_ID_TTL}, because only a deploy renews it`,
-      fix: `write ${MINIMUM_SECRET_ID_TTL} or more`,
-      other: [],
-    });
-  }
-  if (life > durationToMs(MAXIMUM_SECRET_ID_TTL)) {
-    problems.push({
-      path: [...at, 'secretId', 'ttl'],
-      message: `must be at most ${MAXIMUM_SECRET_ID_TTL}, because Vault ends it then, whatever it says`,
-      fix: `write ${MAXIMUM_SECRET_ID_TTL} or less, or 0s`,
-      other: [],
-    });
-  }
-  if (vault.mode === 'embedded') {
-    const needsExternal = (path: Problem['path'], why: string, fix: string): void => {
-      problems.push({ path, message: `needs an external Vault, because ${why}`, fix, other: ['vault', 'mode'] });
-    };
-    if (keyStore.existingMount) {
-      needsExternal(['keyStore', 'existingMount'], 'an embedded one begins empty', 'remove the line');
-    }
-    if (existingMount) needsExternal([...at, 'existingMount'], 'an embedded one begins empty', 'remove the line');
-    if (secretId.delivery === 'wrapped') {
-      needsExternal([...at, 'secretId', 'delivery'], 'nobody else can mint in an embedded one', 'write minted');
-    }
-  }
-  return problems;
-}
-
 const EMBEDDED_VAULT: EmbeddedVault = vault.parse({ mode: 'embedded' }) as EmbeddedVault;
-/** The rules between names and certificates. */
-function certificateRules({ tls, minio }: Environment): Problem[] {
-  if (tls.mode === 'self-signed') return [];
-  if (tls.mode === 'files') return minio.hostnames.length === 0 ? [] : hostRule(minio.hostnames, ['tls', 'mode']);
-  const problems: Problem[] = [];
-  const lists = [
-    { path: ['tls', 'domains'], domains: tls.domains },
-    ...tls.additional.map(({ domains }, index) => ({ path: ['tls', 'additional', index, 'domains'], domains })),
-  ];
-  const named = lists.flatMap(({ path, domains }) =>
-    domains.map((domain, index) => ({ path: [...path, index], domain })),
-  );
-  named.forEach(({ path, domain }, index) => {
-    const twin = named.slice(0, index).find((other) => overlap(other.domain, domain));
-    if (twin !== undefined) {
-      const message = `must not overlap with ${twin.domain}, because MinIO would show either certificate by chance`;
-      problems.push({ path, message, fix: 'remove one', other: twin.path });
-    }
-    if (domain.startsWith('*.') && tls.challenge.type === 'http-01') {
-      const message = 'must not be a wildcard, which can only be had by a dns-01 challenge';
-      problems.push({ path, message, fix: 'use dns-01, or name each host', other: ['tls', 'challenge', 'type'] });
-    }
-  });
-  minio.hostnames.forEach((name, index) => {
-    if (named.some(({ domain }) => coversName(domain, name))) return;
-    const message = 'must be covered by tls.domains or by the domains of tls.additional';
-    problems.push({ path: ['minio', 'hostnames', index], message, fix: 'add it there', other: ['tls', 'domains'] });
-  });
-  problems.push(...hostRule([...minio.hostnames, ...named.map(({ domain }) => domain)], ['tls', 'domains']));
-  return problems;
-}
-
-/** A key that two programs share is a key by which one opens what is the other's. */
-function clientRules(environment: Environment): Problem[] {
-  const problems: Problem[] = [];
-  const owners = new Map(minioKeys(environment).map((key): [string, string] => [key, 'MinIO']));
-  const { clients } = environment.kes;
-  clients.forEach(({ name, keys }, index) => {
-    const at = ['kes', 'clients', index];
-    const twin = clients.findIndex((other) => other.name === name);
-    if (twin < index) {
-      const message = `must differ from kes.clients[${twin}].name`;
-      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['kes', 'clients', twin, 'name'] });
-    }
-    keys.forEach((key, number) => {
-      const owner = owners.get(key);
-      if (owner !== undefined) {
-        const message = `must not be a key of ${owner}, which could then open what ${name} encrypts, and the other way round`;
-        problems.push({ path: [...at, 'keys', number], message, fix: 'choose another name', other: ['minio'] });
-      }
-      owners.set(key, name);
-    });
-  });
-  return problems;
-}
-
-function hostRule(names: readonly string[], other: Problem['path']): Problem[] {
-  if (names.some((name) => !name.startsWith('*.'))) return [];
-  const message = 'must name a host beside the wildcards, because the checks need one to ask for';
-  return [{ path: ['minio', 'hostnames'], message, fix: 'add a name that clients use', other }];
-}
-
-/** Whether there is a host that both names mean. */
-export function overlap(one: string, other: string): boolean {
-  return coversName(one, other) || coversName(other, one);
-}
 
 /** The schema of an environment file. Unknown keys are errors. */
 export const environmentSchema = shape
@@ -623,17 +404,6 @@ export const environmentSchema = shape
 function withVault(environment: z.infer<typeof shape>): Environment {
   const byDefault = environment.keyStore.type === 'vault' ? EMBEDDED_VAULT : { mode: 'none' as const };
   return { ...environment, vault: environment.vault ?? byDefault };
-}
-
-/** The master keys under which MinIO encrypts: the default key first, then the buckets' own and further ones, each once. */
-export function minioKeys({ minio, buckets }: Pick<Environment, 'minio' | 'buckets'>): string[] {
-  const ofBuckets = buckets.flatMap(({ encryption: e }) => (e.type === 'sse-kms' ? [e.key] : []));
-  return [...new Set([minio.defaultKey, ...ofBuckets, ...minio.keys])];
-}
-
-/** Every master key of an environment: those of MinIO first, then those of other clients of KES. */
-export function masterKeys(environment: Pick<Environment, 'minio' | 'buckets' | 'kes'>): string[] {
-  return [...minioKeys(environment), ...environment.kes.clients.flatMap(({ keys }) => keys)];
 }
 
 /** The address by which the machine that deploys reaches what is published: `0.0.0.0` is none that one can connect to. */

@@ -1,5 +1,6 @@
 import { clientLeaf, LEAVES } from './deployment-names';
-import { type Environment, masterKeys, minioKeys } from './environment';
+import type { Environment } from './environment';
+import { masterKeys, minioKeys } from './master-keys';
 import type { KesClient } from './kes-configuration';
 import type { RetiredKeys } from './retired-keys';
 

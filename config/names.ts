@@ -56,3 +56,8 @@ export function coversName(certificateName: string, name: string): boolean {
   // a wildcard stands for exactly one label (RFC 6125, section 6.4.3)
   return has.startsWith('*.') && !wanted.startsWith('*.') && wanted.replace(/^[^.]+/, '*') === has;
 }
+
+/** Whether there is a host that both names mean. */
+export function overlap(one: string, other: string): boolean {
+  return coversName(one, other) || coversName(other, one);
+}

@@ -1,6 +1,7 @@
 import { readCanaries } from '../operations/canaries';
 import { LEAVES } from './deployment-names';
-import { type Environment, masterKeys } from './environment';
+import type { Environment } from './environment';
+import { masterKeys } from './master-keys';
 import type { StateLayout } from './state';
 
 /** Under whom keys are that nobody may use: it is no client of KES. */

@@ -15,8 +15,8 @@ import {
 } from '@peculiar/x509';
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { overlap } from '../config/environment';
-import { coversName } from '../config/names';
+
+import { coversName, overlap } from '../config/names';
 import { messageOf } from './errors';
 
 /** A setting of the environment file and the text of the file that it names. */

@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { clientLeaf, LEAVES } from '../config/deployment-names';
-import { masterKeys } from '../config/environment';
+import { masterKeys } from '../config/master-keys';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
 import { MasterKeys } from '../constructs/kes/master-keys';

@@ -6,7 +6,7 @@ import { Policy } from '@cdktf/provider-vault/lib/policy';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { durationRule, durationToMs, isDuration } from '../../config/duration';
-import { MINIMUM_TOKEN_PERIOD } from '../../config/environment';
+import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
 import type { AuditDevice } from '../../config/key-store';
 import { kesPolicyRules, migrationPolicyRules, type KeyLocation, policyDocument } from '../../config/vault-policies';
 import { DeclarationError } from '../declaration-error';

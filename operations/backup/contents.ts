@@ -15,7 +15,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
-import { masterKeys } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
 import type { StateLayout } from '../../config/state';

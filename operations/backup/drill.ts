@@ -12,7 +12,8 @@ import {
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { type Environment, minioKeys } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
 import { ExternalError, messageOf } from '../errors';
 import { freePorts } from '../free-ports';

@@ -1,7 +1,7 @@
 /** The keys, and the way to them. */
 import { openCanary, readCanaries } from '../canaries';
 import { KES_ALIAS } from '../../config/deployment-names';
-import { masterKeys } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
 import type { StateLayout } from '../../config/state';

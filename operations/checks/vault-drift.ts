@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { retiredKeys } from '../../config/retired-keys';
 import { durationToMs } from '../../config/duration';
 import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
-import { masterKeys } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
 import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } from '../../config/key-store';
 import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';

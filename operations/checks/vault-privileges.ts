@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
-import { type Environment, masterKeys } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
 import { inVault, keyLocation } from '../../config/key-store';
 import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { namesOf } from '../../config/deployment-names';
-import { masterKeys, minioKeys } from '../../config/environment';
+import { masterKeys, minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
 import { readCanaries, writeCanaries } from '../canaries';

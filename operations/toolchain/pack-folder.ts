@@ -10,8 +10,12 @@ export async function packFolder(folder: string, file: string): Promise<void> {
   const archive = pack();
   const written = pipeline(archive, createGzip(), createWriteStream(file));
   const packed = packEntries(archive, folder, '').then(
-    () => { archive.finalize(); },
-    (error: unknown) => { archive.destroy(error as Error); },
+    () => {
+      archive.finalize();
+    },
+    (error: unknown) => {
+      archive.destroy(error as Error);
+    },
   );
   await Promise.all([written, packed]);
 }

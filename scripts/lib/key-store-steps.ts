@@ -1,7 +1,8 @@
 /** What is asked of a key store before anything is deployed with it. */
 import { existsSync } from 'node:fs';
 import { namesOf } from '../../config/deployment-names';
-import { type Environment, masterKeys } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
 import { provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';

@@ -1,25 +1,6 @@
-import { environmentSchema, masterKeys, MINIMUM_TOKEN_PERIOD, reachableAddress } from '../../config/environment';
+import { environmentSchema, reachableAddress } from '../../config/environment';
+import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
 import { durationToMs } from '../../config/duration';
-
-describe('masterKeys', () => {
-  const environment = (...keys: string[]) =>
-    environmentSchema.parse({
-      name: 'x',
-      minio: { defaultKey: 'default' },
-      buckets: [
-        { name: 'plain' },
-        ...keys.map((key, index) => ({ name: `bucket-${index}`, encryption: { type: 'sse-kms', key } })),
-      ],
-    });
-
-  test('is the default key alone when no bucket has its own', () => {
-    expect(masterKeys(environment())).toEqual(['default']);
-  });
-
-  test('is the default key first, then the keys of the buckets, each once', () => {
-    expect(masterKeys(environment('b', 'a', 'b', 'default'))).toEqual(['default', 'b', 'a']);
-  });
-});
 
 test('the token of KES lives long enough to be renewed', () => {
   // kes v0.24.0 renews 30 s + 80 % of the period after the last grant, so below 150 s it would come too late

@@ -1,0 +1,219 @@
+/** What relates two settings of an environment file to each other: the schema refuses with it what its shape cannot. */
+import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
+import { durationToMs, isDuration } from './duration';
+import type { Environment, VaultKeyStoreSettings } from './environment';
+import { minioKeys } from './master-keys';
+import { coversName, overlap } from './names';
+
+/** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
+export const MINIMUM_TOKEN_PERIOD = '10m';
+
+/** Longest life of a SecretID: Vault ends it then whatever was asked for (the default of max_lease_ttl, 32 days). */
+export const MAXIMUM_SECRET_ID_TTL = '768h';
+/** Shortest: below, it would have to be renewed more often than anybody deploys. */
+export const MINIMUM_SECRET_ID_TTL = '24h';
+
+interface Problem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly fix: string;
+  /** The other setting of the rule. */
+  readonly other: readonly (string | number)[];
+}
+
+/** The rules that relate two settings to each other. */
+export function crossFieldRules(environment: Environment): Problem[] {
+  return [
+    ...portRules(environment),
+    ...vaultRules(environment),
+    ...keyStoreRules(environment),
+    ...cacheRules(environment),
+    ...bucketRules(environment),
+    ...clientRules(environment),
+    ...certificateRules(environment),
+    ...dataLossRules(environment),
+  ];
+}
+
+function portRules({ vault, kes, minio }: Environment): Problem[] {
+  const ports: { readonly path: Problem['path']; readonly port: number }[] = [
+    ...(vault.mode === 'embedded' ? [{ path: ['vault', 'port'], port: vault.port }] : []),
+    { path: ['kes', 'port'], port: kes.port },
+    { path: ['minio', 'port'], port: minio.port },
+  ];
+  return ports.flatMap(({ path, port }, index) => {
+    const earlier = ports.slice(0, index).find((other) => other.port === port);
+    if (earlier === undefined) return [];
+    const message = `must differ from ${earlier.path.join('.')}`;
+    return [{ path, message, fix: 'choose another port', other: earlier.path }];
+  });
+}
+
+function vaultRules({ vault, images }: Environment): Problem[] {
+  if (vault.mode !== 'embedded') return [];
+  const problems: Problem[] = [];
+  const { shares, threshold } = vault;
+  if (images.source === 'registry' && images.vault === undefined) {
+    const message = 'must be given for an embedded Vault';
+    problems.push({ path: ['images', 'vault'], message, fix: 'name an image of Vault with its digest', other: [] });
+  }
+  const related = { path: ['vault', 'threshold'], other: ['vault', 'shares'] };
+  if (threshold > shares) {
+    problems.push({ ...related, message: `must be at most vault.shares (${shares})`, fix: 'raise vault.shares' });
+  }
+  if (threshold === 1 && shares > 1) {
+    const message = 'must be at least 2 when there are several shares (Vault refuses it)';
+    problems.push({ ...related, message, fix: 'raise vault.threshold' });
+  }
+  return problems;
+}
+
+function keyStoreRules({ vault, keyStore }: Environment): Problem[] {
+  if (keyStore.type === 'vault') return appRoleRules(vault, keyStore);
+  if (vault.mode === 'none') return [];
+  const message = `must not be given with keyStore.type ${keyStore.type}: no Vault takes part`;
+  return [{ path: ['vault'], message, fix: 'remove it', other: ['keyStore', 'type'] }];
+}
+
+function cacheRules({ kes }: Environment): Problem[] {
+  return (['any', 'unused'] as const).flatMap((which) => {
+    const time = kes.cache[which];
+    if (!isDuration(time) || durationToMs(time) !== 0) return [];
+    const message = 'must be longer than 0s, because KES would then ask its key store for every object';
+    const fix = which === 'any' ? 'write 5m' : 'write 30s';
+    return [{ path: ['kes', 'cache', which], message, fix, other: [] }];
+  });
+}
+
+function bucketRules({ buckets }: Environment): Problem[] {
+  return buckets.flatMap(({ name, objectLock, versioning }, index) => {
+    const problems: Problem[] = [];
+    const at = (...parts: string[]): Problem['path'] => ['buckets', index, ...parts];
+    const first = buckets.findIndex((other) => other.name === name);
+    if (first < index) {
+      const message = `must differ from buckets[${first}].name`;
+      problems.push({ path: at('name'), message, fix: 'remove one', other: ['buckets', first, 'name'] });
+    }
+    if (name === EARLIER_OBJECTS_BUCKET) {
+      const message = 'must not be the one that deploys keep for the checks';
+      problems.push({ path: at('name'), message, fix: 'choose another name', other: [] });
+    }
+    if (objectLock && !versioning) {
+      const fix = 'add versioning: true';
+      problems.push({ path: at('objectLock'), message: 'needs versioning', fix, other: at('versioning') });
+    }
+    return problems;
+  });
+}
+
+function dataLossRules({ name, allowDataLoss }: Environment): Problem[] {
+  if (allowDataLoss === undefined || allowDataLoss === name) return [];
+  const message = `must be the environment’s own name (${name})`;
+  return [{ path: ['allowDataLoss'], message, fix: 'correct it, or remove the line', other: ['name'] }];
+}
+
+function appRoleRules(vault: Environment['vault'], keyStore: VaultKeyStoreSettings): Problem[] {
+  const problems: Problem[] = [];
+  const at = ['keyStore', 'approle'] as const;
+  const { tokenPeriod, secretId, existingMount } = keyStore.approle;
+  if (isDuration(tokenPeriod) && durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+    problems.push({
+      path: [...at, 'tokenPeriod'],
+      message: `must be at least ${MINIMUM_TOKEN_PERIOD}, because the token of KES would die before KES renews it`,
+      fix: `write ${MINIMUM_TOKEN_PERIOD} or more`,
+      other: [],
+    });
+  }
+  const life = isDuration(secretId.ttl) ? durationToMs(secretId.ttl) : 0;
+  if (life !== 0 && life < durationToMs(MINIMUM_SECRET_ID_TTL)) {
+    problems.push({
+      path: [...at, 'secretId', 'ttl'],
+      message: `must be 0s or at least ${MINIMUM_SECRET_ID_TTL}, because only a deploy renews it`,
+      fix: `write ${MINIMUM_SECRET_ID_TTL} or more`,
+      other: [],
+    });
+  }
+  if (life > durationToMs(MAXIMUM_SECRET_ID_TTL)) {
+    problems.push({
+      path: [...at, 'secretId', 'ttl'],
+      message: `must be at most ${MAXIMUM_SECRET_ID_TTL}, because Vault ends it then, whatever it says`,
+      fix: `write ${MAXIMUM_SECRET_ID_TTL} or less, or 0s`,
+      other: [],
+    });
+  }
+  if (vault.mode === 'embedded') {
+    const needsExternal = (path: Problem['path'], why: string, fix: string): void => {
+      problems.push({ path, message: `needs an external Vault, because ${why}`, fix, other: ['vault', 'mode'] });
+    };
+    if (keyStore.existingMount) {
+      needsExternal(['keyStore', 'existingMount'], 'an embedded one begins empty', 'remove the line');
+    }
+    if (existingMount) needsExternal([...at, 'existingMount'], 'an embedded one begins empty', 'remove the line');
+    if (secretId.delivery === 'wrapped') {
+      needsExternal([...at, 'secretId', 'delivery'], 'nobody else can mint in an embedded one', 'write minted');
+    }
+  }
+  return problems;
+}
+
+/** The rules between names and certificates. */
+function certificateRules({ tls, minio }: Environment): Problem[] {
+  if (tls.mode === 'self-signed') return [];
+  if (tls.mode === 'files') return minio.hostnames.length === 0 ? [] : hostRule(minio.hostnames, ['tls', 'mode']);
+  const problems: Problem[] = [];
+  const lists = [
+    { path: ['tls', 'domains'], domains: tls.domains },
+    ...tls.additional.map(({ domains }, index) => ({ path: ['tls', 'additional', index, 'domains'], domains })),
+  ];
+  const named = lists.flatMap(({ path, domains }) =>
+    domains.map((domain, index) => ({ path: [...path, index], domain })),
+  );
+  named.forEach(({ path, domain }, index) => {
+    const twin = named.slice(0, index).find((other) => overlap(other.domain, domain));
+    if (twin !== undefined) {
+      const message = `must not overlap with ${twin.domain}, because MinIO would show either certificate by chance`;
+      problems.push({ path, message, fix: 'remove one', other: twin.path });
+    }
+    if (domain.startsWith('*.') && tls.challenge.type === 'http-01') {
+      const message = 'must not be a wildcard, which can only be had by a dns-01 challenge';
+      problems.push({ path, message, fix: 'use dns-01, or name each host', other: ['tls', 'challenge', 'type'] });
+    }
+  });
+  minio.hostnames.forEach((name, index) => {
+    if (named.some(({ domain }) => coversName(domain, name))) return;
+    const message = 'must be covered by tls.domains or by the domains of tls.additional';
+    problems.push({ path: ['minio', 'hostnames', index], message, fix: 'add it there', other: ['tls', 'domains'] });
+  });
+  problems.push(...hostRule([...minio.hostnames, ...named.map(({ domain }) => domain)], ['tls', 'domains']));
+  return problems;
+}
+
+/** A key that two programs share is a key by which one opens what is the other's. */
+function clientRules(environment: Environment): Problem[] {
+  const problems: Problem[] = [];
+  const owners = new Map(minioKeys(environment).map((key): [string, string] => [key, 'MinIO']));
+  const { clients } = environment.kes;
+  clients.forEach(({ name, keys }, index) => {
+    const at = ['kes', 'clients', index];
+    const twin = clients.findIndex((other) => other.name === name);
+    if (twin < index) {
+      const message = `must differ from kes.clients[${twin}].name`;
+      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['kes', 'clients', twin, 'name'] });
+    }
+    keys.forEach((key, number) => {
+      const owner = owners.get(key);
+      if (owner !== undefined) {
+        const message = `must not be a key of ${owner}, which could then open what ${name} encrypts, and the other way round`;
+        problems.push({ path: [...at, 'keys', number], message, fix: 'choose another name', other: ['minio'] });
+      }
+      owners.set(key, name);
+    });
+  });
+  return problems;
+}
+
+function hostRule(names: readonly string[], other: Problem['path']): Problem[] {
+  if (names.some((name) => !name.startsWith('*.'))) return [];
+  const message = 'must name a host beside the wildcards, because the checks need one to ask for';
+  return [{ path: ['minio', 'hostnames'], message, fix: 'add a name that clients use', other }];
+}
