@@ -6,7 +6,7 @@
  * Containers and the network hold nothing, and the deploy that follows makes them again. Volumes are left alone: Docker
  * gives a volume of the same name to whoever asks for it.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import { z } from 'zod';
@@ -14,6 +14,7 @@ import type { LoadedEnvironment } from '../config/load';
 import type { OwnerLabel } from './docker';
 import { ExternalError } from './errors';
 import { belongingsOf, removeContainer, removeNetwork } from './tear-down';
+import { localStates, readLocalState } from './terraform-state';
 
 const DOCKER_TYPES = ['docker_container', 'docker_network'];
 
@@ -57,10 +58,9 @@ export async function removeStrays(
 
 /** Docker's ids of everything in Terraform's local state. */
 function knownIds(folder: string): Set<string> {
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.tfstate')) : [];
   return new Set(
-    files.flatMap((name) => {
-      const { resources } = readState(path.join(folder, name));
+    localStates(folder).flatMap((file) => {
+      const { resources } = readState(file);
       const instances = resources.filter(({ type }) => DOCKER_TYPES.includes(type)).flatMap((one) => one.instances);
       return instances.flatMap(({ attributes }) => {
         const parsed = withId.safeParse(attributes);
@@ -71,12 +71,10 @@ function knownIds(folder: string): Set<string> {
 }
 
 function readState(file: string): z.infer<typeof stateFile> {
-  try {
-    return stateFile.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch {
-    throw new ExternalError(
-      `${file} is not Terraform's state`,
-      `put it back (Terraform keeps the one before as ${path.basename(file)}.backup), or remove it: what it named is found again`,
-    );
-  }
+  const parsed = stateFile.safeParse(readLocalState(file));
+  if (parsed.success) return parsed.data;
+  throw new ExternalError(
+    `${file} is not Terraform's state`,
+    `put it back (Terraform keeps the one before as ${path.basename(file)}.backup), or remove it: what it named is found again`,
+  );
 }

@@ -1,6 +1,8 @@
+import { existsSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../config/load';
+import { ExternalError } from './errors';
 import { readIfExists } from './files';
 import { readRemoteState } from './remote-state';
 
@@ -32,4 +34,60 @@ export async function deployedPaths(
       ),
     ),
   );
+}
+
+/** Terraform's local state files. */
+export function localStates(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => name.endsWith('.tfstate')).map((name) => path.join(folder, name));
+}
+
+/**
+ * What a local state file holds.
+ *
+ * @returns undefined if there is none, or one that was cut short: Terraform empties its file before it writes it anew,
+ * and whatever kills it in between leaves less than a whole one
+ */
+export function readLocalState(file: string): unknown {
+  const text = readIfExists(file);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Local state files that were cut short. A state elsewhere is written whole or not at all. */
+export function cutStates({ environment, state }: LoadedEnvironment): string[] {
+  if (environment.state.backend !== 'local') return [];
+  return localStates(state.terraform).filter((file) => readLocalState(file) === undefined);
+}
+
+/**
+ * Renames local state files that were cut short, so that a deploy goes on as after a lost state: containers and networks
+ * are made again, volumes and the mounts of an embedded Vault are adopted. Terraform's backup of the state before is not
+ * put in its place: it may name what was given up since, such as the mount that a migration has left, and Terraform would
+ * delete that.
+ *
+ * @returns what was renamed, and its name now
+ * @throws ExternalError where mounts are not adopted: in a Vault that is somebody else's
+ */
+export function setAsideCutStates(loaded: LoadedEnvironment): { file: string; now: string }[] {
+  const { environment } = loaded;
+  const cut = cutStates(loaded);
+  const keyStore = cut.find((file) => path.basename(file) === 'keystore.tfstate');
+  if (keyStore !== undefined && environment.keyStore.type === 'vault' && environment.vault.mode === 'external') {
+    throw new ExternalError(
+      `${keyStore} was cut short, as by a kill of Terraform in the middle of writing it, and it names mounts of an external Vault`,
+      readLocalState(`${keyStore}.backup`) === undefined
+        ? `remove it, and have the environment file use the mounts that are there: existingMount: true, see docs/external-vault.md; nothing was changed`
+        : `put back the one before: cp ${keyStore}.backup ${keyStore}; nothing was changed`,
+    );
+  }
+  const time = new Date().toISOString().replaceAll(':', '-');
+  return cut.map((file) => {
+    const now = `${file}.cut-${time}`;
+    renameSync(file, now);
+    return { file, now };
+  });
 }

@@ -15,6 +15,7 @@ import { Rotation } from '../operations/rotation/rotation';
 import { rotateRootCredentials } from '../operations/rotation/root-credentials';
 import { rotateSecretId } from '../operations/rotation/secret-id';
 import { rotateUnsealKeys } from '../operations/rotation/unseal-keys';
+import { cutStates } from '../operations/terraform-state';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -177,6 +178,13 @@ function requireDeployed(loaded: LoadedEnvironment): void {
     throw new UsageError(
       `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
       `deploy it with: ./scripts/up ${environment.name}`,
+    );
+  }
+  const [cut] = cutStates(loaded);
+  if (cut !== undefined) {
+    throw new UsageError(
+      `${cut} was cut short, as by a kill of Terraform in the middle of writing it`,
+      `./scripts/up ${environment.name} finds again what it named; then run this again`,
     );
   }
 }

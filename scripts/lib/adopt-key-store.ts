@@ -7,6 +7,7 @@ import { AUDIT_DEVICES } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
+import { readLocalState } from '../../operations/terraform-state';
 import { run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
 import { VaultClient } from '../../operations/vault-client';
@@ -91,8 +92,7 @@ function keyStoreState({ terraform }: StateLayout): string {
 }
 
 function knownTo(file: string): Set<string> {
-  if (!existsSync(file)) return new Set();
-  const parsed = stateFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const parsed = stateFile.parse(readLocalState(file) ?? {});
   return new Set(parsed.resources.map(({ type, name }) => `${type}.${name}`));
 }
 

@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { deployedPaths } from '../../operations/terraform-state';
+import { cutStates, deployedPaths, setAsideCutStates } from '../../operations/terraform-state';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
 const environment = parseEnvironment('name: home', 'test.yaml');
@@ -29,4 +29,54 @@ test('what a stack made is known with its path; what it only read, or declared z
   expect(await deployedPaths({ environment, state }, 'keystore')).toEqual(
     new Set(['vault_mount team/kes', 'vault_auth_backend approle']),
   );
+});
+
+describe('a state file that was cut short', () => {
+  const WHOLE = JSON.stringify({ version: 4, serial: 7, resources: [] });
+  const EXTERNAL = 'vault: { mode: external, address: "https://vault.example.com" }';
+
+  /** An environment with these files in its folder of states. */
+  function withStates(files: Readonly<Record<string, string>>, more = '') {
+    const text = `name: home\n${more}`;
+    const state = stateLayout('home', folder());
+    mkdirSync(state.terraform, { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(path.join(state.terraform, name), content);
+    return { environment: parseEnvironment(text, 'home.yaml'), file: 'home.yaml', state };
+  }
+
+  test.each([0, 1, WHOLE.length - 1])('is set aside as it is, after %d bytes; whole ones stay', (bytes) => {
+    const left = WHOLE.slice(0, bytes);
+    const loaded = withStates({ 'keystore.tfstate': left, 'keystore.tfstate.backup': WHOLE, 'kes.tfstate': WHOLE });
+    const { terraform } = loaded.state;
+    const [{ file, now } = { file: '', now: '' }, ...others] = setAsideCutStates(loaded);
+    expect([file, others]).toEqual([path.join(terraform, 'keystore.tfstate'), []]);
+    expect(readFileSync(now, 'utf8')).toBe(left);
+    expect(readdirSync(terraform).sort()).toEqual(['kes.tfstate', 'keystore.tfstate.backup', path.basename(now)]);
+    expect(cutStates(loaded)).toEqual([]);
+  });
+
+  test.each([
+    ['the one before', { 'keystore.tfstate.backup': WHOLE }, /^put back the one before: cp (\S+)\.backup \1; /],
+    ['nothing whole', { 'keystore.tfstate.backup': '{' }, /^remove it, .*existingMount: true/],
+    ['nothing', {}, /^remove it, .*existingMount: true/],
+  ])('of an external Vault is left, and %s is offered', (_, backup, hint) => {
+    const loaded = withStates({ 'keystore.tfstate': '{', ...backup }, EXTERNAL);
+    const before = readdirSync(loaded.state.terraform);
+    expect(() => setAsideCutStates(loaded)).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('keystore.tfstate was cut short') as string,
+        hint: expect.stringMatching(hint) as string,
+      }) as Error,
+    );
+    expect(readdirSync(loaded.state.terraform)).toEqual(before);
+  });
+
+  test('of another stack than that with the mounts is set aside with an external Vault, too', () => {
+    expect(setAsideCutStates(withStates({ 'kes.tfstate': '' }, EXTERNAL))).toHaveLength(1);
+  });
+
+  test('is no concern where the state is in a bucket', () => {
+    const remote = 'state: { backend: s3, bucket: states, region: eu-central-1 }';
+    expect(setAsideCutStates(withStates({ 'kes.tfstate': '' }, remote))).toEqual([]);
+  });
 });
