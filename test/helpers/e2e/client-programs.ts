@@ -41,6 +41,16 @@ export const CLIENT_PROGRAMS = {
 } as const satisfies Readonly<Record<string, Program>>;
 export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 
+/** Keeps `aws` from what whoever runs the tests has set up for it. */
+export const NO_AWS_SETTINGS = {
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_PROFILE: undefined,
+  AWS_SESSION_TOKEN: undefined,
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_PAGER: '',
+} as const;
+
 export function findClient(client: ClientProgram): string | undefined {
   const { names, versionArgument }: Program = CLIENT_PROGRAMS[client];
   const folders = ['/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(path.delimiter)];

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { s3CaFile } from '../../../config/s3-endpoint';
 import { UsageError } from '../../../operations/errors';
 import { builtMc } from '../../../operations/toolchain/prepare';
-import { findClient } from './client-programs';
+import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from './command';
 import type { TestEnvironment } from './test-environment';
 
@@ -30,13 +30,7 @@ export async function aws(environment: TestEnvironment, args: readonly string[],
       AWS_ACCESS_KEY_ID: accessKey,
       AWS_SECRET_ACCESS_KEY: secretKey,
       AWS_DEFAULT_REGION: environment.loaded.environment.minio.region,
-      // nothing of the user's own
-      AWS_CONFIG_FILE: '/dev/null',
-      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-      AWS_PROFILE: undefined,
-      AWS_SESSION_TOKEN: undefined,
-      AWS_EC2_METADATA_DISABLED: 'true',
-      AWS_PAGER: '',
+      ...NO_AWS_SETTINGS,
     },
   });
 }

@@ -63,7 +63,9 @@ export async function runCommand(
 export function mustSucceed(result: CommandResult): CommandResult {
   if (result.code === 0) return result;
   const tail = (text: string): string => text.trimEnd().split('\n').slice(-40).join('\n');
-  throw new Error(`exit code ${result.code}:\n${tail(result.stdout)}\n${tail(result.stderr)}`);
+  // first the cause: CI may show no more than the beginning
+  const [cause = ''] = /^error: .*$/m.exec(result.stderr) ?? [];
+  throw new Error(`exit code ${result.code}: ${cause}\n${tail(result.stdout)}\n${tail(result.stderr)}`);
 }
 
 /** The output of a program that must succeed. */

@@ -14,7 +14,7 @@ import { HttpClient } from '../../../operations/http';
 import { cacheLayout, provideFolder, type WorkOptions } from '../../../operations/toolchain/cache';
 import { capture, run } from '../../../operations/toolchain/command';
 import { NotYet, waitFor } from '../../../operations/wait';
-import { findClient } from './client-programs';
+import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from './command';
 
 /** With a hash for each file that may be installed. */
@@ -97,13 +97,7 @@ export class Moto {
         AWS_ACCESS_KEY_ID: this.administrator.accessKeyId,
         AWS_SECRET_ACCESS_KEY: this.administrator.secretAccessKey,
         AWS_DEFAULT_REGION: REGION,
-        // nothing of the user's own
-        AWS_CONFIG_FILE: '/dev/null',
-        AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        AWS_PROFILE: undefined,
-        AWS_SESSION_TOKEN: undefined,
-        AWS_EC2_METADATA_DISABLED: 'true',
-        AWS_PAGER: '',
+        ...NO_AWS_SETTINGS,
       },
     });
   }
