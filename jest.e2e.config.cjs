@@ -12,6 +12,7 @@ module.exports = {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // each file has a deployment of its own, which waits for containers most of the time
   maxWorkers: 2,
+  testSequencer: '<rootDir>/test/helpers/longest-first.cjs',
   testTimeout: 300_000,
   verbose: true,
 };
