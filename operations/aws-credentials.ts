@@ -31,13 +31,12 @@ export function usualChain(region: string): CredentialChain {
 }
 
 /**
- * Makes sure that KES has lasting credentials. Those of an earlier deploy stay: the variables of a later one may be of
- * another account, meant for something else.
+ * Lasting credentials for KES. Those of an earlier deploy stay: the variables of a later one may be of another account,
+ * meant for something else.
  *
- * @returns the credentials; also in the file, 0600
  * @throws UsageError if there are none, or only such that end
  */
-export async function storeAwsCredentials(
+export async function findAwsCredentials(
   { region, file }: OperationInput<'store-aws-credentials'>,
   chain = usualChain(region),
 ): Promise<AwsCredentials> {
@@ -58,9 +57,24 @@ export async function storeAwsCredentials(
       'give the access key of an IAM user with the policy of docs/key-stores.md; on EC2: keyStore.credentials: instance-role',
     );
   }
+  return { accessKeyId, secretAccessKey };
+}
+
+/** Keeps credentials for KES and every later deploy, in a file that nobody else can read; those that are kept stay. */
+export function keepAwsCredentials(file: string, { accessKeyId, secretAccessKey }: AwsCredentials): void {
+  if (readIfExists(file) !== undefined) return;
   writeFileAtomically(file, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
   process.stderr.write(`KES uses the AWS access key ${accessKeyId}\n`);
-  return { accessKeyId, secretAccessKey };
+}
+
+/** Both in one, where no look at AWS came before: plain `cdktf deploy`. */
+export async function storeAwsCredentials(
+  input: OperationInput<'store-aws-credentials'>,
+  chain = usualChain(input.region),
+): Promise<AwsCredentials> {
+  const found = await findAwsCredentials(input, chain);
+  keepAwsCredentials(input.file, found);
+  return found;
 }
 
 /** @throws ExternalError if the file is not whole; it never repeats the content */

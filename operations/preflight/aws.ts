@@ -11,9 +11,10 @@ import {
   GetSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { existsSync } from 'node:fs';
 import { secretsManagerEndpoint } from '../../config/aws';
 import type { AwsKeyStoreSettings } from '../../config/environment';
-import { awsOptions, storeAwsCredentials } from '../aws-credentials';
+import { awsOptions, findAwsCredentials, keepAwsCredentials } from '../aws-credentials';
 import { ExternalError, messageOf } from '../errors';
 
 /** A staging label that nobody gives. */
@@ -35,7 +36,8 @@ export interface AwsInQuestion {
 }
 
 /**
- * Makes sure that the credentials are accepted, the KMS key can seal, and each secret can be read.
+ * Makes sure that the credentials are accepted, the KMS key can seal, and each secret can be read. Only then are the
+ * credentials kept: what was wrong must not be what the next deploy finds.
  *
  * @returns what was found, in one line
  * @throws UsageError without lasting credentials; ExternalError that names what is wrong
@@ -45,7 +47,7 @@ export async function requireUsableAws(question: AwsInQuestion): Promise<string>
   const { region } = keyStore;
   const endpoint = secretsManagerEndpoint(keyStore);
   const credentials =
-    keyStore.credentials === 'chain' ? await storeAwsCredentials({ region, file: credentialsFile }) : undefined;
+    keyStore.credentials === 'chain' ? await findAwsCredentials({ region, file: credentialsFile }) : undefined;
   const options = awsOptions(keyStore, credentials, trustedCAs);
   // another endpoint of KMS: AWS_ENDPOINT_URL_KMS, as for every AWS client
   const kms = new KMSClient(options);
@@ -56,6 +58,7 @@ export async function requireUsableAws(question: AwsInQuestion): Promise<string>
   try {
     if (keyStore.kmsKey !== undefined) await requireUsableKmsKey(kms, keyStore.kmsKey, ask);
     for (const key of question.keys) await requireReadableSecret(secrets, key, question, ask);
+    if (credentials !== undefined) keepAwsCredentials(credentialsFile, credentials);
     return `${region}, ${account}`;
   } finally {
     kms.destroy();
@@ -160,7 +163,9 @@ async function explained<T>(
     if (UNKNOWN_CALLER.includes(name)) {
       throw new ExternalError(
         `AWS does not accept the credentials (${account}): ${name}`,
-        `set the right ones, remove ${credentialsFile}, and deploy again; nothing was changed`,
+        existsSync(credentialsFile)
+          ? `they are those of an earlier deploy: set the right ones, remove ${credentialsFile}, and deploy again; nothing was changed`
+          : 'set the right ones (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) and deploy again; nothing was changed',
         { cause: error },
       );
     }

@@ -1,10 +1,13 @@
-/** The look at AWS before a deploy, and the policy that the documentation prints. moto stands in for AWS. */
+/**
+ * The look at AWS before a deploy, and the policy that the documentation prints. moto stands in for AWS, and a front for
+ * the words in which AWS refuses: see test/helpers/e2e/moto.ts.
+ */
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { awsPolicy } from '../../config/aws';
+import { awsPolicy, type IamPolicy } from '../../config/aws';
 import type { AwsKeyStoreSettings } from '../../config/environment';
 import { parseEnvironment } from '../../config/load';
 import type { AwsCredentials } from '../../operations/aws-credentials';
@@ -12,6 +15,7 @@ import { type AwsInQuestion, requireUsableAws } from '../../operations/preflight
 import { freePorts } from '../../operations/free-ports';
 import { ThrowawayCa } from '../helpers/certificates';
 import { Moto, REGION } from '../helpers/e2e/moto';
+import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 let folder: string;
 let moto: Moto;
@@ -19,6 +23,7 @@ let keyStore: AwsKeyStoreSettings;
 let kmsKey: string;
 /** Holds what the policy grants, and nothing more. */
 let kes: AwsCredentials;
+let policy: IamPolicy;
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'ebs-moto-'));
@@ -41,7 +46,8 @@ minio: { defaultKey: master-key }`;
   const environment = parseEnvironment(text, 'test.yaml');
   if (environment.keyStore.type !== 'aws') throw new Error('the tests are about AWS');
   keyStore = environment.keyStore;
-  kes = await moto.user('kes', forMoto(awsPolicy(environment)));
+  policy = awsPolicy(environment);
+  kes = await moto.user('kes', forMoto(policy));
 });
 
 afterAll(async () => {
@@ -50,14 +56,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/**
- * moto knows neither resources nor conditions: it can only say whether the actions suffice. What is refused it answers
- * in another language than AWS, so test/operations/preflight/aws.test.ts has the refusals.
- */
-function forMoto({ Statement, ...policy }: ReturnType<typeof awsPolicy>) {
+/** moto knows neither resources nor conditions: it can only say whether the actions suffice. */
+function forMoto({ Statement, ...policy }: IamPolicy, without?: string) {
   return {
     ...policy,
-    Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
+    Statement: Statement.map(({ Condition: _, Action, ...statement }) => ({
+      ...statement,
+      Action: Action.filter((action) => action !== without),
+      Resource: '*',
+    })).filter(({ Action }) => Action.length > 0),
   };
 }
 
@@ -124,4 +131,74 @@ test('an endpoint whose certificate nobody vouches for', async () => {
   await expect(look(kes, { keyStore: publicOnly })).rejects.toThrow(
     `AWS at ${moto.url} cannot be asked for secret master-key`,
   );
+});
+
+describe('./scripts/up says which, and touches nothing, when', () => {
+  let environment: TestEnvironment;
+
+  beforeAll(async () => {
+    environment = await TestEnvironment.create();
+  });
+  afterAll(async () => {
+    await environment.remove();
+  });
+
+  async function expectRefused(
+    { accessKeyId, secretAccessKey }: AwsCredentials,
+    said: { error: string; hint: string },
+    more: Partial<AwsKeyStoreSettings> = {},
+  ): Promise<void> {
+    environment.write({ keyStore: { ...keyStore, ...more }, minio: { defaultKey: 'of-the-refused' } });
+    const { code, stderr } = await environment.script('up', [], {
+      env: {
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_SESSION_TOKEN: undefined,
+        AWS_EC2_METADATA_DISABLED: 'true',
+      },
+    });
+    expect(stderr).toContain(`error: ${said.error}\n`);
+    expect(stderr).toContain(`hint: ${said.hint}`);
+    expect(code).toBe(1);
+    expect(await environment.belongings()).toEqual({ containers: [], fileVolumes: [], dataVolumes: [], networks: [] });
+    // or else the next deploy would try the same again, whatever it is given
+    expect(existsSync(environment.state.secrets)).toBe(false);
+    expect(readFileSync(environment.transcript, 'utf8')).not.toContain(secretAccessKey);
+  }
+
+  const RIGHT_ONES =
+    'set the right ones (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) and deploy again';
+
+  test('nobody has that access key', async () => {
+    const error = 'AWS does not accept the credentials (access key AKIAOFNOBODY): UnrecognizedClientException';
+    await expectRefused({ ...kes, accessKeyId: 'AKIAOFNOBODY' }, { error, hint: RIGHT_ONES });
+  });
+
+  test('the secret of the access key is another', async () => {
+    const error = `AWS does not accept the credentials (access key ${kes.accessKeyId}): InvalidSignatureException`;
+    await expectRefused({ ...kes, secretAccessKey: 'of-another-access-key' }, { error, hint: RIGHT_ONES });
+  });
+
+  test('the KMS key does not exist', async () => {
+    const missing = '00000000-0000-4000-8000-000000000000';
+    const error = `keyStore.kmsKey: KMS key ${missing} does not exist in this account and region`;
+    await expectRefused(kes, { error, hint: 'correct it, or create the key first' }, { kmsKey: missing });
+  });
+
+  test('the KMS key is disabled', async () => {
+    await moto.aws(['kms', 'disable-key', '--key-id', kmsKey]);
+    const error = `keyStore.kmsKey: KMS key ${kmsKey} must be enabled, got: Disabled`;
+    await expectRefused(kes, { error, hint: `aws kms enable-key --key-id ${kmsKey}` });
+    await moto.aws(['kms', 'enable-key', '--key-id', kmsKey]);
+  });
+
+  test.each([
+    ['kms:DescribeKey', () => `KMS key ${kmsKey}`],
+    ['secretsmanager:DescribeSecret', () => 'secret of-the-refused'],
+    ['secretsmanager:GetSecretValue', () => 'secret of-the-refused'],
+  ])('the policy of KES lacks %s', async (right, on) => {
+    const lesser = await moto.user(`without-${right.replace(':', '-')}`, forMoto(policy, right));
+    const error = `AWS: access key ${lesser.accessKeyId} lacks the right ${right} on ${on()}`;
+    await expectRefused(lesser, { error, hint: 'docs/key-stores.md has the policy that KES needs' });
+  });
 });

@@ -1,15 +1,22 @@
 /**
  * moto, a stand-in for AWS: Secrets Manager, KMS and IAM as an HTTPS server of this machine. It is not AWS. It keeps
- * everything in memory, seals nothing, and knows of IAM policies the actions, but not the resources.
+ * everything in memory, seals nothing, and knows of IAM policies the actions, but not the resources. Who asks without
+ * credentials or rights it refuses by its own judgement, but always in the words of IAM: a front gives the refusals of
+ * the other services the words that AWS documents for them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import { projectRoot } from '../../../config/toolchain';
 import type { AwsCredentials } from '../../../operations/aws-credentials';
 import { UsageError } from '../../../operations/errors';
+import { freePorts } from '../../../operations/free-ports';
 import { HttpClient } from '../../../operations/http';
 import { cacheLayout, provideFolder, type WorkOptions } from '../../../operations/toolchain/cache';
 import { capture, run } from '../../../operations/toolchain/command';
@@ -62,12 +69,14 @@ export class Moto {
   readonly url: string;
   readonly caFile: string;
   private readonly process: ChildProcess;
+  private readonly front: Server;
   private administrator: AwsCredentials = { accessKeyId: 'nobody', secretAccessKey: 'looks at it yet' };
 
-  private constructor(url: string, caFile: string, child: ChildProcess) {
+  private constructor(url: string, caFile: string, child: ChildProcess, front: Server) {
     this.url = url;
     this.caFile = caFile;
     this.process = child;
+    this.front = front;
   }
 
   /** A new user that may do what a policy says. */
@@ -105,13 +114,21 @@ export class Moto {
   static async start(options: MotoOptions): Promise<Moto> {
     const { address, port, certificateFile, privateKeyFile, caFile, logFile } = options;
     const log = openSync(logFile, 'w', 0o600);
+    const [inner = 0] = await freePorts(1);
     const child = spawn(
       path.join(await provideMoto(), 'venv', 'bin', 'python'),
-      ['-m', 'moto.server', '-H', address, '-p', String(port), '-c', certificateFile, '-k', privateKeyFile],
+      ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(inner)],
       { stdio: ['ignore', log, log] },
     );
     closeSync(log);
-    const moto = new Moto(`https://${address}:${port}`, caFile, child);
+    const tls = { cert: readFileSync(certificateFile), key: readFileSync(privateKeyFile) };
+    const front = createServer(tls, (request, response) => {
+      // until moto answers, nobody does
+      passOn(inner, request, response).catch(() => response.destroy());
+    });
+    front.listen(port, address);
+    await once(front, 'listening');
+    const moto = new Moto(`https://${address}:${port}`, caFile, child, front);
     const http = new HttpClient({ url: moto.url, caFile });
     await waitFor({ what: 'moto to answer', timeoutMs: 60_000, hint: `see ${logFile}` }, async () => {
       const { status } = await http.send({ method: 'GET', path: '/moto-api/data.json' });
@@ -128,5 +145,37 @@ export class Moto {
     const ended = new Promise((resolve) => this.process.once('close', resolve));
     this.process.kill('SIGTERM');
     await ended;
+    this.front.closeAllConnections();
+    this.front.close();
+    await once(this.front, 'close');
   }
+}
+
+/**
+ * How a service with the JSON protocol of AWS says what moto says in IAM's words. Source: AWS Secrets Manager API
+ * Reference and AWS KMS API Reference, "Common Error Types".
+ */
+const AS_AWS_SAYS: Readonly<Record<string, string>> = {
+  InvalidClientTokenId: 'UnrecognizedClientException',
+  SignatureDoesNotMatch: 'InvalidSignatureException',
+  AccessDenied: 'AccessDeniedException',
+};
+
+async function passOn(port: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method, url: target, headers } = request;
+  const forwarded = httpRequest({ host: '127.0.0.1', port, method, path: target, headers });
+  forwarded.end(await buffer(request));
+  const [answer] = (await once(forwarded, 'response')) as [IncomingMessage];
+  const body = await buffer(answer);
+  const refusal = /<Code>(.*?)<\/Code>\s*<Message>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?<\/Message>/s.exec(
+    body.toString('utf8'),
+  );
+  const type = AS_AWS_SAYS[refusal?.[1] ?? ''];
+  if (headers['x-amz-target'] === undefined || type === undefined) {
+    const { 'transfer-encoding': _, connection: __, ...same } = answer.headers;
+    response.writeHead(answer.statusCode ?? 502, { ...same, 'content-length': body.length }).end(body);
+    return;
+  }
+  response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+  response.end(JSON.stringify({ __type: type, Message: refusal?.[2] ?? '' }));
 }
