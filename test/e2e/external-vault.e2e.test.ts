@@ -16,6 +16,7 @@ import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { Rotation } from '../../operations/rotation/rotation';
 import { rotateSecretId } from '../../operations/rotation/secret-id';
 import { VaultClient } from '../../operations/vault-client';
+import { waitFor } from '../../operations/wait';
 import { mustSucceed, type CommandResult } from '../helpers/e2e/command';
 import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { encodedLogin, ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/image-registry';
@@ -35,6 +36,7 @@ const NOTHING = { containers: [], fileVolumes: [], dataVolumes: [], networks: []
 const kesFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
 });
+const mountOrSecret = z.object({ data: z.record(z.string(), z.unknown()) });
 const wrapped = z.object({ wrap_info: z.object({ token: z.string() }) });
 
 /** The environment of the first half: mounts that the deploy makes. */
@@ -355,9 +357,10 @@ describe('mounts of its own, KV version 2, where VAULT_… variables say', () =>
   });
 });
 
-describe('mounts of someone else, KV version 1, a SecretID that the deploy must not mint', () => {
+describe('mounts of someone else, KV version 2, a SecretID that the deploy must not mint', () => {
   let adopting: TestEnvironment;
   let mintPath = '';
+  let untouched: unknown[];
   const tokenFile = () => path.join(adopting.folderFor('vault'), 'token');
   const wrappingTokenFile = () => path.join(adopting.folderFor('vault'), 'wrapping-token');
   // variables would be of no use: the environment file wins
@@ -365,16 +368,25 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
 
   beforeAll(async () => {
     adopting = await TestEnvironment.create();
-    await vault.root.write('sys/mounts/shared/keys', { type: 'kv', options: { version: '1' } });
-    await vault.root.write('sys/auth/shared', { type: 'approle' });
-    await vault.root.write('shared/keys/of-someone-else', { value: 'stays' });
+    await vault.root.write('sys/mounts/shared/keys', {
+      type: 'kv',
+      description: 'of someone else',
+      options: { version: '2' },
+      config: { max_lease_ttl: '77h' },
+    });
+    await vault.root.write('sys/auth/shared', { type: 'approle', description: 'of someone else' });
+    await waitFor({ what: 'the mount to be version 2', timeoutMs: 30_000 }, () =>
+      vault.root.write('shared/keys/config', { max_versions: 3, delete_version_after: '2000h' }),
+    );
+    await vault.root.write('shared/keys/data/of-someone-else', { data: { value: 'stays' } });
+    untouched = await ofSomeoneElse();
     adopting.write({
       vault: { mode: 'external', address: vault.url, caFile: vault.caFile, tokenFile: tokenFile() },
       keyStore: {
         type: 'vault',
         mount: 'shared/keys',
         existingMount: true,
-        kvVersion: 1,
+        kvVersion: 2,
         approle: {
           mount: 'shared',
           existingMount: true,
@@ -390,6 +402,17 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
   afterAll(async () => {
     await adopting.remove();
   });
+
+  /** What a mount is and holds: its accessor would be another if it had been made anew. */
+  function ofSomeoneElse(): Promise<unknown[]> {
+    const places = [
+      'sys/mounts/shared/keys',
+      'sys/auth/shared',
+      'shared/keys/config',
+      'shared/keys/data/of-someone-else',
+    ];
+    return Promise.all(places.map(async (place) => mountOrSecret.parse(await vault.root.read(place)).data));
+  }
 
   async function mintWrapped(path: string, bounds: object = {}): Promise<string> {
     // a token that can do just that, and cannot see the SecretID
@@ -427,7 +450,8 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     const wrappingToken = await mintWrapped(mintPath);
     writeFileSync(wrappingTokenFile(), `${wrappingToken}\n`);
     mustSucceed(await deployUpTo('kes', adopting, env));
-    expect(await vault.root.probe('GET', `shared/keys/${adopting.name}/backup-default`)).toBe(200);
+    expect(await vault.root.probe('GET', `shared/keys/data/${adopting.name}/backup-default`)).toBe(200);
+    expect(await ofSomeoneElse()).toEqual(untouched);
     const secrets = [...collectSecrets(adopting.state), { name: 'wrapping token', value: wrappingToken }];
     expect(searchFor(secrets, fileHaystacks(adopting))).toEqual([]);
     const again = mustSucceed(await deployUpTo('keystore', adopting, env));
@@ -493,9 +517,8 @@ describe('mounts of someone else, KV version 1, a SecretID that the deploy must 
     expect({
       role: await vault.root.probe('GET', path.posix.dirname(mintPath)),
       policy: await vault.root.probe('GET', `sys/policies/acl/${namesOf(adopting.loaded.environment).kesPolicy}`),
-      key: await vault.root.probe('GET', `shared/keys/${adopting.name}/backup-default`),
-      other: await vault.root.probe('GET', 'shared/keys/of-someone-else'),
-      auth: await vault.root.probe('GET', 'sys/auth/shared'),
-    }).toEqual({ role: 404, policy: 404, key: 200, other: 200, auth: 200 });
+      key: await vault.root.probe('GET', `shared/keys/data/${adopting.name}/backup-default`),
+      others: await ofSomeoneElse(),
+    }).toEqual({ role: 404, policy: 404, key: 200, others: untouched });
   });
 });
