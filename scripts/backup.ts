@@ -21,7 +21,7 @@ Objects are not in it. It is read back and compared before it is called a backup
   --to            a file that does not exist yet, or an object of another S3 storage, with the AWS_… variables
   --recipient     who can open it: age1…, or a file of such lines; may be given several times
   --endpoint      address of the S3 storage (default: AWS)
-  --region        its region (default: AWS_REGION)
+  --region        its region (default: AWS_REGION, or that of the profile; with --endpoint else us-east-1)
   --ca            CA certificates of it, PEM (default: AWS_CA_BUNDLE, or the system's)
   --new-identity  make a key pair: the secret half goes into FILE, the recipient to stdout. Keep FILE away from here
   --json          print what was made as JSON

@@ -1,5 +1,5 @@
 /** Where a backup goes: a file, or an object of an S3 storage other than the one that it is to save. */
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { createHash, X509Certificate } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -162,10 +162,12 @@ export async function download(place: S3Destination, file: string): Promise<void
 async function objectExists(place: S3Destination): Promise<boolean> {
   return withClient(place, 'nobody can say whether there is a backup already', async (s3) => {
     try {
-      await s3.send(new HeadObjectCommand({ Bucket: place.bucket, Key: place.key }));
+      // not HEAD: its answer has no body, and so cannot say whether key, bucket or credentials are wrong
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));
+      (Body as Readable).destroy();
       return true;
     } catch (error) {
-      if ((error as Error).name === 'NotFound') return false;
+      if ((error as Error).name === 'NoSuchKey') return false;
       throw error;
     }
   });
@@ -173,8 +175,9 @@ async function objectExists(place: S3Destination): Promise<boolean> {
 
 async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3Client) => Promise<T>): Promise<T> {
   const caFile = place.caFile ?? process.env.AWS_CA_BUNDLE;
+  const region = await regionOf(place);
   const s3 = new S3Client({
-    ...(place.region === undefined ? {} : { region: place.region }),
+    ...(region === undefined ? {} : { region }),
     ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint, forcePathStyle: true }),
     requestHandler: {
       connectionTimeout: 5_000,
@@ -185,12 +188,45 @@ async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3
     return await use(s3);
   } catch (error) {
     if (error instanceof ExternalError) throw error;
-    throw new ExternalError(
-      `${problem}: ${describePlace(place)}: ${(error as Error).name}: ${messageOf(error)}`,
-      'see whether the bucket exists and the AWS_… variables (AWS_CA_BUNDLE for a private CA) are those of that storage',
-      { cause: error },
-    );
+    const { what, hint } = meaningOf(error as Error, place);
+    throw new ExternalError(`${problem}: ${what}`, hint, { cause: error });
   } finally {
     s3.destroy();
+  }
+}
+
+/** A storage of one's own seldom has regions, but a signature has to name one. */
+async function regionOf({ region, endpoint }: S3Destination): Promise<string | undefined> {
+  if (region !== undefined || endpoint === undefined) return region;
+  const usual = new S3Client({});
+  try {
+    return await usual.config.region();
+  } catch {
+    return 'us-east-1';
+  } finally {
+    usual.destroy();
+  }
+}
+
+/** What an S3 storage answered, by what can be done about it. */
+function meaningOf(error: Error, place: S3Destination): { readonly what: string; readonly hint: string } {
+  const storage = place.endpoint ?? 'AWS';
+  switch (error.name) {
+    case 'NoSuchBucket':
+      return {
+        what: `there is no bucket ${place.bucket} at ${storage}`,
+        hint: 'create it first, or correct the name',
+      };
+    case 'InvalidAccessKeyId':
+    case 'SignatureDoesNotMatch':
+      return {
+        what: `${storage} does not accept the credentials: ${error.name}`,
+        hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to those of that storage',
+      };
+    default:
+      return {
+        what: `${describePlace(place)}: ${error.name}: ${messageOf(error)}`,
+        hint: 'see whether the address is right and the AWS_… variables (AWS_CA_BUNDLE for a private CA) are those of that storage',
+      };
   }
 }

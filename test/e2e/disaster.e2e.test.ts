@@ -1,6 +1,7 @@
 /** What is left after a disaster, and a backup: each restored with ./scripts/restore, and every object read again. */
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -12,6 +13,7 @@ import { NotYet, waitFor } from '../../operations/wait';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
+import { OtherStorage } from '../helpers/e2e/other-storage';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 
 const BUCKETS = [
@@ -29,17 +31,21 @@ let identity: string;
 let recipient: string;
 let objects: readonly DrillObject[];
 let count = 0;
+/** Where some of the backups go. */
+let other: OtherStorage;
 
 beforeAll(async () => {
   environment = await TestEnvironment.create({ buckets: [...BUCKETS] });
   identity = path.join(environment.folder, 'identity.txt');
   recipient = await newIdentity(identity);
+  other = await OtherStorage.start(environment.folderFor('other-storage'), 'backups');
   mustSucceed(await environment.script('up'));
   objects = await writeObjects(environment.loaded);
   await makeSettings();
 });
 
 afterAll(async () => {
+  await other.stop();
   await environment.remove();
 });
 
@@ -57,18 +63,19 @@ async function backUp(): Promise<string> {
   return file;
 }
 
-async function restore(file: string, more: readonly string[] = []): Promise<CommandResult> {
-  return environment.script('restore', ['--from', file, '--identity', identity, ...more]);
+/** The same into the other storage. */
+async function backUpTo(place: string, env: Record<string, string> = other.variables): Promise<CommandResult> {
+  return environment.script('backup', ['--to', place, ...atOther(), '--recipient', recipient, '--json'], {
+    env: { ...env, AWS_REGION: undefined, AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined },
+  });
 }
 
-/** Containers and network are gone, and the volumes whose names match. */
-async function lose(volumes: RegExp): Promise<void> {
-  const { containers, dataVolumes, fileVolumes, networks } = await environment.belongings();
-  await Promise.all(containers.map(({ id }) => environment.docker.getContainer(id).remove({ force: true })));
-  for (const name of [...fileVolumes, ...dataVolumes.filter((volume) => volumes.test(volume))]) {
-    await environment.docker.getVolume(name).remove();
-  }
-  for (const { id } of networks) await environment.docker.getNetwork(id).remove();
+function atOther(): string[] {
+  return ['--endpoint', other.url, '--ca', other.caFile];
+}
+
+async function restore(file: string, more: readonly string[] = []): Promise<CommandResult> {
+  return environment.script('restore', ['--from', file, '--identity', identity, ...more]);
 }
 
 async function userCanWrite(): Promise<void> {
@@ -112,6 +119,50 @@ describe('a backup', () => {
   });
 });
 
+describe('a backup into another S3 storage', () => {
+  test('is there, byte for byte, when the command says so; another one does not take its place', async () => {
+    const { stdout, seconds } = mustSucceed(await backUpTo('s3://backups/of/today.age'));
+    measured('./scripts/backup into another S3 storage', seconds);
+    const result = z
+      .object({ destination: z.string(), bytes: z.number(), sha256: z.string() })
+      .parse(JSON.parse(stdout));
+    const stored = await other.read('backups', 'of/today.age');
+    expect({
+      destination: `s3://backups/of/today.age at ${other.url}`,
+      bytes: stored.length,
+      sha256: createHash('sha256').update(stored).digest('hex'),
+    }).toEqual(result);
+    expect(Buffer.from(stored.subarray(0, 21)).toString()).toBe('age-encryption.org/v1');
+    const note = z
+      .object({ destination: z.string() })
+      .parse(JSON.parse(readFileSync(environment.state.lastBackup, 'utf8')));
+    expect(note.destination).toBe(result.destination);
+    expect(readdirSync(environment.state.root).filter((name) => name.startsWith('backup-'))).toEqual([]);
+    const again = await backUpTo('s3://backups/of/today.age');
+    expect(again.code).toBe(64);
+    expect(again.stderr).toContain('s3://backups/of/today.age at');
+    expect(again.stderr).toContain('exists already and is not overwritten');
+  });
+
+  test('that does not exist, or lets nobody in, is said in one line', async () => {
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = other.variables;
+    const refused = [
+      await backUpTo('s3://no-such-bucket/today.age'),
+      await backUpTo('s3://backups/wrong.age', { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: 'another' }),
+      await backUpTo('s3://backups/wrong.age', { AWS_ACCESS_KEY_ID: 'nobody', AWS_SECRET_ACCESS_KEY }),
+    ];
+    expect(refused.map(({ code }) => code)).toEqual([1, 1, 1]);
+    const nobodyKnows = 'error: nobody can say whether there is a backup already: ';
+    const credentials =
+      'hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to those of that storage';
+    expect(refused.map(({ stderr }) => stderr.trimEnd().split('\n'))).toEqual([
+      [`${nobodyKnows}there is no bucket no-such-bucket at ${other.url}`, 'hint: create it first, or correct the name'],
+      [`${nobodyKnows}${other.url} does not accept the credentials: SignatureDoesNotMatch`, credentials],
+      [`${nobodyKnows}${other.url} does not accept the credentials: InvalidAccessKeyId`, credentials],
+    ]);
+  });
+});
+
 describe('a restore', () => {
   test('refuses what it must not replace, what does not fit, and what is no backup, and touches nothing', async () => {
     const file = await backUp();
@@ -143,7 +194,7 @@ describe('a restore', () => {
 
   test('Vault and state are lost, a restore is killed, and goes on: every object opens', async () => {
     const file = await backUp();
-    await lose(/vault/);
+    await environment.lose(/vault/);
     rmSync(environment.state.root, { recursive: true });
 
     // WHEN it is killed as soon as Vault is there, with everything that it started
@@ -167,9 +218,13 @@ describe('a restore', () => {
   });
 
   test('the state is lost, Vault is left: its keys are used, and Terraform knows again what is there', async () => {
-    const file = await backUp();
+    // GIVEN a backup in another storage
+    mustSucceed(await backUpTo('s3://backups/last.age'));
     rmSync(environment.state.root, { recursive: true });
-    const result = mustSucceed(await restore(file, ['--replace', environment.name]));
+    const from = ['--from', 's3://backups/last.age', ...atOther(), '--identity', identity, environment.file];
+    const result = mustSucceed(
+      await environment.scriptWith('restore', [...from, '--replace', environment.name], { env: other.variables }),
+    );
     measured('./scripts/restore with a Vault that is left', result.seconds);
     expect(result.stderr).toContain('Master keys: 0 of 2 written, the others were there');
     await openObjects(environment.loaded, objects);
@@ -180,7 +235,7 @@ describe('a restore', () => {
   test('the drive is another one: refused, whatever is confirmed', async () => {
     const file = await backUp();
     // GIVEN a drive that another MinIO made, under the name of ours
-    await lose(/minio-data/);
+    await environment.lose(/minio-data/);
     const up = await environment.script('up');
     expect(up.code).toBe(1);
     expect(up.stderr).toContain('earlier-objects-open: ');
@@ -193,7 +248,7 @@ describe('a restore', () => {
     // GIVEN a drive that has them; the one of before is lost
     await makeSettings();
     const file = await backUp();
-    await lose(/./);
+    await environment.lose(/./);
     rmSync(environment.state.root, { recursive: true });
     environment.write({
       buckets: [...BUCKETS],

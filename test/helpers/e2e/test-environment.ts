@@ -182,6 +182,20 @@ export class TestEnvironment {
     return belongingsOf(this.docker, this.owner);
   }
 
+  /**
+   * A disaster: containers and network are gone, and what was mounted from file volumes.
+   *
+   * @param volumes names of the data volumes that are gone, too. Default: none
+   */
+  async lose(volumes?: RegExp): Promise<void> {
+    const { containers, dataVolumes, fileVolumes, networks } = await this.belongings();
+    await Promise.all(containers.map(({ id }) => this.docker.getContainer(id).remove({ force: true })));
+    for (const name of [...fileVolumes, ...dataVolumes.filter((volume) => volumes?.test(volume))]) {
+      await this.docker.getVolume(name).remove();
+    }
+    for (const { id } of networks) await this.docker.getNetwork(id).remove();
+  }
+
   containerName(program: string): string {
     return `ebs-${this.name}-${program}`;
   }

@@ -1,8 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { parsePlace, requireFree, requireOtherStorage } from '../../../operations/backup/destination';
+import { download, parsePlace, requireFree, requireOtherStorage, upload } from '../../../operations/backup/destination';
+import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
+import { TlsServer } from '../../helpers/tls-server';
 import { type FakeDeployment, fakeDeployment, loaded } from '../checks/fakes';
 
 const folder = useTemporaryFolder();
@@ -80,3 +83,63 @@ describe('the storage that is to be saved', () => {
     await server.close();
   });
 });
+
+describe('another S3 storage', () => {
+  let server: TlsServer;
+  let caFile: string;
+  /** What it has, by path. */
+  let stored: Map<string, string>;
+  /** Makes something else of what is read. */
+  let onRead: (content: string) => string;
+  const file = () => path.join(folder(), 'backup.age');
+  const place = () => ({ kind: 's3', bucket: 'backups', key: 'today.age', endpoint: server.url, caFile }) as const;
+
+  beforeEach(async () => {
+    const ca = await ThrowawayCa.create(folder(), 'ca');
+    caFile = ca.file;
+    stored = new Map();
+    onRead = (content) => content;
+    server = await TlsServer.start(await ca.issue('s3'), ({ method, url = '' }, response, body) => {
+      const { pathname } = new URL(url, 'https://s3');
+      const content = stored.get(pathname);
+      if (method === 'PUT') stored.set(pathname, dechunked(body));
+      if (method === 'PUT') response.end();
+      else if (content !== undefined) response.end(onRead(content));
+      else response.writeHead(404).end('<Error><Code>NoSuchKey</Code><Message>none</Message></Error>');
+    });
+    const credentials = { AWS_ACCESS_KEY_ID: 'of-a-test', AWS_SECRET_ACCESS_KEY: 'of-a-test' };
+    jest.replaceProperty(process, 'env', { ...process.env, ...credentials });
+    writeFileSync(file(), 'a bundle');
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await server.stop();
+  });
+
+  test('takes a bundle, and has it', async () => {
+    await requireFree(place());
+    await upload(file(), place(), sha256('a bundle'));
+    expect([...stored]).toEqual([['/backups/today.age', 'a bundle']]);
+    expect((await rejectionOf(requireFree(place()))).message).toMatch(/ exists already and is not overwritten$/);
+    await download(place(), path.join(folder(), 'fetched.age'));
+    expect(readFileSync(path.join(folder(), 'fetched.age'), 'utf8')).toBe('a bundle');
+  });
+
+  test('that gives back something else than it was sent is told', async () => {
+    onRead = (content) => content.replace('bundle', 'bumble');
+    const { message } = await rejectionOf(upload(file(), place(), sha256('a bundle')));
+    expect(message).toBe(
+      `s3://backups/today.age at ${server.url} has SHA-256 ${sha256('a bumble')} when it is read back, expected ${sha256('a bundle')}`,
+    );
+  });
+});
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The content of a body in one chunk, as clients send a stream with a checksum after it ("aws-chunked"). */
+function dechunked(body: string): string {
+  const match = /^([0-9a-f]+)\r\n/.exec(body);
+  return match === null ? body : body.slice(match[0].length, match[0].length + parseInt(match[1] ?? '', 16));
+}

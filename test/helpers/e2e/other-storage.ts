@@ -1,0 +1,90 @@
+/**
+ * An S3 storage that is none of the deployment's: the MinIO that the toolchain built, started by the test on the loopback,
+ * with TLS by a CA of its own, one drive, and no encryption.
+ */
+import { CreateBucketCommand, GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import { freePorts } from '../../../operations/free-ports';
+import { HttpClient } from '../../../operations/http';
+import { s3Client } from '../../../operations/s3-client';
+import { cacheLayout } from '../../../operations/toolchain/cache';
+import { locateProgram } from '../../../operations/toolchain/go-build';
+import { minio } from '../../../operations/toolchain/programs';
+import { NotYet, waitFor } from '../../../operations/wait';
+import { ThrowawayCa } from '../certificates';
+
+export class OtherStorage {
+  readonly url: string;
+  readonly caFile: string;
+  /** As every S3 client is told its credentials. */
+  readonly variables: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
+  private readonly s3: S3Client;
+  private readonly server: ChildProcess;
+
+  private constructor(url: string, caFile: string, variables: OtherStorage['variables'], server: ChildProcess) {
+    this.url = url;
+    this.caFile = caFile;
+    this.variables = variables;
+    this.server = server;
+    this.s3 = s3Client({
+      endpoint: { url, caFile },
+      region: 'us-east-1',
+      credentials: { accessKey: variables.AWS_ACCESS_KEY_ID, secretKey: variables.AWS_SECRET_ACCESS_KEY },
+    });
+  }
+
+  /** @param bucket the only one that it has */
+  static async start(folder: string, bucket: string): Promise<OtherStorage> {
+    const certificates = path.join(folder, 'certificates');
+    mkdirSync(certificates);
+    const ca = await ThrowawayCa.create(folder, 'other-storage-ca');
+    const { certificateFile, privateKeyFile } = await ca.issue('other-storage');
+    renameSync(certificateFile, path.join(certificates, 'public.crt'));
+    renameSync(privateKeyFile, path.join(certificates, 'private.key'));
+    const [port = 0] = await freePorts(1);
+    const url = `https://127.0.0.1:${port}`;
+    const variables = { AWS_ACCESS_KEY_ID: 'of-the-other', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
+    const { file } = await locateProgram(cacheLayout(), minio);
+    const logFile = path.join(folder, 'minio.log');
+    const log = openSync(logFile, 'w', 0o600);
+    const server = spawn(
+      file,
+      ['server', '--address', `127.0.0.1:${port}`, '--certs-dir', certificates, path.join(folder, 'drive')],
+      {
+        stdio: ['ignore', log, log],
+        env: {
+          PATH: process.env.PATH,
+          MINIO_ROOT_USER: variables.AWS_ACCESS_KEY_ID,
+          MINIO_ROOT_PASSWORD: variables.AWS_SECRET_ACCESS_KEY,
+          MINIO_BROWSER: 'off',
+        },
+      },
+    );
+    closeSync(log);
+    const http = new HttpClient({ url, caFile: ca.file });
+    await waitFor({ what: `the other storage at ${url}`, timeoutMs: 60_000, hint: `see ${logFile}` }, async () => {
+      const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
+      return status === 200 ? true : new NotYet(`HTTP ${status}`);
+    });
+    http.close();
+    const storage = new OtherStorage(url, ca.file, variables, server);
+    await storage.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    return storage;
+  }
+
+  async read(Bucket: string, Key: string): Promise<Uint8Array> {
+    const { Body } = await this.s3.send(new GetObjectCommand({ Bucket, Key }));
+    if (Body === undefined) throw new Error(`${Bucket}/${Key} has no content`);
+    return Body.transformToByteArray();
+  }
+
+  async stop(): Promise<void> {
+    this.s3.destroy();
+    const ended = new Promise((resolve) => this.server.once('exit', resolve));
+    this.server.kill('SIGTERM');
+    await ended;
+  }
+}
