@@ -46,7 +46,7 @@ export const keyFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onRequest: ({ path }) =>
           path === '/minio/health/cluster' ? { status: 503, headers: {}, body: Buffer.alloc(0) } : undefined,
       });

@@ -6,7 +6,7 @@ import type { Workbench } from '../../helpers/e2e/workbench';
  *
  * To add one: append it to a list in this folder (a new list goes into index.ts). `plant` breaks the deployment with the
  * tools of the workbench, which know how to mend what they break; for anything else say so with `bench.mendBy` before
- * breaking it. A check for which no real fault can be planted goes into `withoutFault` in index.ts, with the reason and
+ * breaking it. It is planted alone, unless TOGETHER in index.ts names it beside others. A check for which no real fault can be planted goes into `withoutFault` in index.ts, with the reason and
  * the test that shows it red instead.
  *
  * To work on one against a deployment that is up: `EBS_E2E_ENVIRONMENT=<file> npx jest --config jest.e2e.config.cjs

@@ -50,7 +50,7 @@ export const refusalFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({ plainHttp: 'served', signPresigned: false });
+      await bench.gateway({ plainHttp: 'served' });
     },
   },
   {
@@ -166,7 +166,7 @@ export const refusalFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({ signAnonymous: true });
+      await bench.misbehave({ signAnonymous: true });
     },
   },
   {
@@ -178,7 +178,7 @@ export const refusalFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({ signPresigned: true });
+      await bench.misbehave({ signPresigned: true });
     },
   },
   {
@@ -190,7 +190,7 @@ export const refusalFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onRequest: (request) => {
           if (!isAboutSseC(request)) return undefined;
           const { headers } = request;

@@ -12,7 +12,7 @@ function isOf(check: string, { path }: GatewayRequest): boolean {
 /** A proxy that changes the headers of what it passes on to the objects of a check. */
 function changing(check: string, change: (headers: Record<string, string>) => void): PlantedFault['plant'] {
   return async (bench) => {
-    await bench.gateway({
+    await bench.misbehave({
       onRequest: (request) => {
         if (isOf(check, request)) change(request.headers);
         return undefined;
@@ -30,7 +30,7 @@ function dropping(check: string, ...names: readonly string[]): PlantedFault['pla
 /** A server that takes a default encryption for a bucket and sets none. */
 function withoutDefault(algorithm: string): PlantedFault['plant'] {
   return async (bench) => {
-    await bench.gateway({
+    await bench.misbehave({
       onRequest: ({ method, path, body }) =>
         method === 'PUT' && path.includes('?encryption') && body.includes(`<SSEAlgorithm>${algorithm}<`)
           ? { status: 200, headers: {}, body: Buffer.alloc(0) }
@@ -82,7 +82,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onAnswer: ({ body }, request) => {
           if (!isOf('sse-kms-default-key-round-trip', request) || request.method !== 'GET') return;
           const at = 5 * 1024 * 1024 + 1;
@@ -166,7 +166,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onRequest: ({ headers }) => {
           if ('x-amz-copy-source' in headers) {
             for (const name of Object.keys(headers)) if (name.startsWith(SSE)) Reflect.deleteProperty(headers, name);
@@ -182,7 +182,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
       versions: { message: /^the GET answered 404 NoSuchKey: .* \(SSE-S3, SSE-KMS, /, fix: /docker logs ebs-.*-minio/ },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onRequest: (request) => {
           request.path = request.path.replace(/versionId=[^&]*&?/, '');
           return undefined;
@@ -200,7 +200,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
     },
     alsoRed: { 'altered-presigned-url-refused': 'where unaltered URLs are refused, a refusal says nothing' },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onRequest: (request) => {
           if (request.path.includes('X-Amz-Signature=')) request.path += '&via=proxy';
           return undefined;
@@ -214,7 +214,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
       listing: { message: /^the listing shows 10272 bytes, expected 10240 \(/, fix: /pass listings on unchanged/ },
     },
     plant: async (bench) => {
-      await bench.gateway({
+      await bench.misbehave({
         onAnswer: (answer, { path }) => {
           if (!path.includes('list-type=2') || !path.includes('listing')) return;
           // 32 bytes for each package of 64 KiB

@@ -37,12 +37,16 @@ export interface S3GatewayOptions {
   readonly certificateFile: string;
   readonly privateKeyFile: string;
   readonly tls?: TlsOptions;
+  /** What plain HTTP gets on the same port. @default - nothing, as it is no TLS */
+  readonly plainHttp?: 'served';
+}
+
+/** One thing that a gateway does to what passes it. */
+export interface Misbehaviour {
   /** Changes a request before it is passed on; an answer that it returns goes back to the client instead. */
   readonly onRequest?: (request: GatewayRequest) => GatewayAnswer | undefined;
   /** Changes the answer before it goes back; `request` is as it was passed on. */
   readonly onAnswer?: (answer: GatewayAnswer, request: GatewayRequest) => void;
-  /** What plain HTTP gets on the same port. @default - nothing, as it is no TLS */
-  readonly plainHttp?: 'served';
   /** Signs a request that had no signature, too, so that nobody is anonymous. @default false */
   readonly signAnonymous?: boolean;
   /** Signs a presigned request anew, whatever its signature is worth. @default false */
@@ -51,22 +55,26 @@ export interface S3GatewayOptions {
 
 export class S3Gateway {
   readonly url: string;
+  private readonly misbehaviours: Misbehaviour[];
   private readonly stopServing: () => Promise<void>;
 
-  private constructor(port: number, stopServing: () => Promise<void>) {
+  private constructor(port: number, misbehaviours: Misbehaviour[], stopServing: () => Promise<void>) {
     this.url = `https://127.0.0.1:${port}`;
+    this.misbehaviours = misbehaviours;
     this.stopServing = stopServing;
   }
 
+  /** Starts one that changes nothing yet. */
   static async start(options: S3GatewayOptions): Promise<S3Gateway> {
     const { upstream } = options;
+    const misbehaviours: Misbehaviour[] = [];
     const agent = new Agent({
       keepAlive: true,
       rejectUnauthorized: true,
       ...(upstream.caFile === undefined ? {} : { ca: readFileSync(upstream.caFile) }),
     });
     const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-      serve(options, agent, incoming, outgoing).catch((error: unknown) => {
+      serve({ ...options, agent, misbehaviours }, incoming, outgoing).catch((error: unknown) => {
         outgoing.destroy(error as Error);
       });
     };
@@ -94,7 +102,7 @@ export class S3Gateway {
     });
     front.listen(0, '127.0.0.1');
     await once(front, 'listening');
-    return new S3Gateway((front.address() as AddressInfo).port, async () => {
+    return new S3Gateway((front.address() as AddressInfo).port, misbehaviours, async () => {
       agent.destroy();
       for (const socket of sockets) socket.destroy();
       front.close();
@@ -102,27 +110,33 @@ export class S3Gateway {
     });
   }
 
+  /** Begins to do this, besides what it does already. */
+  misbehave(misbehaviour: Misbehaviour): void {
+    this.misbehaviours.push(misbehaviour);
+  }
+
   async stop(): Promise<void> {
     await this.stopServing();
   }
 }
 
-async function serve(
-  options: S3GatewayOptions,
-  agent: Agent,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
+interface Passage extends S3GatewayOptions {
+  readonly agent: Agent;
+  readonly misbehaviours: readonly Misbehaviour[];
+}
+
+async function serve(passage: Passage, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const request: GatewayRequest = {
     method: incoming.method ?? 'GET',
     path: incoming.url ?? '/',
     headers: flat(incoming.headers),
     body: await bodyOf(incoming),
   };
-  let answer = options.onRequest?.(request);
+  let answer: GatewayAnswer | undefined;
+  for (const { onRequest } of passage.misbehaviours) answer ??= onRequest?.(request);
   if (answer === undefined) {
-    answer = await passOn(options, agent, request);
-    options.onAnswer?.(answer, request);
+    answer = await passOn(passage, request);
+    for (const { onAnswer } of passage.misbehaviours) onAnswer?.(answer, request);
   }
   const { 'transfer-encoding': _, connection: __, ...headers } = answer.headers;
   // the length of a HEAD is that of the object
@@ -131,11 +145,12 @@ async function serve(
   outgoing.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-async function passOn(options: S3GatewayOptions, agent: Agent, request: GatewayRequest): Promise<GatewayAnswer> {
-  const url = new URL(request.path, options.upstream.url);
+async function passOn(passage: Passage, request: GatewayRequest): Promise<GatewayAnswer> {
+  const { upstream, agent, misbehaviours } = passage;
+  const url = new URL(request.path, upstream.url);
   const presigned = url.searchParams.has('X-Amz-Signature');
-  const signed = 'authorization' in request.headers || (presigned && options.signPresigned === true);
-  if (signed || (!presigned && options.signAnonymous === true)) sign(request, url, options);
+  const lent = misbehaviours.some(({ signAnonymous, signPresigned }) => (presigned ? signPresigned : signAnonymous));
+  if ('authorization' in request.headers || lent) sign(request, url, passage);
   // the signature of a URL is that of its host
   else if (!presigned) request.headers.host = url.host;
   request.headers['content-length'] = String(request.body.length);

@@ -20,7 +20,7 @@ import { reloadContainer } from '../../../operations/reload-container';
 import { readCredentials, type S3Credentials, s3Client } from '../../../operations/s3-client';
 import { VaultClient } from '../../../operations/vault-client';
 import { NotYet, waitFor } from '../../../operations/wait';
-import { S3Gateway, type S3GatewayOptions } from './s3-gateway';
+import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './s3-gateway';
 
 export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';
 
@@ -32,6 +32,7 @@ export class Workbench {
   loaded: LoadedEnvironment;
   /** Where the checks are told to find the S3 API. Undefined: where it is. */
   s3Endpoint: TlsEndpoint | undefined;
+  private inFront: S3Gateway | undefined;
   private readonly steps: (() => Promise<unknown>)[] = [];
 
   constructor(deployed: LoadedEnvironment) {
@@ -50,6 +51,7 @@ export class Workbench {
     for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) await step();
     this.loaded = this.deployed;
     this.s3Endpoint = undefined;
+    this.inFront = undefined;
   }
 
   /** Tells the checks of another environment than the one that is deployed. */
@@ -76,10 +78,11 @@ export class Workbench {
     return s3;
   }
 
-  /** Puts a gateway between the checks and MinIO. */
+  /** Puts a gateway between the checks and MinIO. There is one at most. */
   async gateway(
-    options: Partial<Omit<S3GatewayOptions, 'upstream' | 'region' | 'credentials'>> = {},
+    served: Partial<Omit<S3GatewayOptions, 'upstream' | 'region' | 'credentials'>> = {},
   ): Promise<S3Gateway> {
+    if (this.inFront !== undefined) throw new Error('two faults ask for a gateway of their own: plant them apart');
     const { state, environment } = this.deployed;
     const gateway = await S3Gateway.start({
       upstream: this.realS3,
@@ -87,11 +90,17 @@ export class Workbench {
       credentials: this.credentials,
       certificateFile: path.join(state.tls, 'minio-server.crt'),
       privateKeyFile: path.join(state.secret.tls, 'minio-server.key'),
-      ...options,
+      ...served,
     });
     this.mendBy(async () => gateway.stop());
+    this.inFront = gateway;
     this.s3Endpoint = { url: gateway.url, caFile: state.caCertificate };
     return gateway;
+  }
+
+  /** Has the gateway between the checks and MinIO do something to what passes it, besides what others have it do. */
+  async misbehave(misbehaviour: Misbehaviour): Promise<void> {
+    (this.inFront ?? (await this.gateway())).misbehave(misbehaviour);
   }
 
   container(program: Program): Docker.Container {
