@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { TlsEndpoint } from '../config/operation-inputs';
+import { ExternalError } from './errors';
 import { readIfExists } from './files';
 import { VaultClient, VaultError } from './vault-client';
 import { type FoundToken, readVaultToken } from './vault-token';
@@ -104,7 +105,11 @@ export class AppRole {
     }
   }
 
-  /** Logs in as KES does, and gives the token back. */
+  /**
+   * Logs in as KES does, and gives the token back.
+   *
+   * @throws ExternalError if Vault has locked the role
+   */
   async proveLogin(roleId: string, secretId: string): Promise<void> {
     const anonymous = new VaultClient(this.endpoint);
     try {
@@ -114,6 +119,13 @@ export class AppRole {
       const client = anonymous.withToken(auth.client_token);
       await client.write('auth/token/revoke-self');
       client.close();
+    } catch (error) {
+      // a wrong SecretID is 400
+      if (!(error instanceof VaultError) || error.status !== 403) throw error;
+      throw new ExternalError(
+        `${error.message}: after five logins with a wrong SecretID, as KES makes them when its own was revoked, Vault refuses the role for 15 minutes`,
+        `try again then, or let the owner of Vault unlock it at once: vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/${roleId}; and for good: vault auth tune -user-lockout-disable=true ${this.mount}/`,
+      );
     } finally {
       anonymous.close();
     }

@@ -200,6 +200,13 @@ export class VaultServer extends Construct {
 }
 
 /**
+ * By default Vault refuses every login of a role, with the right SecretID, too, for 15 minutes after five with a wrong one
+ * (developer.hashicorp.com, Vault, "User lockout"). A KES whose SecretID was revoked tries more often than that within a
+ * minute, and so can anybody who knows the RoleID, which is no secret. A SecretID of 122 random bits is not guessed.
+ */
+const NO_LOCKOUT = { approle: { lockout_disable: true } };
+
+/**
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault
  * 1.20 and later does not start (hashicorp/vault, command/server.go).
  */
@@ -219,5 +226,6 @@ function serverConfiguration(nodeId: string): Record<string, unknown> {
         tls_min_version: 'tls12',
       },
     },
+    user_lockout: NO_LOCKOUT,
   };
 }

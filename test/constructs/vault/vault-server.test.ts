@@ -74,6 +74,8 @@ describe('the server', () => {
           tls_min_version: 'tls12',
         },
       },
+      // or a KES that restarts with a revoked SecretID would lock itself out
+      user_lockout: { approle: { lockout_disable: true } },
     });
   });
 
