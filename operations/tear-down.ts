@@ -128,15 +128,24 @@ function deleteState(state: StateLayout): void {
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.secretIdNote],
     ...[state.keyStore, state.canaries, state.earlierObjects],
+    ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
     ...[state.operations, state.secrets, state.deployment],
   ];
   for (const entry of ours) {
     rmSync(entry, { recursive: true, force: true });
     // what an interrupted write left beside its file
-    const folder = path.dirname(entry);
-    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-      if (name.startsWith(`${path.basename(entry)}.`) && name.endsWith('.tmp')) rmSync(path.join(folder, name));
-    }
+    removeBeside(entry, (rest) => rest.endsWith('.tmp'));
+  }
+  // what a command left that was killed while it took the lock; the lock itself is held
+  removeBeside(state.lock, (rest) => /^\.(?:stale-)?[0-9a-f]{16}$/.test(rest));
+}
+
+/** Removes files in the folder of `entry` by what follows after its name. */
+function removeBeside(entry: string, matches: (rest: string) => boolean): void {
+  const folder = path.dirname(entry);
+  const base = path.basename(entry);
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (name.startsWith(base) && matches(name.slice(base.length))) rmSync(path.join(folder, name));
   }
 }
 

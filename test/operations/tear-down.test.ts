@@ -1,0 +1,62 @@
+import type Docker from 'dockerode';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state';
+import { removeEmptyStateFolder, tearDownSteps } from '../../operations/tear-down';
+import type { StepContext } from '../../operations/toolchain/step';
+import { useTemporaryFolder } from '../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+const CONTEXT: StepContext = {
+  report: () => undefined,
+  announce: () => undefined,
+  signal: new AbortController().signal,
+};
+
+/** A Docker that has nothing of the environment any more. */
+const docker = {
+  listContainers: () => Promise.resolve([]),
+  listVolumes: () => Promise.resolve({ Volumes: [] }),
+  listNetworks: () => Promise.resolve([]),
+} as unknown as Docker;
+
+async function tearDown(deleteData: boolean) {
+  const root = path.join(folder(), 'state');
+  const state = stateLayout('demo', root);
+  const environment = parseEnvironment(`name: demo\nstate: { backend: local, directory: ${root} }`, 'demo.yaml');
+  const { root: _, lock, secret: __, ...entries } = state;
+  // GIVEN everything that a state folder can hold, and what commands left that were killed
+  // files before the folders that they make
+  for (const entry of Object.values(entries).sort((a, b) => b.length - a.length)) {
+    mkdirSync(path.dirname(entry), { recursive: true });
+    if (!existsSync(entry)) writeFileSync(entry, '');
+  }
+  const left = [`${state.canaries}.0123456789ab.tmp`, `${lock}.0123456789abcdef`, `${lock}.stale-0123456789abcdef`];
+  for (const file of [lock, ...left]) writeFileSync(file, '');
+  const before = readdirSync(root).sort();
+
+  const loaded = { environment, file: 'demo.yaml', state };
+  const steps = tearDownSteps({ docker, owner: { name: 'label', value: 'demo' }, loaded, deleteData });
+  for (const step of steps) if (step.applies?.() !== false) await step.run(CONTEXT);
+  return { state, before };
+}
+
+test('with the data all of the state folder goes, but for the lock, which is held', async () => {
+  const { state } = await tearDown(true);
+  expect(readdirSync(state.root)).toEqual(['lock']);
+});
+
+test('what is not of this project stays, and the folder with it', async () => {
+  const notes = path.join(folder(), 'state', 'lock.notes');
+  mkdirSync(path.dirname(notes));
+  writeFileSync(notes, '');
+  const { state } = await tearDown(true);
+  removeEmptyStateFolder(state);
+  expect(readdirSync(state.root).sort()).toEqual(['lock', 'lock.notes']);
+});
+
+test('without the data all of it stays', async () => {
+  const { state, before } = await tearDown(false);
+  expect(readdirSync(state.root).sort()).toEqual(before);
+});
