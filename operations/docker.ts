@@ -1,5 +1,7 @@
 import Docker from 'dockerode';
+import { finished } from 'node:stream/promises';
 import { ExternalError, messageOf } from './errors';
+import { GiveUp, NotYet, waitFor } from './wait';
 
 /** The label by which the containers, volumes and networks of one environment are known. */
 export interface OwnerLabel {
@@ -33,6 +35,27 @@ function demultiplex(raw: Buffer): string {
     offset += 8 + length;
   }
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/** Docker itself asks only after the whole interval of a container's health check, so the same is asked here. */
+export async function waitUntilHealthy(container: Docker.Container, name: string): Promise<void> {
+  await waitFor({ what: `${name} to be healthy`, timeoutMs: 90_000, hint: `docker logs ${name}` }, async () => {
+    const { Config } = await container.inspect();
+    const [kind, ...command] = Config.Healthcheck?.Test ?? [];
+    if (kind !== 'CMD') throw new GiveUp(new Error(`${name} has no health check that is a program`));
+    const code = await exitCodeOf(container, command);
+    return code === 0 ? true : new NotYet(`its health check ends with ${code}`);
+  });
+}
+
+/** Runs a program in a running container, and waits for its end. */
+async function exitCodeOf(container: Docker.Container, command: string[]): Promise<number> {
+  const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
+  const output = await exec.start({});
+  await finished(output.resume(), { writable: false });
+  const { ExitCode } = await exec.inspect();
+  if (ExitCode === null) throw new Error(`${command.join(' ')} has not ended`);
+  return ExitCode;
 }
 
 /** Whether the engine has a volume of that name. */

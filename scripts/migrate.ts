@@ -105,11 +105,6 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
   const { state, environment } = target;
   const sameVault = inSameVault(from, to);
   const forgotten = readKeyStoreNote(state)?.migration?.sourceForgotten === true;
-  const declaring = ({ environment: { vault } }: LoadedEnvironment): string[] => [
-    'foundation',
-    ...(vault.mode === 'embedded' ? ['vault'] : []),
-    'keystore',
-  ];
   let before: Samples = {};
   const { prerequisites, engine, builds } = toolchainOf(target);
   const letOut: Step[] = [
@@ -124,7 +119,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
         return Promise.resolve('the login of KES at the old place is kept until the end');
       },
     },
-    deployStep(source, verbose, declaring(source)),
+    deployStep(source, verbose, { from: 'keystore', to: 'keystore' }),
     {
       title: 'Old place',
       run: async ({ signal }) => {
@@ -156,11 +151,11 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
     },
     ...builds,
     ...(forgotten ? [] : letOut),
-    deployStep(target, verbose, declaring(target)),
+    deployStep(target, verbose, { to: 'keystore' }),
     { title: 'Copy', run: () => copyKeys(migration) },
     { title: 'Proof', run: () => proveKeysInTarget(migration) },
     // in one Vault the checks come after what KES was allowed for the way is taken back
-    deployStep(target, verbose, sameVault ? [...declaring(target), 'kes'] : []),
+    deployStep(target, verbose, sameVault ? { from: 'kes', to: 'kes' } : { from: 'kes' }),
     provenStep('Master keys after the deploy', target),
     {
       title: 'The same objects',
@@ -183,7 +178,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
         return Promise.resolve(describePlace(to));
       },
     },
-    ...(sameVault ? [deployStep(target, verbose)] : []),
+    ...(sameVault ? [deployStep(target, verbose, { from: 'keystore' })] : []),
   ];
 }
 

@@ -134,26 +134,23 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
   });
   const docker = dockerEngine(environment.docker.host);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
-  const embedded = environment.vault.mode === 'embedded';
-  // cdktf wants every stack named on which a named one depends
-  const before = ['foundation', ...(embedded ? ['vault'] : []), 'keystore'];
   // one that was killed may have made mounts that Terraform had no time to write down
   const keyStore =
     plan.vaultSurvived || (plan.resumed && mayNeedAdoption(target))
       ? [
-          deployStep(target, verbose, ['foundation', 'vault']),
+          deployStep(target, verbose, { to: 'vault' }),
           adoptKeyStoreStep(target),
-          deployStep(target, verbose, before),
+          deployStep(target, verbose, { from: 'keystore', to: 'keystore' }),
         ]
-      : [deployStep(target, verbose, before)];
+      : [deployStep(target, verbose, { to: 'keystore' })];
   const storage =
     plan.drive === 'empty'
       ? [
-          deployStep(target, verbose, [...before, 'kes', 'minio']),
+          deployStep(target, verbose, { from: 'kes', to: 'minio' }),
           { title: 'MinIO', run: () => restoreIam(plan) },
-          deployStep(target, verbose),
+          deployStep(target, verbose, { from: 'checks' }),
         ]
-      : [deployStep(target, verbose)];
+      : [deployStep(target, verbose, { from: 'kes' })];
   return [
     prerequisites,
     ...builds,

@@ -109,7 +109,10 @@ void main(async (args, signal) => {
         images: environment.images.source,
         providers: environment.providers,
       });
-      const deploy = (title: string): Step => ({ ...deployStep(loaded, values.verbose ?? false), title });
+      const deploy: RotationContext['deploy'] = (title, range) => ({
+        ...deployStep(loaded, values.verbose ?? false, range),
+        title,
+      });
       await showSteps([prerequisites, ...builds, ...steps({ loaded, rotation, deploy })], signal, {
         plain: values.verbose ?? false,
       });

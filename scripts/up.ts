@@ -80,7 +80,11 @@ void main(async (args, signal) => {
 /** What is in Vault already can only be adopted when Vault runs. */
 function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Step[] {
   if (!mayNeedAdoption(loaded)) return [deployStep(loaded, verbose)];
-  return [deployStep(loaded, verbose, ['foundation', 'vault']), adoptKeyStoreStep(loaded), deployStep(loaded, verbose)];
+  return [
+    deployStep(loaded, verbose, { to: 'vault' }),
+    adoptKeyStoreStep(loaded),
+    deployStep(loaded, verbose, { from: 'keystore' }),
+  ];
 }
 
 /** Files from elsewhere are looked at before anything is built or touched. */

@@ -41,7 +41,7 @@ export function finishCa({ loaded, rotation, deploy }: RotationContext): Step[] 
         return `${input.leaves.length} issued`;
       },
     }),
-    rotation.phase('deliver', deploy('Have every program serve its new one')),
+    rotation.phase('deliver', deploy('Have every program serve its new one', { to: 'minio' })),
     rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
     rotation.phase('forget', {
       title: 'Drop the old CA',

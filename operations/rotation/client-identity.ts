@@ -42,7 +42,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
         return CLIENTS.join(', ');
       },
     }),
-    rotation.phase('allow', deploy('Have KES know both identities')),
+    rotation.phase('allow', deploy('Have KES know both identities', { to: 'kes' })),
     rotation.phase('switch', {
       title: 'Put the new keys in the place of the old ones',
       run: async () => {
@@ -60,7 +60,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
         return Promise.resolve(undefined);
       },
     }),
-    rotation.phase('deliver', deploy('Give MinIO its new key')),
+    rotation.phase('deliver', deploy('Give MinIO its new key', { from: 'kes', to: 'minio' })),
     rotation.phase('hand-over', {
       title: 'Have MinIO connect anew',
       run: async () => {

@@ -1,4 +1,5 @@
 import type { LoadedEnvironment } from '../../config/load';
+import type { StackRange } from '../../config/stack-names';
 import type { Step } from '../toolchain/step';
 import type { Rotation } from './rotation';
 
@@ -10,6 +11,7 @@ export interface RotationContext {
    * A deploy: brings changed files to where they are read, has them read, and lets the checks prove the whole.
    *
    * @param title what it is for
+   * @param range what a step on the way changes; the last deploy of a rotation is of everything. Default: everything
    */
-  readonly deploy: (title: string) => Step;
+  readonly deploy: (title: string, range?: StackRange) => Step;
 }

@@ -1,6 +1,6 @@
 /** Restarts a container while a second one of its kind answers under its name. */
 import type Docker from 'dockerode';
-import { NotYet, waitFor } from '../wait';
+import { waitUntilHealthy } from '../docker';
 
 /**
  * Restarts a stateless server that others reach by an alias of its network, without a moment in which nobody answers
@@ -31,9 +31,9 @@ export async function handOver(docker: Docker, name: string, alias: string): Pro
   });
   try {
     await twin.start();
-    await healthy(docker, twinName);
+    await waitUntilHealthy(twin, twinName);
     await original.restart({ t: STOP_SECONDS });
-    await healthy(docker, name);
+    await waitUntilHealthy(original, name);
     await twin.stop({ t: STOP_SECONDS });
   } finally {
     await remove(docker, twinName);
@@ -42,14 +42,6 @@ export async function handOver(docker: Docker, name: string, alias: string): Pro
 
 /** Long enough to answer what was asked. */
 const STOP_SECONDS = 10;
-
-async function healthy(docker: Docker, name: string): Promise<void> {
-  await waitFor({ what: `${name} to be healthy`, timeoutMs: 90_000, hint: `docker logs ${name}` }, async () => {
-    const { State } = await docker.getContainer(name).inspect();
-    const health = State.Health?.Status ?? 'unknown';
-    return State.Running && health === 'healthy' ? true : new NotYet(`it is ${State.Status}, ${health}`);
-  });
-}
 
 async function remove(docker: Docker, name: string): Promise<void> {
   try {

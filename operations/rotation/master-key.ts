@@ -104,16 +104,12 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         return usesOf(inventory, from) ?? 'nothing';
       },
     }),
-    rotation.phase('declare', {
-      title: 'Declare the new key',
-      run: () => Promise.resolve(edit((keys) => [...keys, from, to], from)),
-    }),
-    rotation.phase('create', deploy('Create it')),
     rotation.phase('switch', {
-      title: 'Have the environment file use it',
-      run: () => Promise.resolve(edit((keys) => keys, to)),
+      title: 'Have the environment file use the new key, beside the old one',
+      run: () => Promise.resolve(edit((keys) => [...keys, from, to], to)),
     }),
-    rotation.phase('deliver', deploy('Have MinIO use it')),
+    // it is created and proven before MinIO hears of it
+    rotation.phase('deliver', deploy('Create it, and have MinIO use it', { to: 'minio' })),
     rotation.phase('reseal', {
       title: 'Seal the data keys anew',
       run: ({ report }) => resealAll(report),
@@ -130,7 +126,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         return Promise.resolve(edit((keys) => keys.filter((key) => key !== from && (named || key !== to)), to));
       },
     }),
-    rotation.phase('deliver-retiring', deploy('Have KES open by it, and no more')),
+    rotation.phase('deliver-retiring', deploy('Have KES open by it, and no more', { from: 'keystore', to: 'kes' })),
     rotation.phase('last-look', {
       title: `What is under ${from} still`,
       run: async ({ report }) => {
@@ -139,14 +135,10 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         const uses = usesOf(await inventoryOf(loaded, report), from);
         if (uses !== undefined) return `${uses}: MinIO may go on opening by it`;
         withdraw();
-        rotation.remember('withdrawn', from);
         return 'nothing: MinIO has no more use for it';
       },
     }),
-    rotation.phase('withdraw', {
-      ...deploy('Have KES refuse it to MinIO'),
-      applies: () => rotation.remembered('withdrawn') !== undefined,
-    }),
+    rotation.phase('withdraw', deploy('Have KES know that, and the checks prove the whole')),
     rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
   ];
 }

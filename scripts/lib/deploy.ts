@@ -1,6 +1,7 @@
-/** `cdktf deploy '*'` as a step: shown stack by stack, logged, and interrupted without loss. */
+/** `cdktf deploy` as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../config/load';
+import { type StackRange, stacksIn } from '../../config/stack-names';
 import { projectRoot } from '../../config/toolchain';
 import { ExternalError } from '../../operations/errors';
 import { CommandError, run } from '../../operations/toolchain/command';
@@ -9,15 +10,23 @@ import { DeployProgress } from './deploy-progress';
 import { duration } from './progress';
 import { interruptDeploy } from './terraform-processes';
 
-/** @param stacks names without the environment's. Default: all of them */
+/** @param range what is to be deployed; what is before it must be as it shall be. Default: everything */
 export function deployStep(
   { environment, file, state }: LoadedEnvironment,
   verbose: boolean,
-  stacks: readonly string[] = [],
+  range?: StackRange,
 ): Step {
-  const chosen = stacks.length === 0 ? ['*'] : stacks.map((stack) => `${environment.name}-${stack}`);
+  const stacks = stacksIn(environment, range);
+  const named = stacks.map((stack) => `${environment.name}-${stack}`);
+  const chosen =
+    range === undefined
+      ? ['*']
+      : range.from === undefined
+        ? named
+        : // where stacks before them are left out, cdktf no longer waits for one before it begins the next, unless told to
+          [...named, '--ignore-missing-stack-dependencies', '--parallelism', '1'];
   return {
-    title: stacks.length === 0 ? 'Deploy' : `Deploy ${stacks.join(', ')}`,
+    title: range === undefined ? 'Deploy' : `Deploy ${stacks.join(', ')}`,
     run: async ({ report, announce, signal }) => {
       const progress = new DeployProgress(environment.name);
       const logFile = path.join(state.logs, 'deploy.log');

@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { VaultClient } from '../../operations/vault-client';
-import { NotYet, waitFor } from '../../operations/wait';
+import { waitFor } from '../../operations/wait';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { freePorts } from '../../operations/free-ports';
@@ -181,7 +181,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
           try {
             // its cache would hide the loss for a while
             await environment.docker.getContainer(environment.containerName('kes')).restart();
-            await waitForHealthy(environment, 'kes');
+            await environment.untilHealthy('kes');
             const up = await environment.script('up');
             expect(up.stderr).toMatch(new RegExp(`master key archive-key, made on \\S+, ${message} the key store`));
             expect(up.code).toBe(1);
@@ -239,13 +239,6 @@ async function asVaultRoot(environment: TestEnvironment, act: (root: VaultClient
     root.close();
     vault.close();
   }
-}
-
-async function waitForHealthy(environment: TestEnvironment, program: string): Promise<void> {
-  await waitFor({ what: `${program} to be healthy`, timeoutMs: 60_000 }, async () => {
-    const { State } = await environment.docker.getContainer(environment.containerName(program)).inspect();
-    return State.Health?.Status === 'healthy' ? true : new NotYet(State.Health?.Status ?? State.Status);
-  });
 }
 
 async function listen(port: number): Promise<Server> {

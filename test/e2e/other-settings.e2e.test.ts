@@ -166,21 +166,6 @@ test('after a restart Vault stays sealed until a person gives 2 shares', async (
 });
 
 describe('cdktf destroy', () => {
-  test('is refused, because the data volume is protected, and takes nothing of that stack away', async () => {
-    const before = await environment.lifeOf('minio');
-    const { dataVolumes } = await environment.belongings();
-    const result = await environment.cdktf([
-      'destroy',
-      `${environment.name}-checks`,
-      `${environment.name}-minio`,
-      '--auto-approve',
-    ]);
-    expect(result.code).not.toBe(0);
-    expect(await environment.lifeOf('minio')).toBe(before);
-    expect((await environment.belongings()).dataVolumes).toEqual(dataVolumes);
-    expect(result.stdout + result.stderr).toContain('Instance cannot be destroyed');
-  });
-
   test('(meanwhile, another default key: what is under the old one still opens, what is new is under the new one)', async () => {
     // the same deploy also allows the data loss that the last test needs
     environment.write({

@@ -12,8 +12,9 @@ import { s3Endpoint } from '../../../config/s3-endpoint';
 import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
-import { dockerEngine } from '../../../operations/docker';
+import { dockerEngine, waitUntilHealthy } from '../../../operations/docker';
 import { freePorts } from '../../../operations/free-ports';
+import { planReport } from '../../../operations/plan/report';
 import { readCredentials, s3Client } from '../../../operations/s3-client';
 import { type Belongings, belongingsOf } from '../../../operations/tear-down';
 import { NotYet, waitFor } from '../../../operations/wait';
@@ -178,6 +179,17 @@ export class TestEnvironment {
     );
   }
 
+  /** What a deploy would do says that there is nothing to do; cheaper than to have one say it. */
+  async expectNothingToDeploy(options: CommandOptions = {}): Promise<void> {
+    const { code, stdout } = await this.script('plan', ['--json'], options);
+    const { stacks } = planReport.parse(JSON.parse(stdout));
+    const outcomes = Object.fromEntries(stacks.map(({ stack, outcome }) => [stack, outcome]));
+    expect({ code, outcomes }).toEqual({
+      code: 0,
+      outcomes: Object.fromEntries(Object.keys(outcomes).map((stack) => [stack, 'no-change'])),
+    });
+  }
+
   async belongings(): Promise<Belongings> {
     return belongingsOf(this.docker, this.owner);
   }
@@ -204,6 +216,11 @@ export class TestEnvironment {
   async lifeOf(program: string): Promise<string> {
     const { Id, State } = await this.docker.getContainer(this.containerName(program)).inspect();
     return `${Id} ${State.StartedAt}`;
+  }
+
+  async untilHealthy(program: string): Promise<void> {
+    const name = this.containerName(program);
+    await waitUntilHealthy(this.docker.getContainer(name), name);
   }
 
   get credentials(): ReturnType<typeof readCredentials> {
