@@ -173,7 +173,9 @@ describe('cdktf destroy', () => {
       minio: { ...SETTINGS.minio, defaultKey: 'a-new-default' },
       allowDataLoss: environment.name,
     });
-    mustSucceed(await environment.cdktf(['deploy', '*', '--auto-approve']));
+    // the checks would be destroyed next
+    const stacks = STACKS.filter((stack) => stack !== 'checks').map((stack) => `${environment.name}-${stack}`);
+    mustSucceed(await environment.cdktf(['deploy', ...stacks, '--auto-approve']));
     const s3 = environment.s3();
     const old = await s3.send(new GetObjectCommand({ Bucket: 'of-a-test', Key: 'object' }));
     expect(await old.Body?.transformToString()).toBe('secret');
