@@ -204,7 +204,7 @@ export class VaultServer extends Construct {
  * (developer.hashicorp.com, Vault, "User lockout"). A KES whose SecretID was revoked tries more often than that within a
  * minute, and so can anybody who knows the RoleID, which is no secret. A SecretID of 122 random bits is not guessed.
  */
-const NO_LOCKOUT = { approle: { lockout_disable: true } };
+const NO_LOCKOUT = { approle: { disable_lockout: true } };
 
 /**
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault

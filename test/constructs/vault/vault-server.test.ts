@@ -75,7 +75,7 @@ describe('the server', () => {
         },
       },
       // or a KES that restarts with a revoked SecretID would lock itself out
-      user_lockout: { approle: { lockout_disable: true } },
+      user_lockout: { approle: { disable_lockout: true } },
     });
   });
 
