@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import {
+  filesOfProject,
   type JobResult,
   PipelineRunner,
   PULL_REQUEST,
@@ -11,7 +12,14 @@ import {
 } from '../helpers/e2e/pipeline-runner';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import { type GithubJob, type GithubWorkflowName, type GitlabJob, readGithub, readGitlab } from '../helpers/pipelines';
+import {
+  type GithubJob,
+  type GithubStep,
+  type GithubWorkflowName,
+  type GitlabJob,
+  readGithub,
+  readGitlab,
+} from '../helpers/pipelines';
 
 let environment: TestEnvironment;
 let runner: PipelineRunner;
@@ -54,6 +62,13 @@ function gitlabJob(job: string): GitlabJob {
   return found;
 }
 
+/** The step of GitHub's plan that GitLab has word for word. */
+function synthesis(): Extract<GithubStep, { run: string }> {
+  const found = githubJob('pull-request', 'plan').steps.find((step) => 'run' in step && step.name === 'Synthesize');
+  if (found === undefined || !('run' in found)) throw new Error('the plan of pull-request.yml has no step Synthesize');
+  return found;
+}
+
 function expectSuccess(result: JobResult): void {
   const failed = result.steps.find(({ code }) => code !== 0);
   expect(failed === undefined ? '' : `${failed.name}: ${failed.stdout}\n${failed.stderr}`).toBe('');
@@ -67,9 +82,11 @@ function said({ steps }: JobResult): string {
 test(
   'the test job passes in a fresh checkout, while the deploy job deploys and its checks leave a report',
   async () => {
+    // a part that has something for each step of it: over the whole project ./scripts/test has just run these steps
+    const part = ['scripts/test.ts', ...filesOfProject().filter((file) => /^test\/config\/.*\.test\.ts$/.test(file))];
     const [tested, deployed] = await Promise.all([
       new PipelineRunner(path.join(environment.folder, 'hosted')).github(
-        runner.checkout('hosted-runner'),
+        runner.checkout('hosted-runner', part),
         githubJob('pull-request', 'test'),
         settings,
       ),
@@ -77,6 +94,8 @@ test(
     ]);
     expectSuccess(deployed);
     expectSuccess(tested);
+    expect(tested.steps[0]?.stderr).toMatch(/✔ format .*✔ types .*✔ unit tests: \d+ passed, 0 failed/s);
+    expect(tested.steps[0]?.stderr).toContain('✔ lint ');
     expect(tested.steps[0]?.stdout).toMatch(/^\d+ passed, 0 failed/m);
     expect(readdirSync(runner.artifact('checks'))).toEqual(expect.arrayContaining(['checks.json', 'checks.xml']));
     for (const step of [...tested.steps, ...deployed.steps]) measured(`GitHub, ${step.name}`, step.seconds);
@@ -98,8 +117,10 @@ describe('a pull request', () => {
   });
 
   test('is planned, and the plan becomes a comment', async () => {
-    expectSuccess(await runner.github(workspace, githubJob('pull-request', 'plan'), settings));
-    expect(existsSync(path.join(workspace, 'cdktf.out', 'manifest.json'))).toBe(true);
+    const { steps, ...job } = githubJob('pull-request', 'plan');
+    // the step `Synthesize` is run below: GitLab has the same commands
+    const others = steps.filter((step) => !('run' in step && step.name === synthesis().name));
+    expectSuccess(await runner.github(workspace, { ...job, steps: others }, settings));
     expectSuccess(await runner.github(workspace, githubJob('pull-request', 'comment'), settings));
     const { calls, body } = runner.gh();
     expect(calls.at(-1)).toBe(
@@ -119,8 +140,11 @@ describe('a pull request', () => {
   });
 
   test('of GitLab shows the numbers of its plan', async () => {
-    const result = await runner.gitlab(workspace, gitlabJob('plan'), settings);
+    const job = gitlabJob('plan');
+    expect(job.script?.slice(0, 2).join('\n')).toBe(synthesis().run.trim());
+    const result = await runner.gitlab(workspace, job, settings);
     expectSuccess(result);
+    expect(existsSync(path.join(workspace, 'cdktf.out', 'manifest.json'))).toBe(true);
     expect(result.steps[0]?.stderr).toContain(`Plan of ${environment.name}: 1 to change`);
     const numbers = readFileSync(path.join(workspace, 'plan-numbers.json'), 'utf8');
     expect(JSON.parse(numbers)).toEqual({ create: 0, update: 1, delete: 0 });

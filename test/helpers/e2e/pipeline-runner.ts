@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { preProcessFile } from 'typescript';
 import { projectRoot } from '../../../config/toolchain';
 import type { GithubJob, GithubStep, GitlabJob } from '../pipelines';
 import { type CommandResult, runCommand } from './command';
@@ -53,14 +54,18 @@ export class PipelineRunner {
     chmodSync(path.join(this.bin, 'gh'), 0o755);
   }
 
-  /** A fresh checkout, with what is not committed yet, and with the packages that npm would install. */
-  checkout(name: string): string {
+  /**
+   * A fresh checkout, with what is not committed yet, and with the packages that npm would install.
+   *
+   * @param only TypeScript files: the checkout has these, what they are made of, and no other. Default: all
+   */
+  checkout(name: string, only?: readonly string[]): string {
     const workspace = path.join(this.folder, name);
-    const git = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-    const files = execFileSync('git', git, { cwd: projectRoot, encoding: 'utf8' }).split('\0').filter(Boolean);
-    for (const file of files) {
+    const part = only === undefined ? undefined : madeOf(only);
+    for (const file of filesOfProject()) {
       const from = path.join(projectRoot, file);
-      if (existsSync(from)) cpSync(from, path.join(workspace, file));
+      const wanted = part === undefined || !file.endsWith('.ts') || part.has(file);
+      if (wanted && existsSync(from)) cpSync(from, path.join(workspace, file));
     }
     // hard links: the same packages, in no time
     execFileSync('cp', ['-al', path.join(projectRoot, 'node_modules'), workspace]);
@@ -161,6 +166,26 @@ export class PipelineRunner {
       },
     });
   }
+}
+
+/** What git knows, and what it would be told of next. */
+export function filesOfProject(): string[] {
+  const git = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  return execFileSync('git', git, { cwd: projectRoot, encoding: 'utf8' }).split('\0').filter(Boolean);
+}
+
+/** Files of the project and all that they import, be it a type only. */
+function madeOf(files: readonly string[]): ReadonlySet<string> {
+  const all = new Set(files);
+  // what is added meanwhile comes up, too
+  for (const file of all) {
+    const { importedFiles } = preProcessFile(readFileSync(path.join(projectRoot, file), 'utf8'));
+    for (const { fileName } of importedFiles) {
+      const imported = path.join(path.dirname(file), `${fileName.replace(/\.js$/, '')}.ts`);
+      if (fileName.startsWith('.') && existsSync(path.join(projectRoot, imported))) all.add(imported);
+    }
+  }
+  return all;
 }
 
 const FAKE_GH = `#!/usr/bin/env bash
