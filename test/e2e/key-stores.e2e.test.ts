@@ -1,22 +1,28 @@
 /**
- * One data volume, and its master keys on their way through every key store: files, Vault with KV v1, KV v2, AWS, files.
+ * One data volume, and its master keys on their way through every key store: files, the embedded Vault with KV v1 and KV
+ * v2, two mounts in a Vault of someone else, AWS, files.
  * For AWS stands moto, which is not AWS: see test/helpers/e2e/moto.ts.
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { awsPolicy, type IamPolicy } from '../../config/aws';
+import { provisionerRules } from '../../config/key-store';
 import { readKeyStoreNote } from '../../config/key-store-place';
 import { loadEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
+import { policyDocument } from '../../config/vault-policies';
 import type { AwsCredentials } from '../../operations/aws-credentials';
+import { newIdentity } from '../../operations/backup/age-keys';
 import { freePorts } from '../../operations/free-ports';
 import { NotYet, waitFor } from '../../operations/wait';
 import { ThrowawayCa } from '../helpers/certificates';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
+import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { measured } from '../helpers/e2e/measured';
 import { Moto, REGION } from '../helpers/e2e/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
@@ -46,15 +52,22 @@ jest.setTimeout(900_000);
 let environment: TestEnvironment;
 /** Issues the certificate of what stands for AWS; only `trustedCAs` names it. */
 let ca: ThrowawayCa;
+/** Is of someone else, and has a mount with things of theirs. */
+let vault: ExternalVaultServer;
+/** Not in the environment's: who kills its workers must not meet this Vault. */
+const vaultFolder = mkdtempSync(path.join(tmpdir(), 'ebs-vault-'));
 let written = 0;
 
 beforeAll(async () => {
   environment = await TestEnvironment.create();
   ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
   environment.write(whole(FILES));
+  vault = await ExternalVaultServer.start(environment, vaultFolder);
 });
 
 afterAll(async () => {
+  await vault.stop();
+  rmSync(vaultFolder, { recursive: true });
   await environment.remove();
 });
 
@@ -76,10 +89,32 @@ async function writeAndReadAll(): Promise<void> {
 }
 
 type Settings = Parameters<TestEnvironment['write']>[0];
+type VaultKeyStore = Extract<Settings['keyStore'], { type: 'vault' }>;
 
 /** What every environment file of these tests says. */
 function whole(settings: Settings): Settings {
   return { buckets: [...BUCKETS], trustedCAs: [ca.file], ...settings };
+}
+
+/** In the Vault of someone else. */
+function externally(keyStore: Omit<VaultKeyStore, 'type'>): Settings {
+  const { url: address, caFile } = vault;
+  return {
+    vault: { mode: 'external', address, caFile, tokenFile: tokenFile() },
+    keyStore: { type: 'vault', ...keyStore },
+  };
+}
+const theirMount = (): Settings => externally({ mount: 'theirs', existingMount: true, kvVersion: 1 });
+const ownMount = (): Settings => externally({ mount: 'own', kvVersion: 2 });
+
+function tokenFile(): string {
+  return path.join(vaultFolder, 'token');
+}
+
+/** What `./scripts/policy` prints for it. */
+function policyFor(settings: Settings): string {
+  const { environment: target } = loadEnvironment(environment.writeOther('target.yaml', whole(settings)));
+  return policyDocument(provisionerRules(target));
 }
 
 async function migrate(settings: Settings, env: Record<string, string> = {}): Promise<CommandResult> {
@@ -164,6 +199,55 @@ test('Vault KV v1 to v2, in the same Vault: the old mount stays, and KES may no 
   );
 });
 
+describe('the embedded Vault to one of someone else', () => {
+  const place = (mount: string) => `Vault at ${vault.url}, ${mount}/${environment.name}`;
+  const theirs = async (): Promise<unknown[]> =>
+    Promise.all(
+      ['sys/mounts/theirs', 'theirs/of-someone-else'].map(
+        // the rest is of the answer, not of what was asked for
+        async (path) => z.object({ data: z.unknown() }).parse(await vault.root.read(path)).data,
+      ),
+    );
+  let before: unknown[];
+
+  beforeAll(async () => {
+    await vault.root.write('sys/mounts/theirs', { type: 'kv', description: 'theirs', options: { version: '1' } });
+    await vault.root.write('theirs/of-someone-else', { value: 'stays' });
+    before = await theirs();
+    const policies = { period: '2h', policies: ['deploys', 'deploys-next'] };
+    writeFileSync(tokenFile(), await vault.tokenWith('deploys', policyFor(theirMount()), policies), { mode: 0o600 });
+  });
+
+  test('into a mount that is there, KV version 1: it stays what it is, and the embedded Vault is needed no more', async () => {
+    const result = mustSucceed(await migrate(theirMount()));
+    measured('./scripts/migrate from the embedded Vault to another', result.seconds);
+    expect(result.stdout).toContain(`The master keys are in ${place('theirs')} (KV v1).`);
+    expect(result.stdout).toContain(`They are still in the embedded Vault, kes-v2/${environment.name} (KV v2), too`);
+    for (const program of ['vault-unsealer', 'vault']) {
+      await environment.docker.getContainer(environment.containerName(program)).remove({ force: true });
+    }
+    await expectMoved(theirMount());
+    expect(await theirs()).toEqual(before);
+    expect(await vault.root.probe('GET', `theirs/${environment.name}/key-of-a-bucket`)).toBe(200);
+    const configuration = readFileSync(environment.state.secret.kesConfiguration, 'utf8');
+    expect(configuration).toContain(vault.url);
+  });
+
+  test('and on into a mount of its own there, KV version 2, with a token that may do what both files need', async () => {
+    const refused = await migrate(ownMount());
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('it lacks:\n');
+    expect(refused.stderr).toContain('sys/mounts/own: ');
+    await vault.root.write('sys/policies/acl/deploys-next', { policy: policyFor(ownMount()) });
+    const result = mustSucceed(await migrate(ownMount()));
+    measured('./scripts/migrate between two mounts of an external Vault', result.seconds);
+    expect(result.stdout).toContain(`The master keys are in ${place('own')} (KV v2).`);
+    await expectMoved(ownMount());
+    expect(await theirs()).toEqual(before);
+    expect(await vault.root.probe('GET', `theirs/${environment.name}/key-of-a-bucket`)).toBe(200);
+  });
+});
+
 describe('Vault to AWS', () => {
   let moto: Moto;
   let kmsKey: string;
@@ -231,9 +315,7 @@ describe('Vault to AWS', () => {
   });
 
   test('without Vault, a KES that has forgotten everything reads it back', async () => {
-    for (const program of ['vault-unsealer', 'vault']) {
-      await environment.docker.getContainer(environment.containerName(program)).remove({ force: true });
-    }
+    await vault.seal();
     await environment.docker.getContainer(environment.containerName('kes')).restart();
     await environment.untilHealthy('kes');
     await writeAndReadAll();
@@ -251,13 +333,37 @@ describe('Vault to AWS', () => {
     expect(kept.map((one) => Object.keys(one.SecretVersionsToStages).length)).toEqual([1, 1, 1]);
   });
 
+  test('the secrets are lost, and state and containers: a backup has them, and every object opens', async () => {
+    const file = path.join(environment.folder, 'backup.age');
+    const identity = path.join(environment.folder, 'identity.txt');
+    const recipient = await newIdentity(identity);
+    mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient]));
+    const before = await secrets();
+    for (const { Name } of before) {
+      await moto.aws(['secretsmanager', 'delete-secret', '--secret-id', Name, '--force-delete-without-recovery']);
+    }
+    expect(await secrets()).toEqual([]);
+    await environment.lose();
+    rmSync(environment.state.root, { recursive: true });
+
+    const { AWS_ENDPOINT_URL_KMS = '' } = variables();
+    const restore = ['--from', file, '--identity', identity, environment.file];
+    const env = { AWS_ENDPOINT_URL_KMS };
+    const result = mustSucceed(await environment.scriptWith('restore', restore, { timeoutMs: 800_000, env }));
+    measured('./scripts/restore into AWS', result.seconds);
+    expect(result.stderr).toContain('Master keys: 3 of 3 written');
+    const sealed = (list: typeof before): string[] => list.map(({ Name, KmsKeyId }) => `${Name} ${KmsKeyId}`).sort();
+    expect(sealed(await secrets())).toEqual(sealed(before));
+    await writeAndReadAll();
+  });
+
   test('and back to the files, with what else is in the account left alone: it only needs the right to list', async () => {
     const back = { ...FILES, buckets: [...BUCKETS, LATER_BUCKET] };
     const { AWS_ENDPOINT_URL_KMS = '' } = variables();
     await moto.aws(['secretsmanager', 'create-secret', '--name', 'of-others', '--secret-string', masterKey()]);
     const failed = await migrate(back, { AWS_ENDPOINT_URL_KMS });
-    // moto refuses in another language than AWS, so only the hint has a name for it
     expect(failed.stderr).toContain('kes migrate failed with master key backup-default');
+    expect(failed.stderr).toContain('AccessDeniedException');
     expect(failed.stderr).toContain('From AWS it also needs secretsmanager:ListSecrets');
     await writeAndReadAll();
     const Statement = [{ Effect: 'Allow', Action: 'secretsmanager:ListSecrets', Resource: '*' }];

@@ -48,9 +48,11 @@ export class ExternalVaultServer {
     this.auditLog = auditLog;
   }
 
-  static async start(environment: TestEnvironment): Promise<ExternalVaultServer> {
-    // beside the folder of the clients, so that the search for secrets leaves it out
-    const folder = environment.folderFor('external-vault');
+  /** @param folder for its files. Default: beside those of the clients, so that the search for secrets leaves it out */
+  static async start(
+    environment: TestEnvironment,
+    folder = environment.folderFor('external-vault'),
+  ): Promise<ExternalVaultServer> {
     const address = await addressOfBridge(environment);
     const [port = 0, cluster = 0] = await freePorts(2, address);
     const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
@@ -124,6 +126,7 @@ export class ExternalVaultServer {
 
   async stop(): Promise<void> {
     this.root.close();
+    if (this.server.exitCode !== null || this.server.signalCode !== null) return;
     const ended = new Promise((resolve) => this.server.once('exit', resolve));
     this.server.kill('SIGTERM');
     await ended;
