@@ -79,7 +79,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     if (edited !== text) writeFileAtomically(file, edited, statSync(file).mode & 0o777);
     return file;
   };
-  const resealAll = async (report: (text: string) => void): Promise<string> => {
+  const resealAll = async (report: (text: string) => void): ReturnType<typeof reseal> => {
     const admin = openAdmin(loaded);
     try {
       return await reseal(admin, () => inventoryOf(loaded, report), succession, report);
@@ -112,7 +112,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     rotation.phase('deliver', deploy('Create it, and have MinIO use it', { to: 'minio' })),
     rotation.phase('reseal', {
       title: 'Seal the data keys anew',
-      run: ({ report }) => resealAll(report),
+      run: async ({ report }) => `${(await resealAll(report)).before} before, nothing now`,
     }),
     rotation.phase('note', {
       title: 'Note where the objects of the checks are',
@@ -131,8 +131,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
       title: `What is under ${from} still`,
       run: async ({ report }) => {
         // KES lets nobody seal by it any more, so what is written from now on cannot be under it
-        await resealAll(report);
-        const uses = usesOf(await inventoryOf(loaded, report), from);
+        const uses = usesOf((await resealAll(report)).left, from);
         if (uses !== undefined) return `${uses}: MinIO may go on opening by it`;
         withdraw();
         return 'nothing: MinIO has no more use for it';
@@ -174,18 +173,19 @@ const MANY_JOBS = 50;
 /** Each round finds what was written by requests that had begun before MinIO knew of the new key. */
 const ROUNDS = 3;
 
+/** @returns what data was under the old key before, and what is left now: none of it */
 async function reseal(
   admin: MinioAdmin,
   inventory: () => Promise<Inventory>,
   succession: KeySuccession,
   report: (text: string) => void,
-): Promise<string> {
+): Promise<{ readonly before: string; readonly left: Inventory }> {
   const { from, to } = succession;
   let before = 'nothing';
   for (let round = 0; ; round++) {
     const found = await inventory();
     const data = dataUnder(found, from);
-    if (data === undefined) return `${before} before, nothing now`;
+    if (data === undefined) return { before, left: found };
     if (round === 0) before = data;
     if (round === ROUNDS) throw stillUnder(data, succession);
     requireUnmixed(found, succession);
