@@ -14,8 +14,10 @@ interface Attempt {
 const INTERVAL_MS = 250;
 /** A client that waits longer has given up. */
 const PATIENCE_MS = 8_000;
+/** What a person would call slow. */
+const SLOW_MS = 1_000;
 /** So many PUTs with their GETs must succeed, one after another, before it is called well again: longer than keys are cached. */
-const WELL = 24;
+const WELL = 12;
 
 export interface Watched {
   /** Without retries, or failures would be hidden. */
@@ -49,6 +51,16 @@ export class ClientWatch {
     return this.attempts.some(({ failure }) => failure !== undefined);
   }
 
+  /** Waits until it has done its work once, in each mode. */
+  async working(timeoutMs: number): Promise<void> {
+    const rounds = Math.max(1, this.watched.modes.length);
+    await waitFor({ what: 'the first requests to succeed', timeoutMs, intervalMs: 50 }, async () => {
+      const last = this.attempts.slice(-rounds);
+      const well = last.length === rounds && last.every(({ failure }) => failure === undefined);
+      return Promise.resolve(well || new NotYet(last.at(-1)?.failure ?? 'no answers'));
+    });
+  }
+
   /**
    * Waits until requests succeed steadily.
    *
@@ -75,10 +87,16 @@ export class ClientWatch {
     this.watched.s3.destroy();
     const failed = this.attempts.filter(({ failure }) => failure !== undefined);
     const [first] = failed;
-    if (first === undefined) return 'nothing';
+    if (first === undefined) return this.delays();
     const end = Math.max(...failed.map(({ endedAt }) => endedAt));
     const kinds = [...new Set(failed.map(({ failure }) => failure))].sort();
     return `${kinds.join('; ')}, for ${((end - first.startedAt) / 1000).toFixed(1)} s`;
+  }
+
+  /** What a client notices that gets all its answers. */
+  private delays(): string {
+    const slowest = Math.max(0, ...this.attempts.map(({ startedAt, endedAt }) => endedAt - startedAt));
+    return slowest < SLOW_MS ? 'nothing' : `no failure; a PUT with its GET took up to ${(slowest / 1000).toFixed(1)} s`;
   }
 
   private async attempt(): Promise<void> {
@@ -124,8 +142,12 @@ export class ClientWatch {
 }
 
 function describe(error: unknown): string {
-  const { name, code, $metadata } = error as S3ServiceException & { readonly code?: string };
-  if (name === 'AbortError' || name === 'TimeoutError') return `no answer within ${PATIENCE_MS / 1000} s`;
-  const status = $metadata.httpStatusCode;
-  return status === undefined ? (code ?? name) : `${status} ${name}`;
+  const { name, code, message, $metadata } = error as Partial<S3ServiceException> & { readonly code?: string };
+  if (name === 'AbortError') return `no answer within ${PATIENCE_MS / 1000} s`;
+  const status = $metadata?.httpStatusCode;
+  if (status !== undefined) return `${status} ${name}`;
+  // the SDK calls a connection that was reset a TimeoutError
+  if (code !== undefined) return code;
+  // of addresses there is another each time
+  return `${name}: ${message?.replaceAll(/\d{1,3}(?:\.\d{1,3}){3}:\d+/g, 'its address')}`;
 }

@@ -31,7 +31,7 @@ const KIB = 1024;
 const SIZES = [1, 4 * KIB, 128 * KIB + 1] as const;
 /** The smallest that S3 has but for the last. */
 const PART_BYTES = 5 * KIB * KIB;
-const AT_ONCE = 12;
+const AT_ONCE = 24;
 
 export class ObjectSet {
   private readonly s3: () => S3Client;
