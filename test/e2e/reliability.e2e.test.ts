@@ -524,7 +524,7 @@ describe('what somebody has to mend', () => {
           (await lockHolder(lock)) === undefined ? new NotYet('nobody holds it') : true,
         );
       },
-      diagnose: async () => saying(await refusedUp(), 'the second ./scripts/up', /error: process \d+[^]*?hint: [^\n]*/),
+      diagnose: async () => saying(await refusedUp(), './scripts/up', /error: process \d+[^]*?hint: [^\n]*/),
       mend: {
         by: 'the first one, which goes on',
         act: async () => mustSucceed((await first) ?? { code: 1, stdout: '', stderr: 'it was not begun', seconds: 0 }),

@@ -146,8 +146,11 @@ function describe(error: unknown): string {
   if (name === 'AbortError') return `no answer within ${PATIENCE_MS / 1000} s`;
   const status = $metadata?.httpStatusCode;
   if (status !== undefined) return `${status} ${name}`;
-  // the SDK calls a connection that was reset a TimeoutError
-  if (code !== undefined) return code;
-  // of addresses there is another each time
-  return `${name}: ${message?.replaceAll(/\d{1,3}(?:\.\d{1,3}){3}:\d+/g, 'its address')}`;
+  // the SDK wraps what the connection said, and leaves the code to the text
+  return (
+    code ??
+    /\bE[A-Z]{4,}\b/.exec(message ?? '')?.[0] ??
+    message?.replace(/^AWS SDK error wrapper for \w+: /, '') ??
+    String(name)
+  );
 }
