@@ -3,8 +3,6 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test/e2e'],
   testMatch: ['**/*.e2e.test.ts'],
-  // written, and not seen to pass as a whole; EBS_E2E_ALL=1 runs it, too
-  testPathIgnorePatterns: process.env.EBS_E2E_ALL ? [] : ['/test/e2e/reliability\\.e2e\\.test\\.ts$'],
   transform: { '^.+\\.[jt]s$': '<rootDir>/test/helpers/typescript-transform.cjs' },
   // age-encryption and what it needs are ES modules, which jest takes as CommonJS only
   transformIgnorePatterns: ['/node_modules/(?!(?:age-encryption|@noble/[^/]+|@scure/[^/]+)/)'],

@@ -12,8 +12,9 @@ const LONG = [
   'checks',
   'disaster',
   'deployment',
-  'certificates',
   'external-vault',
+  'pipelines',
+  'certificates',
 ];
 
 const rank = (test) => {
