@@ -35,11 +35,11 @@ afterAll(async () => {
 });
 
 describeFirstDeploy(() => ({ environment, watch }));
+describeRenewal(() => ({ environment }));
 describePlan(() => ({ environment }));
 describeBackups(() => ({ environment, tree }));
 describeSecrecy(() => ({ environment, watch }));
 describePrivileges(() => ({ environment }));
-describeRenewal(() => ({ environment }));
 describeRestart(() => ({ environment }));
 describeFaults(() => ({ environment }));
 describeDownAndUp(() => ({ environment, tree }));

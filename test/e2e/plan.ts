@@ -14,7 +14,7 @@ const PROGRAMS = ['vault', 'vault-unsealer', 'kes', 'minio'] as const;
 /** A plan says exactly what a deploy would change, and changes nothing. */
 export function describePlan(subject: () => { environment: TestEnvironment }): void {
   describe('planning', () => {
-    test('what is deployed is no change, exit code 0', async () => {
+    test('what is deployed is no change, exit code 0: what was just renewed is not due again', async () => {
       const { environment } = subject();
       const { result, report } = await plan(environment);
       expect(result.code).toBe(0);
