@@ -26,7 +26,7 @@ const DECLARED: Readonly<Record<Kind, number>> = {
 const resources = z.record(z.string(), z.object({ path: z.string() }));
 const synthesized = z.object({ resource: z.object({}).catchall(z.unknown()) });
 const stateFile = z.object({
-  resources: z.array(z.object({ type: z.string(), name: z.string() })).default([]),
+  resources: z.array(z.object({ type: z.string(), name: z.string(), instances: z.array(z.unknown()) })).default([]),
 });
 const listing = z.object({ data: z.record(z.string(), z.unknown()) });
 
@@ -93,7 +93,9 @@ function keyStoreState({ terraform }: StateLayout): string {
 
 function knownTo(file: string): Set<string> {
   const parsed = stateFile.parse(readLocalState(file) ?? {});
-  return new Set(parsed.resources.map(({ type, name }) => `${type}.${name}`));
+  // Terraform names a resource, without an instance, as soon as it begins to make it
+  const made = parsed.resources.filter(({ instances }) => instances.length > 0);
+  return new Set(made.map(({ type, name }) => `${type}.${name}`));
 }
 
 function openVault({ environment, state }: LoadedEnvironment): VaultClient {
