@@ -2,7 +2,8 @@
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from '../../config/toolchain';
@@ -33,14 +34,15 @@ let identity: string;
 let recipient: string;
 let objects: readonly DrillObject[];
 let count = 0;
-/** Where some of the backups go. */
+/** Where some of the backups go: apart, because what works in the folder of the environment is killed in a test. */
+const otherFolder = mkdtempSync(path.join(tmpdir(), 'ebs-other-storage-'));
 let other: OtherStorage;
 
 beforeAll(async () => {
   environment = await TestEnvironment.create({ buckets: [...BUCKETS] });
   identity = path.join(environment.folder, 'identity.txt');
   recipient = await newIdentity(identity);
-  other = await OtherStorage.start(environment.folderFor('other-storage'), 'backups');
+  other = await OtherStorage.start(otherFolder, 'backups');
   first = mustSucceed(await environment.script('up'));
   objects = await writeObjects(environment.loaded);
   await makeSettings();
@@ -49,6 +51,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await other.stop();
   await environment.remove();
+  rmSync(otherFolder, { recursive: true });
 });
 
 /** What only MinIO knows: a backup client with a user of its own, and a setting of a bucket. */

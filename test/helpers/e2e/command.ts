@@ -1,5 +1,5 @@
 /** Runs programs for the end-to-end tests: everything they print is kept, for the search for secrets. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 
 export interface CommandOptions {
@@ -71,4 +71,12 @@ export function mustSucceed(result: CommandResult): CommandResult {
 /** The output of a program that must succeed. */
 export async function output(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   return mustSucceed(await runCommand(program, args, options)).stdout;
+}
+
+/** Ends a server of a test and waits for that, unless it has ended already. */
+export async function endServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  server.kill('SIGTERM');
+  await ended;
 }

@@ -15,6 +15,7 @@ import { freePorts } from '../../../operations/free-ports';
 import { VaultClient } from '../../../operations/vault-client';
 import { waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
+import { endServer } from './command';
 import type { TestEnvironment } from './test-environment';
 
 const bridge = z.object({ IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })) }) });
@@ -126,10 +127,7 @@ export class ExternalVaultServer {
 
   async stop(): Promise<void> {
     this.root.close();
-    if (this.server.exitCode !== null || this.server.signalCode !== null) return;
-    const ended = new Promise((resolve) => this.server.once('exit', resolve));
-    this.server.kill('SIGTERM');
-    await ended;
+    await endServer(this.server);
   }
 }
 

@@ -11,6 +11,7 @@ import { UsageError } from '../../../operations/errors';
 import { freePorts } from '../../../operations/free-ports';
 import { waitFor } from '../../../operations/wait';
 import { findClient } from './client-programs';
+import { endServer } from './command';
 
 export const REGISTRY_LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
 /** bcrypt, the only hash that the registry takes. */
@@ -115,9 +116,7 @@ export class ImageRegistry {
   /** Ends it and takes what was pulled from it away. */
   async stop(): Promise<void> {
     for (const reference of this.pushed) await this.forget(reference);
-    const ended = new Promise((resolve) => this.server.once('exit', resolve));
-    this.server.kill('SIGTERM');
-    await ended;
+    await endServer(this.server);
   }
 
   private async send(method: string, url: string, type?: string, body?: Buffer<ArrayBuffer>): Promise<Response> {

@@ -15,6 +15,7 @@ import { locateProgram } from '../../../operations/toolchain/go-build';
 import { minio } from '../../../operations/toolchain/programs';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
+import { endServer } from './command';
 
 export class OtherStorage {
   readonly url: string;
@@ -36,7 +37,10 @@ export class OtherStorage {
     });
   }
 
-  /** @param bucket the only one that it has */
+  /**
+   * @param folder for its files; not in that of an environment whose processes are killed
+   * @param bucket the only one that it has
+   */
   static async start(folder: string, bucket: string): Promise<OtherStorage> {
     const certificates = path.join(folder, 'certificates');
     mkdirSync(certificates);
@@ -83,8 +87,6 @@ export class OtherStorage {
 
   async stop(): Promise<void> {
     this.s3.destroy();
-    const ended = new Promise((resolve) => this.server.once('exit', resolve));
-    this.server.kill('SIGTERM');
-    await ended;
+    await endServer(this.server);
   }
 }
