@@ -108,7 +108,7 @@ export class AppRole {
   /**
    * Logs in as KES does, and gives the token back.
    *
-   * @throws ExternalError if Vault has locked the role
+   * @throws ExternalError if Vault refuses it although the SecretID is good, as it does where the role is locked
    */
   async proveLogin(roleId: string, secretId: string): Promise<void> {
     const anonymous = new VaultClient(this.endpoint);
@@ -120,11 +120,11 @@ export class AppRole {
       await client.write('auth/token/revoke-self');
       client.close();
     } catch (error) {
-      // a wrong SecretID is 400
+      // a wrong SecretID is 400; "permission denied" does not say which of these it is
       if (!(error instanceof VaultError) || error.status !== 403) throw error;
       throw new ExternalError(
-        `${error.message}: after five logins with a wrong SecretID, as KES makes them when its own was revoked, Vault refuses the role for 15 minutes`,
-        `try again then, or let the owner of Vault unlock it at once: vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/${roleId}; and for good: vault auth tune -user-lockout-disable=true ${this.mount}/`,
+        `${error.message}: either Vault has locked the role, as it does for 15 minutes after five logins with a wrong SecretID, such as those of a KES whose own was revoked; or this machine is outside of keyStore.approle.secretId.boundCidrs or tokenBoundCidrs`,
+        `if it is locked, try again then, or let the owner of Vault unlock it at once: vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/${roleId}; and for good: vault auth tune -user-lockout-disable=true ${this.mount}/`,
       );
     } finally {
       anonymous.close();

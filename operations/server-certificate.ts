@@ -15,7 +15,6 @@ import {
 } from '@peculiar/x509';
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-
 import { coversName, overlap } from '../config/names';
 import { messageOf } from './errors';
 

@@ -83,7 +83,7 @@ export class VaultClient {
   async initialize(shares: number, threshold: number): Promise<{ shares: string[]; rootToken: string }> {
     const result = initialization.parse(
       await this.call({
-        method: 'PUT',
+        method: 'POST',
         path: '/v1/sys/init',
         json: { secret_shares: shares, secret_threshold: threshold },
         timeoutMs: 60_000,
@@ -93,17 +93,18 @@ export class VaultClient {
   }
 
   async unseal(share: string): Promise<SealStatus> {
-    return sealStatus.parse(await this.call({ method: 'PUT', path: '/v1/sys/unseal', json: { key: share } }));
+    return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json: { key: share } }));
   }
 
   /**
-   * Writes and returns the whole of the answer as it is.
+   * Writes and returns the whole of the answer as it is. Vault takes POST and PUT for the same; HttpClient never sends a
+   * POST twice, and what mints, wraps or unwraps must not happen twice.
    *
    * @param options `wrapTtl`: life of a wrapping token that is answered instead
    */
   async write(path: string, json: unknown = {}, options: { readonly wrapTtl?: string } = {}): Promise<unknown> {
     const headers = options.wrapTtl === undefined ? {} : { 'x-vault-wrap-ttl': options.wrapTtl };
-    return this.call({ method: 'PUT', path: `/v1/${path}`, json, headers });
+    return this.call({ method: 'POST', path: `/v1/${path}`, json, headers });
   }
 
   async read(path: string): Promise<unknown> {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { projectRoot } from '../../config/toolchain';
 
 /** The one that `cdktf` finds, too: of this machine, or the OpenTofu that was built. */
-const PROGRAM = path.join(projectRoot, 'node_modules', '.bin', process.env.TERRAFORM_BINARY_NAME ?? 'terraform');
+const PROGRAM = path.resolve(projectRoot, 'node_modules', '.bin', process.env.TERRAFORM_BINARY_NAME ?? 'terraform');
 
 /** Without the settings and state of whoever runs the tests. */
 const ENVIRONMENT = {

@@ -27,8 +27,8 @@ beforeEach(async () => {
   vault = await TlsServer.start(await ca.issue('vault'), ({ method, url }, response) => {
     const answers: Record<string, unknown> = {
       'GET /v1/sys/seal-status': { ...seal, initialized, sealed: !initialized },
-      'PUT /v1/sys/init': { keys: ['share'], root_token: 'root' },
-      'PUT /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
+      'POST /v1/sys/init': { keys: ['share'], root_token: 'root' },
+      'POST /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
     };
     if (url === '/v1/sys/init') initialized = true;
     response.end(JSON.stringify(answers[`${method} ${url}`] ?? {}));

@@ -9,6 +9,7 @@ import { stringify } from 'yaml';
 import type { EnvironmentInput } from '../../../config/environment';
 import { type LoadedEnvironment, loadEnvironment } from '../../../config/load';
 import { s3Endpoint } from '../../../config/s3-endpoint';
+import { stacksIn } from '../../../config/stack-names';
 import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
@@ -184,10 +185,8 @@ export class TestEnvironment {
     const { code, stdout } = await this.script('plan', ['--json'], options);
     const { stacks } = planReport.parse(JSON.parse(stdout));
     const outcomes = Object.fromEntries(stacks.map(({ stack, outcome }) => [stack, outcome]));
-    expect({ code, outcomes }).toEqual({
-      code: 0,
-      outcomes: Object.fromEntries(Object.keys(outcomes).map((stack) => [stack, 'no-change'])),
-    });
+    const declared = stacksIn(this.loaded.environment).map((stack) => [`${this.name}-${stack}`, 'no-change']);
+    expect({ code, outcomes }).toEqual({ code: 0, outcomes: Object.fromEntries(declared) as unknown });
   }
 
   async belongings(): Promise<Belongings> {
