@@ -18,6 +18,7 @@ echo "program=$0"
 echo "arguments=$*"
 echo "config=\${TF_CLI_CONFIG_FILE-unset}"
 echo "lock=\${TF_CLI_ARGS_providers_lock-unset}"
+echo "cache=\${TF_PLUGIN_CACHE_DIR-unset}"
 echo "checkpoint=\${CHECKPOINT_DISABLE-unset}"
 exit 3
 `,
@@ -75,6 +76,7 @@ test('without a toolchain it is the first Terraform on PATH that is not itself',
       arguments: 'plan -out=a b',
       config: 'unset',
       lock: 'unset',
+      cache: 'unset',
       checkpoint: '1',
     },
     status: 3,
@@ -90,6 +92,15 @@ test('with providers from the mirror it brings the configuration and locks from 
     config,
     lock: `-fs-mirror=${mirror}`,
   });
+});
+
+test('the plugin cache that all runs of cdktf share is not used for providers from the mirror, else it is', () => {
+  const clone = makeClone();
+  fakeProgram(at('real', 'terraform'));
+  const env = { PATH: pathWith(clone, at('real')), TF_PLUGIN_CACHE_DIR: at('cache') };
+  expect(call('terraform', env).printed.cache).toBe(at('cache'));
+  withMirror(clone);
+  expect(call('terraform', env).printed.cache).toBe('unset');
 });
 
 test('the user’s own arguments for locking stay', () => {
