@@ -4,7 +4,7 @@
  * `./scripts/up` (and `./scripts/toolchain`) writes it to `.toolchain/toolchain.json` in the clone; the CDKTF app
  * reads it. It names only paths, hashes and versions.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 
@@ -27,8 +27,15 @@ export const toolchainSchema = z.strictObject({
 });
 export type Toolchain = z.infer<typeof toolchainSchema>;
 
-/** The project's folder: where `cdktf.json` is. */
-export const projectRoot = path.resolve(__dirname, '..');
+function folderOfProject(folder: string): string {
+  if (existsSync(path.join(folder, 'cdktf.json'))) return folder;
+  const above = path.dirname(folder);
+  if (above === folder) throw new Error(`no folder above ${__dirname} has a cdktf.json`);
+  return folderOfProject(above);
+}
+
+/** The project's folder: where `cdktf.json` is. A program runs from a bundle, which is somewhere below it. */
+export const projectRoot = folderOfProject(__dirname);
 
 /** Where the toolchain step leaves its findings. */
 export const toolchainFile = path.join(projectRoot, '.toolchain', 'toolchain.json');

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { z } from 'zod';
+import { projectRoot } from '../../config/toolchain';
 
 /** How the guardian reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
 export const guardedTarget = z.strictObject({
@@ -42,7 +43,8 @@ export class Guardian {
   /** Starts beside the run, which does not wait for it: what it is told meanwhile stays in the pipe. */
   constructor(target: GuardedTarget) {
     // a session of its own, so that neither Ctrl-C nor a closed terminal ends it together with the run
-    this.child = spawn(process.execPath, [path.join(__dirname, 'guardian-process.cjs')], {
+    const program = path.join(projectRoot, 'scripts', 'lib', 'run.cjs');
+    this.child = spawn(process.execPath, [program, 'operations/checks/guardian-process.ts'], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });

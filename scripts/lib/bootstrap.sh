@@ -68,7 +68,5 @@ run_script() {
   shift
   require_node
   install_packages
-  # not through tsx's own program: it starts a second process, and a signal may end that before it has cleaned up
-  exec node --require "$project/node_modules/tsx/dist/preflight.cjs" \
-    --import "$project/node_modules/tsx/dist/loader.mjs" "$project/scripts/$script" "$@"
+  exec node "$project/scripts/lib/run.cjs" "scripts/$script" "$@"
 }

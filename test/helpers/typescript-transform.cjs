@@ -1,6 +1,6 @@
 /**
- * Strips the types with esbuild, which comes with tsx and so treats a file as `cdktf` does when it runs the app. Types
- * are checked by `npm run typecheck`. `jest.mock` is not hoisted; nothing here mocks modules.
+ * Strips the types with esbuild, which also makes the programs that run. Types are checked by `npm run typecheck`.
+ * `jest.mock` is not hoisted; nothing here mocks modules.
  */
 const { createHash } = require('node:crypto');
 const { transformSync, version } = require('esbuild');

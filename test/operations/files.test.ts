@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { readIfExists, writeFileAtomically } from '../../operations/files';
+import { compiled } from '../helpers/compiled';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -82,23 +83,26 @@ describe('writeFileAtomically', () => {
 
   test('leaves the old file when the process is killed before the new one is whole', () => {
     // GIVEN
-    const file = path.join(folder(), 'token');
+    const secrets = path.join(folder(), 'secrets');
+    fs.mkdirSync(secrets);
+    const file = path.join(secrets, 'token');
     fs.writeFileSync(file, 'old');
+    const source = compiled('operations/files.ts', path.join(folder(), 'files.cjs'));
     const script = `
       const fs = require('node:fs');
       fs.fsyncSync = () => process.kill(process.pid, 'SIGKILL');
-      require(${JSON.stringify(path.resolve('operations/files.ts'))}).writeFileAtomically(${JSON.stringify(file)}, 'new');
+      require(${JSON.stringify(source)}).writeFileAtomically(${JSON.stringify(file)}, 'new');
     `;
 
     // WHEN
-    const { signal } = spawnSync(process.execPath, ['--require', 'tsx/cjs', '--eval', script]);
+    const { signal } = spawnSync(process.execPath, ['--eval', script]);
 
     // THEN
     expect(signal).toBe('SIGKILL');
     expect(fs.readFileSync(file, 'utf8')).toBe('old');
     // what it left is not taken for the file, and nobody else can read it
-    for (const name of fs.readdirSync(folder())) {
-      if (name !== 'token') expect(modeOf(path.join(folder(), name))).toBe(0o600);
+    for (const name of fs.readdirSync(secrets)) {
+      if (name !== 'token') expect(modeOf(path.join(secrets, name))).toBe(0o600);
     }
   });
 });

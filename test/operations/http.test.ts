@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { HttpClient } from '../../operations/http';
 import { ThrowawayCa } from '../helpers/certificates';
+import { compiled } from '../helpers/compiled';
 import { TlsServer } from '../helpers/tls-server';
 import { rejectionOf } from '../helpers/thrown';
 
@@ -201,7 +202,7 @@ describe('an endpoint is refused', () => {
 
 test('a server of another CA is refused, also where the environment says to verify nothing', async () => {
   // a process of its own, because Node reads the variable outside of what jest lets a test change
-  const source = path.join(__dirname, '..', '..', 'operations', 'http.ts');
+  const source = compiled('operations/http.ts', path.join(folder, 'http.cjs'));
   const endpoint = JSON.stringify({ url: open.url, caFile: otherCa.file });
   const program = `
     const { HttpClient } = require(${JSON.stringify(source)});
@@ -210,13 +211,9 @@ test('a server of another CA is refused, also where the environment says to veri
       () => console.log('answered'),
       (error) => console.log(error.cause.code),
     ).finally(() => http.close());`;
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--require', require.resolve('tsx/cjs'), '-e', program],
-    {
-      env: { PATH: process.env.PATH, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
-    },
-  );
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], {
+    env: { PATH: process.env.PATH, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+  });
   expect(stdout.trim()).toBe('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
 });
 

@@ -93,7 +93,7 @@ async function kesRuns(bench: Workbench): Promise<boolean> {
 
 /** Processes of this clone that look after a run. */
 function guardians(): string[] {
-  const program = path.join(projectRoot, 'operations', 'checks', 'guardian-process.cjs');
+  const program = `${path.join(projectRoot, 'scripts', 'lib', 'run.cjs')}\0operations/checks/guardian-process.ts`;
   return readdirSync('/proc').filter((pid) => {
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program);

@@ -6,7 +6,7 @@ import {
   REPORT_SCHEMA_FILE,
   reportJsonSchema,
   SCHEMA_FILE,
-} from '../../scripts/schema';
+} from '../../../scripts/lib/json-schemas';
 
 test.each([
   ['environment files', SCHEMA_FILE, environmentJsonSchema],
