@@ -81,7 +81,10 @@ export class MinioAdmin {
   }
 
   /**
-   * Starts a batch job that seals the data keys of a bucket's objects, all versions, anew. Data is not rewritten.
+   * Starts a batch job that seals the data keys of a bucket's objects anew. Data is not rewritten.
+   *
+   * Not for a bucket with versions: it takes all of them, gives each the time of now, and so changes which one is the
+   * current one (cmd/erasure-object.go, CopyObject).
    *
    * `sse-s3` puts SSE-S3 objects under the present default key and counts each SSE-KMS object as failed; `sse-kms` puts
    * SSE-KMS objects, under whatever key they are, under `key`, and SSE-S3 objects under the default key. Its filter by

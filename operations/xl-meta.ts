@@ -17,17 +17,33 @@ const DELETE_MARKER = 2;
 /** Names of metadata (internal/crypto/metadata.go). */
 const SSE = 'X-Minio-Internal-Server-Side-Encryption-';
 
+/** The id of a version that S3 calls `null`: the only one in a bucket that has never had versioning. */
+const NULL_ID = Buffer.alloc(16);
+
 const version = z.object({
   Type: z.number(),
-  V2Obj: z.object({ MetaSys: z.record(z.string(), z.instanceof(Uint8Array)).nullish() }).optional(),
+  V2Obj: z
+    .object({
+      ID: z.instanceof(Uint8Array),
+      MetaSys: z.record(z.string(), z.instanceof(Uint8Array)).nullish(),
+    })
+    .optional(),
+  DelObj: z.object({ ID: z.instanceof(Uint8Array) }).optional(),
 });
 
+export interface ObjectVersions {
+  /** Of each version that holds data; a delete marker is none. */
+  readonly sealings: readonly Sealing[];
+  /** Whether a version, or a delete marker, has an id: there may be several then, and their order matters. */
+  readonly withId: boolean;
+}
+
 /**
- * The versions of an object that hold data; delete markers are none.
+ * All versions of an object.
  *
  * @throws Error if it is of a format that this MinIO does not write
  */
-export function sealingsOf(content: Buffer): Sealing[] {
+export function versionsOf(content: Buffer): ObjectVersions {
   if (content.subarray(0, 4).toString('latin1') !== MAGIC || content[8] !== BIN_32) throw new Error('it is no xl.meta');
   const end = HEADER_BYTES + content.readUInt32BE(9);
   if (end > content.length) throw new Error('xl.meta was cut off');
@@ -36,9 +52,13 @@ export function sealingsOf(content: Buffer): Sealing[] {
     throw new Error('xl.meta has another format');
   }
   // header and metadata in turn
-  return rest.flatMap((part, index) =>
-    index % 2 === 0 ? [] : sealingOf(version.parse(decode(z.instanceof(Uint8Array).parse(part)))),
+  const versions = rest.flatMap((part, index) =>
+    index % 2 === 0 ? [] : [version.parse(decode(z.instanceof(Uint8Array).parse(part)))],
   );
+  return {
+    sealings: versions.flatMap(sealingOf),
+    withId: versions.some(({ V2Obj, DelObj }) => !NULL_ID.equals((V2Obj ?? DelObj)?.ID ?? NULL_ID)),
+  };
 }
 
 function sealingOf({ Type, V2Obj }: z.infer<typeof version>): Sealing[] {

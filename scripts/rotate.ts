@@ -10,7 +10,14 @@ import { rotateCertificates } from '../operations/rotation/certificates';
 import { rotateClientIdentity } from '../operations/rotation/client-identity';
 import type { RotationContext } from '../operations/rotation/context';
 import { keysIn, usesOf } from '../operations/rotation/inventory';
-import { inventoryOf, requireSuccession, rotateMasterKey, successorOf } from '../operations/rotation/master-key';
+import {
+  inventoryOf,
+  isRetired,
+  requireSuccession,
+  rotateMasterKey,
+  successorOf,
+  withdrawMasterKey,
+} from '../operations/rotation/master-key';
 import { Rotation } from '../operations/rotation/rotation';
 import { rotateRootCredentials } from '../operations/rotation/root-credentials';
 import { rotateSecretId } from '../operations/rotation/secret-id';
@@ -48,8 +55,9 @@ are applied, too. What was done is in rotations.log of the state folder.
   client-identity  the keys by which MinIO and the other clients show themselves to KES
   unseal-keys      the unseal shares of an embedded Vault, as many as the environment declares
   root-credentials the password of MinIO's root user, which clients that use it need then; MinIO is started anew
-  master-key NAME  a key of MinIO: writes the new name into the environment file, seals the data keys of all objects anew,
-                   and retires the old key, which is never deleted. For the default key MinIO is started anew
+  master-key NAME  a key of MinIO: writes the new name into the environment file, seals the data keys of objects anew, and
+                   retires the old key, which is never deleted. Versions stay under it, and MinIO may open them by it;
+                   when they are gone, the same command withdraws it. For the default key MinIO is started anew
   inventory        rotates nothing: prints what is under which master key
 
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
@@ -140,7 +148,12 @@ function masterKeyRotation(
 ): { readonly what: string; readonly steps: (context: RotationContext) => Step[] } {
   if (from === undefined) throw new UsageError('NAME: must be given, got nothing', 'See ./scripts/rotate --help.');
   const unfinished = Rotation.unfinished(loaded.state) ?? '';
-  const begun = unfinished.startsWith(`master-key ${from} --to `) ? unfinished.split(' ').at(-1) : undefined;
+  const withdrawal = `master-key ${from}`;
+  if (unfinished === withdrawal || (unfinished === '' && isRetired(loaded, from))) {
+    if (wanted !== undefined) throw new UsageError(`--to: ${from} has a successor already, got: ${wanted}`);
+    return { what: withdrawal, steps: (context) => withdrawMasterKey(context, from) };
+  }
+  const begun = unfinished.startsWith(`${withdrawal} --to `) ? unfinished.split(' ').at(-1) : undefined;
   const succession = { from, to: wanted ?? begun ?? successorOf(from) };
   // a rotation that is under way has changed what is asked for here
   if (unfinished === '') requireSuccession(loaded, succession);

@@ -2,20 +2,27 @@
  * Under which master keys everything of a MinIO is: read from the drive, because S3 does not say it of SSE-S3 and not of
  * what MinIO keeps for itself.
  */
-import { ListBucketsCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetBucketVersioningCommand,
+  ListBucketsCommand,
+  ListObjectVersionsCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { messageOf } from '../errors';
 import type { CheckContext } from '../checks/check';
 import { contentOf, sealingKey } from '../checks/at-rest/configuration';
 import { filesBelow, SYSTEM } from '../checks/at-rest/drive';
 import type { MinioAdmin } from '../minio-admin';
 import type { InspectedFile } from '../minio-inspection';
-import { type Sealing, sealingsOf } from '../xl-meta';
+import { type ObjectVersions, type Sealing, versionsOf } from '../xl-meta';
 
 type Counts = Readonly<Record<string, number>>;
 
 /** All versions of the objects of one bucket. */
 export interface BucketInventory {
   readonly bucket: string;
+  /** Whether an object can have several versions here, because it keeps them, or has kept them once. */
+  readonly versioned: boolean;
   /** Versions by master key. */
   readonly sseS3: Counts;
   readonly sseKms: Counts;
@@ -50,10 +57,7 @@ export async function takeInventory(sources: InventorySources, report: (text: st
   for (const { Name = '' } of Buckets) buckets.push(await bucketInventory(sources, Name, report));
   const uploads = new Tally();
   for await (const file of sources.admin.rawFiles('.minio.sys', MULTIPART)) {
-    if (file.path.endsWith(META))
-      sealingsIn(file).forEach((sealing) => {
-        uploads.add(sealing);
-      });
+    if (file.path.endsWith(META)) for (const sealing of versionsIn(file).sealings) uploads.add(sealing);
   }
   return { buckets, uploads: uploads.counts, own: await ownInventory(sources.readDrive) };
 }
@@ -128,6 +132,7 @@ async function bucketInventory(
   report: (text: string) => void,
 ): Promise<BucketInventory> {
   const tally = new Tally();
+  let versioned = await keepsVersions(s3, bucket);
   const seen = new Set<string>();
   const names = { 'sse-s3': new Map<string, Set<string>>(), 'sse-kms': new Map<string, Set<string>>() };
   const take = (file: InspectedFile): void => {
@@ -135,7 +140,9 @@ async function bucketInventory(
     const name = file.path.slice(0, -META.length).replace(new RegExp(`${FOLDER_OBJECT}$`), '/');
     if (seen.has(name)) return;
     seen.add(name);
-    for (const sealing of sealingsIn(file)) {
+    const { sealings, withId } = versionsIn(file);
+    versioned ||= withId;
+    for (const sealing of sealings) {
       tally.add(sealing);
       if (sealing.by === 'no master key') continue;
       const byKey = names[sealing.by];
@@ -154,7 +161,12 @@ async function bucketInventory(
   }
   report(`${bucket}: ${seen.size} objects`);
   const { sseS3, sseKms } = tally;
-  return { bucket, sseS3, sseKms, s3Objects: names['sse-s3'], kmsObjects: names['sse-kms'] };
+  return { bucket, versioned, sseS3, sseKms, s3Objects: names['sse-s3'], kmsObjects: names['sse-kms'] };
+}
+
+/** Whether what is written over, or deleted, from now on stays as an older version. */
+export async function keepsVersions(s3: S3Client, bucket: string): Promise<boolean> {
+  return (await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status === 'Enabled';
 }
 
 async function* objectNames(s3: S3Client, Bucket: string): AsyncGenerator<string> {
@@ -188,9 +200,9 @@ async function ownInventory(readDrive: CheckContext['readDrive']): Promise<Inven
   return own;
 }
 
-function sealingsIn({ path, content }: InspectedFile): Sealing[] {
+function versionsIn({ path, content }: InspectedFile): ObjectVersions {
   try {
-    return sealingsOf(content);
+    return versionsOf(content);
   } catch (error) {
     throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -1,9 +1,11 @@
+import type { S3Client } from '@aws-sdk/client-s3';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { namesOf } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
+import { retiredKeys } from '../../config/retired-keys';
 import { readCanaries, writeCanaries } from '../canaries';
 import { dockerEngine } from '../docker';
 import { followKey } from '../earlier-objects';
@@ -16,7 +18,15 @@ import { proveDeployedKeys } from '../verify-master-keys';
 import { NotYet, waitFor } from '../wait';
 import type { RotationContext } from './context';
 import { editKeys } from './environment-file';
-import { type BucketInventory, dataUnder, type Inventory, prefixesOf, takeInventory, usesOf } from './inventory';
+import {
+  type BucketInventory,
+  dataUnder,
+  type Inventory,
+  keepsVersions,
+  prefixesOf,
+  takeInventory,
+  usesOf,
+} from './inventory';
 
 /** Which key takes the place of which. */
 export interface KeySuccession {
@@ -65,6 +75,7 @@ export async function inventoryOf(
 
 /**
  * A new master key in the place of one: the objects' data keys are sealed under it anew, their data is not rewritten.
+ * Not those of versions, whose order MinIO's batch job does not keep: docs/adr/0026.
  *
  * The old key is never deleted. It is retired: MinIO may open by it and no more, and when nothing is under it, not even
  * that. The environment file says at each moment which keys there are, so that a deploy in between means the same.
@@ -81,17 +92,13 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
   };
   const resealAll = async (report: (text: string) => void): ReturnType<typeof reseal> => {
     const admin = openAdmin(loaded);
+    const s3 = openS3(loaded);
     try {
-      return await reseal(admin, () => inventoryOf(loaded, report), succession, report);
+      return await reseal({ admin, s3 }, () => inventoryOf(loaded, report), succession, report);
     } finally {
       admin.close();
+      s3.destroy();
     }
-  };
-  const withdraw = (): void => {
-    const canaries = readCanaries(state.canaries);
-    const canary = canaries[from];
-    if (canary === undefined) throw new ExternalError(`master key ${from} has no canary in ${state.canaries}`);
-    writeCanaries(state.canaries, { ...canaries, [from]: { ...canary, withdrawnAt: new Date().toISOString() } });
   };
 
   return [
@@ -112,7 +119,10 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     rotation.phase('deliver', deploy('Create it, and have MinIO use it', { to: 'minio' })),
     rotation.phase('reseal', {
       title: 'Seal the data keys anew',
-      run: async ({ report }) => `${(await resealAll(report)).before} before, nothing now`,
+      run: async ({ report }) => {
+        const { before, left } = await resealAll(report);
+        return `${before} before, ${dataUnder(left, from) ?? 'nothing'} now`;
+      },
     }),
     rotation.phase('note', {
       title: 'Note where the objects of the checks are',
@@ -133,7 +143,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         // KES lets nobody seal by it any more, so what is written from now on cannot be under it
         const uses = usesOf((await resealAll(report)).left, from);
         if (uses !== undefined) return `${uses}: MinIO may go on opening by it`;
-        withdraw();
+        withdraw(state, from);
         return 'nothing: MinIO has no more use for it';
       },
     }),
@@ -142,9 +152,53 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
   ];
 }
 
+/** Takes a retired master key, under which something was when it was retired, from MinIO, if nothing is now. */
+export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext, key: string): Step[] {
+  const { environment, state } = loaded;
+  return [
+    rotation.phase('last-look', {
+      title: `What is under ${key} still`,
+      run: async ({ report }) => {
+        const uses = usesOf(await inventoryOf(loaded, report), key);
+        if (uses !== undefined) {
+          throw new ExternalError(
+            `${uses} are under ${key} still, and MinIO may go on opening by it`,
+            'versions go when they expire or are deleted; ./scripts/rotate inventory says where they are',
+          );
+        }
+        withdraw(state, key);
+        return 'nothing: MinIO has no more use for it';
+      },
+    }),
+    rotation.phase('withdraw', deploy('Have KES know that, and the checks prove the whole')),
+    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+  ];
+}
+
+/** Whether a key is one that MinIO may open by, and no more. */
+export function isRetired({ environment, state }: LoadedEnvironment, key: string): boolean {
+  const canary = readCanaries(state.canaries)[key];
+  return retiredKeys(environment, state).includes(key) && canary?.withdrawnAt === undefined;
+}
+
+function withdraw({ canaries: file }: LoadedEnvironment['state'], key: string): void {
+  const canaries = readCanaries(file);
+  const canary = canaries[key];
+  if (canary === undefined) throw new ExternalError(`master key ${key} has no canary in ${file}`);
+  writeCanaries(file, { ...canaries, [key]: { ...canary, withdrawnAt: new Date().toISOString() } });
+}
+
+/**
+ * What may be sealed anew. MinIO's batch job gives every version that it takes the time of now (cmd/erasure-object.go,
+ * CopyObject), and the newest time is the current version: an overwritten version, or a deleted object, would come back.
+ */
+function withoutVersions(inventory: Inventory): Inventory {
+  return { ...inventory, buckets: inventory.buckets.filter(({ versioned }) => !versioned) };
+}
+
 /** MinIO's job would put what is under other keys under the new one, too. */
-function requireUnmixed({ buckets }: Inventory, succession: KeySuccession): void {
-  for (const found of buckets) {
+function requireUnmixed(inventory: Inventory, succession: KeySuccession): void {
+  for (const found of withoutVersions(inventory).buckets) {
     const { bucket } = found;
     const [first, ...more] = kmsPrefixes(found, succession).mixed;
     if (first === undefined) continue;
@@ -173,9 +227,9 @@ const MANY_JOBS = 50;
 /** Each round finds what was written by requests that had begun before MinIO knew of the new key. */
 const ROUNDS = 3;
 
-/** @returns what data was under the old key before, and what is left now: none of it */
+/** @returns what data was under the old key before, and what there is now: under the old key, versions alone */
 async function reseal(
-  admin: MinioAdmin,
+  { admin, s3 }: { readonly admin: MinioAdmin; readonly s3: S3Client },
   inventory: () => Promise<Inventory>,
   succession: KeySuccession,
   report: (text: string) => void,
@@ -184,12 +238,15 @@ async function reseal(
   let before = 'nothing';
   for (let round = 0; ; round++) {
     const found = await inventory();
-    const data = dataUnder(found, from);
+    if (round === 0) before = dataUnder(found, from) ?? 'nothing';
+    const open = withoutVersions(found);
+    const data = dataUnder(open, from);
     if (data === undefined) return { before, left: found };
-    if (round === 0) before = data;
     if (round === ROUNDS) throw stillUnder(data, succession);
     requireUnmixed(found, succession);
-    for (const bucket of found.buckets) {
+    for (const bucket of open.buckets) {
+      // somebody may have begun to keep versions since
+      if (await keepsVersions(s3, bucket.bucket)) continue;
       for (const prefix of s3Prefixes(bucket, from)) {
         await job(admin, bucket.bucket, prefix, { type: 'sse-s3' }, report);
       }

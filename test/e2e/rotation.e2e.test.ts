@@ -2,8 +2,12 @@
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   ListBucketsCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
   type S3Client,
@@ -362,6 +366,33 @@ describe('master-key', () => {
     return [...keys].sort();
   }
 
+  async function remove(objects: readonly Written[]): Promise<void> {
+    const s3 = environment.s3(1);
+    for (const { bucket, key } of objects) await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+    s3.destroy();
+  }
+
+  /** For good: what a lifecycle rule does to old versions. */
+  async function removeVersions(Bucket: string, Prefix: string): Promise<void> {
+    const s3 = environment.s3(1);
+    for (;;) {
+      const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
+      const Objects = [...Versions, ...DeleteMarkers].map(({ Key, VersionId }) => ({ Key, VersionId }));
+      if (Objects.length === 0) break;
+      const { Errors = [] } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+      expect(Errors).toEqual([]);
+    }
+    s3.destroy();
+  }
+
+  /** Names of the objects of which the newest version is no delete marker. */
+  async function currentNames(bucket: string, prefix: string): Promise<string[]> {
+    const s3 = environment.s3(1);
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
+    s3.destroy();
+    return Contents.map(({ Key = '' }) => Key);
+  }
+
   async function usesNow(key: string): Promise<string | undefined> {
     return usesOf(await inventoryOf(environment.loaded, () => undefined), key);
   }
@@ -388,20 +419,19 @@ describe('master-key', () => {
     }
   }
 
-  test('of a bucket: killed on the way, no request fails, every version is under the new key, MinIO has no old one', async () => {
-    // GIVEN versions, a context, another mode in the bucket, and names that read like a pattern in another bucket
+  test('of a bucket: killed on the way, no request fails; versions stay as they are, and under the old key until they are gone', async () => {
+    // GIVEN versions, one of them deleted, another mode in the bucket, a context, and names that read like a pattern
     const context = Buffer.from('{"client":"one"}').toString('base64');
     const byName = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'archive-key' } as const;
-    const sealed = [
-      ...(await write('archive', 'twice')),
-      ...(await write('archive', 'twice')),
-      ...(await write('backup', 'named [x]*?', { ...byName, SSEKMSEncryptionContext: context })),
-    ];
+    const older = await write('archive', 'twice');
+    const current = await write('archive', 'twice');
+    await remove(await write('archive', 'deleted'));
+    const named = await write('backup', 'named [x]*?', { ...byName, SSEKMSEncryptionContext: context });
     const others = [
       ...(await write('archive', 'other', { ServerSideEncryption: 'AES256' })),
       ...(await write('backup', 'default', { ServerSideEncryption: 'aws:kms' })),
     ];
-    expect(await readAgain(sealed)).toEqual(['archive-key']);
+    expect(await readAgain([...older, ...current, ...named])).toEqual(['archive-key']);
     writeFileSync(environment.file, `# of the archive\n${readFileSync(environment.file, 'utf8')}`);
 
     // WHEN
@@ -412,10 +442,13 @@ describe('master-key', () => {
 
     // THEN
     expect(retried).toBe(0);
-    expect(await readAgain(sealed)).toEqual(['archive-2']);
+    expect(await readAgain(named)).toEqual(['archive-2']);
     expect(await readAgain(others)).toEqual(['backup-default', 'none']);
-    expect(await usesNow('archive-key')).toBeUndefined();
-    expect(await mayOpenBy('archive-key')).toEqual({ minio: 403, prover: 'opens' });
+    expect(await readAgain([...older, ...current])).toEqual(['archive-key']);
+    await readAgain(current.map((object) => ({ ...object, version: undefined })));
+    expect(await currentNames('archive', 'deleted')).toEqual([]);
+    expect(await readAgain(await write('archive', 'new'))).toEqual(['archive-2']);
+    expect(await mayOpenBy('archive-key')).toEqual({ minio: 400, prover: 'opens' });
     expect(readFileSync(environment.file, 'utf8')).toMatch(/^# of the archive\n/);
     const { buckets, minio } = environment.loaded.environment;
     expect(buckets.at(-1)?.encryption).toEqual({ type: 'sse-kms', key: 'archive-2' });
@@ -423,6 +456,17 @@ describe('master-key', () => {
     expect(logged().filter((line) => !line.endsWith('done'))).toEqual(
       ['begun', 'resumed', 'ended'].map((outcome) => `master-key archive-key --to archive-2 ${outcome}`),
     );
+
+    // WHEN it is asked for again, before and after the versions are gone
+    const early = await environment.rotate(['master-key', 'archive-key']);
+    for (const prefix of ['load/', 'twice/', 'deleted/']) await removeVersions('archive', prefix);
+    mustSucceed(await environment.rotate(['master-key', 'archive-key']));
+
+    // THEN
+    expect(early.code).toBe(1);
+    expect(early.stderr).toMatch(/error: \d+ versions of objects are under archive-key still, and MinIO may go on/);
+    expect(await usesNow('archive-key')).toBeUndefined();
+    expect(await mayOpenBy('archive-key')).toEqual({ minio: 403, prover: 'opens' });
   });
 
   test('the default key: it waits for an upload that began before; MinIO keeps the old key for its own files', async () => {
@@ -458,7 +502,12 @@ describe('master-key', () => {
     s3.destroy();
 
     const inventory = await inventoryOf(environment.loaded, () => undefined);
-    expect(dataUnder(inventory, 'backup-default')).toBeUndefined();
+    const [unversioned, versioned] = ['backup', 'archive'].map((name) =>
+      inventory.buckets.find(({ bucket }) => bucket === name),
+    );
+    expect(unversioned).toMatchObject({ versioned: false, sseS3: { [next]: expect.any(Number) as number } });
+    expect({ ...unversioned?.sseS3, ...unversioned?.sseKms }).not.toHaveProperty('backup-default');
+    expect(versioned).toMatchObject({ versioned: true, sseS3: { 'backup-default': 2 } });
     expect(inventory.own['backup-default']).toContain('config/iam/format.json');
     expect(await mayOpenBy('backup-default')).toEqual({ minio: 400, prover: 'opens' });
     expect(dataUnder(inventory, next)).toBeDefined();

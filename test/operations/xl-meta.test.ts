@@ -1,16 +1,18 @@
 import { encode } from '@msgpack/msgpack';
-import { sealingsOf } from '../../operations/xl-meta';
+import { versionsOf } from '../../operations/xl-meta';
 
 const SSE = 'X-Minio-Internal-Server-Side-Encryption-';
+const NULL_ID = new Uint8Array(16);
+const SOME_ID = new Uint8Array(16).fill(7);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** An object's version as cmd/xl-storage-format-v2.go has it, with what matters here. */
-function version(metadata: Record<string, string> | null): unknown {
+function version(metadata: Record<string, string> | null, ID = NULL_ID): unknown {
   const MetaSys =
     metadata === null
       ? null
       : Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`${SSE}${name}`, bytes(value)]));
-  return { Type: 1, V2Obj: { ID: new Uint8Array(16), Size: 7, MTime: 1_700_000_000_000_000_000n, MetaSys } };
+  return { Type: 1, V2Obj: { ID, Size: 7, MTime: 1_700_000_000_000_000_000n, MetaSys } };
 }
 
 function xlMeta(...versions: unknown[]): Buffer {
@@ -30,7 +32,7 @@ test('each version says how its data key is sealed', () => {
     version({ 'Sealed-Key': 'x' }),
     version(null),
   );
-  expect(sealingsOf(content)).toEqual([
+  expect(versionsOf(content).sealings).toEqual([
     { by: 'sse-kms', masterKey: 'archive-key' },
     { by: 'sse-s3', masterKey: 'backup-default' },
     { by: 'no master key' },
@@ -39,7 +41,16 @@ test('each version says how its data key is sealed', () => {
 });
 
 test('a delete marker holds no data', () => {
-  expect(sealingsOf(xlMeta({ Type: 2, DelObj: { ID: new Uint8Array(16) } }))).toEqual([]);
+  expect(versionsOf(xlMeta({ Type: 2, DelObj: { ID: NULL_ID } })).sealings).toEqual([]);
+});
+
+test.each<[string, boolean, Buffer]>([
+  ['the version of a bucket that never had versioning', false, xlMeta(version(null))],
+  ['a delete marker of a bucket where versioning is suspended', false, xlMeta({ Type: 2, DelObj: { ID: NULL_ID } })],
+  ['a version that was kept', true, xlMeta(version(null), version(null, SOME_ID))],
+  ['a delete marker above nothing', true, xlMeta({ Type: 2, DelObj: { ID: SOME_ID } })],
+])('%s: with an id: %s', (_, withId, content) => {
+  expect(versionsOf(content).withId).toBe(withId);
 });
 
 test.each<[string, Buffer]>([
@@ -48,5 +59,5 @@ test.each<[string, Buffer]>([
   ['xl.meta has another format', xlMeta({ Type: 1, V3Obj: {} })],
   ['xl.meta has another format', xlMeta({ Type: 3, V1Obj: {} })],
 ])('what cannot be read is refused: %s', (message, content) => {
-  expect(() => sealingsOf(content)).toThrow(message);
+  expect(() => versionsOf(content)).toThrow(message);
 });

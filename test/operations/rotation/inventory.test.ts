@@ -17,7 +17,7 @@ test.each<[string, { old: string[]; third: string[] }, { prefixes: string[]; mix
 });
 
 test('what is under a key counts objects, uploads and what MinIO keeps for itself', () => {
-  const names = { s3Objects: new Map(), kmsObjects: new Map() };
+  const names = { versioned: false, s3Objects: new Map(), kmsObjects: new Map() };
   const inventory: Inventory = {
     buckets: [
       { bucket: 'a', sseS3: { old: 2 }, sseKms: { old: 1, own: 4 }, ...names },
