@@ -1,11 +1,11 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { namesOf } from '../../config/deployment-names';
+import { LEAVES, namesOf } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
-import { retiredKeys } from '../../config/retired-keys';
+import { retiredKeysByClient } from '../../config/retired-keys';
 import { readCanaries, writeCanaries } from '../canaries';
 import { dockerEngine } from '../docker';
 import { followKey } from '../earlier-objects';
@@ -175,10 +175,9 @@ export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext,
   ];
 }
 
-/** Whether a key is one that MinIO may open by, and no more. */
+/** Whether a key is one that MinIO may open by, and no more. Keys of other clients of KES are not MinIO's to give up. */
 export function isRetired({ environment, state }: LoadedEnvironment, key: string): boolean {
-  const canary = readCanaries(state.canaries)[key];
-  return retiredKeys(environment, state).includes(key) && canary?.withdrawnAt === undefined;
+  return retiredKeysByClient(environment, state)[LEAVES.minioClient]?.includes(key) ?? false;
 }
 
 function withdraw({ canaries: file }: LoadedEnvironment['state'], key: string): void {
