@@ -57,8 +57,14 @@ export function versionsOf(content: Buffer): ObjectVersions {
   );
   return {
     sealings: versions.flatMap(sealingOf),
-    withId: versions.some(({ V2Obj, DelObj }) => !NULL_ID.equals((V2Obj ?? DelObj)?.ID ?? NULL_ID)),
+    withId: versions.some(hasId),
   };
+}
+
+function hasId({ V2Obj, DelObj }: z.infer<typeof version>): boolean {
+  const id = (V2Obj ?? DelObj)?.ID;
+  // what does not say it is rather left alone
+  return id === undefined || !NULL_ID.equals(id);
 }
 
 function sealingOf({ Type, V2Obj }: z.infer<typeof version>): Sealing[] {

@@ -101,7 +101,11 @@ void main(async (args, signal) => {
     await showInventory(loaded);
     return;
   }
-  const { what, steps } = ofMasterKey
+  const {
+    what,
+    steps,
+    ended = `Rotated ${what} of ${loaded.environment.name}.`,
+  }: Chosen = ofMasterKey
     ? masterKeyRotation(loaded, rest[0], values.to)
     : kind === 'ca'
       ? caRotation(loaded, values.finish ?? false)
@@ -131,27 +135,36 @@ void main(async (args, signal) => {
     rotation.end();
   });
 
-  process.stdout.write(
-    what === 'ca'
-      ? `Two CAs of ${environment.name} are trusted. Give both to its clients (./scripts/ca ${environment.name}), then: ./scripts/rotate ca ${environment.name} --finish\n`
-      : `Rotated ${what} of ${environment.name}.\n`,
-  );
+  process.stdout.write(`${ended}\n`);
   const warning = escrowWarning(environment.name, state);
   if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 });
 
+/** The rotation that was asked for. */
+interface Chosen {
+  readonly what: string;
+  readonly steps: (context: RotationContext) => Step[];
+  /** Printed when it has ended. Default: that it was rotated */
+  readonly ended?: string;
+}
+
 /** Which key takes the place of which: as the rotation that was interrupted has it, or as it is asked for. */
-function masterKeyRotation(
-  loaded: LoadedEnvironment,
-  from: string | undefined,
-  wanted: string | undefined,
-): { readonly what: string; readonly steps: (context: RotationContext) => Step[] } {
+function masterKeyRotation(loaded: LoadedEnvironment, from: string | undefined, wanted: string | undefined): Chosen {
   if (from === undefined) throw new UsageError('NAME: must be given, got nothing', 'See ./scripts/rotate --help.');
   const unfinished = Rotation.unfinished(loaded.state) ?? '';
   const withdrawal = `master-key ${from}`;
   if (unfinished === withdrawal || (unfinished === '' && isRetired(loaded, from))) {
-    if (wanted !== undefined) throw new UsageError(`--to: ${from} has a successor already, got: ${wanted}`);
-    return { what: withdrawal, steps: (context) => withdrawMasterKey(context, from) };
+    if (wanted !== undefined) {
+      throw new UsageError(
+        `--to: must not be given for ${from}, which has a successor already, got: ${wanted}`,
+        'without it the key is withdrawn from MinIO, if nothing is under it any more',
+      );
+    }
+    return {
+      what: withdrawal,
+      steps: (context) => withdrawMasterKey(context, from),
+      ended: `${from} is withdrawn: MinIO may not use it any more. It stays in the key store.`,
+    };
   }
   const begun = unfinished.startsWith(`${withdrawal} --to `) ? unfinished.split(' ').at(-1) : undefined;
   const succession = { from, to: wanted ?? begun ?? successorOf(from) };
@@ -163,14 +176,14 @@ function masterKeyRotation(
   };
 }
 
-function caRotation(
-  loaded: LoadedEnvironment,
-  finish: boolean,
-): { readonly what: string; readonly steps: (context: RotationContext) => Step[] } {
+function caRotation(loaded: LoadedEnvironment, finish: boolean): Chosen {
   const what = finish ? 'ca --finish' : 'ca';
   // a rotation that is under way has changed what is asked for here
   if (Rotation.unfinished(loaded.state) === undefined) requireOverlap(loaded, finish);
-  return { what, steps: finish ? finishCa : beginCa };
+  if (finish) return { what, steps: finishCa };
+  const { name } = loaded.environment;
+  const ended = `Two CAs of ${name} are trusted. Give both to its clients (./scripts/ca ${name}), then: ./scripts/rotate ca ${name} --finish`;
+  return { what, steps: beginCa, ended };
 }
 
 async function showInventory(loaded: LoadedEnvironment): Promise<void> {

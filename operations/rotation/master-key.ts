@@ -163,7 +163,7 @@ export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext,
         if (uses !== undefined) {
           throw new ExternalError(
             `${uses} are under ${key} still, and MinIO may go on opening by it`,
-            'versions go when they expire or are deleted; ./scripts/rotate inventory says where they are',
+            'versions go when they expire or are deleted, files of IAM and configuration when MinIO writes them anew, if ever; ./scripts/rotate inventory says where they are',
           );
         }
         withdraw(state, key);

@@ -7,7 +7,7 @@
 'use strict';
 
 const { createHash } = require('node:crypto');
-const { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } = require('node:fs');
+const { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
@@ -27,7 +27,7 @@ const SOURCES = [
   'test/helpers',
 ];
 const PROGRAMS = /^(?:main|bench\/bench|operations\/(?:run|checks\/guardian-process)|scripts\/[^/]+)\.ts$/;
-/** A deploy that runs from an older bundle may yet load a part of it. */
+/** Since it was last started: a deploy that runs from an older bundle may yet load a part of it. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
 function* filesIn(name) {
@@ -45,8 +45,18 @@ function currentBundle() {
     hash.update(`${name}\0${content.length}\0`).update(content);
   }
   const folder = path.join(bundles, hash.digest('hex').slice(0, 16));
-  if (!existsSync(folder)) build(sources, folder);
+  if (existsSync(folder)) markAsUsed(folder);
+  else build(sources, folder);
   return folder;
+}
+
+function markAsUsed(folder) {
+  const now = new Date();
+  try {
+    utimesSync(folder, now, now);
+  } catch {
+    // it is another user's, who has to look after it
+  }
 }
 
 /** Two that build at once make the same; the folder appears when it is whole. */
@@ -90,7 +100,9 @@ function build(sources, folder) {
   }
   for (const name of readdirSync(bundles)) {
     const old = path.join(bundles, name);
-    if (Date.now() - statSync(old).mtimeMs > KEPT_MS) rmSync(old, { recursive: true, force: true });
+    // another that builds may have renamed or removed it since
+    const usedAt = statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - usedAt > KEPT_MS) rmSync(old, { recursive: true, force: true });
   }
   try {
     renameSync(made, folder);

@@ -460,9 +460,17 @@ describe('master-key', () => {
     // WHEN it is asked for again, before and after the versions are gone
     const early = await environment.rotate(['master-key', 'archive-key']);
     for (const prefix of ['load/', 'twice/', 'deleted/']) await removeVersions('archive', prefix);
-    mustSucceed(await environment.rotate(['master-key', 'archive-key']));
+    const again = await environment.rotate(['master-key', 'archive-key', '--to', 'archive-3']);
+    const withdrawn = mustSucceed(await environment.rotate(['master-key', 'archive-key']));
 
     // THEN
+    expect([again.code, again.stderr]).toEqual([
+      64,
+      expect.stringContaining(
+        'error: --to: must not be given for archive-key, which has a successor already, got: archive-3',
+      ),
+    ]);
+    expect(withdrawn.stdout).toContain('archive-key is withdrawn: MinIO may not use it any more.');
     expect(early.code).toBe(1);
     expect(early.stderr).toMatch(/error: \d+ versions of objects are under archive-key still, and MinIO may go on/);
     expect(await usesNow('archive-key')).toBeUndefined();

@@ -48,6 +48,7 @@ test.each<[string, boolean, Buffer]>([
   ['the version of a bucket that never had versioning', false, xlMeta(version(null))],
   ['a delete marker of a bucket where versioning is suspended', false, xlMeta({ Type: 2, DelObj: { ID: NULL_ID } })],
   ['a version that was kept', true, xlMeta(version(null), version(null, SOME_ID))],
+  ['a delete marker that does not say it', true, xlMeta({ Type: 2 })],
   ['a delete marker above nothing', true, xlMeta({ Type: 2, DelObj: { ID: SOME_ID } })],
 ])('%s: with an id: %s', (_, withId, content) => {
   expect(versionsOf(content).withId).toBe(withId);
