@@ -42,6 +42,9 @@ import { measured } from '../helpers/e2e/measured';
 import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
+/** A client of its own, who only reads and writes. */
+const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
+
 let environment: TestEnvironment;
 
 // a rotation deploys up to three times
@@ -56,6 +59,8 @@ beforeAll(async () => {
     ],
   });
   mustSucceed(await environment.script('up'));
+  await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
+  await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
 });
 
 afterAll(async () => {
@@ -279,9 +284,8 @@ describe('unseal-keys', () => {
 
 /** Enough for the seconds in which MinIO starts, on a busy machine, too. */
 const TRIES = 20;
-const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
 
-/** A client with a user of its own, who only reads and writes. */
+/** As that client. */
 function client(caFile?: string): S3Client {
   const { environment: settings, state } = environment.loaded;
   const endpoint = s3Endpoint(settings, state);
@@ -298,8 +302,6 @@ describe('root-credentials', () => {
     // GIVEN
     const old = environment.credentials;
     const ofRoot = { accessKey: 'made-by-root', secretKey: 'and-belongs-to-root' };
-    await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
-    await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
     const keys = ['--access-key', ofRoot.accessKey, '--secret-key', ofRoot.secretKey];
     await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', old.accessKey, ...keys]);
 
