@@ -12,5 +12,6 @@ module.exports = {
   maxWorkers: 2,
   testSequencer: '<rootDir>/test/helpers/longest-first.cjs',
   testTimeout: 300_000,
-  verbose: true,
+  // what failed comes before what passed: CI may show no more than some lines after the name of the file
+  verbose: false,
 };

@@ -2,7 +2,8 @@
  * A rotation that is under way: which phases are done, so that an interrupted one goes on where it was, and a log of
  * what was ever rotated. Nothing secret is in either.
  *
- * A phase counts as done only after it returned, so each must bear to be begun twice.
+ * A phase counts as done only after it returned, so each must bear to be begun twice. What happened is in the log before
+ * it counts: a kill between the two may leave a line twice, and never none.
  */
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, rmSync } from 'node:fs';
@@ -65,8 +66,8 @@ export class Rotation {
       done: [],
       memory: {},
     };
-    this.save();
     this.log({ outcome: this.resumed ? 'resumed' : 'begun' });
+    this.save();
   }
 
   get startedAt(): Date {
@@ -96,9 +97,9 @@ export class Rotation {
           this.log({ phase: name, outcome: 'failed', detail: messageOf(error).split('\n')[0] });
           throw error;
         }
+        this.log({ phase: name, outcome: 'done', detail: remark });
         this.note = { ...this.note, done: [...this.note.done, name] };
         this.save();
-        this.log({ phase: name, outcome: 'done', detail: remark });
         return remark;
       },
     };

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Rotation } from '../../../operations/rotation/rotation';
 import type { StepContext } from '../../../operations/toolchain/step';
@@ -49,6 +49,27 @@ describe('a rotation', () => {
       ['deliver', 'failed', 'killed'],
       [undefined, 'resumed', undefined],
     ]);
+  });
+
+  test('does not count as done what is not in its log', async () => {
+    // GIVEN a log that cannot be written
+    const rotation = Rotation.begin(places(), 'secret-id');
+    rmSync(places().rotationsLog);
+    mkdirSync(places().rotationsLog);
+
+    // WHEN
+    const step = { title: 'Mint', run: () => Promise.resolve('done') };
+    await rejectionOf(rotation.phase('mint', step).run(context));
+    rmSync(places().rotationsLog, { recursive: true });
+
+    // THEN
+    expect(Rotation.begin(places(), 'secret-id').phase('mint', step).applies?.()).toBe(true);
+  });
+
+  test('that could not be noted in the log is not begun', () => {
+    mkdirSync(places().rotationsLog);
+    expect(thrownBy(() => Rotation.begin(places(), 'secret-id'))).toMatchObject({ code: 'EISDIR' });
+    expect(Rotation.unfinished(places())).toBeUndefined();
   });
 
   test('that has ended leaves nothing but its lines in the log', () => {
