@@ -14,7 +14,7 @@ import {
 import path from 'node:path';
 
 /**
- * Writes a file in one step: written beside its place, flushed to the disk, then renamed.
+ * Writes a file in one step: written beside its place, flushed to the disk, then renamed for good.
  *
  * @param mode permission bits. Default: 0600; its folder becomes 0700 unless it exists
  */
@@ -33,7 +33,19 @@ export function writeFileAtomically(file: string, content: string | Uint8Array, 
     closeSync(descriptor);
   }
   chmodSync(temporary, mode);
-  renameSync(temporary, file);
+  renameDurably(temporary, file);
+}
+
+/** Renames, so that a power cut afterwards does not bring the old name back. Both are in one folder. */
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  const folder = openSync(path.dirname(to), 'r');
+  try {
+    // the name is an entry of the folder, which is flushed by itself (fsync(2))
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /** The text of a file, or undefined if there is none. */

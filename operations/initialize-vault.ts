@@ -9,7 +9,7 @@
  * | initialised | enough         | any              | unseal if sealed, make sure of the provisioner token      |
  * | sealed      | too few        | any              | REFUSE: only a person with the shares can unseal          |
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { isInEmbeddedVault, readKeyStoreNote } from '../config/key-store-place';
@@ -87,6 +87,12 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof VaultError) || error.status !== 400) throw error;
+    if (input.unsealShareFiles.some((file) => existsSync(`${file}.new`))) {
+      throw new ExternalError(
+        'Vault is sealed, and a rotation of its unseal shares was interrupted: the new ones may be in force',
+        `./scripts/rotate unseal-keys ${input.environment} unseals it by them, and ends the rotation`,
+      );
+    }
     throw new ExternalError(
       `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ebs-${input.environment}-vault-data (${error.message})`,
       'attach the volume that they belong to. During a restore: the master keys are in the backup, so that this Vault may go, if it is of no other use; remove its container and that volume by hand, and run the restore again',

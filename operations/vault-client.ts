@@ -96,6 +96,11 @@ export class VaultClient {
     return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json: { key: share } }));
   }
 
+  /** Has Vault forget the shares that it was given while they were too few. */
+  async forgetUnsealProgress(): Promise<void> {
+    await this.write('sys/unseal', { reset: true });
+  }
+
   /**
    * Writes and returns the whole of the answer as it is. Vault takes POST and PUT for the same; HttpClient never sends a
    * POST twice, and what mints, wraps or unwraps must not happen twice.

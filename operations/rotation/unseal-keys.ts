@@ -1,10 +1,10 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { reachableAddress } from '../../config/environment';
 import { ExternalError, UsageError } from '../errors';
-import { readIfExists, writeFileAtomically } from '../files';
+import { readIfExists, renameDurably, writeFileAtomically } from '../files';
 import type { Step } from '../toolchain/step';
-import { VaultClient, WrongSharesError } from '../vault-client';
+import { VaultClient, VaultError, WrongSharesError } from '../vault-client';
 import type { RotationContext } from './context';
 
 /**
@@ -18,7 +18,10 @@ import type { RotationContext } from './context';
  * | before the new files are whole  | old             | the old open, the new are thrown away                        |
  * | before Vault confirmed          | old             | the same                                                     |
  * | after it, before it was noted   | new             | the new open: on with replacing                              |
+ * | the same, and Vault was sealed  | new             | they unseal it; the unsealer has only the old ones           |
  * | while the files are replaced    | new             | noted: on with replacing                                     |
+ *
+ * New files go only when Vault has taken the old shares: until then they may be the only ones in force.
  *
  * @throws UsageError if there is no embedded Vault, or if its shares are not at hand
  */
@@ -49,14 +52,17 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
       title: 'New unseal shares',
       run: () =>
         withVault(async (vault) => {
-          const written = numbers.map((number) => readIfExists(newFile(number)));
-          if (written.every((share) => share !== undefined) && (await areInForce(vault, written))) {
-            return 'in force since before the interruption';
+          const pending = pendingShares(folder);
+          if (pending !== undefined) {
+            await unsealIfSealed(vault, pending);
+            if (await areInForce(vault, pending)) {
+              await requireDeclared(vault, settings);
+              return 'in force since before the interruption';
+            }
           }
-          for (const file of filesIn(folder, /^unseal-share-\d+\.new$/)) rmSync(file);
-
-          const present = filesIn(folder, /^unseal-share-\d+$/).map((file) => readIfExists(file)?.trim() ?? '');
+          const present = sharesIn(folder, PRESENT).map(({ share }) => share);
           const { shares, nonce } = await vault.rekey(present, settings.shares, settings.threshold).catch(notTheShares);
+          for (const { file } of sharesIn(folder, NEW)) rmSync(file);
           shares.forEach((share, index) => {
             writeFileAtomically(newFile(index + 1), share);
           });
@@ -71,10 +77,10 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
       title: 'Put them in the place of the old ones',
       run: async () => {
         for (const number of numbers) {
-          if (existsSync(newFile(number))) renameSync(newFile(number), state.secret.unsealShare(number));
+          if (existsSync(newFile(number))) renameDurably(newFile(number), state.secret.unsealShare(number));
         }
         const kept = new Set(numbers.map((number) => state.secret.unsealShare(number)));
-        for (const file of filesIn(folder, /^unseal-share-\d+$/)) if (!kept.has(file)) rmSync(file);
+        for (const { file } of sharesIn(folder, PRESENT)) if (!kept.has(file)) rmSync(file);
         return Promise.resolve(folder);
       },
     }),
@@ -114,9 +120,57 @@ async function areInForce(vault: VaultClient, shares: readonly string[]): Promis
   return true;
 }
 
-function filesIn(folder: string, name: RegExp): string[] {
+/** What was made by an earlier declaration is not thrown away, and not taken for what is declared now. */
+async function requireDeclared(
+  vault: VaultClient,
+  { shares, threshold }: { readonly shares: number; readonly threshold: number },
+): Promise<void> {
+  const { n, t } = await vault.sealStatus();
+  if (n === shares && t === threshold) return;
+  throw new ExternalError(
+    `a rotation that was interrupted has made ${n} unseal shares, of which ${t} unseal; declared are ${shares} and ${threshold}`,
+    `set vault.shares: ${n} and vault.threshold: ${t} and run this again; then set what you want, and rotate once more`,
+  );
+}
+
+const PRESENT = /^unseal-share-(\d+)$/;
+const NEW = /^unseal-share-(\d+)\.new$/;
+
+/** Shares that an earlier run wrote, with those that it has put in their place already; undefined if there are none. */
+function pendingShares(folder: string): string[] | undefined {
+  const written = sharesIn(folder, NEW);
+  if (written.length === 0) return undefined;
+  const byNumber = new Map([...sharesIn(folder, PRESENT), ...written].map(({ number, share }) => [number, share]));
+  return [...byNumber.entries()].sort(([a], [b]) => a - b).map(([, share]) => share);
+}
+
+function sharesIn(folder: string, name: RegExp): { file: string; number: number; share: string }[] {
   return readdirSync(folder)
-    .filter((file) => name.test(file))
-    .sort((a, b) => Number(/\d+/.exec(a)) - Number(/\d+/.exec(b)))
-    .map((file) => path.join(folder, file));
+    .flatMap((entry) => {
+      const number = name.exec(entry)?.[1];
+      return number === undefined ? [] : [{ file: path.join(folder, entry), number: Number(number) }];
+    })
+    .map(({ file, number }) => ({ file, number, share: readFileSync(file, 'utf8').trim() }))
+    .sort((a, b) => a.number - b.number);
+}
+
+/**
+ * Opens a Vault that was sealed meanwhile, for example by a reboot.
+ *
+ * The unsealer goes on to give its old shares, and what it gives between two of these spoils the try.
+ */
+async function unsealIfSealed(vault: VaultClient, shares: readonly string[]): Promise<void> {
+  for (let tries = 1; tries <= 3; tries++) {
+    if (!(await vault.sealStatus()).sealed) return;
+    try {
+      await vault.forgetUnsealProgress();
+      for (const share of shares) if (!(await vault.unseal(share)).sealed) return;
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+    }
+  }
+  throw new ExternalError(
+    'Vault is sealed, and the unseal shares of the interrupted rotation do not open it: the old ones are in force',
+    'unseal it by the old ones (./scripts/unseal), then run this again; nothing was changed',
+  );
 }
