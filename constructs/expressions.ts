@@ -22,21 +22,24 @@ export function treeHash(source: string): string {
 }
 
 /**
- * The generation of a file that ages, see docs/adr/0008-renewal-in-the-plan.md.
+ * The generation of files that age, see docs/adr/0008-renewal-in-the-plan.md.
  *
- * The operation that makes such a file leaves a note beside it: `{"generation": 3, "renewAfter": "2026-11-22T00:00:00Z"}`.
+ * The operation that makes such files leaves a note beside them: `{"generation": 3, "renewAfter": "2026-11-22T00:00:00Z"}`.
  *
- * | note    | clock             | generation | so the operation |
- * |---------|-------------------|------------|------------------|
- * | absent  | any               | 1          | runs, writes 1   |
- * | says 3  | before renewAfter | 3          | does not run     |
- * | says 3  | after renewAfter  | 4          | runs, writes 4   |
+ * | note    | clock             | files       | generation | so the operation |
+ * |---------|-------------------|-------------|------------|------------------|
+ * | absent  | any               | any         | 1          | runs, writes 1   |
+ * | says 3  | before renewAfter | all there   | 3          | does not run     |
+ * | says 3  | before renewAfter | one missing | 4          | runs, writes 4   |
+ * | says 3  | after renewAfter  | any         | 4          | runs, writes 4   |
  *
  * The clock is Terraform's at plan time, so the app stays free of one and two synths are equal.
  */
-export function renewalGeneration(noteFile: string): string {
+export function renewalGeneration(noteFile: string, files: readonly string[] = []): string {
   const note = `jsondecode(file(${quoted(noteFile)}))`;
-  const due = `timecmp(plantimestamp(), ${note}.renewAfter) >= 0`;
+  const late = `timecmp(plantimestamp(), ${note}.renewAfter) >= 0`;
+  const there = files.map((file) => `fileexists(${quoted(file)})`).join(', ');
+  const due = files.length === 0 ? late : `${late} || !alltrue([${there}])`;
   return `\${fileexists(${quoted(noteFile)}) ? tostring(${note}.generation + (${due} ? 1 : 0)) : "1"}`;
 }
 

@@ -38,6 +38,12 @@ export interface OperationProps<N extends OperationName> {
    * @default - time alone does not make it run again
    */
   readonly renewalNote?: string;
+  /**
+   * Files that it makes, for an operation with a note: it runs again when one is missing.
+   *
+   * @default - only the note is looked at
+   */
+  readonly makes?: readonly string[];
   /** @default - the operation runs as soon as the values that it uses are known */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -59,7 +65,7 @@ export class Operation<N extends OperationName> extends Construct {
     this.resource = new DataResource(this, 'Resource', {
       triggersReplace: {
         input,
-        ...(props.renewalNote === undefined ? {} : { generation: renewalGeneration(props.renewalNote) }),
+        ...(props.renewalNote === undefined ? {} : { generation: renewalGeneration(props.renewalNote, props.makes) }),
         ...(journal === undefined ? {} : { interrupted: interruptedRuns(journal) }),
         ...props.triggers,
       },

@@ -2,7 +2,7 @@ import { MINIO_ALIAS } from '../config/deployment-names';
 import type { OperationInput } from '../config/operation-inputs';
 import { UsageError } from './errors';
 import { writeFileAtomically } from './files';
-import { noteRenewal } from './renewal';
+import { isDue, noteRenewal } from './renewal';
 import {
   type CertificateTexts,
   judgeCertificates,
@@ -24,6 +24,8 @@ const INSIDE_NAMES = [MINIO_ALIAS];
  * @throws UsageError with every problem, before anything is written
  */
 export function importCertificates(input: Input, now = new Date()): Promise<void> {
+  const made = input.certificates.flatMap(({ to }) => [to.certificate, to.privateKey]);
+  const expected = isDue(input.renewalNote, now, made);
   const certificates = requireUsableCertificates(input, now);
   for (const [index, { to }] of input.certificates.entries()) {
     const certificate = certificates[index];
@@ -34,7 +36,7 @@ export function importCertificates(input: Input, now = new Date()): Promise<void
   }
   const firstToExpire = Math.min(...certificates.map(({ notAfter }) => notAfter.getTime()));
   // then it runs again, and refuses
-  noteRenewal(input.renewalNote, new Date(firstToExpire - REMAINING_LIFE_MS), now);
+  noteRenewal(input.renewalNote, new Date(firstToExpire - REMAINING_LIFE_MS), now, {}, expected);
   return Promise.resolve();
 }
 

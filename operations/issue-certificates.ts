@@ -13,7 +13,7 @@ import { stateLayout } from '../config/state';
 import { issuingCertificate } from './certificate-authority';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
-import { noteRenewal } from './renewal';
+import { isDue, noteRenewal } from './renewal';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -40,11 +40,15 @@ export async function issueCertificates(
   since = new Date(0),
 ): Promise<void> {
   markDeployment(input);
+  const filesOf = ({ name }: LeafCertificate): [string, string] => [
+    path.join(input.certificateFolder, `${name}.crt`),
+    path.join(input.privateKeyFolder, `${name}.key`),
+  ];
+  const expected = isDue(input.renewalNote, now, input.leaves.flatMap(filesOf));
   const ca = await loadOrCreateCa(input, now);
   const renewAfter: Date[] = [];
   for (const leaf of input.leaves) {
-    const certificateFile = path.join(input.certificateFolder, `${leaf.name}.crt`);
-    const keyFile = path.join(input.privateKeyFolder, `${leaf.name}.key`);
+    const [certificateFile, keyFile] = filesOf(leaf);
     const existing = readIfExists(certificateFile);
     const certificate = existing === undefined ? undefined : new x509.X509Certificate(existing);
     const present = await loadKeys(keyFile);
@@ -61,7 +65,7 @@ export async function issueCertificates(
     process.stderr.write(`issued the certificate ${leaf.name} (${reason ?? 'missing'})\n`);
   }
   const next = new Date(Math.min(...renewAfter.map((date) => date.getTime())));
-  noteRenewal(input.renewalNote, next, now);
+  noteRenewal(input.renewalNote, next, now, {}, expected);
 }
 
 /** Makes another key and certificate for clients, beside those that they have. What is there already stays. */

@@ -7,7 +7,7 @@ import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { requirementsOf } from './import-certificates';
 import { dueDate } from './issue-certificates';
-import { noteRenewal } from './renewal';
+import { isDue, noteRenewal } from './renewal';
 import { judgeCertificates, namesOf, readCertificates } from './server-certificate';
 import { readNamedFile } from './trusted-roots';
 
@@ -24,6 +24,8 @@ const ledger = z.record(z.string(), z.string());
  * @throws ExternalError that says what the authority refused, and what stays in use
  */
 export async function orderCertificates(input: Input, now = new Date()): Promise<void> {
+  const made = input.certificates.flatMap(({ to }) => [to.certificate, to.privateKey]);
+  const expected = isDue(input.renewalNote, now, made);
   const due = input.certificates.flatMap((wanted) => {
     const reason = reasonToOrder(input, wanted, now);
     return reason === undefined ? [] : [{ wanted, reason }];
@@ -38,7 +40,7 @@ export async function orderCertificates(input: Input, now = new Date()): Promise
   // what was just issued began after `now`
   requireTrusted(input, new Date(Math.max(now.getTime(), Date.now())));
   const dates = input.certificates.map(({ to }) => dueDateOf(to.certificate).getTime());
-  noteRenewal(input.renewalNote, new Date(Math.min(...dates)), now);
+  noteRenewal(input.renewalNote, new Date(Math.min(...dates)), now, {}, expected);
 }
 
 /** Whether the authority will be asked for anything; then it must answer. */

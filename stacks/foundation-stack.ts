@@ -1,6 +1,7 @@
 import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
 import { leafCertificates } from '../config/leaf-certificates';
+import type { CertificateFiles } from '../config/operation-inputs';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';
 import { environmentLabels, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
@@ -73,6 +74,7 @@ export class FoundationStack extends EnvironmentStack {
         input,
         triggers: triggers([...sources, tls.ca]),
         renewalNote: input.renewalNote,
+        makes: filesOf(input),
       });
     } else {
       const input = certificateOrder(environment, tls, state);
@@ -82,7 +84,12 @@ export class FoundationStack extends EnvironmentStack {
         input,
         triggers: triggers([tls.ca, tls.directoryCaFile]),
         renewalNote: input.renewalNote,
+        makes: filesOf(input),
       });
     }
   }
+}
+
+function filesOf({ certificates }: { readonly certificates: readonly { readonly to: CertificateFiles }[] }): string[] {
+  return certificates.flatMap(({ to }) => [to.certificate, to.privateKey]);
 }

@@ -36,6 +36,7 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
     'kes files': kes.server.runId,
     keys: kes.keys.runId,
     minio: minio.server.container.containerId,
+    'minio files': minio.server.runId,
     buckets: minio.buckets.runId,
   });
   checks.addDependency(minio);

@@ -172,6 +172,11 @@ export class MinioServer extends Construct {
   get dependable(): ITerraformDependable {
     return this.reload.dependable;
   }
+
+  /** Changes when MinIO was made to read other files. */
+  get runId(): string {
+    return this.reload.runId;
+  }
 }
 
 /**

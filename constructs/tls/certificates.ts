@@ -21,7 +21,7 @@ export interface CertificatesProps {
 /**
  * A private CA and the certificates that it issues.
  *
- * An apply makes what is missing and renews what has less than a third of its life left; a renewed certificate keeps
+ * An apply makes what is missing, also what somebody removed, and renews what has less than a third of its life left; a renewed certificate keeps
  * its key, because the identity of a KES client is a hash of it.
  */
 export class Certificates extends Construct {
@@ -67,6 +67,7 @@ export class Certificates extends Construct {
         renewalNote,
       },
       renewalNote,
+      makes: props.leaves.flatMap(({ name }) => Object.values(this.leaf(name))),
     });
   }
 

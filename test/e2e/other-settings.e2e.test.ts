@@ -8,7 +8,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { KesClient } from '../../operations/kes-client';
@@ -76,17 +76,21 @@ test('without auto-encryption a plain PUT stays plain, and one that asks is encr
   s3.destroy();
 });
 
-describe('who may use which master key', () => {
-  function kesAs(client: string): KesClient {
-    const { loaded, state } = environment;
-    return new KesClient({
-      url: `https://127.0.0.1:${loaded.environment.kes.port}`,
-      caFile: state.caCertificate,
-      certificateFile: path.join(state.tls, `${client}.crt`),
-      privateKeyFile: path.join(state.secret.tls, `${client}.key`),
-    });
-  }
+function filesOf(client: string): { readonly certificateFile: string; readonly privateKeyFile: string } {
+  const { state } = environment;
+  return {
+    certificateFile: path.join(state.tls, `${client}.crt`),
+    privateKeyFile: path.join(state.secret.tls, `${client}.key`),
+  };
+}
 
+function kesAs(client: string): KesClient {
+  const { loaded, state } = environment;
+  const url = `https://127.0.0.1:${loaded.environment.kes.port}`;
+  return new KesClient({ url, caFile: state.caCertificate, ...filesOf(client) });
+}
+
+describe('who may use which master key', () => {
   test('a further client of KES encrypts under its own key, and is refused those of MinIO', async () => {
     const warehouse = kesAs('client-warehouse');
     const dataKey = await warehouse.generate('stock');
@@ -166,7 +170,9 @@ test('after a restart Vault stays sealed until a person gives 2 shares', async (
 });
 
 describe('cdktf destroy', () => {
-  test('(meanwhile, another default key: what is under the old one still opens, what is new is under the new one)', async () => {
+  test('(meanwhile, another default key: what is under the old one still opens, what is new is under the new one; and a client whose files were removed gets another identity)', async () => {
+    const old = kesAs('client-warehouse');
+    for (const file of Object.values(filesOf('client-warehouse'))) rmSync(file);
     // the same deploy also allows the data loss that the last test needs
     environment.write({
       ...SETTINGS,
@@ -176,9 +182,14 @@ describe('cdktf destroy', () => {
     // the checks would be destroyed next
     const stacks = STACKS.filter((stack) => stack !== 'checks').map((stack) => `${environment.name}-${stack}`);
     mustSucceed(await environment.cdktf(['deploy', ...stacks, '--auto-approve']));
+    await expect(old.generate('stock')).rejects.toThrow('(HTTP 403)');
+    old.close();
+    const warehouse = kesAs('client-warehouse');
+    expect(await warehouse.generate('stock')).toBeDefined();
+    warehouse.close();
     const s3 = environment.s3();
-    const old = await s3.send(new GetObjectCommand({ Bucket: 'of-a-test', Key: 'object' }));
-    expect(await old.Body?.transformToString()).toBe('secret');
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'of-a-test', Key: 'object' }));
+    expect(await Body?.transformToString()).toBe('secret');
     const object = { Bucket: 'of-a-test', Key: 'new object' };
     await s3.send(new PutObjectCommand({ ...object, Body: 'new', ServerSideEncryption: 'aws:kms' }));
     expect((await s3.send(new HeadObjectCommand(object))).SSEKMSKeyId).toBe('arn:aws:kms:a-new-default');

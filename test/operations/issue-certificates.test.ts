@@ -96,6 +96,26 @@ describe('issuing certificates', () => {
     expect(note()).toMatchObject({ generation: 2, renewAfter: expect.stringMatching(/^2027-03-/) as unknown });
   });
 
+  test('what somebody removed is made again, as the plan expected; a client without its key gets another identity', async () => {
+    // GIVEN
+    await issue();
+    const old = readFileSync(file('tls', 'minio.crt'), 'utf8');
+    const server = certificate('kes-server').fingerprint256;
+    rmSync(file('tls', 'minio.crt'));
+    rmSync(file('secrets', 'tls', 'minio.key'));
+
+    // WHEN
+    await issue();
+
+    // THEN
+    expect(kesIdentity(readFileSync(file('tls', 'minio.crt'), 'utf8'))).not.toBe(kesIdentity(old));
+    expect(certificate('kes-server').fingerprint256).toBe(server);
+    expect(note()).toMatchObject({ generation: 2 });
+
+    await issue();
+    expect(note()).toMatchObject({ generation: 2 });
+  });
+
   test('another name is a reason to issue again, for that certificate alone', async () => {
     // GIVEN
     await issue();

@@ -237,6 +237,7 @@ describe('an environment with everything in containers', () => {
       'kes files',
       'keys',
       'minio',
+      'minio files',
       'vault',
     ]);
   });

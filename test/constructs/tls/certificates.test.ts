@@ -17,7 +17,7 @@ const declare = (leaves: readonly LeafCertificate[], stack = newStack()) =>
     leaves,
   });
 
-test('an operation issues the certificates, and again when one is due for renewal', () => {
+test('an operation issues the certificates, and again when one is due for renewal or missing', () => {
   // GIVEN
   const stack = newStack();
   const wildcard = { ...SERVER, name: 's3', dnsNames: ['*.s3.example.org'], ipAddresses: ['127.0.0.1'] };
@@ -36,6 +36,9 @@ test('an operation issues the certificates, and again when one is due for renewa
     renewalNote: '/state/tls/renewal.json',
   });
   expect(triggers).toEqual({ generation: expect.stringContaining('/state/tls/renewal.json') as string });
+  for (const file of ['tls/s3.crt', 'secrets/tls/s3.key', 'tls/minio.crt', 'secrets/tls/minio.key']) {
+    expect(triggers.generation).toContain(`fileexists("/state/${file}")`);
+  }
 });
 
 test('certificates and private keys are in folders of their own', () => {
