@@ -20,8 +20,9 @@ objects), secrets, certificates and state stay, and ./scripts/up brings everythi
 What is gone already is no error.
 
   environment    a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
-  --delete-data  delete the data volumes and the state folder with all secrets, too: nothing can bring them back.
-                 Asks for the environment's name first. What is in an external Vault stays
+  --delete-data  delete the data volumes and the state folder with all secrets, too, and Terraform's state in S3, which
+                 needs the AWS_… variables of the deploy: nothing can bring them back. Asks for the environment's
+                 name first. What is in an external Vault stays
   --confirm      the environment's name, for where nobody can be asked
   -h, --help     this text
 

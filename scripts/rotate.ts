@@ -52,7 +52,8 @@ are applied, too. What was done is in rotations.log of the state folder.
   certificates     every certificate but that of the CA, and the keys of the servers
   ca               the private CA: a new one is trusted beside the old one. When clients have both (./scripts/ca),
                    --finish has the new one issue every certificate and drops the old one. MinIO is started anew
-  client-identity  the keys by which MinIO and the other clients show themselves to KES
+  client-identity  the keys by which MinIO, the operations and the health check show themselves to KES; not those of
+                   kes.clients
   unseal-keys      the unseal shares of an embedded Vault, as many as the environment declares
   root-credentials the password of MinIO's root user, which clients that use it need then; MinIO is started anew
   master-key NAME  a key of MinIO: writes the new name into the environment file, seals the data keys of objects anew, and
