@@ -67,12 +67,6 @@ afterAll(async () => {
   await environment.remove();
 });
 
-/** Rotates while clients write and read without retries. */
-async function rotateUnderLoad(...what: string[]): Promise<void> {
-  const { retried } = await underLoad({}, what.join(' '), () => environment.rotate(what));
-  expect(retried).toBe(0);
-}
-
 /**
  * Acts while clients write and read, and goes on for a while: what is asked afterwards has to work, too.
  *
@@ -105,6 +99,12 @@ async function killAfter(phase: string, ...what: string[]): Promise<void> {
   });
   await environment.killWorkers();
   expect((await rotating).code).not.toBe(0);
+}
+
+/** Rotates, is killed after that phase, and goes on. */
+async function killedOnce(phase: string, ...what: string[]): Promise<CommandResult> {
+  await killAfter(phase, ...what);
+  return environment.rotate(what);
 }
 
 const logLine = z.object({
@@ -184,15 +184,17 @@ describe('secret-id', () => {
 const SERVERS = ['vault', 'kes', 'minio'] as const;
 
 describe('certificates', () => {
-  test('every certificate is another, servers have other keys, nothing is restarted, and no request fails', async () => {
+  test('killed on the way: every certificate is another, servers have other keys, nothing is restarted, and no request fails', async () => {
     const { state } = environment;
     const names = certificateIssue(environment.loaded.environment, state).leaves.map(({ name }) => name);
     const certificates = () => names.map((name) => readFileSync(path.join(state.tls, `${name}.crt`), 'utf8'));
     const old = certificates();
     const lives = await Promise.all(SERVERS.map((name) => environment.lifeOf(name)));
 
-    await rotateUnderLoad('certificates');
+    const act = () => killedOnce('issue', 'certificates');
+    const { retried } = await underLoad({}, 'certificates, killed once', act);
 
+    expect(retried).toBe(0);
     names.forEach((name, index) => {
       const [before = '', now = ''] = [old[index], certificates()[index]];
       expect(now).not.toBe(before);
@@ -204,13 +206,15 @@ describe('certificates', () => {
 });
 
 describe('client-identity', () => {
-  test('MinIO shows another key, KES refuses the old one, and no request fails', async () => {
+  test('killed on the way: MinIO shows another key, KES refuses the old one, and no request fails', async () => {
     const { state, loaded } = environment;
     const file = path.join(state.tls, 'minio.crt');
     const old = { certificate: readFileSync(file), key: readFileSync(path.join(state.secret.tls, 'minio.key')) };
 
-    await rotateUnderLoad('client-identity');
+    const act = () => killedOnce('switch', 'client-identity');
+    const { retried } = await underLoad({}, 'client-identity, killed once', act);
 
+    expect(retried).toBe(0);
     expect(kesIdentity(readFileSync(file, 'utf8'))).not.toBe(kesIdentity(old.certificate.toString()));
     const folder = environment.folderFor('old-identity');
     writeFileSync(path.join(folder, 'old.crt'), old.certificate);
@@ -299,7 +303,7 @@ describe('unseal-keys', () => {
 });
 
 describe('root-credentials', () => {
-  test('the root user has another password; users of their own, and access keys that root made, go on', async () => {
+  test('killed on the way: the root user has another password; users of their own, and access keys that root made, go on', async () => {
     // GIVEN
     const old = environment.credentials;
     const ofRoot = { accessKey: 'made-by-root', secretKey: 'and-belongs-to-root' };
@@ -307,7 +311,8 @@ describe('root-credentials', () => {
     await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', old.accessKey, ...keys]);
 
     // WHEN
-    await underLoad({ tries: TRIES, s3: client() }, 'root-credentials', () => environment.rotate(['root-credentials']));
+    const act = () => killedOnce('make', 'root-credentials');
+    await underLoad({ tries: TRIES, s3: client() }, 'root-credentials, killed once', act);
 
     // THEN
     expect(environment.credentials.accessKey).toBe(old.accessKey);
@@ -537,7 +542,7 @@ describe('master-key', () => {
 });
 
 describe('ca', () => {
-  test('clients of the old CA and of both are served while both are trusted, and the new one alone afterwards', async () => {
+  test('killed on the way: clients of the old CA and of both are served while both are trusted, and the new one alone afterwards', async () => {
     // GIVEN
     const { state } = environment;
     const folder = environment.folderFor('cas');
@@ -545,15 +550,16 @@ describe('ca', () => {
     copyFileSync(state.caCertificate, oldCa);
 
     // WHEN
-    await underLoad({ tries: TRIES, s3: client(oldCa) }, 'ca', () => environment.rotate(['ca']));
+    const begin = () => killedOnce('issue', 'ca');
+    await underLoad({ tries: TRIES, s3: client(oldCa) }, 'ca, killed once', begin);
     const both = mustSucceed(await environment.script('ca')).stdout;
     expect(pemCertificates(both)).toHaveLength(2);
     const again = await environment.rotate(['ca']);
     expect([again.code, again.stderr]).toEqual([64, expect.stringContaining('error: ca: two CAs are trusted already')]);
     const bothCas = path.join(folder, 'both.crt');
     writeFileSync(bothCas, both);
-    const finish = () => environment.rotate(['ca', '--finish']);
-    await underLoad({ tries: TRIES, s3: client(bothCas) }, 'ca --finish', finish);
+    const finish = () => killedOnce('issue', 'ca', '--finish');
+    await underLoad({ tries: TRIES, s3: client(bothCas) }, 'ca --finish, killed once', finish);
 
     // THEN
     const [only = '', ...more] = pemCertificates(readFileSync(state.caCertificate, 'utf8'));
