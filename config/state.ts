@@ -68,6 +68,9 @@ export interface StateLayout {
   };
 }
 
+/** How folders in the state folder begin in which a backup is made that goes elsewhere. One that was killed leaves it. */
+export const UNFINISHED_BACKUP = 'unfinished-backup-';
+
 /** `$XDG_STATE_HOME/encrypted-backup-storage`, by default `~/.local/state/encrypted-backup-storage`. */
 export function defaultStateHome(env: NodeJS.ProcessEnv = process.env): string {
   const home = env.XDG_STATE_HOME;

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import type { KesClient } from './kes-client';
+import { openSealed } from './key-material/open-sealed';
 
 const canary = z.strictObject({
   /** When the master key was created, or first met. */
@@ -63,6 +64,12 @@ export async function openCanary(
   const plaintext = await prover.decrypt(key, ciphertext, contextOf(key));
   if (plaintext === 'missing' || plaintext === 'other') return plaintext;
   return createHash('sha256').update(plaintext).digest('hex') === plaintextSha256 ? 'opens' : 'other';
+}
+
+/** Whether these very bytes are the master key of a canary, whatever KES has in memory. */
+export function opensCanary(material: Buffer, key: string, { ciphertext, plaintextSha256 }: Canary): boolean {
+  const plaintext = openSealed(material, Buffer.from(ciphertext, 'base64'), contextOf(key));
+  return plaintext !== undefined && createHash('sha256').update(plaintext).digest('hex') === plaintextSha256;
 }
 
 /**

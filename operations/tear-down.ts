@@ -10,6 +10,7 @@
  * | containers, network, file volumes           | gone | gone                      |
  * | data volumes (Vault's keys, audit, objects) | stay | gone                      |
  * | secrets, canaries, certificates, state      | stay | gone                      |
+ * | the same, set aside by a restore            | stay | gone                      |
  * | what is in an external Vault                | stay | stays, with how to remove |
  * | images, built programs                      | stay | stay: a shared cache      |
  */
@@ -17,7 +18,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../config/load';
-import type { StateLayout } from '../config/state';
+import { type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../config/state';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from './errors';
 import { deleteRemoteState } from './remote-state';
@@ -110,11 +111,32 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
     title: 'State folder',
     applies: () => deleteData,
     run: async () => {
+      const setAside = setAsideFolders(state);
+      for (const folder of setAside) {
+        const earlier = stateLayout(environment.name, folder);
+        deleteState(earlier);
+        // whoever held it is gone, or has lost everything else
+        rmSync(earlier.lock, { force: true });
+        removeEmptyStateFolder(earlier);
+      }
+      // last what tells of the others
       deleteState(state);
-      return Promise.resolve(state.root);
+      return Promise.resolve([state.root, ...setAside].join(', '));
     },
   };
   return [containers, volumes, networks, remoteState, stateFolder];
+}
+
+/** State folders that restores have renamed, see backup/restore.ts: with all the secrets of then. */
+export function setAsideFolders({ root }: StateLayout): string[] {
+  const { dir, base } = path.parse(root);
+  const prefix = `${base}.before-restore-`;
+  const entries = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }) : [];
+  return entries
+    .filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix))
+    .filter(({ name }) => /^\d{4}-\d\d-\d\dT/.test(name.slice(prefix.length)))
+    .map(({ name }) => path.join(dir, name))
+    .sort();
 }
 
 /** Removes the folder of an environment if nothing is left in it. The lock must have been released. */
@@ -136,16 +158,18 @@ function deleteState(state: StateLayout): void {
     // what an interrupted write left beside its file
     removeBeside(entry, (rest) => rest.endsWith('.tmp'));
   }
+  // what a backup left that was killed while it uploaded
+  removeBeside(path.join(state.root, UNFINISHED_BACKUP), () => true);
   // what a command left that was killed while it took the lock; the lock itself is held
   removeBeside(state.lock, (rest) => /^\.(?:stale-)?[0-9a-f]{16}$/.test(rest));
 }
 
-/** Removes files in the folder of `entry` by what follows after its name. */
+/** Removes what is in the folder of `entry` by what follows after its name. */
 function removeBeside(entry: string, matches: (rest: string) => boolean): void {
   const folder = path.dirname(entry);
   const base = path.basename(entry);
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    if (name.startsWith(base) && matches(name.slice(base.length))) rmSync(path.join(folder, name));
+    if (name.startsWith(base) && matches(name.slice(base.length))) rmSync(path.join(folder, name), { recursive: true });
   }
 }
 

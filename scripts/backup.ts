@@ -20,7 +20,7 @@ Objects are not in it. It is read back and compared before it is called a backup
   environment     a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --to            a file that does not exist yet, or an object of another S3 storage, with the AWS_… variables
   --recipient     who can open it: age1…, or a file of such lines; may be given several times
-  --endpoint      address of the S3 storage (default: AWS)
+  --endpoint      address of the S3 storage (default: AWS_ENDPOINT_URL_S3, or that of the profile, or AWS)
   --region        its region (default: AWS_REGION, or that of the profile; with --endpoint else us-east-1)
   --ca            CA certificates of it, PEM (default: AWS_CA_BUNDLE, or the system's)
   --new-identity  make a key pair: the secret half goes into FILE, the recipient to stdout. Keep FILE away from here

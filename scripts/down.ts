@@ -7,7 +7,13 @@ import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
-import { type Belongings, belongingsOf, removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
+import {
+  type Belongings,
+  belongingsOf,
+  removeEmptyStateFolder,
+  setAsideFolders,
+  tearDownSteps,
+} from '../operations/tear-down';
 import { ensureEngine } from '../operations/toolchain/docker-engine';
 import { thisMachine } from '../operations/toolchain/machine';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -20,9 +26,9 @@ objects), secrets, certificates and state stay, and ./scripts/up brings everythi
 What is gone already is no error.
 
   environment    a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
-  --delete-data  delete the data volumes and the state folder with all secrets, too, and Terraform's state in S3, which
-                 needs the AWS_… variables of the deploy: nothing can bring them back. Asks for the environment's
-                 name first. What is in an external Vault stays
+  --delete-data  delete the data volumes and the state folder with all secrets, too, what restores set aside of it, and
+                 Terraform's state in S3, which needs the AWS_… variables of the deploy: nothing can bring them back.
+                 Asks for the environment's name first. What is in an external Vault stays
   --confirm      the environment's name, for where nobody can be asked
   -h, --help     this text
 
@@ -68,7 +74,11 @@ async function askForName(loaded: LoadedEnvironment, belongings: Belongings, sig
       `write: --delete-data --confirm ${name}`,
     );
   }
-  const lost = [...belongings.dataVolumes.map((volume) => `volume ${volume}`), `folder ${loaded.state.root}`];
+  const folders = [loaded.state.root, ...setAsideFolders(loaded.state)];
+  const lost = [
+    ...belongings.dataVolumes.map((volume) => `volume ${volume}`),
+    ...folders.map((folder) => `folder ${folder}`),
+  ];
   process.stderr.write(
     `This deletes environment ${name} with its master keys and all objects; nothing can bring them back:\n` +
       lost.map((item) => `  ${item}\n`).join(''),
@@ -92,10 +102,10 @@ function requireName(given: string, { environment }: LoadedEnvironment): void {
 function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, deleteData: boolean): string {
   const { environment, state, file } = loaded;
   if (deleteData) {
-    const folder = existsSync(state.root)
-      ? `\n${state.root} holds files that are not of this project and stays.\n`
-      : '';
-    return `Environment ${environment.name} is gone.\n${folder}${leftElsewhere(loaded)}`;
+    const folders = [state.root, ...setAsideFolders(state)]
+      .filter((folder) => existsSync(folder))
+      .map((folder) => `\n${folder} holds files that are not of this project and stays.\n`);
+    return `Environment ${environment.name} is gone.\n${folders.join('')}${leftElsewhere(loaded)}`;
   }
   return [
     `Environment ${environment.name} is down.`,

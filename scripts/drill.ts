@@ -8,11 +8,21 @@ import { projectRoot } from '../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { newIdentity } from '../operations/backup/age-keys';
 import { backUp } from '../operations/backup/backup';
-import { copyOf, type DrillObject, firstOpening, openObjects, writeObjects } from '../operations/backup/drill';
-import { type DrillReport, drillJunit, drillText } from '../operations/backup/drill-report';
+import {
+  copyOf,
+  DRILL_ENVIRONMENT,
+  DRILL_LOCK,
+  drillFolders,
+  type DrillObject,
+  firstOpening,
+  openObjects,
+  writeObjects,
+} from '../operations/backup/drill';
+import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill-report';
 import { dockerEngine } from '../operations/docker';
 import { ExternalError, messageOf } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
+import { describeHolder, withLock } from '../operations/lock';
 import { belongingsOf, tearDownSteps } from '../operations/tear-down';
 import type { Step } from '../operations/toolchain/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -23,7 +33,8 @@ const HELP = `Usage: ./scripts/drill [environment] [--json] [--junit FILE]
 Rehearses the disaster on a copy of an environment, with other ports, an embedded Vault, keys and volumes of its own: it is
 deployed, objects of all sizes are written in every mode of encryption, it is backed up, its containers, its Vault and its
 state folder are destroyed, it is restored from the backup, and every object is read and compared. Then the copy is taken
-away, also after a failure or Ctrl-C. The environment itself is only read as a file, so this is safe beside production.
+away, also after a failure or Ctrl-C. Of the environment itself only files are read, so this is safe beside production.
+The report also says what a disaster would take from it now, by the notes of its master keys and its newest backup.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --json        print the report as JSON
@@ -45,31 +56,39 @@ void main(async (args, signal) => {
     process.stdout.write(HELP);
     return;
   }
-  const { environment } = loadEnvironment(positionals[0]);
+  const { environment, state } = loadEnvironment(positionals[0]);
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  const recoveryPoint = recoveryPointOf(state, new Date());
   mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(path.join(defaultStateHome(), 'drill-'));
-  const file = path.join(folder, 'environment.yaml');
-  writeFileSync(file, await copyOf(environment, path.join(folder, 'state')));
-  const copy = loadEnvironment(file);
-  await requireNoOther(copy, folder);
-  const report = await rehearse(environment.name, copy, folder, signal);
+  const lock = path.join(folder, DRILL_LOCK);
+  const rehearsed = await withLock(lock, `rehearsing the disaster of ${environment.name}`, async () => {
+    const file = path.join(folder, DRILL_ENVIRONMENT);
+    writeFileSync(file, await copyOf(environment, path.join(folder, 'state')));
+    const copy = loadEnvironment(file);
+    await requireNoOther(copy, folder);
+    return rehearse(environment.name, copy, folder, signal);
+  });
+  const report: DrillReport = { ...rehearsed, recoveryPoint };
   if (values.junit !== undefined) writeFileAtomically(path.resolve(values.junit), drillJunit(report), 0o644);
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : drillText(report));
   signal.throwIfAborted();
   if (report.outcome === 'failed') throw new ExternalError(`the drill of ${environment.name} failed`, report.problem);
 });
 
+/** What the steps find out. */
+type Facts = Partial<Record<'objects' | 'objectsSame' | 'backupBytes' | 'firstObjectSeconds', number>>;
+
 async function rehearse(
   original: string,
   copy: LoadedEnvironment,
   folder: string,
   signal: AbortSignal,
-): Promise<DrillReport> {
+): Promise<Omit<DrillReport, 'recoveryPoint'>> {
   const startedAt = new Date();
   const timed: { name: string; seconds: number }[] = [];
   let problem: string | undefined;
-  const facts: Partial<Pick<DrillReport, 'objects' | 'backupBytes' | 'firstObjectSeconds'>> = {};
+  const facts: Facts = {};
   try {
     await showSteps(
       drillSteps(copy, folder, facts).map((step) => ({
@@ -103,11 +122,7 @@ async function rehearse(
   };
 }
 
-function drillSteps(
-  copy: LoadedEnvironment,
-  folder: string,
-  facts: Partial<Record<'objects' | 'backupBytes' | 'firstObjectSeconds', number>>,
-): Step[] {
+function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step[] {
   const { state } = copy;
   const identity = path.join(folder, 'identity.txt');
   const file = path.join(folder, 'backup.age');
@@ -161,6 +176,7 @@ function drillSteps(
       title: 'Open every object',
       run: async () => {
         await openObjects(copy, objects);
+        facts.objectsSame = objects.length;
         return `${objects.length} are what was written`;
       },
     },
@@ -186,15 +202,29 @@ function takenAway(copy: LoadedEnvironment): Step[] {
   return tearDownSteps({ docker, owner, loaded: copy, deleteData: true });
 }
 
-/** Another drill of the same environment, or somebody's environment of that name. */
+/**
+ * Refuses beside another drill of the same environment, or somebody's environment of that name. Where there is none, what
+ * killed drills left is of no use any more and goes: keys of a copy whose volumes are gone.
+ */
 async function requireNoOther({ environment }: LoadedEnvironment, folder: string): Promise<void> {
   const docker = dockerEngine(environment.docker.host);
+  const others = (await drillFolders(defaultStateHome(), environment)).filter((drill) => drill.folder !== folder);
   const belongings = await belongingsOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
-  if (Object.values(belongings).every((list: readonly unknown[]) => list.length === 0)) return;
+  const free = Object.values(belongings).every((list: readonly unknown[]) => list.length === 0);
+  for (const drill of others) {
+    if (!free || drill.holder !== undefined) continue;
+    rmSync(drill.folder, { recursive: true, force: true });
+    process.stderr.write(`removed ${drill.folder}: a drill that was killed had left it\n`);
+  }
+  if (free) return;
   rmSync(folder, { recursive: true, force: true });
+  const holder = others.find((drill) => drill.holder !== undefined)?.holder;
+  const killed = others[0]?.folder ?? path.join(defaultStateHome(), 'drill-…');
   throw new ExternalError(
     `there is an environment ${environment.name} already, by whose name the copy would go`,
-    `another drill is under way, or was killed: then take away what it left with ./scripts/down ${defaultStateHome()}/drill-…/environment.yaml --delete-data`,
+    holder === undefined
+      ? `if a drill was killed, take away what it left with: ./scripts/down ${path.join(killed, DRILL_ENVIRONMENT)} --delete-data`
+      : `wait until the other drill is done: ${describeHolder(holder)}`,
   );
 }
 

@@ -1,7 +1,9 @@
 /** Makes a backup: gathered, encrypted, written, read back, and only then called one. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../config/load';
+import { UNFINISHED_BACKUP } from '../../config/state';
 import { checkDisk } from '../toolchain/disk';
 import { type BundleHeader, writeBundle } from './bundle';
 import { contentsOf } from './contents';
@@ -21,6 +23,8 @@ export interface BackupResult {
 }
 
 /**
+ * The lock of the environment must be held.
+ *
  * @param recipients `age1…`, see age-keys.ts
  * @throws UsageError if it must not go there; ExternalError if something that belongs into it cannot be had
  */
@@ -33,6 +37,7 @@ export async function backUp(
   await requireFree(place);
   const folder = place.kind === 'file' ? path.dirname(place.file) : loaded.state.root;
   await checkDisk([{ folder, bytes: SPACE_BYTES, purpose: 'the backup' }]);
+  await removeLeftovers(place, loaded.state.root);
   const { header, entries } = await contentsOf(loaded);
   const destination = describePlace(place);
   const write = async (file: string) => writeBundle(file, header, entries, recipients);
@@ -49,9 +54,23 @@ export async function backUp(
   return { header, destination, bytes, sha256 };
 }
 
+/** What an earlier backup left that was killed: by its name ours, and by the lock no longer in use. */
+async function removeLeftovers(place: BackupPlace, root: string): Promise<void> {
+  await removeFrom(root, (name) => name.startsWith(UNFINISHED_BACKUP));
+  if (place.kind !== 'file') return;
+  const { dir, base } = path.parse(place.file);
+  await removeFrom(dir, (name) => name.startsWith(base) && /^\.[0-9a-f]{12}\.tmp$/.test(name.slice(base.length)));
+}
+
+async function removeFrom(folder: string, matches: (name: string) => boolean): Promise<void> {
+  // the folder of a backup is made when it is written
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  for (const name of names.filter(matches)) await rm(path.join(folder, name), { recursive: true, force: true });
+}
+
 /** A folder beside the state, on a disk that is ours; what is in it is encrypted. */
 export async function withTemporaryFolder<T>(below: string, use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(below, 'backup-'));
+  const folder = await mkdtemp(path.join(below, UNFINISHED_BACKUP));
   try {
     return await use(folder);
   } finally {

@@ -20,8 +20,10 @@ import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
+import { opensCanary, readCanaries } from '../canaries';
 import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
+import type { KeyMaterial } from '../key-material/key-material';
 import { openKeyMaterial } from '../key-material/open';
 import { openAdmin } from '../minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/programs';
@@ -48,8 +50,8 @@ export interface Contents {
 }
 
 /**
- * Looks whether everything is there that belongs into a backup. Every master key is proven by its canary first: a
- * backup of the wrong keys is worse than none.
+ * Looks whether everything is there that belongs into a backup. Every master key is proven by its canary first, and its
+ * bytes again when they are read: a backup of the wrong keys is worse than none.
  *
  * @throws ExternalError if the environment is not deployed, or a key cannot be proven
  */
@@ -97,14 +99,37 @@ async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): A
 async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<BundleEntry> {
   const store = await openKeyMaterial(loaded);
   try {
-    for (const key of keys) {
-      const content = await store.read(key);
-      if (content === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
-      yield { name: `${KEY_FOLDER}${key}`, content };
-    }
+    for (const key of keys) yield { name: `${KEY_FOLDER}${key}`, content: await provenKey(store, key, loaded) };
   } finally {
     await store.close();
   }
+}
+
+/**
+ * The bytes of a master key, proven themselves: KES has keys in memory, so what it opens says nothing about one that
+ * was replaced in the key store a moment ago.
+ *
+ * @throws ExternalError if it is not there, or not the one that made its canary
+ */
+export async function provenKey(
+  store: Pick<KeyMaterial, 'read'>,
+  key: string,
+  { environment, state }: LoadedEnvironment,
+): Promise<Buffer> {
+  const material = await store.read(key);
+  if (material === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
+  const canary = readCanaries(state.canaries)[key];
+  if (canary === undefined) {
+    throw new ExternalError(
+      `master key ${key} has no canary, so nobody knows whether it is the right one`,
+      `deploy first: ./scripts/up ${environment.name}`,
+    );
+  }
+  if (opensCanary(material, key, canary)) return material;
+  throw new ExternalError(
+    `what the key store holds as master key ${key} does not open its canary: it was replaced by another`,
+    'put the old key back under its name, and the other one aside if anything was written under it since; an older backup has the old one',
+  );
 }
 
 async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEntry> {

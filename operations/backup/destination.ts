@@ -72,23 +72,44 @@ export function describePlace(place: BackupPlace): string {
  * Refuses the storage that the backup is to save: it could be read only with the keys that are in it. By address, and by
  * the certificate that the endpoint serves, which also knows the deployment under other names and through forwarded ports.
  *
- * @throws UsageError
+ * @throws UsageError; ExternalError if nobody can say where the backup would go
  */
 export async function requireOtherStorage(
   place: BackupPlace,
   { environment, state }: LoadedEnvironment,
 ): Promise<void> {
-  if (place.kind === 'file' || place.endpoint === undefined) return;
-  const url = new URL(place.endpoint);
-  const port = Number(url.port || 443);
+  if (place.kind === 'file') return;
+  const endpoint = place.endpoint ?? (await usualEndpoint(place));
+  const url = new URL(endpoint);
+  const port = Number(url.port || (url.protocol === 'http:' ? 80 : 443));
   const { docker, minio } = environment;
   const own = ['localhost', reachableAddress(environment), docker.publishAddress, ...minio.hostnames];
   const sameAddress = own.includes(url.hostname) && port === minio.port;
   if (!sameAddress && !(await servesOurCertificate(url.hostname, port, state))) return;
   throw new UsageError(
-    `--to: must not be the storage that the backup is to save, got: ${describePlace(place)}`,
+    `--to: must not be the storage that the backup is to save, got: ${describePlace({ ...place, endpoint })}`,
     'what is stored there can only be read with the keys that would be in the backup; choose a file, or another storage',
   );
+}
+
+/** Where the SDK sends what no --endpoint directs: AWS, or what AWS_ENDPOINT_URL… or the profile says. */
+async function usualEndpoint(place: S3Destination): Promise<string> {
+  let endpoint = '';
+  await withClient(place, 'nobody can say where the backup would go', async (s3) => {
+    // it shows a request as it would be sent, and ends before it is
+    s3.middlewareStack.add(
+      () =>
+        async ({ request }) => {
+          const { protocol, hostname, port } = request as URL;
+          const bare = hostname.startsWith(`${place.bucket}.`) ? hostname.slice(place.bucket.length + 1) : hostname;
+          endpoint = `${protocol}//${bare}${port ? `:${port}` : ''}`;
+          return Promise.resolve({ response: {}, output: { $metadata: {} } });
+        },
+      { step: 'build', priority: 'low' },
+    );
+    await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));
+  });
+  return endpoint;
 }
 
 async function servesOurCertificate(host: string, port: number, state: StateLayout): Promise<boolean> {

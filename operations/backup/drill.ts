@@ -10,13 +10,18 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { Environment } from '../../config/environment';
 import { minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state';
 import { ExternalError, messageOf } from '../errors';
+import { readIfExists } from '../files';
 import { freePorts } from '../free-ports';
+import { type LockHolder, lockHolder } from '../lock';
 import { openS3 } from '../s3-client';
 
 const KIB = 1024;
@@ -29,6 +34,9 @@ const BUCKET = 'ebs-drill';
 /** Longest name of an environment, see config/names.ts. */
 const LONGEST_NAME = 32;
 const SUFFIX = '-drill';
+
+/** Name of the copy's environment file in the folder of a drill. */
+export const DRILL_ENVIRONMENT = 'environment.yaml';
 
 /** The environment file of the copy. */
 export async function copyOf(original: Environment, directory: string): Promise<string> {
@@ -50,6 +58,41 @@ export async function copyOf(original: Environment, directory: string): Promise<
   });
   parseEnvironment(text, 'the environment file of the drill');
   return text;
+}
+
+/** In the folder of a drill, held as long as it runs. */
+export const DRILL_LOCK = 'lock';
+
+/** The folder of a drill. */
+export interface DrillFolder {
+  readonly folder: string;
+  /** Who works in it. Absent: it was killed. */
+  readonly holder?: LockHolder;
+}
+
+/** The folders of drills with the same copy. One without a lock file says nothing about its drill, and is left out. */
+export async function drillFolders(home: string, copy: Environment): Promise<DrillFolder[]> {
+  const found: DrillFolder[] = [];
+  for (const name of readdirSync(home).filter((entry) => /^drill-[A-Za-z0-9]{6}$/.test(entry))) {
+    const folder = path.join(home, name);
+    const own = path.join(folder, DRILL_LOCK);
+    const other = environmentIn(path.join(folder, DRILL_ENVIRONMENT));
+    if (!existsSync(own) || other?.name !== copy.name || other.docker.host !== copy.docker.host) continue;
+    const { root, lock } = stateLayout(other.name, other.state.directory);
+    // what it had started may go on without it
+    const holders = await Promise.all([own, lock, `${root}.restore-lock`].map((file) => lockHolder(file)));
+    const holder = holders.find((one) => one !== undefined);
+    found.push({ folder, ...(holder === undefined ? {} : { holder }) });
+  }
+  return found;
+}
+
+function environmentIn(file: string): Environment | undefined {
+  try {
+    return parseEnvironment(readIfExists(file) ?? '', file);
+  } catch {
+    return undefined;
+  }
 }
 
 /** An object that was written, and what it must be when it is read. */

@@ -1,7 +1,7 @@
 /** Remembers the newest backup, and says so when it does not hold every master key. */
 import { z } from 'zod';
 import type { StateLayout } from '../../config/state';
-import { readCanaries } from '../canaries';
+import { type Canaries, readCanaries } from '../canaries';
 import { readIfExists, writeFileAtomically } from '../files';
 import type { BundleHeader } from './bundle';
 
@@ -33,24 +33,31 @@ export function readLastBackup(state: Pick<StateLayout, 'lastBackup'>): LastBack
 }
 
 /**
- * Why the newest backup would not save this deployment: it is older than a master key. Undefined if it would.
+ * Master keys that are not in a backup: all of them if there is none.
  *
  * A key counts as saved by name and age: one that was made anew under an old name after the backup is not in it.
  */
+export function unsavedKeys(canaries: Canaries, backup: LastBackup | undefined): string[] {
+  return Object.entries(canaries)
+    .filter(
+      ([key, { bornAt }]) => backup === undefined || !backup.masterKeys.includes(key) || bornAt > backup.createdAt,
+    )
+    .map(([key]) => key);
+}
+
+/** Why the newest backup would not save this deployment: it is older than a master key. Undefined if it would. */
 export function escrowWarning(
   environment: string,
   state: Pick<StateLayout, 'canaries' | 'lastBackup'>,
 ): string | undefined {
-  const canaries = Object.entries(readCanaries(state.canaries));
-  if (canaries.length === 0) return undefined;
+  const canaries = readCanaries(state.canaries);
+  if (Object.keys(canaries).length === 0) return undefined;
   const backup = readLastBackup(state);
   const command = `./scripts/backup ${environment} --to FILE --recipient age1…`;
   if (backup === undefined) {
     return `no backup of the master keys is known: if they are lost, so is everything under them. Make one: ${command}`;
   }
-  const unsaved = canaries
-    .filter(([key, { bornAt }]) => !backup.masterKeys.includes(key) || bornAt > backup.createdAt)
-    .map(([key]) => key);
+  const unsaved = unsavedKeys(canaries, backup);
   if (unsaved.length === 0) return undefined;
   return (
     `the newest backup (${backup.createdAt}) is older than ${unsaved.length === 1 ? 'master key' : 'master keys'} ` +

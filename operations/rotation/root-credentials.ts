@@ -1,8 +1,9 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { replaceRootPassword } from '../create-root-credentials';
 import { ExternalError } from '../errors';
+import { writeFileAtomically } from '../files';
 import { readCredentials, s3Client } from '../s3-client';
 import type { Step } from '../toolchain/step';
 import type { RotationContext } from './context';
@@ -38,7 +39,7 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
       title: 'New root password',
       run: async () => {
         // kept until the new one has proved itself; after an interruption it is the one that MinIO knows
-        if (!existsSync(old)) copyFileSync(rootFile, old);
+        if (!existsSync(old)) writeFileAtomically(old, readFileSync(rootFile));
         replaceRootPassword({ rootFile, configEnvFile });
         return Promise.resolve(rootFile);
       },

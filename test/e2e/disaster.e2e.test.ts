@@ -2,7 +2,7 @@
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -112,7 +112,8 @@ describe('a backup', () => {
     expect(first.stderr).toContain('no backup of the master keys is known');
     const file = await backUp();
     expect(readFileSync(file).subarray(0, 21).toString()).toBe('age-encryption.org/v1');
-    expect(readdirSync(environment.state.root).filter((name) => name.startsWith('backup-'))).toEqual([]);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(environment.state.root).filter((name) => name.includes('backup-'))).toEqual([]);
     const note = z
       .object({ masterKeys: z.array(z.string()) })
       .parse(JSON.parse(readFileSync(environment.state.lastBackup, 'utf8')));
@@ -141,7 +142,7 @@ describe('a backup into another S3 storage', () => {
       .object({ destination: z.string() })
       .parse(JSON.parse(readFileSync(environment.state.lastBackup, 'utf8')));
     expect(note.destination).toBe(result.destination);
-    expect(readdirSync(environment.state.root).filter((name) => name.startsWith('backup-'))).toEqual([]);
+    expect(readdirSync(environment.state.root).filter((name) => name.includes('backup-'))).toEqual([]);
     const again = await backUpTo('s3://backups/of/today.age');
     expect(again.code).toBe(64);
     expect(again.stderr).toContain('s3://backups/of/today.age at');
@@ -274,9 +275,15 @@ test('the drill of an environment passes, and leaves neither a copy nor a change
     }),
   );
   const report = z
-    .object({ outcome: z.string(), objects: z.number(), firstObjectSeconds: z.number(), copy: z.string() })
+    .object({
+      outcome: z.string(),
+      objects: z.number(),
+      objectsSame: z.number(),
+      firstObjectSeconds: z.number(),
+      copy: z.string(),
+    })
     .parse(JSON.parse(result.stdout));
-  expect(report).toMatchObject({ outcome: 'passed', objects: 42 });
+  expect(report).toMatchObject({ outcome: 'passed', objects: 42, objectsSame: 42 });
   measured('restore to the first object', report.firstObjectSeconds);
   expect(readFileSync(junit, 'utf8')).toContain('name="Open every object"');
   const left = await environment.docker.listContainers({

@@ -34,6 +34,8 @@ async function tearDown(deleteData: boolean) {
   }
   const left = [`${state.canaries}.0123456789ab.tmp`, `${lock}.0123456789abcdef`, `${lock}.stale-0123456789abcdef`];
   for (const file of [lock, ...left]) writeFileSync(file, '');
+  mkdirSync(path.join(root, 'unfinished-backup-aB3xYz'));
+  writeFileSync(path.join(root, 'unfinished-backup-aB3xYz', 'backup.age'), '');
   const before = readdirSync(root).sort();
 
   const loaded = { environment, file: 'demo.yaml', state };
@@ -54,6 +56,37 @@ test('what is not of this project stays, and the folder with it', async () => {
   const { state } = await tearDown(true);
   removeEmptyStateFolder(state);
   expect(readdirSync(state.root).sort()).toEqual(['lock', 'lock.notes']);
+});
+
+/** A state folder that a restore renamed, with a lock that nobody holds any more. */
+function setAside(suffix: string): string {
+  const earlier = stateLayout('demo', path.join(folder(), `state${suffix}`));
+  mkdirSync(path.dirname(earlier.secret.minioRoot), { recursive: true });
+  for (const file of [earlier.secret.minioRoot, earlier.deployment, earlier.lock]) writeFileSync(file, '');
+  return earlier.root;
+}
+
+test('with the data go the secrets that restores set aside, and nothing of another name', async () => {
+  // GIVEN
+  setAside('.before-restore-2026-01-02T03-04-05.678Z');
+  const withNotes = setAside('.before-restore-2026-02-02T03-04-05.678Z');
+  writeFileSync(path.join(withNotes, 'notes'), '');
+  const others = ['-2.before-restore-2026-01-02T03-04-05.678Z', '.before-restore-notes', '.before-restore-'];
+  for (const suffix of others) setAside(suffix);
+
+  // WHEN
+  await tearDown(true);
+
+  // THEN
+  const kept = ['state', path.basename(withNotes), ...others.map((suffix) => `state${suffix}`)];
+  expect(readdirSync(folder()).sort()).toEqual(kept.sort());
+  expect(readdirSync(withNotes)).toEqual(['notes']);
+});
+
+test('without the data they stay', async () => {
+  const earlier = setAside('.before-restore-2026-01-02T03-04-05.678Z');
+  await tearDown(false);
+  expect(readdirSync(earlier).sort()).toEqual(['deployment.json', 'lock', 'secrets']);
 });
 
 test('without the data all of it stays', async () => {

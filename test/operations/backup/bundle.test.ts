@@ -1,5 +1,5 @@
 import { Encrypter } from 'age-encryption';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -54,6 +54,10 @@ test('what was written is what is opened, and nothing of it can be read in the f
   const bytes = readFileSync(file);
   for (const text of ['not a real key', 'backup-default', 'a3b8d1b6', 'xxxxxxxx'])
     expect(bytes.includes(text)).toBe(false);
+});
+
+test('it is a file for its owner alone', async () => {
+  expect(statSync((await made()).file).mode & 0o777).toBe(0o600);
 });
 
 test('whoever is no recipient is told so', async () => {

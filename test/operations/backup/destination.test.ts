@@ -52,6 +52,7 @@ describe('the storage that is to be saved', () => {
     deployment = await fakeDeployment(folder(), (_, response) => response.end());
   });
   afterEach(async () => {
+    jest.restoreAllMocks();
     await deployment.close();
   });
 
@@ -73,6 +74,28 @@ describe('the storage that is to be saved', () => {
       requireOtherStorage(place(`https://127.0.0.1:${deployment.port}`), elsewhere),
     );
     expect(message).toMatch(/^--to: must not be the storage that the backup is to save/);
+  });
+
+  test.each([
+    ['AWS_ENDPOINT_URL', (url: string) => ({ AWS_ENDPOINT_URL: url })],
+    ['AWS_ENDPOINT_URL_S3', (url: string) => ({ AWS_ENDPOINT_URL_S3: url, AWS_ENDPOINT_URL: 'https://192.0.2.1' })],
+    [
+      'the profile',
+      (url: string) => {
+        const file = path.join(folder(), 'config');
+        const credentials = 'aws_access_key_id = of-a-test\naws_secret_access_key = of-a-test\n';
+        writeFileSync(file, `[profile storage]\nendpoint_url = ${url}\n${credentials}`);
+        return { AWS_CONFIG_FILE: file, AWS_PROFILE: 'storage' };
+      },
+    ],
+  ])('is refused where %s names it, and no --endpoint', async (_, variables) => {
+    const url = `https://localhost:${deployment.port}`;
+    const usual = { AWS_ACCESS_KEY_ID: 'of-a-test', AWS_SECRET_ACCESS_KEY: 'of-a-test', AWS_REGION: 'eu-1' };
+    jest.replaceProperty(process, 'env', { ...process.env, ...usual, ...variables(url) });
+    const asked = rejectionOf(requireOtherStorage({ kind: 's3', bucket: 'backups', key: 'a.age' }, deployment.loaded));
+    expect((await asked).message).toBe(
+      `--to: must not be the storage that the backup is to save, got: s3://backups/a.age at ${url}`,
+    );
   });
 
   test('another server is not', async () => {
