@@ -10,7 +10,9 @@ import type { KesError } from './kes-client';
 import { VaultClient, VaultError } from './vault-client';
 
 export type KeyInVault =
-  | { readonly kind: 'there' | 'missing' | 'no mount' }
+  | { readonly kind: 'missing' | 'no mount' }
+  /** `destroyed`: what is left of it holds no key, and keeps one from being written. `remove`: the command that takes it away. */
+  | { readonly kind: 'there' | 'destroyed'; readonly remove: string }
   /** Vault keeps a deleted version until it is destroyed. */
   | { readonly kind: 'deleted'; readonly at: string; readonly undelete: string };
 
@@ -35,9 +37,10 @@ export async function keyInVault(
     const { versions } = metadata.parse(await vault.read(`${mount}/metadata/${prefix}/${key}`)).data;
     // KES reads this version and no other (minio/kes v0.24.0, internal/keystore/vault/vault.go)
     const version = versions['1'];
-    if (version === undefined || version.destroyed) return { kind: 'missing' };
+    const remove = `vault kv metadata delete -mount=${mount} ${prefix}/${key}`;
+    if (version === undefined || version.destroyed) return { kind: 'destroyed', remove };
     const { deletion_time: at } = version;
-    if (at === '' || Date.parse(at) > Date.now()) return { kind: 'there' };
+    if (at === '' || Date.parse(at) > Date.now()) return { kind: 'there', remove };
     return { kind: 'deleted', at, undelete: `vault kv undelete -mount=${mount} -versions=1 ${prefix}/${key}` };
   } catch (error) {
     if (!(error instanceof VaultError) || error.status !== 404) return undefined;
@@ -57,35 +60,61 @@ export interface Problem {
 
 /** @param born how the key is called */
 export function missing(born: string, seen: KeyInVault | undefined, restore: string): Problem {
-  if (seen?.kind === 'no mount') {
-    return { said: `${born} is missing in the key store, and so is its whole mount`, hint: restored(restore) };
+  switch (seen?.kind) {
+    case 'no mount':
+      return { said: `${born} is missing in the key store, and so is its whole mount`, hint: restored(restore) };
+    case 'destroyed':
+      return {
+        said: `${born} is missing in the key store: the version that KES reads was destroyed`,
+        hint: `what is left of it keeps a key from being written: ${seen.remove}; then ${restored(restore)}`,
+      };
+    case 'deleted':
+      return deleted(born, seen);
+    case 'there':
+    case 'missing':
+    case undefined:
+      return { said: `${born} is missing in the key store`, hint: restored(restore) };
   }
-  return { said: `${born} is missing in the key store`, hint: restored(restore) };
 }
 
 /** @param born how the key is called */
 export function unreadable(born: string, error: KesError, seen: KeyInVault | undefined, restore: string): Problem {
   switch (seen?.kind) {
     case 'deleted':
-      return {
-        said: `${born} cannot be read from the key store: it was deleted on ${seen.at}, and Vault keeps it`,
-        hint: `bring it back: ${seen.undelete}`,
-      };
+      return deleted(born, seen);
     case 'there':
       return {
         said: `${born} cannot be read from the key store, although Vault has it: KES is not let in, or the key is damaged (${error.message})`,
-        hint: `if the token of KES was revoked, ./scripts/up has it log in again, and ./scripts/rotate secret-id gives it another login; if it is damaged, ${restored(restore)}`,
+        hint: `if the token of KES was revoked, ./scripts/up has it log in again, and ./scripts/rotate secret-id gives it another login; if it is damaged, take it away (${seen.remove}), and ${restored(restore)}`,
         notLetIn: true,
       };
     case 'missing':
+    case 'destroyed':
     case 'no mount':
       return missing(born, seen, restore);
     case undefined:
       return {
         said: `${born} cannot be read from the key store (${error.message})`,
-        hint: `see whether Vault answers and is unsealed; ${restored(restore)}. If it was deleted in KV v2: vault kv undelete -versions=1`,
+        hint: `see whether Vault answers and is unsealed. If it was deleted in KV v2: vault kv undelete -versions=1; if it is lost, ${restored(restore)}`,
       };
   }
+}
+
+/** @param born how the key is called */
+export function replaced(born: string, seen: KeyInVault | undefined, restore: string): Problem {
+  const how = seen?.kind === 'there' ? ` (${seen.remove})` : '';
+  return {
+    said: `${born} was replaced by another: it does not open its canary`,
+    hint: `put the old key back under its name. A restore writes over no key: keep the other one if anything was written under it since, and take it away${how}; then ${restored(restore)}`,
+  };
+}
+
+/** @param born how the key is called */
+export function deleted(born: string, { at, undelete }: Extract<KeyInVault, { kind: 'deleted' }>): Problem {
+  return {
+    said: `${born} cannot be read from the key store: it was deleted on ${at}, and Vault keeps it`,
+    hint: `bring it back: ${undelete}`,
+  };
 }
 
 function restored(restore: string): string {

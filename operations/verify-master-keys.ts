@@ -6,7 +6,7 @@ import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
 import { ExternalError, messageOf } from './errors';
 import { KesClient, KesError } from './kes-client';
-import { type KeyInVault, keyInVault, missing, type Problem, restoreCall, unreadable } from './lost-keys';
+import { type KeyInVault, keyInVault, missing, type Problem, replaced, restoreCall, unreadable } from './lost-keys';
 import { reloadContainer } from './reload-container';
 import { NotYet, waitFor } from './wait';
 
@@ -40,12 +40,7 @@ export async function proveCanaries(
       const verdict = await openCanary(prover, key, canary);
       if (verdict === 'opens') proven.push(key);
       if (verdict === 'missing') problems.push(missing(born, await look(key), restore));
-      if (verdict === 'other') {
-        problems.push({
-          said: `${born} was replaced by another: it does not open its canary`,
-          hint: `put the old key back under its name, and the other one aside if anything was written under it since; a backup has the old one: ${restore}`,
-        });
-      }
+      if (verdict === 'other') problems.push(replaced(born, await look(key), restore));
     } catch (error) {
       if (!(error instanceof KesError) || (error.status !== 403 && error.status !== 502)) throw error;
       if (error.status === 403) unasked.push(key);

@@ -4,30 +4,39 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/external-vault';
-import { loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
 import { type Bundle, openBundle } from '../operations/backup/bundle';
 import { type BackupPlace, describePlace, download, parsePlace } from '../operations/backup/destination';
 import {
+  noteMadeDrive,
   planRestore,
   restoreIam,
   restoreMasterKeys,
   type RestorePlan,
   restoreState,
+  restoreTarget,
+  type RestoreTarget,
+  surroundingsOf,
+  withStateToCome,
 } from '../operations/backup/restore';
 import { noteBackup } from '../operations/backup/last-backup';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
-import { tearDownSteps } from '../operations/tear-down';
+import { removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
 import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
+import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { imagesStep } from './lib/images-step';
+import { keyStoreSteps } from './lib/key-store-steps';
+import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
@@ -87,14 +96,25 @@ void main(async (args, signal) => {
     `backup of ${bundle.header.environment}, made on ${bundle.header.createdAt}, with ${bundle.header.masterKeys.length} master key(s): whole\n`,
   );
 
-  const plan = await planned(bundle, given, values.replace, signal);
-  const { environment, state } = plan.target;
-  mkdirSync(path.dirname(state.root), { recursive: true, mode: 0o700 });
-  // beside the folder, which may be renamed
-  await withLock(`${state.root}.restore-lock`, `restoring ${environment.name}`, () =>
-    showSteps(restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose }),
-  );
-  showSummary(plan.target, values.json ?? false);
+  const into = restoreTarget(bundle, given);
+  const { environment, state } = into.target;
+  // for Docker's own variables to be in one voice with the environment file
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  mkdirSync(state.root, { recursive: true, mode: 0o700 });
+  const what = `restoring ${environment.name}`;
+  try {
+    // the first one is beside the folder, which may be renamed
+    await withLock(`${state.root}.restore-lock`, what, () =>
+      withLock(state.lock, what, async () => {
+        const plan = await planned(bundle, into, values.replace, signal);
+        await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded), signal, { plain: verbose }));
+        await showSteps(restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
+      }),
+    );
+  } finally {
+    removeEmptyStateFolder(state);
+  }
+  showSummary(into.target, values.json ?? false);
 });
 
 async function fetchBundle(place: BackupPlace, identities: readonly string[]): Promise<Bundle> {
@@ -110,17 +130,26 @@ async function fetchBundle(place: BackupPlace, identities: readonly string[]): P
 /** A plan needs Docker, to see which volumes are there; a new machine gets it first. */
 async function planned(
   bundle: Bundle,
-  given: ReturnType<typeof loadEnvironment> | undefined,
+  into: RestoreTarget,
   replace: string | undefined,
   signal: AbortSignal,
 ): Promise<RestorePlan> {
-  const host = given?.environment.docker.host;
-  if (host !== undefined) process.env.DOCKER_HOST = host;
+  const { name, vault } = into.target.environment;
+  requireHarmlessVaultVariables(vault.mode, process.env);
   const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
   await showSteps([prerequisites, engine], signal);
-  const plan = await planRestore(bundle, given, replace, (value) => ({ name: ENVIRONMENT_LABEL, value }));
-  requireHarmlessVaultVariables(plan.target.environment.vault.mode, process.env);
-  return plan;
+  return planRestore(bundle, into, replace, surroundingsOf(into, { name: ENVIRONMENT_LABEL, value: name }));
+}
+
+/** What `up` asks before it deploys; of the ports those count as free that the environment's own containers hold. */
+function preflightSteps(loaded: LoadedEnvironment): Step[] {
+  return [
+    portsStep(loaded),
+    ...imagesStep(loaded.environment),
+    // keys that were lost are what is to be written
+    ...keyStoreSteps(loaded, []),
+    ...certificatesStep(loaded),
+  ];
 }
 
 function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean): Step[] {
@@ -147,7 +176,13 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
     plan.drive === 'empty'
       ? [
           deployStep(target, verbose, { from: 'kes', to: 'minio' }),
-          { title: 'MinIO', run: () => restoreIam(plan) },
+          {
+            title: 'MinIO',
+            run: async () => {
+              await noteMadeDrive(plan);
+              return restoreIam(plan);
+            },
+          },
           deployStep(target, verbose, { from: 'checks' }),
         ]
       : [deployStep(target, verbose, { from: 'kes' })];

@@ -4,11 +4,11 @@ import { requireDeployable } from '../config/deployable';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
 import { withLock } from '../operations/lock';
-import { requireUsableTls } from '../operations/preflight/certificates';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
+import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
@@ -85,13 +85,6 @@ function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Step[] {
     adoptKeyStoreStep(loaded),
     deployStep(loaded, verbose, { from: 'keystore' }),
   ];
-}
-
-/** Files from elsewhere are looked at before anything is built or touched. */
-function certificatesStep(loaded: LoadedEnvironment): Step[] {
-  const { tls, trustedCAs } = loaded.environment;
-  if (tls.mode === 'self-signed' && trustedCAs.length === 0) return [];
-  return [{ title: 'Certificates', run: () => requireUsableTls(loaded) }];
 }
 
 /** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */

@@ -12,13 +12,14 @@
  * | IAM, buckets   | only into an empty drive: on one with data they are there already                             |
  * | checks         | as on every deploy                                                                            |
  */
-import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
-import { stateLayout } from '../../config/state';
+import { masterKeys } from '../../config/master-keys';
+import { type StateLayout, stateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
@@ -29,6 +30,7 @@ import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
 import { BUCKETS_ENTRY, ENVIRONMENT_ENTRY, IAM_ENTRY, KEY_FOLDER, minioDeploymentOf, STATE_FOLDER } from './contents';
+import { keyStoreBefore, type KeyStoreBefore, lostKeys, requireWritableKeys } from './restored-keys';
 
 /** A note in the state folder while a restore is under way; main.ts refuses any other deploy meanwhile. */
 const restoreNote = z.object({
@@ -37,15 +39,21 @@ const restoreNote = z.object({
   /** What was there when it began. */
   drive: z.enum(['empty', 'with data']),
   vaultSurvived: z.boolean(),
+  /** MinIO's id of the drive that this restore made out of an empty one; absent until MinIO has answered. */
+  madeDrive: z.string().optional(),
 });
 type RestoreNote = z.infer<typeof restoreNote>;
 
-/** A restore that nothing speaks against. */
-export interface RestorePlan {
-  readonly bundle: Bundle;
+/** What a backup is restored into. */
+export interface RestoreTarget {
   readonly target: LoadedEnvironment;
   /** Whether the environment file has to be written, too: it was not given, and this machine has none. */
   readonly writeEnvironmentFile: boolean;
+}
+
+/** A restore that nothing speaks against. */
+export interface RestorePlan extends RestoreTarget {
+  readonly bundle: Bundle;
   /** Whether MinIO's data volume is there. */
   readonly drive: RestoreNote['drive'];
   /** Whether the volume of the embedded Vault is there, with the keys in it. */
@@ -58,27 +66,56 @@ export interface RestorePlan {
   readonly replace: boolean;
 }
 
+/** What a plan asks of what is there. */
+export interface Surroundings {
+  readonly minioDeployment: () => Promise<string | undefined>;
+  readonly containers: () => Promise<readonly unknown[]>;
+  readonly volumeExists: (volume: string) => Promise<boolean>;
+  readonly keyStore: KeyStoreBefore;
+}
+
+export function surroundingsOf({ target }: RestoreTarget, owner: OwnerLabel): Surroundings {
+  const { environment } = target;
+  const docker = dockerEngine(environment.docker.host);
+  return {
+    minioDeployment: () => minioDeploymentOf(target),
+    containers: async () => (await belongingsOf(docker, owner)).containers,
+    volumeExists: (volume) => volumeExists(docker, volume),
+    keyStore: keyStoreBefore(target),
+  };
+}
+
 /**
  * @param given the environment file to restore into. Default: the one of this clone, or else the one in the backup
- * @param confirmed name of the environment that may be replaced
- * @throws UsageError if something speaks against it; nothing was touched then
+ * @throws UsageError if it is of another environment
  */
-export async function planRestore(
-  bundle: Bundle,
-  given: LoadedEnvironment | undefined,
-  confirmed: string | undefined,
-  ownerOf: (environment: string) => OwnerLabel,
-): Promise<RestorePlan> {
-  const { target, writeEnvironmentFile } = targetOf(bundle, given);
-  const { environment, state } = target;
-  const { header } = bundle;
-  if (environment.name !== header.environment) {
+export function restoreTarget(bundle: Bundle, given: LoadedEnvironment | undefined): RestoreTarget {
+  const found = targetOf(bundle, given);
+  const { environment, file } = found.target;
+  if (environment.name !== bundle.header.environment) {
     throw new UsageError(
-      `the backup is of environment ${header.environment}, and ${target.file} is of ${environment.name}`,
+      `the backup is of environment ${bundle.header.environment}, and ${file} is of ${environment.name}`,
       'give the environment file of the one that was backed up; it may name another key store, Vault or port',
     );
   }
-  const note = readNote(target);
+  return found;
+}
+
+/**
+ * The lock of the environment must be held.
+ *
+ * @param confirmed name of the environment that may be replaced
+ * @throws UsageError or ExternalError if something speaks against it; nothing was touched then
+ */
+export async function planRestore(
+  bundle: Bundle,
+  into: RestoreTarget,
+  confirmed: string | undefined,
+  around: Surroundings,
+): Promise<RestorePlan> {
+  const { environment, state } = into.target;
+  const { header } = bundle;
+  const note = readNote(state);
   const resumed = note?.createdAt === header.createdAt && note.deployment === header.deployment;
   if (note !== undefined && !resumed) {
     throw new UsageError(
@@ -86,15 +123,14 @@ export async function planRestore(
       `go on with that backup, or give it up by removing ${state.root}`,
     );
   }
-  const docker = dockerEngine(environment.docker.host);
-  const data = await minioDeploymentOf(target);
-  if (data !== undefined && data !== header.minioDeployment) {
+  const data = await around.minioDeployment();
+  if (data !== undefined && data !== header.minioDeployment && !mayBeMadeBy(note, data)) {
     throw new UsageError(
       `the volume ${namesOf(environment).dataVolume} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
       'take the backup of that data, or attach the volume that belongs to this one',
     );
   }
-  const { containers } = await belongingsOf(docker, ownerOf(environment.name));
+  const containers = await around.containers();
   const occupied = !resumed && (existsSync(state.deployment) || existsSync(state.secrets) || containers.length > 0);
   if (occupied && confirmed !== environment.name) {
     throw new UsageError(
@@ -105,23 +141,66 @@ export async function planRestore(
   const bytes = [...bundle.entries.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
   const vaultIsThere =
-    environment.vault.mode === 'embedded' && (await volumeExists(docker, `ebs-${environment.name}-vault-data`));
-  return {
+    environment.vault.mode === 'embedded' && (await around.volumeExists(`ebs-${environment.name}-vault-data`));
+  const plan: RestorePlan = {
+    ...into,
     bundle,
-    target,
-    writeEnvironmentFile,
-    drive: note?.drive ?? (data === undefined ? 'empty' : 'with data'),
+    // one that was attached since is taken for what it is
+    drive: data === header.minioDeployment ? 'with data' : (note?.drive ?? 'empty'),
     vaultSurvived: vaultIsThere && note?.vaultSurvived !== false,
     vaultRemoved: !vaultIsThere && note?.vaultSurvived === true,
     resumed,
     replace: occupied,
   };
+  await requireKeysToRestore(plan, around);
+  return plan;
 }
 
-function targetOf(
-  bundle: Bundle,
-  given: LoadedEnvironment | undefined,
-): Pick<RestorePlan, 'target' | 'writeEnvironmentFile'> {
+/** As far as the key store can be asked now; {@link restoreMasterKeys} asks again. */
+async function requireKeysToRestore(plan: RestorePlan, around: Surroundings): Promise<void> {
+  const keys = keysOf(plan);
+  if (await isGone(plan, around)) {
+    const lost = keys.needed.filter((key) => !keys.backedUp.has(key));
+    if (lost.length > 0) throw lostKeys(lost, keys.file, keys.createdAt);
+    return;
+  }
+  const { open, look } = around.keyStore;
+  const material = await open();
+  try {
+    await requireWritableKeys({ ...keys, material, look, beforehand: true });
+  } finally {
+    await material?.close();
+  }
+}
+
+/** What the backup holds, and what else must be there: a key under which there may be data must not be made anew. */
+function keysOf({ bundle, target, drive }: RestorePlan) {
+  return {
+    file: target.file,
+    createdAt: bundle.header.createdAt,
+    backedUp: new Map(below(bundle, KEY_FOLDER)),
+    needed: drive === 'empty' ? [] : masterKeys(target.environment),
+  };
+}
+
+/** Whether the data may be on a drive that an interrupted restore had MinIO make out of an empty one. */
+function mayBeMadeBy(note: RestoreNote | undefined, data: string): boolean {
+  return note?.drive === 'empty' && (note.madeDrive ?? data) === data;
+}
+
+/** Whether the key store that the data was written with is known to be gone, and another one is made in its place. */
+async function isGone({ target, vaultSurvived }: RestorePlan, { volumeExists }: Surroundings): Promise<boolean> {
+  const { keyStore, vault } = target.environment;
+  if (keyStore.type === 'vault') return vault.mode === 'embedded' && !vaultSurvived;
+  // whoever mounts a volume makes it
+  return (
+    keyStore.type === 'filesystem' &&
+    keyStore.path === undefined &&
+    !(await volumeExists(namesOf(target.environment).keyVolume))
+  );
+}
+
+function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined): RestoreTarget {
   if (given !== undefined) return { target: given, writeEnvironmentFile: false };
   const text = entry(bundle, ENVIRONMENT_ENTRY).toString('utf8');
   const environment = parseEnvironment(text, 'the environment file in the backup');
@@ -137,18 +216,18 @@ function targetOf(
   return { target: { environment, file, state }, writeEnvironmentFile: present === undefined };
 }
 
-/** Puts the state folder in place; what was there is renamed, never deleted. */
+/** Puts the state folder in place; what was there is renamed, never deleted. The lock of the environment must be held. */
 export async function restoreState(plan: RestorePlan): Promise<string> {
   const { bundle, target, drive, resumed, replace, vaultSurvived, vaultRemoved, writeEnvironmentFile } = plan;
   const { environment, file, state } = target;
   let aside = '';
-  if (replace && existsSync(state.root)) {
+  if (replace && readdirSync(state.root).some((name) => path.join(state.root, name) !== state.lock)) {
     const name = `${state.root}.before-restore-${new Date().toISOString().replaceAll(':', '-')}`;
-    await rename(state.root, name);
+    setAside(state, name);
     aside = `; what was there is now ${name}`;
   }
   const { createdAt, deployment } = bundle.header;
-  const note: RestoreNote = { createdAt, deployment, drive, vaultSurvived };
+  const note: RestoreNote = { ...readNote(state), createdAt, deployment, drive, vaultSurvived };
   if (!resumed || vaultRemoved) writeFileAtomically(state.restore, `${JSON.stringify(note)}\n`);
   if (writeEnvironmentFile) writeFileAtomically(file, entry(bundle, ENVIRONMENT_ENTRY), 0o644);
   // a new Vault has unseal shares of its own, and must not take the canaries for those of keys that it lost
@@ -168,12 +247,30 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   return `${environment.name} in ${state.root}${aside}`;
 }
 
-/** Writes the master keys into the key store, where they are not there already, and then their canaries. */
-export async function restoreMasterKeys({ bundle, target }: RestorePlan): Promise<string> {
-  const store = await openKeyMaterial(target);
+/** Renames the state folder, with the lock that is held in it left where everybody looks for it. */
+function setAside({ root, lock }: StateLayout, name: string): void {
+  const renamed = path.join(name, path.relative(root, lock));
+  renameSync(root, name);
+  mkdirSync(root, { mode: 0o700 });
+  // unlike another rename it never takes the place of somebody's who was quicker
+  linkSync(renamed, lock);
+  rmSync(renamed);
+}
+
+/**
+ * Writes the master keys into the key store, where they are not there already, and then their canaries.
+ *
+ * @throws ExternalError if a key is lost: the next step would make another one under its name
+ */
+export async function restoreMasterKeys(plan: RestorePlan, around?: KeyStoreBefore): Promise<string> {
+  const { bundle, target } = plan;
+  const keys = keysOf(plan);
+  const { look } = around ?? keyStoreBefore(target);
+  const store = (await around?.open()) ?? (await openKeyMaterial(target));
   let created = 0;
   try {
-    for (const [key, material] of below(bundle, KEY_FOLDER)) {
+    await requireWritableKeys({ ...keys, material: store, look, beforehand: false });
+    for (const [key, material] of keys.backedUp) {
       if ((await store.create(key, material)) === 'created') created += 1;
     }
   } finally {
@@ -182,6 +279,39 @@ export async function restoreMasterKeys({ bundle, target }: RestorePlan): Promis
   const canaries = path.relative(target.state.root, target.state.canaries);
   writeFileAtomically(target.state.canaries, entry(bundle, `${STATE_FOLDER}${canaries}`), 0o644);
   return `${created} of ${bundle.header.masterKeys.length} written, the others were there`;
+}
+
+/** Remembers which drive MinIO made out of an empty one, so that no other one is taken for it. */
+export async function noteMadeDrive({ target }: RestorePlan, minioDeployment = minioDeploymentOf): Promise<void> {
+  const note = readNote(target.state);
+  if (note === undefined) throw new Error('no restore is under way');
+  const madeDrive = await minioDeployment(target);
+  writeFileAtomically(target.state.restore, `${JSON.stringify({ ...note, madeDrive })}\n`);
+}
+
+/**
+ * Gives `use` the target as preflights must see it: with what the restored state folder will hold of what they ask for,
+ * and without what will be set aside.
+ */
+export async function withStateToCome<T>(
+  { bundle, target, resumed, replace }: RestorePlan,
+  use: (target: LoadedEnvironment) => Promise<T>,
+): Promise<T> {
+  if (resumed) return use(target);
+  const { environment, state } = target;
+  const toCome = stateLayout(environment.name, `${state.root}.restore-preflight`);
+  const asked = [toCome.tls, toCome.secret.tls, path.dirname(toCome.secret.awsCredentials)];
+  // what a kill left
+  await rm(toCome.root, { recursive: true, force: true });
+  try {
+    for (const [name, content] of below(bundle, STATE_FOLDER)) {
+      const place = path.join(toCome.root, name);
+      if (asked.some((folder) => place.startsWith(`${folder}${path.sep}`))) writeFileAtomically(place, content);
+    }
+    return await use({ ...target, state: replace ? toCome : { ...toCome, terraform: state.terraform } });
+  } finally {
+    await rm(toCome.root, { recursive: true, force: true });
+  }
 }
 
 /** Users, policies and bucket settings: into a drive that was empty when the restore began. */
@@ -196,7 +326,7 @@ export async function restoreIam({ bundle, target }: RestorePlan): Promise<strin
   return 'users, policies and bucket settings';
 }
 
-function readNote({ state }: LoadedEnvironment): RestoreNote | undefined {
+function readNote(state: StateLayout): RestoreNote | undefined {
   const text = readIfExists(state.restore);
   return text === undefined ? undefined : restoreNote.parse(JSON.parse(text));
 }

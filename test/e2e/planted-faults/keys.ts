@@ -72,7 +72,7 @@ export const keyFaults: readonly PlantedFault[] = [
       'key-continuity': {
         message:
           /^archive-key cannot be read from the key store, although Vault has it: .*failed to read key \(HTTP 502\)/,
-        fix: /if it is damaged, a backup brings it back: \.\/scripts\/restore /,
+        fix: /if it is damaged, take it away \(vault kv metadata delete -mount=\S+ \S+\), and a backup brings it back: \.\/scripts\/restore /,
       },
     },
     alsoRed: WITHOUT_ARCHIVE_KEY,
