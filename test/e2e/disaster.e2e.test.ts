@@ -9,8 +9,9 @@ import { z } from 'zod';
 import { projectRoot } from '../../config/toolchain';
 import { newIdentity } from '../../operations/backup/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill';
+import { readIfExists } from '../../operations/files';
 import { s3Client } from '../../operations/s3-client';
-import { NotYet, waitFor } from '../../operations/wait';
+import { GiveUp, NotYet, waitFor } from '../../operations/wait';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
@@ -81,6 +82,21 @@ function atOther(): string[] {
 
 async function restore(file: string, more: readonly string[] = []): Promise<CommandResult> {
   return environment.script('restore', ['--from', file, '--identity', identity, ...more]);
+}
+
+/** Kills a restore, with everything that it started, as soon as it has come so far. */
+async function killRestore(file: string, what: string, isThere: () => boolean): Promise<void> {
+  const args = ['--from', file, '--identity', identity, environment.file];
+  const killed = spawn(path.join(projectRoot, 'scripts', 'restore'), args, { stdio: 'ignore' });
+  const closed = new Promise((resolve) => killed.once('close', resolve));
+  let ended = false;
+  void closed.then(() => (ended = true));
+  await waitFor({ what, timeoutMs: 200_000, intervalMs: 50 }, async () => {
+    if (ended) throw new GiveUp(new Error(`the restore ended before there was ${what}`));
+    return Promise.resolve(isThere() || new NotYet('not there'));
+  });
+  await environment.killWorkers();
+  await closed;
 }
 
 async function userCanWrite(): Promise<void> {
@@ -203,14 +219,7 @@ describe('a restore', () => {
     rmSync(environment.state.root, { recursive: true });
 
     // WHEN it is killed as soon as Vault is there, with everything that it started
-    const args = ['--from', file, '--identity', identity, environment.file];
-    const killed = spawn(path.join(projectRoot, 'scripts', 'restore'), args, { stdio: 'ignore' });
-    await waitFor({ what: 'the token of the new Vault', timeoutMs: 200_000, intervalMs: 50 }, async () =>
-      Promise.resolve(existsSync(environment.state.secret.provisionerToken) || new NotYet('there is none')),
-    );
-    const closed = new Promise((resolve) => killed.once('close', resolve));
-    await environment.killWorkers();
-    await closed;
+    await killRestore(file, 'the token of the new Vault', () => existsSync(environment.state.secret.provisionerToken));
 
     // THEN nothing else may be deployed meanwhile, and the same restore goes on
     const up = await environment.script('up');
@@ -248,7 +257,7 @@ describe('a restore', () => {
     expect(result.stderr).toContain('its keys do not open that data');
   });
 
-  test('everything is lost, and the keys go into another kind of Vault mount: users and settings are back', async () => {
+  test('everything is lost, and the keys go into another kind of Vault mount; killed, it goes on: users and settings are back', async () => {
     // GIVEN a drive that has them; the one of before is lost
     await makeSettings();
     const file = await backUp();
@@ -258,8 +267,14 @@ describe('a restore', () => {
       buckets: [...BUCKETS],
       keyStore: { type: 'vault', kvVersion: 1, mount: 'elsewhere', prefix: 'other' },
     });
+
+    // WHEN it is killed after MinIO has made a drive of its own
+    const note = environment.state.restore;
+    await killRestore(file, 'the drive', () => readIfExists(note)?.includes('madeDrive') === true);
+
+    // THEN that drive is no reason to stop
     const result = mustSucceed(await restore(file));
-    measured('./scripts/restore of everything', result.seconds);
+    measured('the rest of a ./scripts/restore of everything', result.seconds);
     await userCanWrite();
     expect(await mc(environment, ['tag', 'list', 'e2e/backup'])).toContain('storage');
   });
