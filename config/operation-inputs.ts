@@ -160,6 +160,8 @@ export const operationInputs = {
         secretId,
         /** When it must run again, and when the SecretID ends, is noted here. Absent: it does not end. */
         secretIdNote: z.string().optional(),
+        /** What must be destroyed when the file is written is noted here, so that a rerun knows it, too. */
+        outdatedSecretIds: z.string(),
       })
       .optional(),
     /** Only for master keys in AWS. Absent: KES asks the EC2 instance for those of its role. */
