@@ -12,11 +12,13 @@ type Held =
 class FakeS3 {
   readonly client = { send: async (command: Command) => Promise.resolve(this.answer(command)) } as unknown as S3Client;
   readonly asked: Command['input'][] = [];
+  readonly held: Record<string, Held>;
+  private readonly listed: string[];
 
-  constructor(
-    readonly held: Record<string, Held>,
-    private readonly listed = Object.keys(held),
-  ) {}
+  constructor(held: Record<string, Held>, listed = Object.keys(held)) {
+    this.held = held;
+    this.listed = listed;
+  }
 
   private answer({ constructor: { name }, input }: Command): unknown {
     if (name === 'ListBucketsCommand') {
