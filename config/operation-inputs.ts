@@ -102,6 +102,8 @@ export const operationInputs = {
     directoryCaFile: z.string().optional(),
     email: z.string(),
     accountKeyFile: z.string(),
+    /** Only for authorities that bind accounts to their customers. The key stays in its file. */
+    eab: z.strictObject({ keyId: z.string(), hmacKeyFile: z.string() }).optional(),
     challenge: z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('http-01'), address: z.string(), port: z.number() }),
       z.strictObject({ type: z.literal('dns-01'), hook: z.string() }),
