@@ -299,6 +299,18 @@ const tls = z.discriminatedUnion(
       termsOfServiceAgreed: z
         .literal(true)
         .describe('That you agree to the terms of service of the authority; it serves nobody else.'),
+      eab: z
+        .strictObject({
+          keyId: z
+            .string()
+            .regex(/^\S+$/, { error: 'must be the identifier that the authority gave you' })
+            .describe('Identifier of the key at the authority.'),
+          hmacKeyFile: absolutePath.describe(
+            'File with the key, base64url, as the authority gave it. It is read when a certificate is ordered.',
+          ),
+        })
+        .optional()
+        .describe('External account binding, for authorities that know their customers, such as ZeroSSL and Google.'),
       domains: acmeDomains,
       additional: z
         .array(z.strictObject({ domains: acmeDomains }))

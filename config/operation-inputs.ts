@@ -102,6 +102,8 @@ export const operationInputs = {
     directoryCaFile: z.string().optional(),
     email: z.string(),
     accountKeyFile: z.string(),
+    /** Only for authorities that bind accounts to their customers. The key stays in its file. */
+    eab: z.strictObject({ keyId: z.string(), hmacKeyFile: z.string() }).optional(),
     challenge: z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('http-01'), address: z.string(), port: z.number() }),
       z.strictObject({ type: z.literal('dns-01'), hook: z.string() }),
@@ -160,6 +162,8 @@ export const operationInputs = {
         secretId,
         /** When it must run again, and when the SecretID ends, is noted here. Absent: it does not end. */
         secretIdNote: z.string().optional(),
+        /** What must be destroyed when the file is written is noted here, so that a rerun knows it, too. */
+        outdatedSecretIds: z.string(),
       })
       .optional(),
     /** Only for master keys in AWS. Absent: KES asks the EC2 instance for those of its role. */

@@ -91,6 +91,7 @@ export function certificateOrder(
     ...(tls.directoryCaFile === undefined ? {} : { directoryCaFile: tls.directoryCaFile }),
     email: tls.email,
     accountKeyFile: accountKeyFile(tls.directory, state),
+    ...(tls.eab === undefined ? {} : { eab: tls.eab }),
     challenge: tls.challenge,
     certificates: s3CertificateFiles({ tls }, state).flatMap((to, index) =>
       domains.slice(index, index + 1).map((names) => ({ domains: [...names], to })),

@@ -29,6 +29,8 @@ export interface StateLayout {
   readonly earlierObjects: string;
   /** `{generation, renewAfter, expires}` of the SecretID of KES, if it ends. */
   readonly secretIdNote: string;
+  /** Accessors of SecretIDs that another has replaced and that must be destroyed; gone when they are. Nothing secret. */
+  readonly outdatedSecretIds: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** What the newest backup holds, and where it went; nothing secret. */
@@ -99,6 +101,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     earlierObjects: path.join(root, 'objects.json'),
     keyStore: path.join(root, 'key-store.json'),
     secretIdNote: path.join(root, 'secret-id.json'),
+    outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     reports: path.join(root, 'reports'),
     lastBackup: path.join(root, 'last-backup.json'),
     restore: path.join(root, 'restore.json'),

@@ -1,9 +1,12 @@
 /** The SecretID by which KES logs in to Vault: the one that it has, or a new one that is minted or was handed over. */
+import { rmSync } from 'node:fs';
+import { z } from 'zod';
 import { durationToMs } from '../config/duration';
 import type { KesLogin, VaultKeyStore } from '../config/kes-configuration';
 import type { OperationInput } from '../config/operation-inputs';
 import { AppRole, readKesLogin, type SecretIdFacts } from './approle';
 import { ExternalError } from './errors';
+import { readIfExists, writeFileAtomically } from './files';
 import { isDue, noteRenewal } from './renewal';
 import { howToWrap, readWrappingToken } from './wrapped-secret-id';
 
@@ -28,7 +31,7 @@ export async function vaultLogin(
   { appRole }: VaultKeyStore,
   file: string,
 ): Promise<{ readonly login: KesLogin; readonly settle: () => Promise<void> }> {
-  const { secretId: settings, secretIdNote: note } = access;
+  const { secretId: settings, secretIdNote: note, outdatedSecretIds } = access;
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
     const role = new AppRole(access, appRole);
     try {
@@ -43,14 +46,31 @@ export async function vaultLogin(
     const outdated = present !== undefined && differences(present, settings).length > 0;
     const due = note !== undefined && isDue(note);
     const secretId = present === undefined || outdated || due ? await newSecretId(role, settings) : present;
+    // one that is renewed ends by itself, and works until KES has read the file; one that allows more than is declared
+    // must not outlive the change, so it is noted before the file no longer names it, for the run after one that is killed
+    const doomed = readAccessors(outdatedSecretIds).filter(
+      (accessor) => accessor !== present?.facts.secret_id_accessor,
+    );
+    if (outdated) {
+      doomed.push(present.facts.secret_id_accessor);
+      writeFileAtomically(outdatedSecretIds, `${JSON.stringify(doomed)}\n`, 0o644);
+    }
     const settle = async (): Promise<void> => {
-      // one that is renewed ends by itself, and works until KES has read the file; one that allows more than is declared
-      // must not outlive the change
-      if (outdated) await withRole((again) => again.destroy(present.facts.secret_id_accessor));
+      if (doomed.length > 0) {
+        await withRole(async (again) => {
+          for (const accessor of doomed) await again.destroy(accessor);
+        });
+      }
+      rmSync(outdatedSecretIds, { force: true });
       if (note !== undefined) noteEnd(note, secretId);
     };
     return { login: { type: 'vault', roleId, secretId: secretId.value }, settle };
   });
+}
+
+function readAccessors(file: string): string[] {
+  const text = readIfExists(file);
+  return text === undefined ? [] : z.array(z.string()).parse(JSON.parse(text));
 }
 
 /** The SecretID in the present file, if it belongs to this role and Vault still knows it. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { OperationInput } from '../config/operation-inputs';
 import { AcmeAuthority, newAccountKey } from './acme/authority';
 import { responder } from './acme/responders';
-import { ExternalError } from './errors';
+import { ExternalError, UsageError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { requirementsOf } from './import-certificates';
 import { dueDate } from './issue-certificates';
@@ -52,7 +52,12 @@ export async function requireDirectoryIfDue(input: Input, now = new Date()): Pro
 }
 
 async function orderAll(input: Input, due: readonly { wanted: Wanted; reason: string }[]): Promise<void> {
-  const authority = new AcmeAuthority({ ...input, accountKey: await accountKey(input.accountKeyFile) });
+  const externalAccountBinding = input.eab === undefined ? undefined : readBinding(input.eab);
+  const authority = new AcmeAuthority({
+    ...input,
+    accountKey: await accountKey(input.accountKeyFile),
+    externalAccountBinding,
+  });
   const answering = await responder(input.challenge);
   try {
     for (const { wanted, reason } of due) {
@@ -101,6 +106,16 @@ async function accountKey(file: string): Promise<string> {
   const key = await newAccountKey();
   writeFileAtomically(file, key);
   return key;
+}
+
+/** @throws UsageError if the file holds no key; it never repeats what it holds */
+function readBinding({ keyId, hmacKeyFile }: NonNullable<Input['eab']>): { kid: string; hmacKey: string } {
+  const hmacKey = readNamedFile('tls.eab.hmacKeyFile', hmacKeyFile).text.trim();
+  if (/^[\w-]+=*$/.test(hmacKey)) return { kid: keyId, hmacKey };
+  throw new UsageError(
+    `tls.eab.hmacKeyFile (${hmacKeyFile}): must hold a key in base64url and nothing else`,
+    'write the key into it as the authority gave it',
+  );
 }
 
 /** What an authority issued may still be nothing that clients trust: the staging one of Let's Encrypt, for example. */

@@ -148,7 +148,8 @@ export function removeEmptyStateFolder(state: StateLayout): void {
 function deleteState(state: StateLayout): void {
   const ours = [
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
-    ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.secretIdNote],
+    ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls],
+    ...[state.secretIdNote, state.outdatedSecretIds],
     ...[state.keyStore, state.canaries, state.earlierObjects],
     ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
     ...[state.operations, state.secrets, state.deployment],

@@ -106,6 +106,7 @@ export function declareKesConfiguration(
             ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
             secretId,
             ...(durationToMs(secretId.ttl) === 0 ? {} : { secretIdNote: state.secretIdNote }),
+            outdatedSecretIds: state.outdatedSecretIds,
           },
         }),
     ...(awsCredentialsFile === undefined ? {} : { awsCredentialsFile }),

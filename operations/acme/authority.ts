@@ -16,6 +16,8 @@ export interface AuthorityOptions {
   /** Key of the account, PEM. */
   readonly accountKey: string;
   readonly email: string;
+  /** What binds a new account to a customer of the authority (RFC 8555, section 7.3.4). */
+  readonly externalAccountBinding?: { readonly kid: string; readonly hmacKey: string } | undefined;
 }
 
 /** What was issued, PEM. */
@@ -27,6 +29,7 @@ export interface IssuedCertificate {
 /** How an authority says no (RFC 7807). */
 const problem = z.object({ type: z.string().default('about:blank'), detail: z.string().default('') });
 const RATE_LIMITED = 'urn:ietf:params:acme:error:rateLimited';
+const BINDING_REQUIRED = 'urn:ietf:params:acme:error:externalAccountRequired';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const VALIDATION_TIMEOUT_MS = 3 * 60 * 1000;
@@ -56,6 +59,9 @@ export class AcmeAuthority {
     this.client = new Client({
       directoryUrl: options.directory,
       accountKey: options.accountKey,
+      ...(options.externalAccountBinding === undefined
+        ? {}
+        : { externalAccountBinding: options.externalAccountBinding }),
       backoffAttempts: 60,
       backoffMin: 250,
       backoffMax: 5_000,
@@ -214,6 +220,7 @@ export class AcmeAuthority {
     }
     return new ExternalError(
       `the ACME authority ${this.host} does not ${what}: ${detail} (${type}, HTTP ${answer.status})`,
+      type === BINDING_REQUIRED ? 'get a key for external account binding there, and name it in tls.eab' : undefined,
     );
   }
 

@@ -34,16 +34,35 @@ export async function requireUsableTls(
   return findings.join(', ');
 }
 
-function requireUsableAcmeFiles({ ca, directoryCaFile, challenge }: AcmeSettings, now: Date): void {
+function requireUsableAcmeFiles({ ca, directoryCaFile, eab, challenge }: AcmeSettings, now: Date): void {
   if (ca !== undefined) readRoots(ca, now);
   if (directoryCaFile !== undefined) readCaFile('tls.directoryCaFile', directoryCaFile, now);
-  if (challenge.type !== 'dns-01') return;
+  if (eab !== undefined) {
+    requireAccess('tls.eab.hmacKeyFile', eab.hmacKeyFile, constants.R_OK, {
+      rule: 'must be a file that can be read',
+      hint: 'correct the path or its permissions; once there is an account, tls.eab can be removed',
+    });
+  }
+  if (challenge.type === 'dns-01') {
+    requireAccess('tls.challenge.hook', challenge.hook, constants.X_OK, {
+      rule: 'must be a program that can be run',
+      hint: 'correct the path, or run chmod +x',
+    });
+  }
+}
+
+function requireAccess(
+  property: string,
+  file: string,
+  mode: number,
+  { rule, hint }: { readonly rule: string; readonly hint: string },
+): void {
   try {
-    accessSync(challenge.hook, constants.X_OK);
+    accessSync(file, mode);
   } catch (error) {
     throw new UsageError(
-      `tls.challenge.hook (${challenge.hook}): must be a program that can be run, got: ${(error as NodeJS.ErrnoException).code ?? 'no access'}`,
-      'correct the path, or run chmod +x',
+      `${property} (${file}): ${rule}, got: ${(error as NodeJS.ErrnoException).code ?? 'no access'}`,
+      hint,
     );
   }
 }

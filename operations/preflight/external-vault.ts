@@ -32,6 +32,8 @@ export interface ExternalVaultRequest {
   readonly needsSecretId: boolean;
   /** The command that prints the policy, for the hint. */
   readonly policyCommand: string;
+  /** Shows what keeps nobody from deploying now. */
+  readonly announce: (line: string) => void;
 }
 
 /** @throws ExternalError that says what is not as it must be, all of a kind at once, and what to do */
@@ -97,13 +99,21 @@ async function requireToken(vault: VaultClient, { address, token }: ExternalVaul
 /** Longer than a deploy takes from here on, unless a machine is very slow. */
 const TOKEN_MUST_LAST_SECONDS = 15 * 60;
 
+/** No deploy renews it, so its owner must know while there is time; one that is made for each pipeline is far from it. */
+const LATE_SHARE = 1 / 6;
+
 const tokenLookup = z.object({
-  data: z.object({ ttl: z.number(), num_uses: z.number(), type: z.string() }),
+  data: z.object({ ttl: z.number(), creation_ttl: z.number(), num_uses: z.number(), type: z.string() }),
 });
 
 /** One that ends in the middle of a deploy leaves it half done. */
-async function requireLastingToken(vault: VaultClient, { token, address }: ExternalVaultRequest): Promise<void> {
-  const { ttl, num_uses: uses, type } = tokenLookup.parse(await vault.read('auth/token/lookup-self')).data;
+async function requireLastingToken(
+  vault: VaultClient,
+  { token, address, announce }: ExternalVaultRequest,
+): Promise<void> {
+  const { data } = tokenLookup.parse(await vault.read('auth/token/lookup-self'));
+  const { ttl, creation_ttl: life, num_uses: uses, type } = data;
+  const where = `the token in ${token.source} of Vault at ${address.url}`;
   // 0: it never ends, and has no limit of uses
   const problem =
     type === 'batch'
@@ -113,9 +123,16 @@ async function requireLastingToken(vault: VaultClient, { token, address }: Exter
         : ttl > 0 && ttl < TOKEN_MUST_LAST_SECONDS
           ? `ends in ${ttl} s, and a deploy may take ${TOKEN_MUST_LAST_SECONDS} s`
           : undefined;
-  if (problem === undefined) return;
+  if (problem === undefined) {
+    if (ttl > 0 && ttl < life * LATE_SHARE) {
+      announce(
+        `WARNING: ${where} ends in ${(ttl / 3600).toFixed(1)} of ${(life / 3600).toFixed(1)} hours. Have it renewed or make another, or later deploys are refused.`,
+      );
+    }
+    return;
+  }
   throw new ExternalError(
-    `the token in ${token.source} of Vault at ${address.url} ${problem}`,
+    `${where} ${problem}`,
     'make one that lasts: vault token create -orphan -no-default-policy -policy=… -period=768h; nothing was changed',
   );
 }

@@ -28,7 +28,7 @@ function externalVaultStep(loaded: LoadedEnvironment): Step[] {
   return [
     {
       title: 'Vault',
-      run: async () => {
+      run: async ({ announce }) => {
         const address = externalVaultAddress(vault, vaultVariables(process.env));
         await requireUsableVault({
           address,
@@ -39,6 +39,7 @@ function externalVaultStep(loaded: LoadedEnvironment): Step[] {
           mintPath: `auth/${keyStore.approle.mount}/role/${namesOf(environment).kesRole}/secret-id`,
           needsSecretId: !existsSync(state.secret.kesConfiguration) || isDue(state.secretIdNote),
           policyCommand: `./scripts/policy ${shortPath(file)}`,
+          announce,
         });
         return address.url;
       },

@@ -249,6 +249,14 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       'tls.email: must be an e-mail address, got: "opsexample.org".',
     ],
     [acme('domains: [a.example]').replace('true', 'false'), 'tls.termsOfServiceAgreed: must be true, got: false.'],
+    [
+      acme('domains: [a.example], eab: {keyId: "", hmacKeyFile: /eab.key}'),
+      'tls.eab.keyId: must be the identifier that the authority gave you, got: "".',
+    ],
+    [
+      acme('domains: [a.example], eab: {keyId: one, hmacKeyFile: eab.key}'),
+      'tls.eab.hmacKeyFile: must be an absolute path, got: "eab.key".',
+    ],
     [acme('domains: []'), 'tls.domains: must be at least 1, got: [].'],
     [
       acme("domains: ['*.s3.example.org', s3.example.org]"),

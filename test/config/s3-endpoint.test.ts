@@ -1,5 +1,6 @@
 import { parseEnvironment } from '../../config/load';
-import { s3CertificateFiles, s3Endpoint, s3RequiredNames, s3Url } from '../../config/s3-endpoint';
+import type { AcmeSettings } from '../../config/environment';
+import { certificateOrder, s3CertificateFiles, s3Endpoint, s3RequiredNames, s3Url } from '../../config/s3-endpoint';
 import { stateLayout } from '../../config/state';
 
 const state = stateLayout('x', '/state');
@@ -52,4 +53,15 @@ test('certificates from elsewhere have files beside those of the private CA', ()
     { certificate: '/state/tls/s3-additional-1.crt', privateKey: '/state/secrets/tls/s3-additional-1.key' },
   ]);
   expect(s3CertificateFiles(parse(), state)).toEqual([]);
+});
+
+test('an order is told where the key of an external account is, and not the key', () => {
+  const order = (more: string) => {
+    const environment = parse(
+      `tls: {mode: acme, directory: "https://acme.example/d", email: ops@example.org, termsOfServiceAgreed: true, domains: [s3.example.org]${more}}`,
+    );
+    return certificateOrder(environment, environment.tls as AcmeSettings, state);
+  };
+  expect(order(', eab: {keyId: one, hmacKeyFile: /eab.key}').eab).toEqual({ keyId: 'one', hmacKeyFile: '/eab.key' });
+  expect(order('')).not.toHaveProperty('eab');
 });

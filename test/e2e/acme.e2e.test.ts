@@ -181,3 +181,59 @@ describe('what goes wrong is named', () => {
     expect(nameOf(leafOf(input))).toBe('without a name');
   });
 });
+
+describe('an authority that binds accounts to its customers', () => {
+  const KEY_ID = 'customer-1';
+  const HMAC_KEY = Buffer.from('a key for tests, of some length and no secret').toString('base64url');
+  let other: Pebble;
+  let changes: Partial<OperationInput<'order-certificates'>>;
+  const eabWith = (name: string, key: string) => {
+    const hmacKeyFile = path.join(folder, name);
+    writeFileSync(hmacKeyFile, `${key}\n`);
+    return { keyId: KEY_ID, hmacKeyFile };
+  };
+
+  beforeAll(async () => {
+    const its = mkdtempSync(path.join(folder, 'binding-'));
+    const externalAccountMACKeys = { [KEY_ID]: HMAC_KEY };
+    other = await startPebble(its, { externalAccountBindingRequired: true, externalAccountMACKeys });
+    const ca = path.join(its, 'root.crt');
+    writeFileSync(ca, (await other.issuers()).root);
+    changes = {
+      directory: other.directory,
+      directoryCaFile: other.directoryCaFile,
+      challenge: { type: 'http-01', address: '127.0.0.1', port: other.httpPort },
+      ca,
+    };
+  });
+
+  afterAll(() => other.stop());
+
+  test('refuses an account without a binding, and the hint says what is missing', async () => {
+    expect(await rejectionOf(orderCertificates(orderOf([[HOST]], changes)))).toMatchObject({
+      message: expect.stringMatching(
+        /does not accept the account: .+ \(urn:ietf:params:acme:error:externalAccountRequired, HTTP 40\d\)$/,
+      ) as unknown,
+      hint: expect.stringContaining('name it in tls.eab') as unknown,
+    });
+  });
+
+  test('refuses one by another key', async () => {
+    const eab = eabWith('wrong.key', Buffer.from('another key of some length and no secret').toString('base64url'));
+    const refusal = await rejectionOf(orderCertificates(orderOf([[HOST]], { ...changes, eab })));
+    expect(refusal.message).toMatch(/does not accept the account: /);
+  });
+
+  test('issues with it, and knows the account again without it', async () => {
+    // GIVEN
+    const input = orderOf([[HOST], ['backup.e2e.test']], { ...changes, eab: eabWith('right.key', HMAC_KEY) });
+    // WHEN
+    await orderCertificates(input);
+    // THEN
+    expect([namesOf(leafOf(input)), namesOf(leafOf(input, 1))]).toEqual([[HOST], ['backup.e2e.test']]);
+    const { eab: _, ...without } = input;
+    const renamed = (name: string) => input.certificates.map(({ to }) => ({ to, domains: [name] })).slice(0, 1);
+    await orderCertificates({ ...without, certificates: renamed('new.e2e.test') });
+    expect(namesOf(leafOf(input))).toEqual(['new.e2e.test']);
+  });
+});

@@ -127,6 +127,7 @@ describe('before anything is deployed', () => {
     mintPath: `auth/approle/role/${namesOf(environment.loaded.environment).kesRole}/secret-id`,
     needsSecretId: true,
     policyCommand: './scripts/policy test',
+    announce: () => undefined,
     ...over,
   });
 

@@ -302,6 +302,7 @@ describe('an environment with an external Vault', () => {
     expect(keystore.operation('write-kes-configuration').input.vault).toEqual({
       url: 'https://vault.example.org:8200',
       secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
+      outdatedSecretIds: `${STATE_ROOT}/outdated-secret-ids.json`,
     });
   });
 

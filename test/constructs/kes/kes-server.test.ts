@@ -19,6 +19,7 @@ describe('KesConfigurationFile', () => {
     namespace: 'team',
     tokenFile: '/state/secrets/vault/token',
     secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
+    outdatedSecretIds: '/state/outdated-secret-ids.json',
   };
   const declare = (configuration: KesConfiguration, stack = newStack(), vault = VAULT) =>
     new KesConfigurationFile(stack, 'File', {

@@ -39,8 +39,11 @@ export interface Pebble {
   stop(): Promise<void>;
 }
 
-/** @param folder for its configuration and logs */
-export async function startPebble(folder: string): Promise<Pebble> {
+/**
+ * @param folder for its configuration and logs
+ * @param more settings of Pebble
+ */
+export async function startPebble(folder: string, more: Readonly<Record<string, unknown>> = {}): Promise<Pebble> {
   const [pebble, dns] = await Promise.all(
     ['pebble', 'pebble-challtestsrv'].map((name) => buildProgram(cacheLayout(), program(name))),
   );
@@ -66,6 +69,7 @@ export async function startPebble(folder: string): Promise<Pebble> {
         // of an EC key it tells nobody
         keyAlgorithm: 'rsa',
         domainBlocklist: ['blocked.e2e.test'],
+        ...more,
       },
     }),
   );

@@ -80,6 +80,7 @@ export class PipelineRunner {
       'vars.EBS_STATE_HOME': settings.EBS_STATE_HOME,
       // one that is not set is empty
       'secrets.VAULT_TOKEN': '',
+      'secrets.VAULT_WRAPPED_SECRET_ID': '',
       'github.token': 'a-token-for-nothing',
       'github.event.pull_request.number': PULL_REQUEST,
     };
