@@ -18,8 +18,9 @@ import { readCanaries } from './canaries';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { noteRenewal } from './renewal';
+import { waitUntilActive } from './unseal-vault';
 import { VaultClient, VaultError } from './vault-client';
-import { NotYet, waitFor } from './wait';
+import { waitFor } from './wait';
 
 type Input = OperationInput<'initialize-vault'>;
 
@@ -36,10 +37,7 @@ export async function initializeVault(input: Input): Promise<void> {
   );
   if (!status.initialized) await initialize(vault, input);
   await unseal(vault, input);
-  await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
-    const health = await vault.health();
-    return health === 200 ? true : new NotYet(`sys/health answers ${health}`);
-  });
+  await waitUntilActive(vault);
   await ensureProvisionerToken(vault, input);
   const third = (TOKEN_PERIOD_HOURS * 60 * 60 * 1000) / 3;
   noteRenewal(input.renewalNote, new Date(Date.now() + third));

@@ -1,6 +1,7 @@
 import type { TlsEndpoint } from '../config/operation-inputs';
 import { ExternalError } from './errors';
 import { type SealStatus, VaultClient } from './vault-client';
+import { NotYet, waitFor } from './wait';
 
 /**
  * Unseals a Vault with shares as they come.
@@ -33,4 +34,12 @@ export async function unsealVault(
   } finally {
     vault.close();
   }
+}
+
+/** Waits until an unsealed Vault serves requests: it becomes the active node a moment later. */
+export async function waitUntilActive(vault: VaultClient): Promise<void> {
+  await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
+    const health = await vault.health();
+    return health === 200 ? true : new NotYet(`sys/health answers ${health}`);
+  });
 }

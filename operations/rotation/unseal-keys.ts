@@ -4,6 +4,7 @@ import { reachableAddress } from '../../config/environment';
 import { ExternalError, UsageError } from '../errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../files';
 import type { Step } from '../toolchain/step';
+import { waitUntilActive } from '../unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from '../vault-client';
 import type { RotationContext } from './context';
 
@@ -55,6 +56,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
           const pending = pendingShares(folder);
           if (pending !== undefined) {
             await unsealIfSealed(vault, pending);
+            await waitUntilActive(vault);
             if (await areInForce(vault, pending)) {
               await requireDeclared(vault, settings);
               return 'in force since before the interruption';
