@@ -7,6 +7,7 @@ import { jsonOf, type Report } from '../operations/checks/report/model';
 import { describeCounts, describeLeftOut, describeResult } from '../operations/checks/report/text';
 import { writeReport } from '../operations/checks/report/write';
 import type { RunOptions } from '../operations/checks/runner';
+import { whileQuiet } from '../operations/checks/while-quiet';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { EXIT, printError } from '../operations/print-error';
@@ -44,7 +45,8 @@ s3:* on buckets named ebs-check-*.
 Exit codes:
   0    every check passed, or was skipped because it means nothing here
   1    a check failed
-  3    no check failed, but some could not find out: nothing deployed, not reachable, not let in, …
+  3    nobody knows: no check failed, but some could not find out (nothing deployed, not reachable, not let in, …), or
+       somebody was changing the environment meanwhile, and then no report is written
   64   wrong call or configuration
   130  interrupted
 `;
@@ -107,7 +109,7 @@ async function runOf(
     ? await withLock(loaded.state.lock, `interrupting ${name} for its checks`, async () =>
         checkEnvironment(loaded, options),
       )
-    : await checkEnvironment(loaded, options);
+    : await whileQuiet(loaded.state.lock, async () => checkEnvironment(loaded, options));
   // a report of some checks must not pass for one of all
   return { report, loaded, folder: folder ?? (complete ? loaded.state.reports : undefined) };
 }

@@ -1,6 +1,7 @@
 /** Whether the containers still are as they were declared. */
 import type { ContainerInspectInfo } from 'dockerode';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import {
   KES_ALIAS,
   KES_PORT,
@@ -11,8 +12,10 @@ import {
   VAULT_PORT,
 } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { KEY_FOLDER } from '../../config/kes-configuration';
 import { minioKms, minioVariables } from '../../config/minio-variables';
 import { SERVICE_UID } from '../../config/service-user';
+import { DRIVE } from './at-rest/drive';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { containerOf } from './containers';
 import { differences, someOf } from './differences';
@@ -22,9 +25,10 @@ const containersHardened: DeploymentCheck = {
   id: 'containers-hardened',
   title: 'Every container runs confined, and is reachable only where it was declared',
   proves:
-    'No process is root, may become it, has a capability or writes to its image; nothing of the machine is mounted but ' +
-    'a declared folder of keys; ' +
-    'ports are published on the declared address only, and no foreign network is attached.',
+    'No process is root, may become it, has a capability, shares processes or memory with others or writes to its ' +
+    'image; Docker’s own seccomp and AppArmor profiles are not switched off; the declared volumes are mounted, each as ' +
+    'it was declared, and of the machine nothing but a declared folder of keys; ports are published on the declared ' +
+    'address only, and no foreign network is attached.',
   doesNotProve: 'That the kernel and Docker keep what they promise, or that only trusted people may use Docker.',
   severity: 'high',
   run: async (context) => {
@@ -94,27 +98,64 @@ function declaredConfinement(
   alias: string,
   ports: Readonly<Record<string, number>>,
 ): Evidence {
-  const { keyStore, docker } = environment;
-  const folder = alias === KES_ALIAS && keyStore.type === 'filesystem' && keyStore.path !== undefined;
+  const { docker } = environment;
   return {
     user: `${SERVICE_UID}:${SERVICE_UID}`,
     readOnly: true,
     privileged: false,
     capabilitiesDropped: 'ALL',
     capabilitiesAdded: 'none',
-    noNewPrivileges: true,
-    mounts: folder ? 'bind, volumes' : 'volumes',
+    securityOptions: 'no-new-privileges',
     devices: 0,
     processes: 'own',
+    sharedMemory: 'own',
     networks: namesOf(environment).network,
     ports: Object.entries(ports)
       .map(([inside, outside]) => `${docker.publishAddress}:${outside} to ${inside}`)
       .join(', '),
+    ...declaredMounts(environment, alias),
   };
 }
 
+/** What is mounted where, in the words of {@link mountsOf}. */
+function declaredMounts(environment: Environment, alias: string): Record<string, string> {
+  const { keyStore } = environment;
+  const { prefix, dataVolume, keyVolume } = namesOf(environment);
+  const own = `${prefix}-${alias}`;
+  const keys =
+    keyStore.type === 'filesystem' && keyStore.path !== undefined
+      ? `bind ${path.posix.resolve(keyStore.path)}`
+      : `volume ${keyVolume}`;
+  const byAlias: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    [VAULT_ALIAS]: { '/vault/data': `volume ${own}-data`, '/vault/audit': `volume ${own}-audit` },
+    [KES_ALIAS]: keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
+    [MINIO_ALIAS]: { [DRIVE]: `volume ${dataVolume}` },
+  };
+  return mountsAt({ '/files': `volume ${own}-files, read-only`, ...byAlias[alias] });
+}
+
+/** But for the volumes without a name that Docker makes where an image wants some: they go with the container. */
+function mountsOf({ Config, Mounts }: Pick<ContainerInspectInfo, 'Config' | 'Mounts'>): Record<string, string> {
+  const { Volumes } = Config as { readonly Volumes?: object | null };
+  const ofImage = Object.keys(Volumes ?? {});
+  const isOfImage = ({ Type, Name = '', Destination }: ContainerInspectInfo['Mounts'][number]): boolean =>
+    Type === 'volume' && /^[0-9a-f]{64}$/.test(Name) && ofImage.includes(Destination);
+  return mountsAt(
+    Object.fromEntries(
+      Mounts.filter((mount) => !isOfImage(mount)).map(({ Type, Name, Source, Destination, RW }) => {
+        const what = Type === 'volume' ? Name : path.posix.resolve(Source);
+        return [Destination, `${Type} ${what ?? ''}${RW ? '' : ', read-only'}`];
+      }),
+    ),
+  );
+}
+
+function mountsAt(mounts: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(mounts).map(([where, what]) => [`mount at ${where}`, what]));
+}
+
 function confinementOf({ Config, HostConfig, Mounts, NetworkSettings }: ContainerInspectInfo): Evidence {
-  const kinds = new Set(Mounts.map(({ Type }) => (Type === 'volume' ? 'volumes' : Type)));
+  const ipc = HostConfig.IpcMode ?? '';
   const bindings = (HostConfig.PortBindings ?? {}) as Record<string, { HostIp: string; HostPort: string }[] | null>;
   return {
     user: Config.User,
@@ -122,22 +163,27 @@ function confinementOf({ Config, HostConfig, Mounts, NetworkSettings }: Containe
     privileged: HostConfig.Privileged ?? false,
     capabilitiesDropped: listOf(HostConfig.CapDrop),
     capabilitiesAdded: listOf(HostConfig.CapAdd),
-    noNewPrivileges:
-      (HostConfig.SecurityOpt as string[] | null)?.some((it) => it.startsWith('no-new-privileges')) ?? false,
-    mounts: [...kinds].sort().join(', '),
+    securityOptions: listOf(
+      (HostConfig.SecurityOpt as string[] | null)?.map((option) =>
+        // Docker keeps it as it was asked for
+        /^no-new-privileges[:=]true$/.test(option) ? 'no-new-privileges' : option,
+      ),
+    ),
     devices: (HostConfig.Devices as unknown[] | null)?.length ?? 0,
     processes: HostConfig.PidMode === undefined || HostConfig.PidMode === '' ? 'own' : HostConfig.PidMode,
+    sharedMemory: ['', 'none', 'private', 'shareable'].includes(ipc) ? 'own' : ipc,
     networks: Object.keys(NetworkSettings.Networks).sort().join(', '),
     ports: Object.entries(bindings)
       .flatMap(([inside, all]) => (all ?? []).map(({ HostIp, HostPort }) => `${HostIp}:${HostPort} to ${inside}`))
       .sort()
       .join(', '),
+    ...mountsOf({ Config, Mounts }),
   };
 }
 
 /** Docker says `null` where there is nothing. */
-function listOf(capabilities: unknown): string {
-  return Array.isArray(capabilities) && capabilities.length > 0 ? capabilities.join(', ') : 'none';
+function listOf(names: unknown): string {
+  return Array.isArray(names) && names.length > 0 ? names.join(', ') : 'none';
 }
 
 /** Variables by which MinIO can be configured; `MC_` and the like are the business of other programs. */

@@ -1,4 +1,4 @@
-/** What ends by itself: certificates, tokens, SecretIDs. A deploy renews them; these checks see when none did. */
+/** What ends by itself: certificates, tokens, SecretIDs. A deploy renews most of them; these checks see when none did. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { type Environment, reachableAddress } from '../../config/environment';
 import { inVault } from '../../config/key-store';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/s3-endpoint';
+import type { StateLayout } from '../../config/state';
 import { ExternalError } from '../errors';
 import { namesOf as certificateNames } from '../server-certificate';
 import { VaultError } from '../vault-client';
@@ -27,10 +28,13 @@ const CONNECTION_TIMEOUT_MS = 5_000;
  */
 const LATE_SHARE = 1 / 6;
 
-/** Nothing renews the CA, and clients have to be told of another one, so there must be time for that. */
+/** No deploy renews the CA, and clients have to be told of another one, so there must be time for that. */
 const CA_NOTICE_DAYS = 90;
 
-/** No deploy renews a certificate that comes as a file: its owner must know, but not be kept from deploying. */
+/**
+ * No deploy renews a certificate that comes as a file: its owner must know, but not be kept from deploying. Some live for
+ * hours only, so a sixth of the life counts where that is less.
+ */
 const FILE_NOTICE_DAYS = 7;
 
 const certificatesValid: DeploymentCheck = {
@@ -38,14 +42,17 @@ const certificatesValid: DeploymentCheck = {
   id: 'certificates-valid',
   title: 'Every certificate is valid for long enough, and the served ones are those of the state folder',
   proves:
-    'The CA and the certificates of servers and clients have more than a sixth of their life left, which a deploy would ' +
-    'have renewed; MinIO, KES and an embedded Vault serve the present ones.',
+    'The certificates of servers and clients have at least a sixth of their life left, which a deploy would have ' +
+    `renewed; those of tls.mode files a sixth or ${FILE_NOTICE_DAYS} days, whichever is less; the CA ` +
+    `${CA_NOTICE_DAYS} days. MinIO, KES and an embedded Vault serve the present ones.`,
   doesNotProve: 'That clients have the right CA, or that a deploy will come in time: that takes a schedule.',
   severity: 'high',
   run: async (context) => {
     const { environment, state } = context.loaded;
     const now = Date.now();
     const problems: string[] = [];
+    const fixes = new Set<string>();
+    const byDeploy = `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca`;
     const certificates: Record<string, Evidence> = {};
     const read = (name: string): X509Certificate =>
       new X509Certificate(readFileSync(path.join(state.tls, `${name}.crt`)));
@@ -53,20 +60,30 @@ const certificatesValid: DeploymentCheck = {
     const ca = read('ca');
     const caDays = daysUntil(new Date(ca.validTo), now);
     certificates.ca = { daysLeft: caDays };
-    if (caDays < CA_NOTICE_DAYS) problems.push(`the CA ${ended(caDays)}`);
-    for (const name of leavesOf(environment)) {
-      const certificate = read(name);
-      const { daysLeft, late } = remaining(new Date(certificate.validFrom), new Date(certificate.validTo), now);
-      certificates[name] = { daysLeft };
-      if (late) problems.push(`${name} ${ended(daysLeft)}`);
+    if (caDays < CA_NOTICE_DAYS) {
+      problems.push(`the CA ${ended(caDays, '; no deploy renews it')}`);
+      fixes.add(byDeploy);
     }
-    for (const { certificate: file } of s3CertificateFiles(environment, state)) {
-      const name = path.basename(file, '.crt');
-      const certificate = read(name);
-      const { daysLeft, late } = remaining(new Date(certificate.validFrom), new Date(certificate.validTo), now);
+    const sources = fileSourcesOf(environment, state);
+    const lateFiles = new Set<string>();
+    const ofClients = s3CertificateFiles(environment, state).map(({ certificate: file }) =>
+      path.basename(file, '.crt'),
+    );
+    for (const name of [...leavesOf(environment), ...ofClients]) {
+      const { validFrom, validTo } = read(name);
+      const source = sources[name];
+      const most = source === undefined ? Infinity : FILE_NOTICE_DAYS * DAY_MS;
+      const { daysLeft, late } = remaining(new Date(validFrom), new Date(validTo), now, most);
       certificates[name] = { daysLeft };
-      const isFile = environment.tls.mode === 'files';
-      if (isFile ? daysLeft < FILE_NOTICE_DAYS : late) problems.push(`${name} ${ended(daysLeft)}`);
+      if (!late) continue;
+      if (source === undefined) {
+        problems.push(`${name} ${ended(daysLeft)}`);
+        fixes.add(byDeploy);
+      } else {
+        problems.push(`${name}, deployed from ${source}, ${ended(daysLeft, '')}`);
+        fixes.add(`put a renewed certificate with its key where ${source} is, then ./scripts/up ${environment.name}`);
+        lateFiles.add(name);
+      }
     }
     for (const [name, endpoint] of Object.entries(serversOf(context, read))) {
       const served = await servedBy(endpoint);
@@ -74,14 +91,12 @@ const certificatesValid: DeploymentCheck = {
       certificates[name] = { ...certificates[name], served: served === expected ? 'yes' : served };
       if (served !== expected) {
         problems.push(`${name}: ${endpoint.url} serves another certificate than the one in ${state.tls} (${served})`);
+        // the renewed file has to be deployed anyway, and nothing else helps
+        if (!lateFiles.has(name)) fixes.add(byDeploy);
       }
     }
     if (problems.length === 0) return { certificates };
-    throw new CheckFailure(
-      someOf(problems),
-      `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca`,
-      { certificates },
-    );
+    throw new CheckFailure(someOf(problems), [...fixes].join('; '), { certificates });
   },
 };
 
@@ -169,6 +184,20 @@ function leavesOf({ vault, kes }: Environment): string[] {
   return [...own, ...kes.clients.map(({ name }) => clientLeaf(name))];
 }
 
+/** Which setting a certificate that came as a file was taken from, and the file. */
+function fileSourcesOf({ tls }: Environment, state: StateLayout): Readonly<Record<string, string>> {
+  if (tls.mode !== 'files') return {};
+  const sources = [tls, ...tls.additional];
+  return Object.fromEntries(
+    s3CertificateFiles({ tls }, state).flatMap(({ certificate: leaf }, index) =>
+      sources.slice(index, index + 1).map(({ certificate }) => {
+        const prefix = index === 0 ? 'tls' : `tls.additional[${index - 1}]`;
+        return [path.basename(leaf, '.crt'), `${prefix}.certificate (${certificate})`];
+      }),
+    ),
+  );
+}
+
 /** Who serves which certificate. */
 function serversOf(context: CheckContext, read: (name: string) => X509Certificate): Record<string, TlsEndpoint> {
   const { environment, state } = context.loaded;
@@ -218,13 +247,14 @@ async function servedBy({ url, caFile, serverName }: TlsEndpoint): Promise<strin
 
 interface Remaining {
   readonly daysLeft: number;
-  /** Whether a deploy should have renewed it long ago. */
+  /** Whether it should have been renewed long ago. */
   readonly late: boolean;
 }
 
-function remaining(from: Date, to: Date, now = Date.now()): Remaining {
+/** @param most it is not late with more than this left, however long it lives */
+function remaining(from: Date, to: Date, now = Date.now(), most = Infinity): Remaining {
   const life = to.getTime() - from.getTime();
-  return { daysLeft: daysUntil(to, now), late: to.getTime() - now < life * LATE_SHARE };
+  return { daysLeft: daysUntil(to, now), late: to.getTime() - now < Math.min(life * LATE_SHARE, most) };
 }
 
 /** Vault writes the year 1 where there is no end. */
@@ -242,7 +272,7 @@ function inDays(ms: number): number {
   return Math.floor((ms / DAY_MS) * 10) / 10;
 }
 
-function ended(daysLeft: number): string {
+function ended(daysLeft: number, remark = ', and no deploy renewed it'): string {
   if (daysLeft < 0) return `expired ${-daysLeft} days ago`;
-  return `ends in ${daysLeft} days, and no deploy renewed it`;
+  return `ends in ${daysLeft} days${remark}`;
 }

@@ -15,7 +15,7 @@ import { existsSync } from 'node:fs';
 import { secretsManagerEndpoint } from '../../config/aws';
 import type { AwsKeyStoreSettings } from '../../config/environment';
 import { awsOptions, findAwsCredentials, keepAwsCredentials } from '../aws-credentials';
-import { ExternalError, messageOf } from '../errors';
+import { ExternalError, messageOf, UsageError } from '../errors';
 
 /** A staging label that nobody gives. */
 const NO_VERSION = 'encrypted-backup-storage-preflight';
@@ -51,6 +51,7 @@ export async function requireUsableAws(question: AwsInQuestion): Promise<string>
   const options = awsOptions(keyStore, credentials, trustedCAs);
   // another endpoint of KMS: AWS_ENDPOINT_URL_KMS, as for every AWS client
   const kms = new KMSClient(options);
+  requireTls(kms);
   const secrets = new SecretsManagerClient({ ...options, endpoint });
   const account = credentials === undefined ? 'the instance’s role' : `access key ${credentials.accessKeyId}`;
   const ask = <T>(right: string, on: string, request: Promise<T>): Promise<T> =>
@@ -64,6 +65,28 @@ export async function requireUsableAws(question: AwsInQuestion): Promise<string>
     kms.destroy();
     secrets.destroy();
   }
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/;
+
+/**
+ * Refuses to send in the clear to another machine. Asked of each request, because besides the variable the profile can
+ * name an address, and the client puts that in only then.
+ */
+function requireTls({ middlewareStack }: KMSClient): void {
+  middlewareStack.add(
+    (next) => async (step) => {
+      const { protocol, hostname } = step.request as { readonly protocol: string; readonly hostname: string };
+      if (protocol !== 'https:' && !LOOPBACK.test(hostname)) {
+        throw new UsageError(
+          `AWS_ENDPOINT_URL_KMS: must be an https:// address, for nothing is sent in the clear, got: ${protocol}//${hostname}`,
+          'correct it, or what stands in its place: AWS_ENDPOINT_URL, or endpoint_url of the AWS profile; nothing was changed',
+        );
+      }
+      return next(step);
+    },
+    { step: 'build', name: 'requireTls' },
+  );
 }
 
 type Ask = <T>(right: string, on: string, request: Promise<T>) => Promise<T>;
@@ -158,6 +181,7 @@ async function explained<T>(
   try {
     return await request;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     const name = nameOf(error);
     if (['NotFoundException', 'ResourceNotFoundException'].includes(name)) throw error;
     if (UNKNOWN_CALLER.includes(name)) {

@@ -2,6 +2,7 @@
  * `./scripts/check` as people and pipelines call it: what it leaves behind, what it says when it cannot check, and that
  * each of its checks can fail.
  */
+import { describeDisruptiveChecks } from './checks/disruptive';
 import { describeEndpointChecks } from './checks/endpoint';
 import { describeLeftovers } from './checks/leftovers';
 import { describePlantedFaults } from './checks/planted-faults';
@@ -9,6 +10,7 @@ import { useDeployment } from '../helpers/e2e/shared-deployment';
 
 const deployment = useDeployment();
 
+describeDisruptiveChecks(deployment);
 describeLeftovers(deployment);
 describeEndpointChecks(deployment);
 describePlantedFaults(deployment);

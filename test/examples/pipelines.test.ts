@@ -34,6 +34,10 @@ describe.each(GITHUB_WORKFLOWS)('GitHub: %s.yml', (name) => {
     for (const step of steps) if ('run' in step) expect(step.run).not.toMatch(EXPRESSION);
   });
 
+  test('no command of a pipe fails unseen: GitHub’s shell has pipefail only where it is named', () => {
+    for (const step of steps) if ('run' in step) expect(step.shell).toBe('bash');
+  });
+
   test('no pull request of a stranger gets to the secrets', () => {
     // it runs in the name of the repository, with what the pull request brought
     expect(JSON.stringify(workflow.on)).not.toMatch(/pull_request_target|workflow_run/);

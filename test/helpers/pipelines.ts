@@ -9,8 +9,15 @@ const variables = z.record(z.string(), z.string());
 const permissions = z.record(z.string(), z.enum(['read', 'write', 'none']));
 const concurrency = z.strictObject({ group: z.string(), 'cancel-in-progress': z.boolean() });
 
+const shell = z.literal('bash');
 const githubStep = z.union([
-  z.strictObject({ name: z.string(), if: z.string().optional(), run: z.string(), env: variables.optional() }),
+  z.strictObject({
+    name: z.string(),
+    if: z.string().optional(),
+    run: z.string(),
+    shell: shell.optional(),
+    env: variables.optional(),
+  }),
   z.strictObject({ uses: z.string(), if: z.string().optional(), with: z.record(z.string(), z.unknown()).optional() }),
 ]);
 export type GithubStep = z.infer<typeof githubStep>;
@@ -19,6 +26,7 @@ const githubWorkflow = z.strictObject({
   name: z.string(),
   on: z.union([z.string(), z.record(z.string(), z.unknown())]),
   permissions,
+  defaults: z.strictObject({ run: z.strictObject({ shell }) }).optional(),
   concurrency,
   jobs: z.record(
     z.string(),
@@ -70,8 +78,14 @@ export function githubText(name: GithubWorkflowName): string {
   return readFileSync(path.join(GITHUB_FOLDER, `${name}.yml`), 'utf8');
 }
 
+/** The workflow, its steps with the shell that it says for all. */
 export function readGithub(name: GithubWorkflowName): GithubWorkflow {
-  return githubWorkflow.parse(parse(githubText(name)));
+  const workflow = githubWorkflow.parse(parse(githubText(name)));
+  const jobs = Object.entries(workflow.jobs).map(([job, { steps, ...more }]) => [
+    job,
+    { ...more, steps: steps.map((step) => ('run' in step ? { ...workflow.defaults?.run, ...step } : step)) },
+  ]);
+  return { ...workflow, jobs: Object.fromEntries(jobs) as GithubWorkflow['jobs'] };
 }
 
 /** The jobs with what they inherit. */

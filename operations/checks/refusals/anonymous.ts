@@ -22,7 +22,7 @@ export const anonymousReadRefused: OutsideCheck = {
   title: 'Nobody reads or lists anything without credentials',
   proves:
     'Without credentials, buckets cannot be listed; in every bucket neither objects can be listed nor read, and no policy ' +
-    'allows everybody anything. An object of the run, which is there, is refused as well.',
+    'allows everybody anything, unless its condition asks who somebody is. An object of the run, which is there, is refused as well.',
   doesNotProve: `Whether somebody’s credentials allow too much. Of very many buckets the first ${MOST_BUCKETS} are looked at.`,
   severity: 'critical',
   run: async (context) => {
@@ -40,8 +40,13 @@ export const anonymousReadRefused: OutsideCheck = {
 
 async function look(context: OutsideContext, name: string): Promise<Evidence> {
   const open = await openStatements(context, name);
-  if (open > 0) {
-    throw new CheckFailure(`a policy allows everybody to do something, in ${open} of its statements`, FIX);
+  if (open.length > 0) {
+    const conditions = open.flatMap(({ Condition }) => (Condition === undefined ? [] : [JSON.stringify(Condition)]));
+    const under = conditions.length === 0 ? '' : `, under the condition ${conditions.join(' or ')}`;
+    throw new CheckFailure(
+      `a policy allows everybody to do something, in ${open.length} of its statements${under}`,
+      FIX,
+    );
   }
   // one that is not there: what matters is whether the server would have looked for it
   const nothing = randomBytes(16).toString('hex');
@@ -69,22 +74,46 @@ async function refusals({ minio }: OutsideContext, paths: Readonly<Record<string
 
 /** A statement about everybody. MinIO knows no other in the policy of a bucket. */
 const policy = z.object({
-  Statement: z.array(z.object({ Effect: z.string(), Principal: z.unknown(), Condition: z.unknown().optional() })),
+  Statement: z.array(
+    z.object({
+      Effect: z.string(),
+      Principal: z.unknown().optional(),
+      Condition: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+    }),
+  ),
 });
+type Statement = z.infer<typeof policy>['Statement'][number];
 
-async function openStatements({ s3, expected }: OutsideContext, bucket: string): Promise<number> {
+/** Keys that tell who somebody is, and of which nobody without credentials has a value; all lower case. */
+const IDENTITY = /^(?:aws:(?:username|userid|principal(?:arn|account|orgid|orgpaths|tag\/.+))|(?:jwt|ldap):.+)$/;
+/** Operators that such a value must satisfy. `IfExists` and `ForAllValues:` hold where there is none. */
+const MUST_MATCH = /^(?:foranyvalue:)?(?:string|arn)(?:equals|equalsignorecase|like)$/;
+
+function asksForAnIdentity({ Condition = {} }: Statement): boolean {
+  return Object.entries(Condition).some(
+    ([operator, keys]) =>
+      MUST_MATCH.test(operator.toLowerCase()) &&
+      Object.entries(keys).some(
+        ([key, values]) =>
+          IDENTITY.test(key.toLowerCase()) && [values].flat().every((value) => /[^*]/.test(String(value))),
+      ),
+  );
+}
+
+async function openStatements({ s3, expected }: OutsideContext, bucket: string): Promise<readonly Statement[]> {
   const request = s3.send(new GetBucketPolicyCommand({ Bucket: bucket })).catch((error: unknown) => {
     const none = error instanceof S3ServiceException && ['NoSuchBucketPolicy', 'NoSuchBucket'].includes(error.name);
     if (none) return { Policy: undefined };
     throw error;
   });
   const { Policy } = await answered(expected, 'reading the policy', request);
-  if (Policy === undefined) return 0;
+  if (Policy === undefined) return [];
   const everybody = JSON.stringify('*');
-  return policy
-    .parse(JSON.parse(Policy))
-    .Statement.filter(
-      ({ Effect, Principal, Condition }) =>
-        Effect === 'Allow' && Condition === undefined && JSON.stringify(Principal).includes(everybody),
-    ).length;
+  return policy.parse(JSON.parse(Policy)).Statement.filter(
+    (statement) =>
+      statement.Effect === 'Allow' &&
+      // without Principal it has NotPrincipal: everybody but a few
+      JSON.stringify(statement.Principal ?? '*').includes(everybody) &&
+      !asksForAnIdentity(statement),
+  );
 }

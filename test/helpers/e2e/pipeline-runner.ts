@@ -94,7 +94,9 @@ export class PipelineRunner {
         this.action(workspace, step);
         continue;
       }
-      const result = await this.shell(workspace, ['-e', '-o', 'pipefail'], step.run, {
+      // docs.github.com, "Workflow syntax", jobs.<job_id>.steps[*].shell: without one it is `bash -e`
+      const options = step.shell === 'bash' ? ['-e', '-o', 'pipefail'] : ['-e'];
+      const result = await this.shell(workspace, options, step.run, {
         GITHUB_REPOSITORY: REPOSITORY,
         GITHUB_STEP_SUMMARY: this.summary,
         ...resolved(job.env),

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AwsKeyStoreSettings } from '../../../config/environment';
-import { ExternalError } from '../../../operations/errors';
+import { ExternalError, UsageError } from '../../../operations/errors';
 import { requireUsableAws } from '../../../operations/preflight/aws';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
@@ -14,13 +14,16 @@ let server: TlsServer;
 let caFile: string;
 /** What each action is refused with; what is not named is granted. */
 let refusals: Record<string, string>;
+let asked: string[];
 
 beforeEach(async () => {
   const ca = await ThrowawayCa.create(folder(), 'ca');
   caFile = ca.file;
   refusals = {};
+  asked = [];
   server = await TlsServer.start(await ca.issue('aws'), ({ headers }, response) => {
     const action = String(headers['x-amz-target']).split('.').at(-1) ?? '';
+    asked.push(action);
     // nothing is there yet
     const granted = action === 'DescribeKey' ? undefined : 'ResourceNotFoundException';
     const error = refusals[action] ?? granted;
@@ -60,6 +63,30 @@ test('an endpoint behind a private CA: one of trustedCAs vouches for it as well 
     'hint',
     'check region, endpoint, caFile, trustedCAs and the network; nothing was changed',
   );
+});
+
+describe('an endpoint of KMS without TLS', () => {
+  const variables = ['AWS_ENDPOINT_URL_KMS', 'AWS_ENDPOINT_URL'] as const;
+  afterEach(() => {
+    delete process.env.AWS_ENDPOINT_URL;
+  });
+
+  test.each(variables)('on another machine is refused before anything is sent: %s', async (variable) => {
+    delete process.env.AWS_ENDPOINT_URL_KMS;
+    process.env[variable] = 'http://kms.example.org:8080';
+    const error = await rejectionOf(look());
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe(
+      'AWS_ENDPOINT_URL_KMS: must be an https:// address, for nothing is sent in the clear, got: http://kms.example.org',
+    );
+    expect(asked).toEqual([]);
+  });
+
+  test.each(['127.0.0.1', 'localhost', '[::1]'])('on this machine, %s, is asked', async (host) => {
+    process.env.AWS_ENDPOINT_URL_KMS = `http://${host}:1`;
+    const error = await rejectionOf(look());
+    expect(error.message).toMatch(/^AWS at KMS cannot be asked for KMS key alias\/kes: /);
+  });
 });
 
 test.each([
