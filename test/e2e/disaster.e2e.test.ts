@@ -15,6 +15,7 @@ import { GiveUp, NotYet, waitFor } from '../../operations/wait';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
+import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
@@ -34,6 +35,8 @@ let first: CommandResult;
 let identity: string;
 let recipient: string;
 let objects: readonly DrillObject[];
+/** As they were before the first disaster. */
+let secrets: readonly Secret[];
 let count = 0;
 /** Where some of the backups go: apart, because what works in the folder of the environment is killed in a test. */
 const otherFolder = mkdtempSync(path.join(tmpdir(), 'ebs-other-storage-'));
@@ -45,6 +48,7 @@ beforeAll(async () => {
   recipient = await newIdentity(identity);
   other = await OtherStorage.start(otherFolder, 'backups');
   first = mustSucceed(await environment.script('up'));
+  secrets = collectSecrets(environment.state);
   objects = await writeObjects(environment.loaded);
   await makeSettings();
 });
@@ -307,4 +311,10 @@ test('the drill of an environment passes, and leaves neither a copy nor a change
   });
   expect(left).toEqual([]);
   expect(await environment.lifeOf('minio')).toBe(life);
+});
+
+test('neither the lost nor the restored secrets are in anything that was printed, logged or noted, or that Docker tells', async () => {
+  const all = [...secrets, ...collectSecrets(environment.state)];
+  expect(new Set(all.map(({ value }) => value)).size).toBeGreaterThan(secrets.length);
+  expect(searchFor(all, [...fileHaystacks(environment), ...(await dockerHaystacks(environment))])).toEqual([]);
 });

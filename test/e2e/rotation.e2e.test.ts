@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { z } from 'zod';
@@ -39,6 +39,7 @@ import { NotYet, waitFor } from '../../operations/wait';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
+import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
 import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
@@ -46,6 +47,8 @@ import { TestEnvironment } from '../helpers/e2e/test-environment';
 const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
 
 let environment: TestEnvironment;
+/** As they were before the first rotation. */
+let secrets: readonly Secret[];
 
 // a rotation deploys up to three times
 jest.setTimeout(900_000);
@@ -61,6 +64,7 @@ beforeAll(async () => {
   mustSucceed(await environment.script('up'));
   await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
   await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
+  secrets = collectSecrets(environment.state);
 });
 
 afterAll(async () => {
@@ -227,6 +231,7 @@ describe('client-identity', () => {
     });
     expect((await kes.send({ method: 'PUT', path: '/v1/key/generate/backup-default', json: {} })).status).toBe(403);
     kes.close();
+    rmSync(folder, { recursive: true });
     const leftovers = [...readdirSync(state.tls), ...readdirSync(state.secret.tls)];
     expect(leftovers.filter((name) => /next|previous/.test(name))).toEqual([]);
     const names = (await environment.docker.listContainers({ all: true })).flatMap(({ Names }) => Names);
@@ -571,6 +576,12 @@ describe('ca', () => {
     outdated.destroy();
     expect(readdirSync(state.secret.tls).filter((name) => name.startsWith('ca'))).toEqual(['ca.key']);
   });
+});
+
+test('neither the old nor the new secrets are in anything that was printed, logged or noted, or that Docker tells', async () => {
+  const all = [...secrets, ...collectSecrets(environment.state)];
+  expect(new Set(all.map(({ value }) => value)).size).toBeGreaterThan(secrets.length + 10);
+  expect(searchFor(all, [...fileHaystacks(environment), ...(await dockerHaystacks(environment))])).toEqual([]);
 });
 
 function vault(): VaultClient {

@@ -76,9 +76,13 @@ describe('the storage that is to be saved', () => {
     expect(message).toMatch(/^--to: must not be the storage that the backup is to save/);
   });
 
+  const KEYS = { AWS_ACCESS_KEY_ID: 'of-a-test', AWS_SECRET_ACCESS_KEY: 'of-a-test' };
   test.each([
-    ['AWS_ENDPOINT_URL', (url: string) => ({ AWS_ENDPOINT_URL: url })],
-    ['AWS_ENDPOINT_URL_S3', (url: string) => ({ AWS_ENDPOINT_URL_S3: url, AWS_ENDPOINT_URL: 'https://192.0.2.1' })],
+    ['AWS_ENDPOINT_URL', (url: string) => ({ ...KEYS, AWS_ENDPOINT_URL: url })],
+    [
+      'AWS_ENDPOINT_URL_S3',
+      (url: string) => ({ ...KEYS, AWS_ENDPOINT_URL_S3: url, AWS_ENDPOINT_URL: 'https://192.0.2.1' }),
+    ],
     [
       'the profile',
       (url: string) => {
@@ -90,8 +94,7 @@ describe('the storage that is to be saved', () => {
     ],
   ])('is refused where %s names it, and no --endpoint', async (_, variables) => {
     const url = `https://localhost:${deployment.port}`;
-    const usual = { AWS_ACCESS_KEY_ID: 'of-a-test', AWS_SECRET_ACCESS_KEY: 'of-a-test', AWS_REGION: 'eu-1' };
-    jest.replaceProperty(process, 'env', { ...process.env, ...usual, ...variables(url) });
+    jest.replaceProperty(process, 'env', { ...process.env, AWS_REGION: 'eu-1', ...variables(url) });
     const asked = rejectionOf(requireOtherStorage({ kind: 's3', bucket: 'backups', key: 'a.age' }, deployment.loaded));
     expect((await asked).message).toBe(
       `--to: must not be the storage that the backup is to save, got: s3://backups/a.age at ${url}`,
