@@ -11,6 +11,7 @@ import { messageOf, UsageError } from '../operations/errors';
 import { printError } from '../operations/print-error';
 import { thisMachine } from '../operations/toolchain/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
+import { NotYet, waitFor } from '../operations/wait';
 import { CLIENT_PROGRAMS, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
 import { hasPython, provideMoto } from '../test/helpers/e2e/moto';
 import { main } from './lib/command-line';
@@ -198,7 +199,7 @@ async function timed({ title, run }: Suite, signal: AbortSignal): Promise<Counts
   return counts;
 }
 
-/** Runs a program to its end; what it prints goes to stderr. */
+/** Runs a program to its end, or ends it with all that it started; what it prints goes to stderr. */
 async function spawned(
   program: string,
   args: readonly string[],
@@ -210,9 +211,11 @@ async function spawned(
     // --json of jest prints the report on stdout, too
     stdio: ['ignore', variables.EBS_E2E_FOLDER === undefined ? 2 : 'ignore', 2],
     env: { ...process.env, ...variables },
+    // a group of its own: jest leaves its workers behind, and they would go on to deploy
+    detached: true,
   });
   const interrupt = (): void => {
-    child.kill('SIGINT');
+    signalGroup(child.pid, 'SIGINT');
   };
   signal.addEventListener('abort', interrupt, { once: true });
   try {
@@ -224,6 +227,28 @@ async function spawned(
     });
   } finally {
     signal.removeEventListener('abort', interrupt);
+    if (signal.aborted) await endOfGroup(child.pid);
+  }
+}
+
+/** What is under way gets a minute to end well; what was deployed can be removed only then. */
+async function endOfGroup(pid: number | undefined): Promise<void> {
+  try {
+    await waitFor({ what: 'the interrupted tests to end', timeoutMs: 60_000 }, () =>
+      Promise.resolve(signalGroup(pid, 0) ? new NotYet(`process group ${pid}`) : true),
+    );
+  } catch {
+    signalGroup(pid, 'SIGKILL');
+  }
+}
+
+/** @returns whether there is such a group */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
+  try {
+    return process.kill(-pid, signal);
+  } catch {
+    return false;
   }
 }
 
