@@ -10,6 +10,8 @@ export interface DeploymentNames {
   readonly prefix: string;
   readonly network: string;
   readonly dataVolume: string;
+  /** What MinIO reads, its certificates among it. */
+  readonly minioFiles: string;
   readonly kesPolicy: string;
   readonly kesRole: string;
   readonly provisionerPolicy: string;
@@ -21,10 +23,14 @@ export interface DeploymentNames {
 
 export function namesOf(environment: Environment): DeploymentNames {
   const prefix = `ebs-${environment.name}`;
+  const { tls } = environment;
+  const publicCertificates = tls.mode === 'self-signed' ? 0 : 1 + tls.additional.length;
   return {
     prefix,
     network: prefix,
     dataVolume: `${prefix}-minio-data`,
+    // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
+    minioFiles: `${prefix}-minio${publicCertificates === 0 ? '' : `-${publicCertificates}-certificates`}-files`,
     kesPolicy: `${prefix}-kes`,
     kesRole: `${prefix}-kes`,
     provisionerPolicy: `${prefix}-provisioner`,

@@ -39,6 +39,7 @@ export class MinioStack extends EnvironmentStack {
       kms: { ...minioKms(environment), client: certificates.leaf(LEAVES.minioClient) },
       configEnvFile: state.secret.minioConfigEnv,
       memoryMb: minio.memoryMb,
+      filesVolume: this.names.minioFiles,
       dataVolume: this.names.dataVolume,
       allowDataLoss: environment.allowDataLoss === environment.name,
       takeOverVolumes: environment.images.source === 'registry',

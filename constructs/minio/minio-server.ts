@@ -43,6 +43,8 @@ export interface MinioServerProps {
   /** File of `KEY=VALUE` lines with the root credentials. */
   readonly configEnvFile: string;
   readonly memoryMb: number;
+  /** Volume of certificates, keys and credentials. Another number of public certificates takes another one. */
+  readonly filesVolume: string;
   readonly dataVolume: string;
   readonly allowDataLoss: boolean;
   /** Whether the image leaves new volumes to root, as published images do. */
@@ -72,9 +74,7 @@ export class MinioServer extends Construct {
     const name = `${props.namePrefix}-${MINIO_ALIAS}`;
     const publicCertificates = props.publicCertificates ?? [];
     const files = new FileVolume(this, 'Files', {
-      // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
-      name:
-        publicCertificates.length === 0 ? `${name}-files` : `${name}-${publicCertificates.length}-certificates-files`,
+      name: props.filesVolume,
       environment,
       image,
       files: [

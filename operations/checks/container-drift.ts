@@ -120,7 +120,7 @@ function declaredConfinement(
 /** What is mounted where, in the words of {@link mountsOf}. */
 function declaredMounts(environment: Environment, alias: string): Record<string, string> {
   const { keyStore } = environment;
-  const { prefix, dataVolume, keyVolume } = namesOf(environment);
+  const { prefix, minioFiles, dataVolume, keyVolume } = namesOf(environment);
   const own = `${prefix}-${alias}`;
   const keys =
     keyStore.type === 'filesystem' && keyStore.path !== undefined
@@ -131,7 +131,8 @@ function declaredMounts(environment: Environment, alias: string): Record<string,
     [KES_ALIAS]: keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
     [MINIO_ALIAS]: { [DRIVE]: `volume ${dataVolume}` },
   };
-  return mountsAt({ '/files': `volume ${own}-files, read-only`, ...byAlias[alias] });
+  const files = alias === MINIO_ALIAS ? minioFiles : `${own}-files`;
+  return mountsAt({ '/files': `volume ${files}, read-only`, ...byAlias[alias] });
 }
 
 /** But for the volumes without a name that Docker makes where an image wants some: they go with the container. */

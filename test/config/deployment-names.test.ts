@@ -7,6 +7,7 @@ test('everything of an environment is named after it', () => {
   expect(namesOf(environment())).toEqual({
     prefix: 'ebs-prod',
     network: 'ebs-prod',
+    minioFiles: 'ebs-prod-minio-files',
     dataVolume: 'ebs-prod-minio-data',
     keyVolume: 'ebs-prod-kes-keys',
     kesPolicy: 'ebs-prod-kes',
@@ -18,4 +19,15 @@ test('everything of an environment is named after it', () => {
 
 test('the folder of the master keys can be another', () => {
   expect(namesOf(environment('keyStore: { type: vault, prefix: team/backup }')).keyPrefix).toBe('team/backup');
+});
+
+test('other certificates of MinIO are in another volume, where none of before is left', () => {
+  const files = 'tls: { mode: files, certificate: /a.crt, privateKey: /a.key, additional: [%] }';
+  const names = ['', '{ certificate: /b.crt, privateKey: /b.key }'].map((more) =>
+    namesOf(environment(files.replace('%', more))),
+  );
+  expect(names.map(({ minioFiles }) => minioFiles)).toEqual([
+    'ebs-prod-minio-1-certificates-files',
+    'ebs-prod-minio-2-certificates-files',
+  ]);
 });

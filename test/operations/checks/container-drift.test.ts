@@ -104,6 +104,11 @@ describe.each([
   ['everything in containers', ''],
   ['manual unsealing', 'vault: { mode: embedded, unseal: manual }'],
   ['an external Vault', 'vault: { mode: external, address: "https://vault.example.org:8200" }'],
+  ['certificates from files', 'tls: { mode: files, certificate: /a.crt, privateKey: /a.key }'],
+  [
+    'two certificates from files',
+    'tls: { mode: files, certificate: /a.crt, privateKey: /a.key, additional: [{ certificate: /b.crt, privateKey: /b.key }] }',
+  ],
   ['keys as files', 'keyStore: { type: filesystem }'],
   ['keys in a folder', 'keyStore: { type: filesystem, path: /srv/keys/ }'],
   ['keys in AWS', 'keyStore: { type: aws, region: eu-central-1 }'],
