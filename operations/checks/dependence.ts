@@ -169,13 +169,13 @@ async function requireRecovery(context: CheckContext, objects: readonly WrittenO
 }
 
 /**
- * Reads each master key from Vault with a token that was made for this alone, and forgets what it read. Other key stores
- * let nobody in but KES.
+ * Reads each master key from Vault with a token that was made for this alone, by the same SecretID, and forgets what it
+ * read. Other key stores know no such token: KES, started anew, is who reads them.
  */
 async function readBack(context: CheckContext, keys: readonly string[]): Promise<string> {
   const { environment } = context.loaded;
   if (environment.keyStore.type !== 'vault')
-    return `not possible: nobody but KES reads from ${environment.keyStore.type}`;
+    return `not done: with ${environment.keyStore.type} KES, started anew, is who reads them back`;
   const onlyKes = withoutLoginOfKes(environment);
   if (onlyKes !== undefined) return `not possible: ${onlyKes}`;
   const { approle, mount, kvVersion } = environment.keyStore;
