@@ -48,9 +48,6 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
-      // what KES has in memory it serves for some minutes, so that S3 does not notice yet
-      await bench.reloadKes();
-      for (const key of ['backup-default', 'archive-key']) await useKey(bench, key);
       bench.mendBy(async () =>
         waitFor({ what: 'KES to reach Vault again', timeoutMs: 90_000 }, async () =>
           withKes(bench, async (kes) => ((await kes.ready()) ? true : new NotYet('it does not'))),
@@ -58,6 +55,9 @@ export const vaultFaults: readonly PlantedFault[] = [
       );
       // what else would unseal it at once; started again it does so
       await bench.stop('vault-unsealer');
+      // what KES has in memory it serves for some minutes, so that S3 does not notice yet
+      await bench.reloadKes();
+      for (const key of ['backup-default', 'archive-key']) await useKey(bench, key);
       await root.write('sys/seal');
     },
   },

@@ -13,6 +13,8 @@ export function useDeployment(): () => LoadedEnvironment {
     if (EXISTING === undefined) {
       deployment = await TestEnvironment.create({
         minio: { defaultKey: 'backup-default' },
+        // half a minute without use passes by itself on a busy machine, and what KES has in memory decides what is red
+        kes: { cache: { unused: '5m' } },
         buckets: [
           { name: 'backup', encryption: { type: 'sse-s3' } },
           { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true, objectLock: true },
