@@ -70,6 +70,9 @@ export interface StateLayout {
   };
 }
 
+/** What follows the name of the state folder where a restore shows the preflights the secrets to come. One that was killed leaves it. */
+export const RESTORE_PREVIEW = '.restore-preflight';
+
 /** How folders in the state folder begin in which a backup is made that goes elsewhere. One that was killed leaves it. */
 export const UNFINISHED_BACKUP = 'unfinished-backup-';
 

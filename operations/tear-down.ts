@@ -18,7 +18,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../config/load';
-import { type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../config/state';
+import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../config/state';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from './errors';
 import { deleteRemoteState } from './remote-state';
@@ -127,14 +127,18 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
   return [containers, volumes, networks, remoteState, stateFolder];
 }
 
-/** State folders that restores have renamed, see backup/restore.ts: with all the secrets of then. */
+/** State folders that restores have renamed, or left when they were killed, see backup/restore.ts: with secrets. */
 export function setAsideFolders({ root }: StateLayout): string[] {
   const { dir, base } = path.parse(root);
   const prefix = `${base}.before-restore-`;
   const entries = existsSync(dir) ? readdirSync(dir, { withFileTypes: true }) : [];
   return entries
-    .filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix))
-    .filter(({ name }) => /^\d{4}-\d\d-\d\dT/.test(name.slice(prefix.length)))
+    .filter((entry) => entry.isDirectory())
+    .filter(
+      ({ name }) =>
+        name === `${base}${RESTORE_PREVIEW}` ||
+        (name.startsWith(prefix) && /^\d{4}-\d\d-\d\dT/.test(name.slice(prefix.length))),
+    )
     .map(({ name }) => path.join(dir, name))
     .sort();
 }

@@ -19,7 +19,7 @@ import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
 import { masterKeys } from '../../config/master-keys';
-import { type StateLayout, stateLayout } from '../../config/state';
+import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
@@ -299,7 +299,7 @@ export async function withStateToCome<T>(
 ): Promise<T> {
   if (resumed) return use(target);
   const { environment, state } = target;
-  const toCome = stateLayout(environment.name, `${state.root}.restore-preflight`);
+  const toCome = stateLayout(environment.name, `${state.root}${RESTORE_PREVIEW}`);
   const asked = [toCome.tls, toCome.secret.tls, path.dirname(toCome.secret.awsCredentials)];
   // what a kill left
   await rm(toCome.root, { recursive: true, force: true });

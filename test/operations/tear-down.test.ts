@@ -69,6 +69,7 @@ function setAside(suffix: string): string {
 test('with the data go the secrets that restores set aside, and nothing of another name', async () => {
   // GIVEN
   setAside('.before-restore-2026-01-02T03-04-05.678Z');
+  setAside('.restore-preflight');
   const withNotes = setAside('.before-restore-2026-02-02T03-04-05.678Z');
   writeFileSync(path.join(withNotes, 'notes'), '');
   const others = ['-2.before-restore-2026-01-02T03-04-05.678Z', '.before-restore-notes', '.before-restore-'];
