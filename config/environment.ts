@@ -417,8 +417,3 @@ function withVault(environment: z.infer<typeof shape>): Environment {
   const byDefault = environment.keyStore.type === 'vault' ? EMBEDDED_VAULT : { mode: 'none' as const };
   return { ...environment, vault: environment.vault ?? byDefault };
 }
-
-/** The address by which the machine that deploys reaches what is published: `0.0.0.0` is none that one can connect to. */
-export function reachableAddress({ docker }: Pick<Environment, 'docker'>): string {
-  return docker.publishAddress === '0.0.0.0' ? '127.0.0.1' : docker.publishAddress;
-}

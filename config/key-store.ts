@@ -3,7 +3,8 @@
  * with what is there.
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
-import { type Environment, reachableAddress, type VaultKeyStoreSettings } from './environment';
+import type { Environment, VaultKeyStoreSettings } from './environment';
+import { reachableAddress } from './reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { kesClients } from './kes-clients';

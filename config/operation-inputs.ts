@@ -184,6 +184,8 @@ export const operationInputs = {
     proof: z.discriminatedUnion('kind', [
       z.strictObject({
         kind: z.literal('log'),
+        /** Where it answers by TLS once it can take the signal. */
+        url: z.string(),
         /** What the program logs when it has read its files. */
         success: z.string(),
         /** What it logs when it could not. */

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { type AcmeSettings, type Environment, type FilesSettings, reachableAddress } from './environment';
+import type { AcmeSettings, Environment, FilesSettings } from './environment';
+import { reachableAddress } from './reachable';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from './operation-inputs';
 import type { StateLayout } from './state';
 

@@ -1,3 +1,4 @@
+import type Docker from 'dockerode';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
@@ -9,11 +10,12 @@ import { namesOf } from './server-certificate';
 import { GiveUp, NotYet, waitFor } from './wait';
 
 /** Sends the signal that makes a program read its files again, and waits until it shows that it did. */
-export async function reloadContainer(input: OperationInput<'reload-container'>): Promise<void> {
-  const docker = dockerEngine();
+export async function reloadContainer(
+  input: OperationInput<'reload-container'>,
+  docker: Docker = dockerEngine(),
+): Promise<void> {
   const container = docker.getContainer(input.container);
   const { proof } = input;
-  const before = Math.floor(Date.now() / 1000);
   const wait = {
     what: `${input.container} to read its files again`,
     timeoutMs: 90_000,
@@ -21,7 +23,7 @@ export async function reloadContainer(input: OperationInput<'reload-container'>)
   };
 
   if (proof.kind === 'certificates') {
-    await waitFor({ ...wait, what: `${input.container} to answer` }, () => handshake(proof.url, {}).catch(isAnswer));
+    await waitFor({ ...wait, what: `${input.container} to answer` }, () => answers(proof.url));
     await container.kill({ signal: input.signal });
     for (const { file, caFile } of proof.certificates) {
       const expected = new X509Certificate(readFileSync(file));
@@ -42,18 +44,29 @@ export async function reloadContainer(input: OperationInput<'reload-container'>)
     return;
   }
 
-  let signalled = false;
+  // the log has the time of Docker's clock, which may be another machine's
+  const since = Math.floor(Date.parse(((await docker.info()) as { SystemTime: string }).SystemTime) / 1000);
+  let startedAnew = false;
+  let signalledStart: string | undefined;
   await waitFor(wait, async () => {
     const { State } = await container.inspect();
-    if (!State.Running || State.Restarting) return new NotYet(`it is ${State.Status} (exit code ${State.ExitCode})`);
-    if (!signalled) {
-      // a program that just starts would die of the signal: it must have installed its handler
-      const log = await containerLogs(container, 0);
-      if (log.trim() === '') return new NotYet('it has logged nothing yet');
-      await container.kill({ signal: input.signal });
-      signalled = true;
+    if (State.Restarting && !startedAnew) {
+      // Docker waits up to a minute before it starts a program that keeps ending, and new files may be its cure
+      startedAnew = true;
+      await container.restart();
+      return new NotYet('it kept ending, and was started anew');
     }
-    const log = await containerLogs(container, before);
+    const log = await containerLogs(container, since);
+    if (!State.Running || State.Restarting) {
+      return new NotYet(`it is ${State.Status} (exit code ${State.ExitCode}): ${lastLine(log)}`);
+    }
+    // a signal that came before a restart was for another process
+    if (signalledStart !== State.StartedAt) {
+      // a program that just starts would die of the signal, or refuse: it is ready when it answers
+      await answers(proof.url);
+      await container.kill({ signal: input.signal });
+      signalledStart = State.StartedAt;
+    }
     if (log.includes(proof.success)) return true;
     const failure = log.split('\n').find((line) => proof.failures.some((text) => line.includes(text)));
     if (failure === undefined) return new NotYet(lastLine(log));
@@ -91,11 +104,17 @@ async function handshake(url: string, { caFile, serverName }: Omit<TlsEndpoint, 
   });
 }
 
-/** A certificate that is refused is an answer, too: it may be the expired one that is to be replaced. */
-function isAnswer(error: NodeJS.ErrnoException): true {
-  // what the network says has an errno, what verification says has only a code
-  if (error.code !== undefined && error.errno === undefined) return true;
-  throw error;
+/** Whether a program answers by TLS. A certificate that is refused is an answer: it may be the one to be replaced. */
+async function answers(url: string): Promise<true> {
+  try {
+    await handshake(url, {});
+  } catch (error) {
+    // What the network says has an errno, what verification says has only a code. So has a connection that is closed
+    // before anything was said, as Docker's proxy does while nobody listens behind it.
+    const { code, errno } = error as NodeJS.ErrnoException;
+    if (code === undefined || code === 'ECONNRESET' || errno !== undefined) throw error;
+  }
+  return true;
 }
 
 function lastLine(log: string): string {

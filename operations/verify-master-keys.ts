@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { namesOf } from '../config/deployment-names';
-import { type Environment, reachableAddress } from '../config/environment';
+import type { Environment } from '../config/environment';
+import { kesUrl } from '../config/reachable';
 import { KES_RELOADED } from '../config/kes-configuration';
 import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
@@ -84,7 +85,11 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
     } catch (error) {
       if (!(error instanceof NotLetIn)) throw error;
       // it would notice by itself when four fifths of its token's period are over
-      await reloadContainer({ container: `${namesOf(environment).prefix}-kes`, signal: 'SIGHUP', proof: KES_RELOADED });
+      await reloadContainer({
+        container: `${namesOf(environment).prefix}-kes`,
+        signal: 'SIGHUP',
+        proof: { ...KES_RELOADED, url: kesUrl(environment) },
+      });
       return `${described(await prove())}; KES had to log in again, because Vault no longer knew its token`;
     }
   } finally {
@@ -155,8 +160,4 @@ function proverOf(environment: Environment, state: StateLayout): KesClient {
     certificateFile: path.join(state.tls, 'key-prover.crt'),
     privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
   });
-}
-
-function kesUrl(environment: Environment): string {
-  return `https://${reachableAddress(environment)}:${environment.kes.port}`;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { reachableAddress } from '../config/environment';
+import { reachableAddress } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';

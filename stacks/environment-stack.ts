@@ -2,7 +2,7 @@ import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
 import { type DeploymentNames, namesOf } from '../config/deployment-names';
-import { reachableAddress } from '../config/environment';
+import { reachableAddress } from '../config/reachable';
 import type { Publication } from '../constructs/docker';
 import type { Deployment } from './deployment';
 

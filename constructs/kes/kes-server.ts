@@ -182,7 +182,7 @@ export class KesServer extends Construct {
       input: {
         container: name,
         signal: 'SIGHUP',
-        proof: KES_RELOADED,
+        proof: { ...KES_RELOADED, url: this.endpoint.url },
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect } from 'node:tls';
 import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
-import { reachableAddress } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../errors';

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { LEAVES, namesOf } from '../../config/deployment-names';
-import { type Environment, reachableAddress } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import { minioKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';

@@ -6,7 +6,8 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { z } from 'zod';
 import { clientLeaf, LEAVES, MINIO_ALIAS, namesOf } from '../../config/deployment-names';
-import { type Environment, reachableAddress } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { kesUrl } from '../../config/reachable';
 import { inVault } from '../../config/key-store';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/s3-endpoint';
@@ -208,7 +209,7 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
     // MinIO shows each to who asks for one of its names
     return [name, host === undefined ? s3Endpoint : { ...s3Endpoint, serverName: host.replace('*', 'any') }];
   });
-  const kes = `https://${reachableAddress(environment)}:${environment.kes.port}`;
+  const kes = kesUrl(environment);
   return {
     ...Object.fromEntries(ofClients),
     [LEAVES.minio]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: MINIO_ALIAS },

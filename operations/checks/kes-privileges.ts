@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { retiredKeysByClient } from '../../config/retired-keys';
-import { reachableAddress } from '../../config/environment';
+import { kesUrl } from '../../config/reachable';
 import { masterKeys } from '../../config/master-keys';
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths } from '../../config/kes-configuration';
@@ -156,7 +156,7 @@ function probesFor(keys: readonly string[]): HttpRequest[] {
 
 function endpointOf({ loaded }: CheckContext): TlsEndpoint {
   const { environment, state } = loaded;
-  return { url: `https://${reachableAddress(environment)}:${environment.kes.port}`, caFile: state.caCertificate };
+  return { url: kesUrl(environment), caFile: state.caCertificate };
 }
 
 /** KES as one of its clients. Docker’s health check has its certificate in the state folder, too. */

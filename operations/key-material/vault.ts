@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { reachableAddress } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import { externalVaultAddress, type VaultAddress, vaultVariables } from '../../config/external-vault';
 import type { LoadedEnvironment } from '../../config/load';
 import { ExternalError, messageOf } from '../errors';

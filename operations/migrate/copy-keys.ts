@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { KES_PORT, LEAVES, namesOf } from '../../config/deployment-names';
-import { reachableAddress } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import type { VaultVariables } from '../../config/external-vault';
 import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { kesConfiguration, vaultAccess } from '../../config/key-store';

@@ -1,7 +1,8 @@
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { KES_ALIAS, LEAVES, namesOf } from '../../config/deployment-names';
-import { type Environment, reachableAddress } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { kesUrl } from '../../config/reachable';
 import { certificateIssue, nextIdentity, previousIdentity } from '../../config/leaf-certificates';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
@@ -125,7 +126,7 @@ async function requireRefusal(
   certificateFile: string,
   privateKeyFile: string,
 ): Promise<void> {
-  const url = `https://${reachableAddress({ docker })}:${kes.port}`;
+  const url = kesUrl({ docker, kes });
   const old = new HttpClient({ url, caFile: state.caCertificate, certificateFile, privateKeyFile });
   try {
     const { status } = await old.send({ method: 'PUT', path: `/v1/key/generate/${minio.defaultKey}`, json: {} });

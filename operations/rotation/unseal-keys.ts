@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { reachableAddress } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import { ExternalError, UsageError } from '../errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../files';
 import type { Step } from '../toolchain/step';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { reachableAddress } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import { AUDIT_DEVICES } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';

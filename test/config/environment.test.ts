@@ -1,4 +1,5 @@
-import { environmentSchema, reachableAddress } from '../../config/environment';
+import { environmentSchema } from '../../config/environment';
+import { reachableAddress } from '../../config/reachable';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
 import { durationToMs } from '../../config/duration';
 

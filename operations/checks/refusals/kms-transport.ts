@@ -1,6 +1,6 @@
 /** The same as in transport.ts where keys pass: KES, and Vault behind it. */
 import { LEAVES } from '../../../config/deployment-names';
-import { reachableAddress } from '../../../config/environment';
+import { kesUrl } from '../../../config/reachable';
 import { type CheckContext, type DeploymentCheck, type Evidence } from '../check';
 import { accessOf } from '../vault';
 import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
@@ -29,7 +29,7 @@ export const kmsTransport: DeploymentCheck = {
 
 function portsOf(context: CheckContext): TlsPort[] {
   const { environment, state } = context.loaded;
-  const kes = { url: `https://${reachableAddress(environment)}:${environment.kes.port}`, caFile: state.caCertificate };
+  const kes = { url: kesUrl(environment), caFile: state.caCertificate };
   const port = (name: string, leaf: string, endpoint: TlsPort['endpoint']): TlsPort => {
     const proxy = `${name} is deployed without it: look for what answers in its place at ${endpoint.url}`;
     return {

@@ -184,7 +184,7 @@ describe('KesServer', () => {
     expect(input).toMatchObject({
       container: 'ebs-local-kes',
       signal: 'SIGHUP',
-      proof: { kind: 'log', success: expect.stringContaining('completed') as string },
+      proof: { kind: 'log', url: 'https://127.0.0.1:17373', success: expect.stringContaining('completed') as string },
     });
     expect(Object.keys(triggers)).toEqual([
       'ca.crt',

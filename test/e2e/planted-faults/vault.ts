@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
-import { reachableAddress } from '../../../config/environment';
+import { kesUrl, reachableAddress } from '../../../config/reachable';
 import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
 import { writeFileAtomically } from '../../../operations/files';
 import { KesClient } from '../../../operations/kes-client';
@@ -325,7 +325,7 @@ async function useKey(bench: Workbench, key: string): Promise<void> {
 async function withKes<T>({ deployed }: Workbench, use: (kes: KesClient) => Promise<T>): Promise<T> {
   const { environment, state } = deployed;
   const kes = new KesClient({
-    url: `https://${reachableAddress(environment)}:${environment.kes.port}`,
+    url: kesUrl(environment),
     caFile: state.caCertificate,
     certificateFile: path.join(state.tls, 'key-prover.crt'),
     privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),

@@ -9,7 +9,8 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { parse, stringify } from 'yaml';
-import { type Environment, reachableAddress } from '../../../config/environment';
+import type { Environment } from '../../../config/environment';
+import { kesUrl, reachableAddress } from '../../../config/reachable';
 import type { LoadedEnvironment } from '../../../config/load';
 import { KES_RELOADED } from '../../../config/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
@@ -247,7 +248,7 @@ export class Workbench {
     await reloadContainer({
       container: this.containerName('kes'),
       signal: 'SIGHUP',
-      proof: KES_RELOADED,
+      proof: { ...KES_RELOADED, url: kesUrl(this.deployed.environment) },
     });
   }
 
