@@ -105,12 +105,13 @@ function described({ proven }: { readonly proven: readonly string[] }): string {
   return `${proven.length} open their canaries`;
 }
 
-/** @throws ExternalError if KES does not reach its key store within a minute */
+/** @throws ExternalError if KES does not reach its key store within two minutes */
 export async function waitForKeyStore(prover: KesClient, url: string): Promise<void> {
   await waitFor(
     {
       what: `KES at ${url} to reach its key store`,
-      timeoutMs: 60_000,
+      // Docker starts a program that kept ending, as KES does without its key store, after up to a minute
+      timeoutMs: 120_000,
       hint: 'if Vault is sealed: ./scripts/unseal',
     },
     async () => ((await prover.ready()) ? true : new NotYet('KES answers, but its key store is unreachable')),
@@ -120,7 +121,7 @@ export async function waitForKeyStore(prover: KesClient, url: string): Promise<v
 /**
  * Waits until KES reaches its key store and proves every master key that has a canary.
  *
- * @throws ExternalError if KES does not come within a minute, or if a key cannot be proven for whatever reason
+ * @throws ExternalError if KES does not come within two minutes, or if a key cannot be proven for whatever reason
  */
 export async function requireProvenKeys(
   prover: KesClient,
