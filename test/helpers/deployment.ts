@@ -8,7 +8,7 @@ import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
 import type { Toolchain } from '../../config/toolchain';
 import { declareStacks } from '../../stacks';
-import { synthApp, type Synthesized } from './synth';
+import { type Block, synthApp, type Synthesized } from './synth';
 
 /** A folder that is not there: whoever declares stacks must not look for it. */
 export const STATE_ROOT = '/nonexistent/state';
@@ -37,6 +37,26 @@ export interface Variation {
   readonly vaultVariables?: VaultVariables;
 }
 
+/** A digest of an image; which one is nobody's business. */
+export const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+// pieces of environment files: each is one way to have images, Vault or master keys
+export const FROM_REGISTRY = `
+images:
+  source: registry
+  vault: docker.io/hashicorp/vault@${digest('1')}
+  kes: quay.io/minio/kes@${digest('2')}
+  minio: quay.io/minio/minio@${digest('3')}
+`;
+export const EXTERNAL = 'name: local\nvault: { mode: external, address: "https://vault.example.org:8200" }\n';
+export const FILESYSTEM = 'name: local\nkeyStore: { type: filesystem }\n';
+export const AWS =
+  'name: local\nkeyStore: { type: aws, region: eu-central-1, kmsKey: alias/kes, caFile: /etc/aws.pem }\n';
+export const EVERYTHING = `name: local
+buckets:
+  - { name: backup }
+  - { name: archive, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
+`;
+
 /** Declares the stacks of one environment. */
 export function declareDeployment(app: App, variation: Variation = {}): string {
   const environment = parseEnvironment(variation.environment ?? 'name: local', 'test.yaml');
@@ -53,7 +73,7 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
 }
 
 /** Synthesizes the stacks of one environment, by the end of their name. */
-export function synthDeployment(variation: Variation = {}): Readonly<Record<string, Synthesized>> {
+export function synthDeployment(variation: Variation = {}): Stacks {
   const outdir = mkdtempSync(path.join(tmpdir(), 'ebs-synth-'));
   try {
     // the validations of cdktf run `terraform version` once for each resource of its own; one test has them
@@ -66,3 +86,19 @@ export function synthDeployment(variation: Variation = {}): Readonly<Record<stri
     rmSync(outdir, { recursive: true, force: true });
   }
 }
+
+/** The stacks of one environment, by the end of their name. */
+export type Stacks = Readonly<Record<string, Synthesized>>;
+
+/** Finds one stack; a test that names one which is not there fails with its name. */
+export const stackOf = (stacks: Stacks, name: string): Synthesized => {
+  const stack = stacks[name];
+  if (stack === undefined) throw new Error(`there is no stack ${name}, only ${Object.keys(stacks).join(', ')}`);
+  return stack;
+};
+
+export const containersOf = (stacks: Stacks): Block[] =>
+  Object.values(stacks).flatMap((stack) => Object.values(stack.resources('docker_container')));
+/** Containers that are started and are to stay. */
+export const servicesOf = (stacks: Stacks): Block[] =>
+  containersOf(stacks).filter(({ start, must_run }) => start !== false && must_run !== false);

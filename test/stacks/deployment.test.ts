@@ -2,17 +2,8 @@ import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
 import { type Deployment, imageSource } from '../../stacks/deployment';
 import { UsageError } from '../../operations/errors';
-import { BUILT, REGISTRY } from '../helpers/deployment';
+import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../helpers/deployment';
 import { thrownBy } from '../helpers/thrown';
-
-const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
-const FROM_REGISTRY = `
-images:
-  source: registry
-  vault: docker.io/hashicorp/vault@${digest('1')}
-  kes: quay.io/minio/kes@${digest('2')}
-  minio: quay.io/minio/minio@${digest('3')}
-`;
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
 const deployment = (more = '', toolchain = BUILT): Deployment => ({

@@ -1,0 +1,118 @@
+import {
+  BUILT,
+  containersOf,
+  digest,
+  FROM_REGISTRY,
+  REGISTRY,
+  servicesOf,
+  stackOf,
+  type Stacks,
+  STATE_ROOT,
+  synthDeployment,
+} from '../helpers/deployment';
+import type { Block } from '../helpers/synth';
+
+describe('settings reach what they are about', () => {
+  test('images from a registry, by digest', () => {
+    const stacks = synthDeployment({ environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY });
+    const images = Object.values(stackOf(stacks, 'foundation').resources('docker_image'));
+    expect(images.map(({ name }) => name).sort()).toEqual([
+      `docker.io/hashicorp/vault@${digest('1')}`,
+      `quay.io/minio/kes@${digest('2')}`,
+      `quay.io/minio/minio@${digest('3')}`,
+    ]);
+    for (const image of images) expect(image).not.toHaveProperty('build');
+    for (const container of containersOf(stacks)) expect(container.image).toMatch(/@sha256:/);
+  });
+
+  test('provider 1.9.0 and 5.x differ in the role and in the version, nowhere else', () => {
+    const withVault = (vault: string) =>
+      synthDeployment({ toolchain: { ...BUILT, providers: { ...BUILT.providers, vault } } });
+    const old = withVault('1.9.0');
+    const current = withVault('5.6.0');
+    for (const name of Object.keys(old)) {
+      if (name !== 'keystore') expect(stackOf(current, name).text).toBe(stackOf(old, name).text);
+    }
+    const keystore = (stacks: Stacks) => {
+      const { resource, terraform, provider, output } = stackOf(stacks, 'keystore').json;
+      const { vault_approle_auth_backend_role: role, ...resources } = resource as Record<string, Block>;
+      const others = { ...(terraform as Block), required_providers: undefined };
+      return { role: Object.values(role ?? {})[0] as Block, others: { resources, others, provider, output } };
+    };
+    expect(keystore(current).others).toEqual(keystore(old).others);
+    expect(keystore(old).role).toMatchObject({ period: 1800, policies: [expect.any(String)] });
+    expect(keystore(current).role).toMatchObject({ token_period: 1800, token_policies: [expect.any(String)] });
+  });
+
+  test('the Docker host, the address to publish on, names and ports', () => {
+    const stacks = synthDeployment({
+      environment: `name: nas
+docker: { host: ssh://backup@nas, publishAddress: 192.0.2.7 }
+vault: { mode: embedded, port: 18200 }
+kes: { port: 17373 }
+minio: { port: 19000, hostnames: [s3.example.org] }
+`,
+    });
+    for (const name of ['foundation', 'vault', 'kes', 'minio']) {
+      expect(stackOf(stacks, name).provider('docker')).toEqual({ host: 'ssh://backup@nas' });
+    }
+    expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual(
+      [17373, 19000, 18200].map((external) => expect.objectContaining({ external, ip: '192.0.2.7' }) as Block),
+    );
+    const { leaves } = stackOf(stacks, 'foundation').operation('issue-certificates').input as { leaves: Block[] };
+    expect(leaves.find(({ name }) => name === 'minio-server')).toMatchObject({
+      dnsNames: ['minio', 'localhost', 's3.example.org'],
+      ipAddresses: ['127.0.0.1', '192.0.2.7'],
+    });
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://s3.example.org:19000');
+  });
+
+  test('all addresses of the Docker host, of which the deploy uses one that it can connect to', () => {
+    const stacks = synthDeployment({ environment: 'name: local\ndocker: { publishAddress: 0.0.0.0 }' });
+    for (const { ip } of servicesOf(stacks).flatMap(({ ports }) => ports as Block[])) expect(ip).toBe('0.0.0.0');
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://127.0.0.1:9000');
+    expect(stackOf(stacks, 'keystore').provider('vault').address).toBe('https://127.0.0.1:8200');
+    expect(stackOf(stacks, 'kes').operation('create-master-keys').input.creator).toMatchObject({
+      url: 'https://127.0.0.1:7373',
+    });
+  });
+
+  test('the version of KV reaches the mount, the policy and KES', () => {
+    const keystore = stackOf(
+      synthDeployment({ environment: 'name: local\nkeyStore: { type: vault, kvVersion: 1 }' }),
+      'keystore',
+    );
+    expect(keystore.resource('vault_mount').options).toEqual({ version: '1' });
+    expect(keystore.resource('vault_policy').policy).toContain('path "kes/local/*"');
+    expect(keystore.operation('write-kes-configuration').input).toMatchObject({
+      configuration: { keyStore: { kvVersion: 1 } },
+    });
+  });
+
+  test('Terraform’s state in S3 is locked and encrypted, one object for each stack; secrets stay here', () => {
+    const stacks = synthDeployment({
+      environment: `name: prod
+state: { backend: s3, bucket: states, region: eu-central-1, endpoint: "https://s3.example.org" }
+`,
+    });
+    for (const [name, stack] of Object.entries(stacks)) {
+      expect(stack.json.terraform).toMatchObject({
+        required_version: '>= 1.10',
+        backend: {
+          s3: {
+            bucket: 'states',
+            key: `encrypted-backup-storage/prod/${name}.tfstate`,
+            region: 'eu-central-1',
+            encrypt: true,
+            use_lockfile: true,
+            use_path_style: true,
+            endpoints: { s3: 'https://s3.example.org' },
+          },
+        },
+      });
+    }
+    expect(stackOf(stacks, 'foundation').operation('create-root-credentials').input.rootFile).toBe(
+      `${STATE_ROOT}/secrets/minio/root.json`,
+    );
+  });
+});
