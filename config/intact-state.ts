@@ -2,7 +2,8 @@
  * Refuses to plan for a deployment whose secrets are gone: Terraform would take everything for new and initialise an
  * empty Vault over keys that still protect data.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../operations/errors';
 import type { StateLayout } from './state';
@@ -17,6 +18,7 @@ const marker = z.object({ id: z.string() });
  * | none         | none    | never deployed: go on                          |
  * | A            | A       | deployed: go on                                |
  * | A            | none    | the secrets are lost: REFUSE                   |
+ * | none         | A alone | killed while it made the first marker: go on   |
  * | none         | A       | the state is lost: REFUSE                      |
  * | A            | B       | two deployments were mixed: REFUSE             |
  *
@@ -42,6 +44,7 @@ export function requireIntactState(environment: string, state: StateLayout, env 
     );
   }
   if (here === undefined) {
+    if (holdsNothingElse(state)) return;
     throw new UsageError(
       `environment ${environment} has secrets in ${state.secrets}, but the state beside them is gone (${state.deployment})`,
       'put the state folder back from where you keep it; nothing was changed',
@@ -51,6 +54,10 @@ export function requireIntactState(environment: string, state: StateLayout, env 
     `environment ${environment} has the secrets of another deployment in ${state.secrets}`,
     'put the right folder back; nothing was changed',
   );
+}
+
+function holdsNothingElse({ secrets, secret }: StateLayout): boolean {
+  return readdirSync(secrets).every((entry) => entry === path.basename(secret.deployment));
 }
 
 function readMarker(file: string): string | undefined {

@@ -15,7 +15,7 @@ export interface HttpRequest {
   readonly json?: unknown;
   /** Sent as it is; not together with `json`. */
   readonly body?: Buffer;
-  /** @default 10000 */
+  /** @default 30000 */
   readonly timeoutMs?: number;
 }
 
@@ -92,7 +92,7 @@ export class HttpClient {
         {
           method: request.method,
           agent: this.agent,
-          timeout: request.timeoutMs ?? 10_000,
+          timeout: request.timeoutMs ?? 30_000,
           headers: {
             ...(json ? { 'content-type': 'application/json' } : {}),
             ...(body === undefined ? {} : { 'content-length': body.length }),

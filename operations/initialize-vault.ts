@@ -18,9 +18,8 @@ import { readCanaries } from './canaries';
 import { ExternalError } from './errors';
 import { readIfExists, writeFileAtomically } from './files';
 import { noteRenewal } from './renewal';
-import { waitUntilActive } from './unseal-vault';
+import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError } from './vault-client';
-import { waitFor } from './wait';
 
 type Input = OperationInput<'initialize-vault'>;
 
@@ -32,9 +31,7 @@ const policyRead = z.object({ data: z.object({ policy: z.string() }) });
 
 export async function initializeVault(input: Input): Promise<void> {
   const vault = new VaultClient(input.endpoint);
-  const status = await waitFor({ what: `Vault at ${input.endpoint.url} to answer`, timeoutMs: 60_000 }, () =>
-    vault.sealStatus(),
-  );
+  const status = await waitUntilAnswering(vault, input.endpoint);
   if (!status.initialized) await initialize(vault, input);
   await unseal(vault, input);
   await waitUntilActive(vault);

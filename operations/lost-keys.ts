@@ -11,6 +11,8 @@ import { VaultClient, VaultError } from './vault-client';
 
 export type KeyInVault =
   | { readonly kind: 'missing' | 'no mount' }
+  /** Vault itself does not answer, or cannot: it is away, sealed, or unsealed a moment ago and not active yet. */
+  | { readonly kind: 'no answer' }
   /** `destroyed`: what is left of it holds no key, and keeps one from being written. `remove`: the command that takes it away. */
   | { readonly kind: 'there' | 'destroyed'; readonly remove: string }
   /** Vault keeps a deleted version until it is destroyed. */
@@ -20,7 +22,7 @@ const metadata = z.object({
   data: z.object({ versions: z.record(z.string(), z.object({ deletion_time: z.string(), destroyed: z.boolean() })) }),
 });
 
-/** @returns undefined if Vault does not say: it is away, refuses the token, or KV version 1 has nothing to tell */
+/** @returns undefined if Vault does not say: it refuses the token, or KV version 1 has nothing to tell */
 export async function keyInVault(
   environment: Environment,
   state: StateLayout,
@@ -43,7 +45,8 @@ export async function keyInVault(
     if (at === '' || Date.parse(at) > Date.now()) return { kind: 'there', remove };
     return { kind: 'deleted', at, undelete: `vault kv undelete -mount=${mount} -versions=1 ${prefix}/${key}` };
   } catch (error) {
-    if (!(error instanceof VaultError) || error.status !== 404) return undefined;
+    if (!(error instanceof VaultError) || error.status >= 500) return { kind: 'no answer' };
+    if (error.status !== 404) return undefined;
     return { kind: error.message.includes('no handler for route') ? 'no mount' : 'missing' };
   } finally {
     vault?.close();
@@ -72,6 +75,7 @@ export function missing(born: string, seen: KeyInVault | undefined, restore: str
       return deleted(born, seen);
     case 'there':
     case 'missing':
+    case 'no answer':
     case undefined:
       return { said: `${born} is missing in the key store`, hint: restored(restore) };
   }
@@ -92,6 +96,7 @@ export function unreadable(born: string, error: KesError, seen: KeyInVault | und
     case 'destroyed':
     case 'no mount':
       return missing(born, seen, restore);
+    case 'no answer':
     case undefined:
       return {
         said: `${born} cannot be read from the key store (${error.message})`,

@@ -42,6 +42,8 @@ export async function withMountedFiles<T>(
       Image: image,
       Cmd: ['never-run'],
       NetworkDisabled: true,
+      // of the same owner, so that what a kill leaves here does not keep `down --delete-data` from the volume
+      Labels: 'volume' in source ? (await docker.getVolume(source.volume).inspect()).Labels : {},
       HostConfig: {
         Mounts: [
           'volume' in source

@@ -22,9 +22,24 @@ export async function reloadContainer(
     hint: `docker logs ${input.container}`,
   };
 
+  let pauseCut = false;
+  /** Docker waits up to a minute before it starts a program that keeps ending, and new files may be its cure. */
+  const cutPause = async (): Promise<boolean> => {
+    if (pauseCut || !(await container.inspect()).State.Restarting) return false;
+    pauseCut = true;
+    await container.restart();
+    return true;
+  };
+
   if (proof.kind === 'certificates') {
-    await waitFor({ ...wait, what: `${input.container} to answer` }, () => answers(proof.url));
-    await container.kill({ signal: input.signal });
+    await waitFor({ ...wait, what: `${input.container} to answer` }, async () => {
+      if (await cutPause()) return new NotYet('it kept ending, and was started anew');
+      return answers(proof.url);
+    });
+    // between two processes there is none to signal
+    await waitFor(wait, async () => {
+      await container.kill({ signal: input.signal });
+    });
     for (const { file, caFile } of proof.certificates) {
       const expected = new X509Certificate(readFileSync(file));
       const [name] = namesOf(expected);
@@ -46,16 +61,11 @@ export async function reloadContainer(
 
   // the log has the time of Docker's clock, which may be another machine's
   const since = Math.floor(Date.parse(((await docker.info()) as { SystemTime: string }).SystemTime) / 1000);
-  let startedAnew = false;
   let signalledStart: string | undefined;
+  let seenBefore = 0;
   await waitFor(wait, async () => {
+    if (await cutPause()) return new NotYet('it kept ending, and was started anew');
     const { State } = await container.inspect();
-    if (State.Restarting && !startedAnew) {
-      // Docker waits up to a minute before it starts a program that keeps ending, and new files may be its cure
-      startedAnew = true;
-      await container.restart();
-      return new NotYet('it kept ending, and was started anew');
-    }
     const log = await containerLogs(container, since);
     if (!State.Running || State.Restarting) {
       return new NotYet(`it is ${State.Status} (exit code ${State.ExitCode}): ${lastLine(log)}`);
@@ -66,9 +76,12 @@ export async function reloadContainer(
       await answers(proof.url);
       await container.kill({ signal: input.signal });
       signalledStart = State.StartedAt;
+      // what an earlier signal brought in the same second
+      seenBefore = log.length;
     }
-    if (log.includes(proof.success)) return true;
-    const failure = log.split('\n').find((line) => proof.failures.some((text) => line.includes(text)));
+    const news = log.slice(seenBefore);
+    if (news.includes(proof.success)) return true;
+    const failure = news.split('\n').find((line) => proof.failures.some((text) => line.includes(text)));
     if (failure === undefined) return new NotYet(lastLine(log));
     throw new GiveUp(
       new ExternalError(
@@ -90,7 +103,7 @@ async function handshake(url: string, { caFile, serverName }: Omit<TlsEndpoint, 
         ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
         // a client that asks for an address sends no name
         ...(serverName === undefined || isIP(serverName) > 0 ? {} : { servername: serverName }),
-        timeout: 5_000,
+        timeout: 30_000,
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
       },

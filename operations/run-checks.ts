@@ -1,14 +1,19 @@
-import { loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { s3Endpoint } from '../config/s3-endpoint';
 import { checkEnvironment } from './checks/check-environment';
 import type { Report } from './checks/report/model';
 import { describeCounts, describeResult } from './checks/report/text';
+import { NO_CONNECTION } from './checks/s3-run';
 import { type ReportFiles, writeReport } from './checks/report/write';
 import { leaveObjects } from './earlier-objects';
-import { ExternalError } from './errors';
+import { ExternalError, messageOf } from './errors';
+import { HttpClient } from './http';
+import { NotYet, waitFor } from './wait';
 
 /** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
 export async function runChecks(): Promise<void> {
   const loaded = loadEnvironment();
+  await waitForMinio(loaded);
   const report = await untilInterrupted((signal) =>
     checkEnvironment(loaded, {
       signal,
@@ -18,6 +23,31 @@ export async function runChecks(): Promise<void> {
   const files = writeReport(loaded.state.reports, report);
   if (report.outcome !== 'passed') throw failureOf(loaded.environment.name, report, files);
   await leaveObjects(loaded);
+}
+
+/**
+ * Gives MinIO time where it had none to come back: after a reboot, or while KES was away, Docker waits up to a minute
+ * before it starts it again. If it never comes, the checks say why.
+ */
+async function waitForMinio({ environment, state }: LoadedEnvironment): Promise<void> {
+  const http = new HttpClient(s3Endpoint(environment, state));
+  try {
+    await waitFor({ what: 'MinIO to be ready', timeoutMs: 120_000 }, async () => {
+      const { status } = await http.send({ method: 'GET', path: '/minio/health/cluster' }).catch(unlessAway);
+      return status === 503 ? new NotYet('HTTP 503') : true;
+    });
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+  } finally {
+    http.close();
+  }
+}
+
+/** Whoever answers is no longer waited for, also if nobody can trust it. */
+function unlessAway(error: unknown): { readonly status: number } {
+  const { code } = (error as { cause: NodeJS.ErrnoException }).cause;
+  if (NO_CONNECTION.includes(code)) throw error;
+  return { status: 0 };
 }
 
 /** Everything that did not pass, in one error: Terraform shows the end of what an operation prints. */

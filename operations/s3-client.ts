@@ -52,12 +52,13 @@ export function s3Client(options: S3Options): S3Client {
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       requestTimeout: 30_000,
-      connectionTimeout: 5_000,
+      // counts from the making of a request, so also while it waits for a free socket
+      connectionTimeout: 30_000,
       httpsAgent: new Agent({
         keepAlive: options.keepAlive ?? true,
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
-        maxSockets: 16,
+        maxSockets: 128,
         ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
         ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
       }),

@@ -15,7 +15,7 @@ export async function unsealVault(
 ): Promise<'already' | 'unsealed'> {
   const vault = new VaultClient(endpoint);
   try {
-    let status = await vault.sealStatus();
+    let status = await waitUntilAnswering(vault, endpoint);
     if (!status.initialized) {
       throw new ExternalError(`Vault at ${endpoint.url} is not initialised`, './scripts/up initialises it');
     }
@@ -34,6 +34,14 @@ export async function unsealVault(
   } finally {
     vault.close();
   }
+}
+
+/** Waits for a Vault whose container has just started. */
+export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoint): Promise<SealStatus> {
+  return waitFor(
+    { what: `Vault at ${url} to answer`, timeoutMs: 60_000, hint: 'see whether it runs: docker ps -a' },
+    () => vault.sealStatus(),
+  );
 }
 
 /** Waits until an unsealed Vault serves requests: it becomes the active node a moment later. */

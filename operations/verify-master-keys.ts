@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { namesOf } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
 import { kesUrl } from '../config/reachable';
@@ -16,6 +17,9 @@ class NotLetIn extends ExternalError {}
 
 /** What Vault itself says about a key that KES cannot read. */
 type Look = (key: string) => Promise<KeyInVault | undefined>;
+
+/** How long a Vault that was just unsealed may take to become active; KES calls it reachable before. */
+const ACTIVE_WITHIN_MS = 20_000;
 
 /**
  * Opens the canary of every master key that has one, also of keys that are no longer declared.
@@ -35,22 +39,30 @@ export async function proveCanaries(
   const problems: Problem[] = [];
   const proven: string[] = [];
   const unasked: string[] = [];
+  const activeBy = Date.now() + ACTIVE_WITHIN_MS;
   for (const [key, canary] of Object.entries(canaries)) {
     const born = `master key ${key}, made on ${canary.bornAt},`;
-    try {
-      const verdict = await openCanary(prover, key, canary);
-      if (verdict === 'opens') proven.push(key);
-      if (verdict === 'missing') problems.push(missing(born, await look(key), restore));
-      if (verdict === 'other') problems.push(replaced(born, await look(key), restore));
-    } catch (error) {
-      if (!(error instanceof KesError) || (error.status !== 403 && error.status !== 502)) throw error;
-      if (error.status === 403) unasked.push(key);
-      // a key that was deleted softly (KV v2) is there and cannot be read, which KES calls a bad gateway
-      if (error.status === 502) problems.push(unreadable(born, error, await look(key), restore));
+    const ask = async () => openCanary(prover, key, canary).catch(refusal);
+    let verdict = await ask();
+    while (verdict instanceof KesError && verdict.status === 502 && Date.now() < activeBy) {
+      if ((await look(key))?.kind !== 'no answer') break;
+      await delay(500);
+      verdict = await ask();
     }
+    if (verdict === 'opens') proven.push(key);
+    else if (verdict === 'missing') problems.push(missing(born, await look(key), restore));
+    else if (verdict === 'other') problems.push(replaced(born, await look(key), restore));
+    else if (verdict.status === 403) unasked.push(key);
+    else problems.push(unreadable(born, verdict, await look(key), restore));
   }
   if (problems.length > 0) throw errorOf(problems);
   return { proven, unasked };
+}
+
+/** A key that was deleted softly (KV v2) is there and cannot be read, which KES calls a bad gateway. */
+function refusal(error: unknown): KesError {
+  if (error instanceof KesError && (error.status === 403 || error.status === 502)) return error;
+  throw error;
 }
 
 function errorOf(problems: readonly Problem[]): ExternalError {

@@ -43,6 +43,8 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
       ...(vault.tokenFile === undefined ? {} : { token: `\${trimspace(file(${JSON.stringify(vault.tokenFile)}))}` }),
       ...(vault.caFile === undefined ? {} : { caCertFile: vault.caFile }),
       ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+      // a Vault that was just unsealed answers 5xx until it is active; the default of 2 gives up after some four seconds
+      maxRetries: 5,
     });
     this.addOverride('terraform.required_providers.vault.version', toolchain.providers.vault);
     Aspects.of(this).add(new VaultProviderCompatibility(toolchain.providers.vault));

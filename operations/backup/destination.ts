@@ -129,7 +129,7 @@ async function servesOurCertificate(host: string, port: number, state: StateLayo
       socket.destroy();
       resolve(same);
     };
-    socket.setTimeout(5_000, () => {
+    socket.setTimeout(30_000, () => {
       end(false);
     });
     socket.once('secureConnect', () => {
@@ -201,7 +201,7 @@ async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3
     ...(region === undefined ? {} : { region }),
     ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint, forcePathStyle: true }),
     requestHandler: {
-      connectionTimeout: 5_000,
+      connectionTimeout: 30_000,
       httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
     },
   });

@@ -21,7 +21,7 @@ import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, wi
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
-const CONNECTION_TIMEOUT_MS = 5_000;
+const CONNECTION_TIMEOUT_MS = 30_000;
 
 /**
  * A deploy renews what has a third of its life left. When only half of that is left, no deploy came although one was

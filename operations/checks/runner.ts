@@ -13,10 +13,10 @@ import {
 /** Enough to overlap the waiting, few enough that the checks do not slow each other down on two cores. */
 const CONCURRENCY = 4;
 
-/** Far more than any check needs; one that waits longer has met something that will not come. */
-const TIME_LIMIT_MS = 30_000;
+/** Far more than any check needs, also on a machine that is busy; one that waits longer has met something that will not come. */
+const TIME_LIMIT_MS = 120_000;
 /** … and than a program needs to stop, to start and to be found again by the others. */
-const DISRUPTIVE_TIME_LIMIT_MS = 60_000;
+const DISRUPTIVE_TIME_LIMIT_MS = 180_000;
 
 /**
  * - `passed`: what the check guards is as it should be

@@ -145,7 +145,7 @@ async function deleteQuietly(keeper: S3Client, name: string, expectFailure: bool
 }
 
 /** Nobody answers, as Node says it. Without a code it is our own time limit. */
-const NO_CONNECTION = [
+export const NO_CONNECTION = [
   'ECONNREFUSED',
   'ECONNRESET',
   'EHOSTUNREACH',
@@ -181,7 +181,7 @@ async function answerOf(
   { endpoint, needsTrust, hints }: S3Target,
 ): Promise<HttpResponse | undefined> {
   try {
-    return await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: 5_000 });
+    return await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: 30_000 });
   } catch (error) {
     const { code, message } = (error as { cause: NodeJS.ErrnoException }).cause;
     if (NO_CONNECTION.includes(code)) {

@@ -26,10 +26,11 @@ export interface PortsRequest {
 /** @throws ExternalError that names the holder of every port that is taken */
 export async function requireFreePorts({ ports, owner, docker, local, settings }: PortsRequest): Promise<void> {
   const containers = await docker.listContainers();
+  const starting = await boundByStarting(docker, containers, owner);
   const problems: string[] = [];
   for (const wanted of ports) {
     const container = containers.find((candidate) => publishes(candidate, wanted));
-    if (container?.Labels[owner.name] === owner.value) continue;
+    if (container?.Labels[owner.name] === owner.value || starting.has(wanted.port)) continue;
     const holder =
       container !== undefined
         ? describeContainer(container, owner.name)
@@ -46,6 +47,32 @@ export async function requireFreePorts({ ports, owner, docker, local, settings }
       `Stop what holds ${problems.length === 1 ? 'it' : 'them'}, or change the setting in ${settings}.`,
     );
   }
+}
+
+/** Ports that our own containers hold already, or are about to, while Docker lists them without: they just start. */
+async function boundByStarting(
+  docker: Docker,
+  containers: readonly Docker.ContainerInfo[],
+  owner: OwnerLabel,
+): Promise<ReadonlySet<number>> {
+  const ours = containers.filter(({ Labels, Ports }) => Labels[owner.name] === owner.value && Ports.length === 0);
+  const inspected = await Promise.all(
+    ours.map(async ({ Id }) =>
+      docker
+        .getContainer(Id)
+        .inspect()
+        .catch(() => undefined),
+    ),
+  );
+  const bindings = inspected.flatMap((container) => Object.values(bindingsOf(container)).flat());
+  return new Set(bindings.map(({ HostPort }) => Number(HostPort)));
+}
+
+type Bindings = Readonly<Record<string, readonly { readonly HostPort: string }[]>>;
+
+/** Docker says null for a container that publishes nothing. */
+function bindingsOf(container: Docker.ContainerInspectInfo | undefined): Bindings {
+  return (container?.HostConfig.PortBindings as Bindings | null | undefined) ?? {};
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::', '']);

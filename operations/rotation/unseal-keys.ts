@@ -4,7 +4,7 @@ import { reachableAddress } from '../../config/reachable';
 import { ExternalError, UsageError } from '../errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../files';
 import type { Step } from '../toolchain/step';
-import { waitUntilActive } from '../unseal-vault';
+import { waitUntilActive, waitUntilAnswering } from '../unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from '../vault-client';
 import type { RotationContext } from './context';
 
@@ -53,6 +53,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
       title: 'New unseal shares',
       run: () =>
         withVault(async (vault) => {
+          await waitUntilAnswering(vault, endpoint);
           const pending = pendingShares(folder);
           if (pending !== undefined) {
             await unsealIfSealed(vault, pending);

@@ -10,7 +10,7 @@ export const REGISTRY_HOSTS = { terraform: 'registry.terraform.io', tofu: 'regis
 export type TerraformFlavour = keyof typeof REGISTRY_HOSTS;
 
 /** How long the registry may take to say that it is there. */
-const TIMEOUT_MILLISECONDS = 3000;
+const TIMEOUT_MILLISECONDS = 10_000;
 
 /** Asks for the registry's service discovery document; says why that failed, or nothing. */
 export async function registryProblem(

@@ -8,7 +8,7 @@ import { thrownBy } from '../helpers/thrown';
 
 const folder = useTemporaryFolder();
 
-function leaveMarkers(here: string | undefined, secrets: string | undefined) {
+function leaveMarkers(here: string | undefined, secrets: string | undefined, otherSecrets = true) {
   const state = stateLayout('home', folder());
   for (const [file, id] of [
     [state.deployment, here],
@@ -18,14 +18,16 @@ function leaveMarkers(here: string | undefined, secrets: string | undefined) {
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, JSON.stringify({ id }));
   }
+  if (secrets !== undefined && otherSecrets) writeFileSync(path.join(state.secrets, 'other'), '');
   return state;
 }
 
 test.each([
   ['nothing was deployed', undefined, undefined],
   ['it was deployed', 'A', 'A'],
-])('goes on when %s', (_, here, secrets) => {
-  const state = leaveMarkers(here, secrets);
+  ['it was killed between its two markers, the first thing that it makes', undefined, 'A', false],
+])('goes on when %s', (_, here, secrets, otherSecrets = true) => {
+  const state = leaveMarkers(here, secrets, otherSecrets);
   expect(() => {
     requireIntactState('home', state);
   }).not.toThrow();

@@ -6,6 +6,7 @@ import { type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from
 import { ExternalError } from '../../operations/errors';
 import { KesClient } from '../../operations/kes-client';
 import { ThrowawayCa } from '../helpers/certificates';
+import { proveCanaries } from '../../operations/verify-master-keys';
 import { FakeKes } from '../helpers/fake-kes';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
@@ -120,6 +121,30 @@ describe('a canary', () => {
     const canary = await born();
     kes.failure = { status: 502, body: '{"message":"key store is not available"}' };
     await expect(openCanary(prover, 'a', canary)).rejects.toThrow(/key store is not available/);
+  });
+
+  test('is opened again while Vault, unsealed a moment ago, gives no answer', async () => {
+    // GIVEN
+    const canaries = { a: await born() };
+    kes.failure = { status: 502, body: '{"message":"failed to read key"}' };
+    let asked = 0;
+    // WHEN
+    const proof = await proveCanaries(prover, canaries, () => {
+      asked += 1;
+      if (asked === 2) kes.failure = undefined;
+      return Promise.resolve({ kind: 'no answer' });
+    });
+    // THEN
+    expect(proof).toEqual({ proven: ['a'], unasked: [] });
+    expect(asked).toBe(2);
+  });
+
+  test('is not opened again when Vault has an answer', async () => {
+    const canaries = { a: await born() };
+    kes.failure = { status: 502, body: '{"message":"failed to read key"}' };
+    await expect(proveCanaries(prover, canaries, () => Promise.resolve({ kind: 'no mount' }))).rejects.toThrow(
+      /is missing in the key store, and so is its whole mount/,
+    );
   });
 
   test('cannot be made without a master key', async () => {

@@ -86,19 +86,38 @@ describe('what Vault says of a key', () => {
       },
     ],
   ])('that it %s', async (_, versions, said) => {
+    expect(
+      await askVault(({ url }, response) => {
+        response.statusCode = url === '/v1/kes/metadata/demo/k' ? 200 : 404;
+        response.end(JSON.stringify({ data: { versions } }));
+      }),
+    ).toEqual(said);
+  });
+
+  test.each([
+    [500, 'is not active yet', { kind: 'no answer' }],
+    [503, 'is sealed', { kind: 'no answer' }],
+    [403, 'refuses the token', undefined],
+  ])('nothing, as HTTP %i, when it %s', async (status, _, said) => {
+    expect(
+      await askVault((_request, response) => {
+        response.statusCode = status;
+        response.end('{"errors":[]}');
+      }),
+    ).toEqual(said);
+  });
+
+  async function askVault(answer: Parameters<typeof TlsServer.start>[1]): Promise<KeyInVault | undefined> {
     const ca = await ThrowawayCa.create(folder(), 'ca');
-    const vault = await TlsServer.start(await ca.issue('vault'), ({ url }, response) => {
-      response.statusCode = url === '/v1/kes/metadata/demo/k' ? 200 : 404;
-      response.end(JSON.stringify({ data: { versions } }));
-    });
+    const vault = await TlsServer.start(await ca.issue('vault'), answer);
     try {
       const environment = parseEnvironment(
         `name: demo\nvault: { mode: external, address: '${vault.url}', caFile: ${ca.file} }`,
         'demo.yaml',
       );
-      expect(await keyInVault(environment, stateLayout('demo', folder()), 'k')).toEqual(said);
+      return await keyInVault(environment, stateLayout('demo', folder()), 'k');
     } finally {
       await vault.stop();
     }
-  });
+  }
 });

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 30_000;
 
 export const SPEAKS_HTTP =
   'MinIO runs without its certificate, or a proxy in front of it speaks HTTP: see /files/certs in its container';

@@ -6,7 +6,7 @@ import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } f
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
 
-const CONNECTION_TIMEOUT_MS = 5_000;
+const CONNECTION_TIMEOUT_MS = 30_000;
 
 /** A port that must speak TLS of today only, and as nobody else. */
 export interface TlsPort {

@@ -32,11 +32,14 @@ function require(ports: WantedPort[], containers: FakeContainer[] = [], local = 
     Labels: labels ?? {},
     Ports: [{ IP: address, PrivatePort: 1, PublicPort: port, Type: 'tcp' }],
   }));
-  const docker = { listContainers: () => Promise.resolve(listed) } as unknown as Docker;
+  return requireOf({ listContainers: () => Promise.resolve(listed) }, ports, local);
+}
+
+function requireOf(docker: object, ports: WantedPort[], local = true): Promise<void> {
   return requireFreePorts({
     ports,
     owner: { name: LABEL, value: 'local' },
-    docker,
+    docker: docker as Docker,
     local,
     settings: 'environments/local.yaml',
   });
@@ -71,6 +74,20 @@ test('names the holder of every port that is taken', async () => {
 test('the environment’s own container may hold its port', async () => {
   const own = { name: 'ebs-local-minio', address: '127.0.0.1', port: server.port, labels: { [LABEL]: 'local' } };
   await expect(require([want(server.port, 'S3 API, minio.port')], [own])).resolves.toBeUndefined();
+});
+
+test.each([
+  ['own container that just starts holds it, although Docker lists it without ports', 'local', undefined],
+  ['container of another environment is no excuse', 'other', /held by process/],
+])('the environment’s %s', async (_, environment, refusal) => {
+  const starting = { Id: 'abc', Names: ['/ebs-minio'], Image: 'i', Labels: { [LABEL]: environment }, Ports: [] };
+  const HostConfig = { PortBindings: { '9000/tcp': [{ HostIp: '127.0.0.1', HostPort: String(server.port) }] } };
+  const docker = {
+    listContainers: () => Promise.resolve([starting]),
+    getContainer: () => ({ inspect: () => Promise.resolve({ HostConfig }) }),
+  };
+  const required = requireOf(docker, [want(server.port, 'S3 API, minio.port')]);
+  await (refusal === undefined ? expect(required).resolves.toBeUndefined() : expect(required).rejects.toThrow(refusal));
 });
 
 test('the same port of another address is free', async () => {
