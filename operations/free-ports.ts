@@ -1,11 +1,22 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Ports of this machine that nobody listens on, below those that the system gives to outgoing connections. */
-export async function freePorts(count: number, address = '127.0.0.1'): Promise<number[]> {
+/** Below those that the system gives to outgoing connections; the end-to-end tests draw from below these. */
+const RANGE = [28_000, 32_000] as const;
+
+/**
+ * Ports of this machine that nobody listens on.
+ *
+ * @param range first port, and the first that is none any more
+ */
+export async function freePorts(
+  count: number,
+  address = '127.0.0.1',
+  range: readonly [number, number] = RANGE,
+): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
-    const port = randomInt(20_000, 32_000);
+    const port = randomInt(...range);
     if (await isFree(address, port)) found.add(port);
   }
   return [...found];

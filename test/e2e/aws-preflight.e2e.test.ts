@@ -12,10 +12,10 @@ import type { AwsKeyStoreSettings } from '../../config/environment';
 import { parseEnvironment } from '../../config/load';
 import type { AwsCredentials } from '../../operations/aws-credentials';
 import { type AwsInQuestion, requireUsableAws } from '../../operations/preflight/aws';
-import { freePorts } from '../../operations/free-ports';
 import { ThrowawayCa } from '../helpers/certificates';
 import { Moto, REGION } from '../helpers/e2e/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { testPorts } from '../helpers/e2e/test-ports';
 
 let folder: string;
 let moto: Moto;
@@ -28,7 +28,7 @@ let policy: IamPolicy;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'ebs-moto-'));
   const ca = await ThrowawayCa.create(folder, 'ca-of-moto');
-  const [port = 0] = await freePorts(1);
+  const [port = 0] = await testPorts(1);
   moto = await Moto.start({
     address: '127.0.0.1',
     port,

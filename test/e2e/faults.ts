@@ -9,7 +9,7 @@ import { VaultClient } from '../../operations/vault-client';
 import { waitFor } from '../../operations/wait';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import { freePorts } from '../../operations/free-ports';
+import { testPorts } from '../helpers/e2e/test-ports';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
@@ -100,7 +100,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
     });
 
     test('an external Vault that does not answer: one clear error, nothing deployed', async () => {
-      const [closed] = await freePorts(1);
+      const [closed] = await testPorts(1);
       const other = await TestEnvironment.create();
       const { environment } = other.loaded;
       writeFileSync(

@@ -18,7 +18,6 @@ import { projectRoot } from '../../config/toolchain';
 import { policyDocument } from '../../config/vault-policies';
 import type { AwsCredentials } from '../../operations/aws-credentials';
 import { newIdentity } from '../../operations/backup/age-keys';
-import { freePorts } from '../../operations/free-ports';
 import { NotYet, waitFor } from '../../operations/wait';
 import { ThrowawayCa } from '../helpers/certificates';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
@@ -26,6 +25,7 @@ import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { measured } from '../helpers/e2e/measured';
 import { Moto, REGION } from '../helpers/e2e/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { testPorts } from '../helpers/e2e/test-ports';
 
 const BUCKETS = [
   { name: 'plain' },
@@ -256,7 +256,7 @@ describe('Vault to AWS', () => {
 
   beforeAll(async () => {
     const address = await bridgeGateway();
-    const [port = 0] = await freePorts(1);
+    const [port = 0] = await testPorts(1);
     const logFile = path.join(environment.folder, 'moto.log');
     moto = await Moto.start({ address, port, caFile: ca.file, ...(await ca.issue('moto', address)), logFile });
     kmsKey = createdKmsKey.parse(JSON.parse(await moto.aws(['kms', 'create-key']))).KeyMetadata.KeyId;

@@ -12,7 +12,7 @@ import { foreignCa } from '../../../operations/checks/refusals/foreign-ca';
 import { reportSchema } from '../../../operations/checks/report/model';
 import { builtMc } from '../../../operations/toolchain/prepare';
 import { type CommandResult, output, runCommand } from '../../helpers/e2e/command';
-import { freePorts } from '../../../operations/free-ports';
+import { testPorts } from '../../helpers/e2e/test-ports';
 import { Workbench } from '../../helpers/e2e/workbench';
 
 /** `--endpoint`: what can be seen of any S3 API from outside, and one clear line where nothing can. */
@@ -114,7 +114,7 @@ export function describeEndpointChecks(deployment: () => LoadedEnvironment): voi
     });
 
     test('nobody answers', async () => {
-      const [port] = await freePorts(1);
+      const [port] = await testPorts(1);
       const { code, stderr } = await check(`https://127.0.0.1:${port}`);
       expect(code).toBe(3);
       expect(errorLines(stderr)).toEqual([
@@ -178,7 +178,7 @@ function errorLines(stderr: string): string[] {
 async function plainMinio(bench: Workbench): Promise<string> {
   const { environment } = bench.deployed;
   const { Config, HostConfig } = await bench.container('minio').inspect();
-  const [port] = await freePorts(1);
+  const [port] = await testPorts(1);
   const container = await bench.docker.createContainer({
     name: `${bench.containerName('minio')}-plain`,
     Image: Config.Image,

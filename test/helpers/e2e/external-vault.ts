@@ -11,12 +11,12 @@ import { z } from 'zod';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { locateProgram } from '../../../operations/toolchain/go-build';
 import { vault as vaultProgram } from '../../../operations/toolchain/programs';
-import { freePorts } from '../../../operations/free-ports';
 import { VaultClient } from '../../../operations/vault-client';
 import { waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
 import { endServer } from './command';
 import type { TestEnvironment } from './test-environment';
+import { testPorts } from './test-ports';
 
 const bridge = z.object({ IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })) }) });
 const created = z.object({ auth: z.object({ client_token: z.string() }) });
@@ -55,7 +55,7 @@ export class ExternalVaultServer {
     folder = environment.folderFor('external-vault'),
   ): Promise<ExternalVaultServer> {
     const address = await addressOfBridge(environment);
-    const [port = 0, cluster = 0] = await freePorts(2, address);
+    const [port = 0, cluster = 0] = await testPorts(2, address);
     const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
     const { certificateFile, privateKeyFile } = await ca.issue('external-vault', address);
     const url = `https://${address}:${port}`;

@@ -8,10 +8,10 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { ImageContext } from '../../../config/toolchain';
 import { UsageError } from '../../../operations/errors';
-import { freePorts } from '../../../operations/free-ports';
 import { waitFor } from '../../../operations/wait';
 import { findClient } from './client-programs';
 import { endServer } from './command';
+import { testPorts } from './test-ports';
 
 export const REGISTRY_LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
 /** bcrypt, the only hash that the registry takes. */
@@ -41,7 +41,7 @@ export class ImageRegistry {
   static async start(folder: string, docker: Docker): Promise<ImageRegistry> {
     const program = findClient('docker-registry');
     if (program === undefined) throw new UsageError('no docker-registry was found', './scripts/test installs it');
-    const [port = 0] = await freePorts(1);
+    const [port = 0] = await testPorts(1);
     const host = `127.0.0.1:${port}`;
     const htpasswd = path.join(folder, 'htpasswd');
     writeFileSync(htpasswd, HTPASSWD);

@@ -16,13 +16,13 @@ import { z } from 'zod';
 import { projectRoot } from '../../../config/toolchain';
 import type { AwsCredentials } from '../../../operations/aws-credentials';
 import { UsageError } from '../../../operations/errors';
-import { freePorts } from '../../../operations/free-ports';
 import { HttpClient } from '../../../operations/http';
 import { cacheLayout, provideFolder, type WorkOptions } from '../../../operations/toolchain/cache';
 import { capture, run } from '../../../operations/toolchain/command';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from './command';
+import { testPorts } from './test-ports';
 
 /** With a hash for each file that may be installed. */
 const REQUIREMENTS = path.join(projectRoot, 'toolchain', 'moto', 'requirements.txt');
@@ -114,7 +114,7 @@ export class Moto {
   static async start(options: MotoOptions): Promise<Moto> {
     const { address, port, certificateFile, privateKeyFile, caFile, logFile } = options;
     const log = openSync(logFile, 'w', 0o600);
-    const [inner = 0] = await freePorts(1);
+    const [inner = 0] = await testPorts(1);
     const child = spawn(
       path.join(await provideMoto(), 'venv', 'bin', 'python'),
       ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(inner)],

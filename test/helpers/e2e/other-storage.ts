@@ -7,7 +7,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { freePorts } from '../../../operations/free-ports';
 import { HttpClient } from '../../../operations/http';
 import { s3Client } from '../../../operations/s3-client';
 import { cacheLayout } from '../../../operations/toolchain/cache';
@@ -16,6 +15,7 @@ import { minio } from '../../../operations/toolchain/programs';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
 import { endServer } from './command';
+import { testPorts } from './test-ports';
 
 export class OtherStorage {
   readonly url: string;
@@ -48,7 +48,7 @@ export class OtherStorage {
     const { certificateFile, privateKeyFile } = await ca.issue('other-storage');
     renameSync(certificateFile, path.join(certificates, 'public.crt'));
     renameSync(privateKeyFile, path.join(certificates, 'private.key'));
-    const [port = 0] = await freePorts(1);
+    const [port = 0] = await testPorts(1);
     const url = `https://127.0.0.1:${port}`;
     const variables = { AWS_ACCESS_KEY_ID: 'of-the-other', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
     const { file } = await locateProgram(cacheLayout(), minio);

@@ -5,13 +5,13 @@ import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import path from 'node:path';
 import { projectRoot } from '../../../config/toolchain';
-import { freePorts } from '../../../operations/free-ports';
 import { HttpClient } from '../../../operations/http';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram } from '../../../operations/toolchain/go-build';
 import type { GoProgram } from '../../../operations/toolchain/programs';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { Authority, type Issued } from '../pki';
+import { testPorts } from './test-ports';
 
 const program = (name: string): GoProgram => ({
   name,
@@ -47,7 +47,7 @@ export async function startPebble(folder: string, more: Readonly<Record<string, 
   const [pebble, dns] = await Promise.all(
     ['pebble', 'pebble-challtestsrv'].map((name) => buildProgram(cacheLayout(), program(name))),
   );
-  const [listenPort = 0, managementPort, httpPort = 0, dnsPort, dnsManagementPort = 0, tlsPort] = await freePorts(6);
+  const [listenPort = 0, managementPort, httpPort = 0, dnsPort, dnsManagementPort = 0, tlsPort] = await testPorts(6);
   const ca = await Authority.root('of the ACME directory');
   const issued = await ca.issue({ names: ['127.0.0.1'] });
   const file = (name: string, text: string): string => {
@@ -173,7 +173,7 @@ async function startProxy(
     incoming.pipe(onward);
   };
   const server: Server = createServer({ cert: certificate, key: privateKey }, pass);
-  const [port] = await freePorts(1);
+  const [port] = await testPorts(1);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     url: `https://127.0.0.1:${port}`,

@@ -14,13 +14,13 @@ import type { StateLayout } from '../../../config/state';
 import { projectRoot } from '../../../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine, waitUntilHealthy } from '../../../operations/docker';
-import { freePorts } from '../../../operations/free-ports';
 import { planReport } from '../../../operations/plan/report';
 import { readCredentials, s3Client } from '../../../operations/s3-client';
 import { type Belongings, belongingsOf } from '../../../operations/tear-down';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { DeployProgress } from '../../../scripts/lib/deploy-progress';
 import { type CommandOptions, type CommandResult, runCommand } from './command';
+import { testPorts } from './test-ports';
 
 /** The stacks of an embedded Vault, in their order. */
 export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
@@ -53,7 +53,7 @@ export class TestEnvironment {
 
   static async create(settings: Settings = {}): Promise<TestEnvironment> {
     const environment = new TestEnvironment();
-    const [first = 0, second = 0, third = 0] = await freePorts(3);
+    const [first = 0, second = 0, third = 0] = await testPorts(3);
     environment.ports = [first, second, third];
     environment.write(settings);
     return environment;
