@@ -8,6 +8,7 @@ import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key
 import { writeFileAtomically } from '../../../operations/files';
 import { KesClient } from '../../../operations/kes-client';
 import type { VaultClient } from '../../../operations/vault-client';
+import { waitUntilActive } from '../../../operations/unseal-vault';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/vault-proxy';
 import type { Workbench } from '../../helpers/e2e/workbench';
@@ -48,11 +49,13 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
-      bench.mendBy(async () =>
-        waitFor({ what: 'KES to reach Vault again', timeoutMs: 90_000 }, async () =>
+      bench.mendBy(async () => {
+        // KES calls a Vault reachable that is unsealed and not active yet
+        await waitUntilActive(root);
+        await waitFor({ what: 'KES to reach Vault again', timeoutMs: 90_000 }, async () =>
           withKes(bench, async (kes) => ((await kes.ready()) ? true : new NotYet('it does not'))),
-        ),
-      );
+        );
+      });
       // what else would unseal it at once; started again it does so
       await bench.stop('vault-unsealer');
       // what KES has in memory it serves for some minutes, so that S3 does not notice yet
