@@ -107,7 +107,7 @@ export async function requireDataKeys(environment: Environment, state: StateLayo
     await waitFor(
       {
         what: `MinIO at ${endpoint.url} to get a data key from KES`,
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
         hint: `docker restart ${name}`,
       },
       async () => {

@@ -8,6 +8,7 @@ import { orderCertificates, requireDirectoryIfDue } from '../../operations/order
 import { namesOf, nameOf } from '../../operations/server-certificate';
 import { type Pebble, startPebble } from '../helpers/e2e/pebble';
 import { rejectionOf } from '../helpers/thrown';
+import { testPorts } from '../helpers/e2e/test-ports';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const HOST = 's3.e2e.test';
@@ -139,7 +140,8 @@ describe('what goes wrong is named', () => {
 
   test('a challenge that the authority refuses, with its own words', async () => {
     // it looks at another port than the one that answers
-    const challenge = { type: 'http-01' as const, address: '127.0.0.1', port: pebble.httpPort + 1 };
+    const [port = 0] = await testPorts(1);
+    const challenge = { type: 'http-01' as const, address: '127.0.0.1', port };
     const refusal = await rejectionOf(orderCertificates(orderOf([['refused.e2e.test']], { challenge })));
     expect(refusal.message).toMatch(
       /^the ACME authority 127\.0\.0\.1:\d+ did not accept the http-01 challenge for refused\.e2e\.test: .*connection refused.* \(urn:ietf:params:acme:error:connection\)$/,

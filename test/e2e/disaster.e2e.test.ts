@@ -27,8 +27,6 @@ const BUCKETS = [
 const USER = { accessKey: 'a-backup-client', secretKey: 'a-secret-of-a-backup-client' };
 
 // each restore deploys everything, some of them twice
-jest.setTimeout(600_000);
-
 let environment: TestEnvironment;
 /** What the first deploy said. */
 let first: CommandResult;
@@ -95,7 +93,7 @@ async function killRestore(file: string, what: string, isThere: () => boolean): 
   const closed = new Promise((resolve) => killed.once('close', resolve));
   let ended = false;
   void closed.then(() => (ended = true));
-  await waitFor({ what, timeoutMs: 200_000, intervalMs: 50 }, async () => {
+  await waitFor({ what, timeoutMs: 900_000, intervalMs: 50 }, async () => {
     if (ended) throw new GiveUp(new Error(`the restore ended before there was ${what}`));
     return Promise.resolve(isThere() || new NotYet('not there'));
   });
@@ -290,7 +288,6 @@ test('the drill of an environment passes, and leaves neither a copy nor a change
   const result = mustSucceed(
     await environment.script('drill', ['--json', '--junit', junit], {
       env: { XDG_STATE_HOME: path.join(environment.folder, 'drill-state') },
-      timeoutMs: 580_000,
     }),
   );
   const report = z

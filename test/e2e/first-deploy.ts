@@ -23,7 +23,7 @@ export function describeFirstDeploy(deploy: () => FirstDeploy): void {
           watch.start(pid);
         },
       });
-      await waitFor({ what: 'the first deploy to hold the lock', timeoutMs: 60_000 }, () =>
+      await waitFor({ what: 'the first deploy to hold the lock', timeoutMs: 180_000 }, () =>
         Promise.resolve(existsSync(environment.state.lock) ? true : new NotYet('no lock')),
       );
       const second = await environment.script('up');

@@ -47,8 +47,6 @@ const secretList = z.object({
   ),
 });
 
-jest.setTimeout(900_000);
-
 let environment: TestEnvironment;
 /** Issues the certificate of what stands for AWS; only `trustedCAs` names it. */
 let ca: ThrowawayCa;
@@ -120,7 +118,7 @@ function policyFor(settings: Settings): string {
 async function migrate(settings: Settings, env: Record<string, string> = {}): Promise<CommandResult> {
   const target = environment.writeOther('target.yaml', whole(settings));
   const program = path.join(projectRoot, 'scripts', 'migrate');
-  const options = { transcript: environment.transcript, timeoutMs: 800_000, env };
+  const options = { transcript: environment.transcript, env };
   return runCommand(program, [environment.file, '--to', target], options);
 }
 
@@ -136,7 +134,7 @@ async function expectMoved(settings: Settings): Promise<void> {
 }
 
 test('files: a deploy without Vault proves itself, says how weak that is, and a second one would change nothing', async () => {
-  const first = mustSucceed(await environment.script('up', [], { timeoutMs: 800_000 }));
+  const first = mustSucceed(await environment.script('up'));
   measured('first ./scripts/up with keys as files', first.seconds);
   expect(first.stderr).toContain('WARNING: keyStore.type is filesystem');
   const { containers, dataVolumes } = await environment.belongings();
@@ -324,9 +322,7 @@ describe('Vault to AWS', () => {
   test('a deploy makes another key there without credentials in variables, and no secret is written twice', async () => {
     environment.write(whole({ ...settings, buckets: [...BUCKETS, LATER_BUCKET] }));
     const { AWS_ENDPOINT_URL_KMS = '' } = variables();
-    const result = mustSucceed(
-      await environment.script('up', [], { timeoutMs: 800_000, env: { AWS_ENDPOINT_URL_KMS } }),
-    );
+    const result = mustSucceed(await environment.script('up', [], { env: { AWS_ENDPOINT_URL_KMS } }));
     measured('./scripts/up with another key in AWS', result.seconds);
     const kept = await secrets();
     expect(kept.map(({ Name }) => Name).sort()).toEqual(['backup-default', 'key-of-a-bucket', 'key-of-later']);
@@ -349,7 +345,7 @@ describe('Vault to AWS', () => {
     const { AWS_ENDPOINT_URL_KMS = '' } = variables();
     const restore = ['--from', file, '--identity', identity, environment.file];
     const env = { AWS_ENDPOINT_URL_KMS };
-    const result = mustSucceed(await environment.scriptWith('restore', restore, { timeoutMs: 800_000, env }));
+    const result = mustSucceed(await environment.scriptWith('restore', restore, { env }));
     measured('./scripts/restore into AWS', result.seconds);
     expect(result.stderr).toContain('Master keys: 3 of 3 written');
     const sealed = (list: typeof before): string[] => list.map(({ Name, KmsKeyId }) => `${Name} ${KmsKeyId}`).sort();

@@ -155,7 +155,7 @@ test('cdktf output shows the endpoint', async () => {
 test('after a restart Vault stays sealed until a person gives 2 shares', async () => {
   await environment.docker.getContainer(environment.containerName('vault')).restart();
   const client = vault();
-  await waitFor({ what: 'Vault to answer', timeoutMs: 30_000 }, async () =>
+  await waitFor({ what: 'Vault to answer', timeoutMs: 180_000 }, async () =>
     (await client.sealStatus()).sealed ? true : new NotYet('unsealed'),
   );
   const { vault: settings } = environment.loaded.environment;

@@ -51,8 +51,6 @@ let environment: TestEnvironment;
 let secrets: readonly Secret[];
 
 // a rotation deploys up to three times
-jest.setTimeout(900_000);
-
 beforeAll(async () => {
   environment = await TestEnvironment.create({
     minio: { defaultKey: 'backup-default' },
@@ -74,14 +72,14 @@ afterAll(async () => {
 /**
  * Acts while clients write and read, and goes on for a while: what is asked afterwards has to work, too.
  *
- * @param tries how often a client sends a request that was refused; MinIO is alone, and nobody answers while it starts
+ * @param patient whether a client sends again what was refused; MinIO is alone, and nobody answers while it starts
  */
 async function underLoad(
-  { tries, s3 = environment.s3(1) }: Partial<Pick<LoadTarget, 'tries' | 's3'>>,
+  { patient = false, s3 = environment.s3(1) }: Partial<Pick<LoadTarget, 'patient' | 's3'>>,
   what: string,
   act: () => Promise<CommandResult>,
 ): Promise<LoadResult> {
-  const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'], ...(tries === undefined ? {} : { tries }) });
+  const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'], patient });
   const acted = await act();
   await load.answered(20);
   const result = await load.stop();
@@ -97,7 +95,7 @@ async function underLoad(
 /** Starts a rotation and kills it with all its processes as soon as a phase is done, and so in the middle of the next. */
 async function killAfter(phase: string, ...what: string[]): Promise<void> {
   const rotating = environment.rotate(what);
-  await waitFor({ what: `phase ${phase} of ${what.join(' ')}`, timeoutMs: 120_000, intervalMs: 20 }, () => {
+  await waitFor({ what: `phase ${phase} of ${what.join(' ')}`, timeoutMs: 180_000, intervalMs: 20 }, () => {
     const note = readIfExists(environment.state.rotation);
     return Promise.resolve(note?.includes(`"${phase}"`) === true ? true : new NotYet(note ?? 'not begun'));
   });
@@ -239,9 +237,6 @@ describe('client-identity', () => {
   });
 });
 
-/** Enough for the seconds in which MinIO starts, on a busy machine, too. */
-const TRIES = 20;
-
 /** As that client. */
 function client(caFile?: string): S3Client {
   const { environment: settings, state } = environment.loaded;
@@ -266,7 +261,7 @@ describe('unseal-keys', () => {
 
     // WHEN
     const s3 = client();
-    await underLoad({ tries: TRIES, s3 }, 'unseal-keys, killed once, and Vault restarted', async () => {
+    await underLoad({ patient: true, s3 }, 'unseal-keys, killed once, and Vault restarted', async () => {
       await killAfter('rekey', 'unseal-keys');
       if (!existsSync(written)) renameSync(state.secret.unsealShare(1), written);
       inForce = readFileSync(written, 'utf8');
@@ -291,12 +286,12 @@ describe('unseal-keys', () => {
     const client = vault();
     try {
       await environment.docker.getContainer(environment.containerName('vault')).restart();
-      await waitFor({ what: 'Vault to answer', timeoutMs: 60_000 }, () => client.sealStatus());
+      await waitFor({ what: 'Vault to answer', timeoutMs: 180_000 }, () => client.sealStatus());
       await expect(client.unseal(old)).rejects.toThrow(/HTTP (400|500)/);
       expect((await client.sealStatus()).sealed).toBe(true);
 
       await unsealer.start();
-      await waitFor({ what: 'the unsealer to open Vault', timeoutMs: 60_000 }, async () =>
+      await waitFor({ what: 'the unsealer to open Vault', timeoutMs: 180_000 }, async () =>
         (await client.sealStatus()).sealed ? new NotYet('it is sealed') : true,
       );
       const { environment: settings, state } = environment.loaded;
@@ -317,7 +312,7 @@ describe('root-credentials', () => {
 
     // WHEN
     const act = () => killedOnce('make', 'root-credentials');
-    await underLoad({ tries: TRIES, s3: client() }, 'root-credentials, killed once', act);
+    await underLoad({ patient: true, s3: client() }, 'root-credentials, killed once', act);
 
     // THEN
     expect(environment.credentials.accessKey).toBe(old.accessKey);
@@ -503,7 +498,7 @@ describe('master-key', () => {
 
     // WHEN
     let stopped: CommandResult | undefined;
-    await underLoad({ tries: TRIES, s3: client() }, 'master-key backup-default, stopped once', async () => {
+    await underLoad({ patient: true, s3: client() }, 'master-key backup-default, stopped once', async () => {
       stopped = await rotate();
       const part = { ...upload, UploadId, PartNumber: 1 };
       const { ETag } = await s3.send(new UploadPartCommand({ ...part, Body: 'of an upload that took long' }));
@@ -556,7 +551,7 @@ describe('ca', () => {
 
     // WHEN
     const begin = () => killedOnce('issue', 'ca');
-    await underLoad({ tries: TRIES, s3: client(oldCa) }, 'ca, killed once', begin);
+    await underLoad({ patient: true, s3: client(oldCa) }, 'ca, killed once', begin);
     const both = mustSucceed(await environment.script('ca')).stdout;
     expect(pemCertificates(both)).toHaveLength(2);
     const again = await environment.rotate(['ca']);
@@ -564,7 +559,7 @@ describe('ca', () => {
     const bothCas = path.join(folder, 'both.crt');
     writeFileSync(bothCas, both);
     const finish = () => killedOnce('issue', 'ca', '--finish');
-    await underLoad({ tries: TRIES, s3: client(bothCas) }, 'ca --finish, killed once', finish);
+    await underLoad({ patient: true, s3: client(bothCas) }, 'ca --finish, killed once', finish);
 
     // THEN
     const [only = '', ...more] = pemCertificates(readFileSync(state.caCertificate, 'utf8'));

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { UNSEAL_SCRIPT } from '../../../constructs/vault/unseal-script';
+import { NotYet, waitFor } from '../../../operations/wait';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -36,8 +36,10 @@ esac
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const expected = vault.status === 2 ? 3 : 1;
   const seen = (): string[] => readFileSync(calls, 'utf8').trim().split('\n').filter(Boolean);
-  for (let tries = 0; tries < 100 && seen().length < expected; tries += 1) await delay(20);
-  await delay(100);
+  const said = (): boolean => vault.status !== 2 || output.includes('unseal-share-2');
+  await waitFor({ what: 'the loop to be done once', timeoutMs: 20_000, intervalMs: 20 }, () =>
+    Promise.resolve((seen().length >= expected && said()) || new NotYet(`${seen().join('; ')}\n${output}`)),
+  );
   child.kill('SIGTERM');
   // it ends at once, not after its pause: docker stop waits for it
   expect(await ended).toBe(0);

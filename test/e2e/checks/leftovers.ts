@@ -1,5 +1,6 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,7 +29,7 @@ export function describeLeftovers(deployment: () => LoadedEnvironment): void {
       ['a closed terminal', 'SIGHUP', 'group', 130],
     ])('%s leaves no bucket and no process', async (_, signal, whom, code) => {
       const run = startCheck(deployment(), []);
-      await waitFor({ what: 'the run to make a bucket', timeoutMs: 60_000, intervalMs: 20 }, async () =>
+      await waitFor({ what: 'the run to make a bucket', timeoutMs: 180_000, intervalMs: 20 }, async () =>
         (await scratchBuckets(bench)).length > 0 ? true : new NotYet('no bucket'),
       );
       const ended = run.end(signal, whom);
@@ -41,7 +42,7 @@ export function describeLeftovers(deployment: () => LoadedEnvironment): void {
       ['Ctrl-C', 'SIGINT', 'group'],
     ])('%s while KES is stopped: it runs again', async (_, signal, whom) => {
       const run = startCheck(deployment(), ['--disruptive', '--only', 'unreadable-without-kes']);
-      await waitFor({ what: 'the run to stop KES', timeoutMs: 60_000, intervalMs: 20 }, async () =>
+      await waitFor({ what: 'the run to stop KES', timeoutMs: 180_000, intervalMs: 20 }, async () =>
         (await kesRuns(bench)) ? new NotYet('KES runs') : true,
       );
       await run.end(signal, whom);
@@ -53,18 +54,25 @@ export function describeLeftovers(deployment: () => LoadedEnvironment): void {
 
 interface StartedCheck {
   readonly pid: number;
+  /** A variable that its guardian inherits: other tests have theirs. */
+  readonly mark: string;
   /** Sends the signal and waits for the end. @returns the exit code, null after a signal that cannot be caught */
   readonly end: (signal: NodeJS.Signals, whom: 'process' | 'group') => Promise<number | null>;
 }
 
 function startCheck({ file }: LoadedEnvironment, args: readonly string[]): StartedCheck {
   // a process group of its own, as a shell gives it
-  const child = spawn(path.join(projectRoot, 'scripts', 'check'), [file, ...args], { detached: true, stdio: 'ignore' });
+  const mark = `EBS_E2E_RUN=${randomUUID()}`;
+  const [name = '', value] = mark.split('=');
+  const env = { ...process.env, [name]: value };
+  const check = path.join(projectRoot, 'scripts', 'check');
+  const child = spawn(check, [file, ...args], { detached: true, stdio: 'ignore', env });
   const { pid } = child;
   if (pid === undefined) throw new Error('./scripts/check could not be started');
   const ended = once(child, 'exit') as Promise<[number | null]>;
   return {
     pid,
+    mark,
     end: async (signal, whom) => {
       process.kill(whom === 'group' ? -pid : pid, signal);
       return (await ended)[0];
@@ -72,10 +80,10 @@ function startCheck({ file }: LoadedEnvironment, args: readonly string[]): Start
   };
 }
 
-async function expectNothingLeft(bench: Workbench, { pid }: StartedCheck): Promise<void> {
+async function expectNothingLeft(bench: Workbench, { pid, mark }: StartedCheck): Promise<void> {
   const started = performance.now();
-  await waitFor({ what: 'the guardian of the run to end', timeoutMs: 60_000, intervalMs: 50 }, async () => {
-    const left = guardians();
+  await waitFor({ what: 'the guardian of the run to end', timeoutMs: 180_000, intervalMs: 50 }, async () => {
+    const left = guardians(mark);
     return Promise.resolve(left.length === 0 ? true : new NotYet(`processes ${left.join(', ')}`));
   });
   measured(`run ${pid}: everything put back after`, (performance.now() - started) / 1000);
@@ -91,12 +99,13 @@ async function kesRuns(bench: Workbench): Promise<boolean> {
   return (await bench.container('kes').inspect()).State.Running;
 }
 
-/** Processes of this clone that look after a run. */
-function guardians(): string[] {
-  const program = `${path.join(projectRoot, 'scripts', 'lib', 'run.cjs')}\0operations/checks/guardian-process.ts`;
+/** Processes that look after that run. */
+function guardians(mark: string): string[] {
+  const program = 'operations/checks/guardian-process.ts';
   return readdirSync('/proc').filter((pid) => {
     try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program);
+      if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program)) return false;
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
     } catch {
       // it has ended
       return false;

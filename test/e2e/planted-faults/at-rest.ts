@@ -53,7 +53,7 @@ async function policiesOfPlainMinio(bench: Workbench): Promise<Buffer> {
     Statement: [{ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::of-a-test/*'] }],
   });
   const create = `echo '${policy}' > /policy.json && mc --config-dir /mc admin policy create here of-a-test /policy.json`;
-  await waitFor({ what: 'a MinIO without KMS to take a policy', timeoutMs: 60_000 }, async () => {
+  await waitFor({ what: 'a MinIO without KMS to take a policy', timeoutMs: 180_000 }, async () => {
     const { code, output } = await bench.execute(container, ['busybox', 'sh', '-c', create]);
     return code === 0 ? true : new NotYet(output);
   });

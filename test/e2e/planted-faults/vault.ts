@@ -52,7 +52,7 @@ export const vaultFaults: readonly PlantedFault[] = [
       bench.mendBy(async () => {
         // KES calls a Vault reachable that is unsealed and not active yet
         await waitUntilActive(root);
-        await waitFor({ what: 'KES to reach Vault again', timeoutMs: 90_000 }, async () =>
+        await waitFor({ what: 'KES to reach Vault again', timeoutMs: 180_000 }, async () =>
           withKes(bench, async (kes) => ((await kes.ready()) ? true : new NotYet('it does not'))),
         );
       });

@@ -8,7 +8,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Everything the program prints is appended here. */
   readonly transcript?: string;
-  /** @default 4 minutes, then it is interrupted */
+  /** @default 15 minutes, then it is interrupted: nothing that works takes as long, on whatever machine */
   readonly timeoutMs?: number;
   readonly onStart?: (pid: number) => void;
 }
@@ -39,7 +39,7 @@ export async function runCommand(
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  const timer = setTimeout(() => child.kill('SIGINT'), options.timeoutMs ?? 240_000);
+  const timer = setTimeout(() => child.kill('SIGINT'), options.timeoutMs ?? 900_000);
   const code = await new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode, signal) => {

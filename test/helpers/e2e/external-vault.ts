@@ -76,12 +76,12 @@ export class ExternalVaultServer {
     const log = openSync(path.join(folder, 'vault.log'), 'w');
     const server = spawn(file, ['server', `-config=${configuration}`], { stdio: ['ignore', log, log] });
     const anonymous = new VaultClient({ url, caFile: ca.file });
-    await waitFor({ what: `the Vault of the test at ${url}`, timeoutMs: 30_000 }, () => anonymous.sealStatus());
+    await waitFor({ what: `the Vault of the test at ${url}`, timeoutMs: 180_000 }, () => anonymous.sealStatus());
     const { shares, rootToken } = await anonymous.initialize(1, 1);
     const [share = ''] = shares;
     await anonymous.unseal(share);
     const root = anonymous.withToken(rootToken);
-    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 30_000 }, () => root.read('sys/mounts'));
+    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 180_000 }, () => root.read('sys/mounts'));
     const auditLog = path.join(folder, 'audit.log');
     await root.write('sys/audit/file', { type: 'file', options: { file_path: auditLog } });
     anonymous.close();
@@ -107,7 +107,7 @@ export class ExternalVaultServer {
 
   async unseal(): Promise<void> {
     await this.root.unseal(this.unsealShare);
-    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 30_000 }, () =>
+    await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 180_000 }, () =>
       this.root.read('sys/mounts'),
     );
   }

@@ -57,7 +57,7 @@ export class ImageRegistry {
     );
     const log = openSync(path.join(folder, 'registry.log'), 'w');
     const server = spawn(program, ['serve', configuration], { stdio: ['ignore', log, log] });
-    await waitFor({ what: `the registry of the test at ${host}`, timeoutMs: 20_000 }, () => answers(port));
+    await waitFor({ what: `the registry of the test at ${host}`, timeoutMs: 180_000 }, () => answers(port));
     return new ImageRegistry(folder, docker, host, server);
   }
 

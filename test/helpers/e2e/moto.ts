@@ -130,7 +130,7 @@ export class Moto {
     await once(front, 'listening');
     const moto = new Moto(`https://${address}:${port}`, caFile, child, front);
     const http = new HttpClient({ url: moto.url, caFile });
-    await waitFor({ what: 'moto to answer', timeoutMs: 60_000, hint: `see ${logFile}` }, async () => {
+    await waitFor({ what: 'moto to answer', timeoutMs: 180_000, hint: `see ${logFile}` }, async () => {
       const { status } = await http.send({ method: 'GET', path: '/moto-api/data.json' });
       return status === 200 ? true : new NotYet(`HTTP ${status}`);
     });

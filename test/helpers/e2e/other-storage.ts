@@ -69,7 +69,7 @@ export class OtherStorage {
     );
     closeSync(log);
     const http = new HttpClient({ url, caFile: ca.file });
-    await waitFor({ what: `the other storage at ${url}`, timeoutMs: 60_000, hint: `see ${logFile}` }, async () => {
+    await waitFor({ what: `the other storage at ${url}`, timeoutMs: 180_000, hint: `see ${logFile}` }, async () => {
       const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
       return status === 200 ? true : new NotYet(`HTTP ${status}`);
     });

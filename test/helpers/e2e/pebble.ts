@@ -87,8 +87,8 @@ export async function startPebble(folder: string, more: Readonly<Record<string, 
     if (status !== 200) throw new Error(`${where}: HTTP ${status}`);
     return text;
   };
-  const root = await waitFor({ what: 'Pebble to answer', timeoutMs: 30_000 }, () => get('/roots/0'));
-  await waitFor({ what: 'the DNS server of Pebble to answer', timeoutMs: 30_000 }, async () =>
+  const root = await waitFor({ what: 'Pebble to answer', timeoutMs: 180_000 }, () => get('/roots/0'));
+  await waitFor({ what: 'the DNS server of Pebble to answer', timeoutMs: 180_000 }, async () =>
     (await answers(dnsManagementPort)) ? true : new NotYet('no answer'),
   );
 

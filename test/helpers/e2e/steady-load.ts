@@ -9,12 +9,12 @@ export interface LoadTarget {
   /** Without retries, or failures would be hidden. */
   readonly s3: S3Client;
   /**
-   * How often a request is sent before it counts as failed, with the pauses of minio-go (retry.go), which is in mc and
-   * restic: up to 200 ms, then twice as long each time, up to 1 s.
+   * A request that is refused is sent again, with the pauses of minio-go (retry.go), which is in mc and restic: up to
+   * 200 ms, then twice as long each time, up to 1 s. It fails when it was not answered for {@link PATIENCE_MS}.
    *
-   * @default 1
+   * @default - it is sent once
    */
-  readonly tries?: number;
+  readonly patient?: boolean;
   readonly buckets: readonly string[];
   /** @default 8 - pairs of a PUT and a GET */
   readonly perSecond?: number;
@@ -30,6 +30,8 @@ export interface LoadResult {
   readonly slowestMs: number;
 }
 
+/** Much longer than MinIO takes to start on any machine: how long it takes is measured, and not tested. */
+const PATIENCE_MS = 120_000;
 const OBJECT_BYTES = 4 * 1024;
 /** Objects are written over, so that a long load fills no disk, and none before its GET is long over. */
 const NAMES = 500;
@@ -59,7 +61,7 @@ export class SteadyLoad {
   /** Waits until this many requests more have been answered. */
   async answered(more: number): Promise<void> {
     const until = this.requests + more;
-    await waitFor({ what: `${more} requests to be answered`, timeoutMs: 60_000 }, () =>
+    await waitFor({ what: `${more} requests to be answered`, timeoutMs: 180_000 }, () =>
       Promise.resolve(this.requests >= until ? true : new NotYet(`${this.requests} of ${until}`)),
     );
   }
@@ -103,14 +105,14 @@ export class SteadyLoad {
   }
 
   private async persistently<T>(request: () => Promise<T>): Promise<T> {
-    const tries = this.target.tries ?? 1;
+    const started = performance.now();
     for (let sent = 1; ; sent++) {
       try {
         const answer = await request();
         if (sent > 1) this.retried += 1;
         return answer;
       } catch (error) {
-        if (sent >= tries) throw error;
+        if (this.target.patient !== true || performance.now() - started > PATIENCE_MS) throw error;
         await delay(Math.random() * Math.min(200 * 2 ** (sent - 1), 1000));
       }
     }

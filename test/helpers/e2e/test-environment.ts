@@ -124,7 +124,7 @@ export class TestEnvironment {
 
   /** Ends with SIGKILL whatever works on this environment: what a power cut does to a deploy. */
   async killWorkers(): Promise<void> {
-    await waitFor({ what: `the processes of ${this.name} to be gone`, timeoutMs: 20_000 }, async () => {
+    await waitFor({ what: `the processes of ${this.name} to be gone`, timeoutMs: 180_000 }, async () => {
       const workers = processesOf(this.folder);
       for (const pid of workers) {
         try {

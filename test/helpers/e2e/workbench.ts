@@ -166,7 +166,7 @@ export class Workbench {
     });
     this.mendBy(async () => second.remove({ force: true }));
     await second.start();
-    await waitFor({ what: `a second ${program} to be healthy`, timeoutMs: 90_000 }, async () => {
+    await waitFor({ what: `a second ${program} to be healthy`, timeoutMs: 180_000 }, async () => {
       const { State } = await second.inspect();
       return State.Health?.Status === 'healthy' ? true : new NotYet(State.Health?.Status ?? State.Status);
     });
@@ -198,7 +198,7 @@ export class Workbench {
 
   /** Waits until Docker calls a container healthy; one without a health check must run. */
   async waitForHealth(program: Program): Promise<void> {
-    await waitFor({ what: `${this.containerName(program)} to be healthy`, timeoutMs: 90_000 }, async () => {
+    await waitFor({ what: `${this.containerName(program)} to be healthy`, timeoutMs: 180_000 }, async () => {
       const { State } = await this.container(program).inspect();
       const health = State.Health?.Status ?? (State.Running ? 'healthy' : State.Status);
       if (health === 'healthy') return true;
@@ -209,7 +209,7 @@ export class Workbench {
 
   /** Waits until a MinIO with the certificates of the environment serves at an address. */
   async waitForMinio(url: string): Promise<void> {
-    await waitFor({ what: `MinIO to serve at ${url}`, timeoutMs: 60_000 }, async () =>
+    await waitFor({ what: `MinIO to serve at ${url}`, timeoutMs: 180_000 }, async () =>
       (await this.minioAnswers(url)) ? true : new NotYet('it does not serve'),
     );
   }
