@@ -30,11 +30,11 @@ export async function requireFreePorts({ ports, owner, docker, local, settings }
   const problems: string[] = [];
   for (const wanted of ports) {
     const container = containers.find((candidate) => publishes(candidate, wanted));
-    if (container?.Labels[owner.name] === owner.value || starting.has(wanted.port)) continue;
+    if (container?.Labels[owner.name] === owner.value) continue;
     const holder =
       container !== undefined
         ? describeContainer(container, owner.name)
-        : local
+        : local && !starting.has(wanted.port)
           ? await tryToListen(wanted)
           : undefined;
     if (holder !== undefined) {
