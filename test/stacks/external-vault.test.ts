@@ -22,7 +22,7 @@ describe('an environment with an external Vault', () => {
   test('leaves audit devices and the token to whoever runs that Vault', () => {
     const keystore = stackOf(stacks, 'keystore');
     expect(keystore.resources('vault_audit')).toEqual({});
-    expect(keystore.provider('vault')).toEqual({ address: 'https://vault.example.org:8200' });
+    expect(keystore.provider('vault')).toEqual({ address: 'https://vault.example.org:8200', max_retries: 5 });
     expect(keystore.operation('write-kes-configuration').input.vault).toEqual({
       url: 'https://vault.example.org:8200',
       secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
@@ -82,6 +82,7 @@ keyStore: { type: vault, existingMount: true, approle: { existingMount: true, se
       address: 'https://from.variable:8200',
       namespace: 'team',
       ca_cert_file: '/etc/vault/ca.pem',
+      max_retries: 5,
     });
     expect(stackOf(found, 'keystore').operation('write-kes-configuration').input).toMatchObject({
       vault: { url: 'https://from.variable:8200', namespace: 'team', caFile: '/etc/vault/ca.pem' },
@@ -102,6 +103,7 @@ keyStore: { type: vault, existingMount: true, approle: { existingMount: true, se
       address: 'https://from.file',
       namespace: 'file',
       ca_cert_file: '/file/ca.pem',
+      max_retries: 5,
     });
   });
 
