@@ -85,7 +85,8 @@ async function refusal(
   error: KesError,
 ): Promise<{ readonly said: string; readonly hint?: string }> {
   const seen = error.status === 502 ? await keyInVault(environment, state, key) : undefined;
-  if (seen === undefined || seen.kind === 'no answer') return { said: `${key}: does not open its canary: ${error.message}` };
+  if (seen === undefined || seen.kind === 'no answer')
+    return { said: `${key}: does not open its canary: ${error.message}` };
   return unreadable(key, error, seen, restoreCall(environment, state));
 }
 
