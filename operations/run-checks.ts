@@ -1,4 +1,5 @@
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { loadEnvironment } from '../config/load';
+import type { TlsEndpoint } from '../config/operation-inputs';
 import { s3Endpoint } from '../config/s3-endpoint';
 import { checkEnvironment } from './checks/check-environment';
 import type { Report } from './checks/report/model';
@@ -13,7 +14,7 @@ import { NotYet, waitFor } from './wait';
 /** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
 export async function runChecks(): Promise<void> {
   const loaded = loadEnvironment();
-  await waitForMinio(loaded);
+  await waitForMinio(s3Endpoint(loaded.environment, loaded.state));
   const report = await untilInterrupted((signal) =>
     checkEnvironment(loaded, {
       signal,
@@ -29,8 +30,8 @@ export async function runChecks(): Promise<void> {
  * Gives MinIO time where it had none to come back: after a reboot, or while KES was away, Docker waits up to a minute
  * before it starts it again. If it never comes, the checks say why.
  */
-async function waitForMinio({ environment, state }: LoadedEnvironment): Promise<void> {
-  const http = new HttpClient(s3Endpoint(environment, state));
+export async function waitForMinio(endpoint: TlsEndpoint): Promise<void> {
+  const http = new HttpClient(endpoint);
   try {
     await waitFor({ what: 'MinIO to be ready', timeoutMs: 120_000 }, async () => {
       const { status } = await http.send({ method: 'GET', path: '/minio/health/cluster' }).catch(unlessAway);
