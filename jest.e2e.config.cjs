@@ -11,7 +11,7 @@ module.exports = {
   // each file has a deployment of its own, which waits for containers most of the time
   maxWorkers: 2,
   testSequencer: '<rootDir>/test/helpers/longest-first.cjs',
-  // ends what hangs; nobody is told here that something is slow
+  // ends what hangs; limits that are promised are asserted where they are measured
   testTimeout: 1_200_000,
   // what failed comes before what passed: CI may show no more than some lines after the name of the file
   verbose: false,

@@ -11,9 +11,9 @@ import { allDone, get, put, requireSameBytes } from './objects';
 import { credentialsOfKes, withoutLoginOfKes, withVault } from './vault';
 
 /** MinIO asks KES three times, up to a second apart, before it gives up (kms-go v0.3.1, retry.go). */
-const REFUSAL_LIMIT_MS = 30_000;
+const REFUSAL_LIMIT_MS = 15_000;
 /** KES starts in a second and logs in to its key store; MinIO finds it on the next request. */
-const RECOVERY_LIMIT_MS = 60_000;
+const RECOVERY_LIMIT_MS = 20_000;
 
 /** What is tried while KES is away. */
 interface Attempt {

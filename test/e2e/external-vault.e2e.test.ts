@@ -189,7 +189,7 @@ describe('before anything is deployed', () => {
   });
 
   test.each([
-    ['ends too soon', { ttl: '5m' }, /ends in (2\d\d|300) s, and a deploy may take 900 s$/],
+    ['ends too soon', { ttl: '5m' }, /ends in (2[89]\d|300) s, and a deploy may take 900 s$/],
     ['has a limit of uses', { period: '2h', num_uses: 50 }, /may be used \d\d more time\(s\) only$/],
     ['is a batch token', { type: 'batch', ttl: '2h' }, /is a batch token, which can have no child, and the/],
   ])('a token that %s is refused', async (_, kind, message) => {

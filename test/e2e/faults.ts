@@ -19,7 +19,7 @@ const PROGRAMS = ['vault', 'vault-unsealer', 'kes', 'minio'] as const;
 /** After a restart of everything it heals by itself. */
 export function describeRestart(subject: () => { environment: TestEnvironment }): void {
   describe('restarting every container at once', () => {
-    test('an encrypted PUT succeeds again, and nobody did anything', async () => {
+    test('an encrypted PUT succeeds again within 30 s, and nobody did anything', async () => {
       const { environment } = subject();
       const started = performance.now();
       await Promise.all(
@@ -40,8 +40,9 @@ export function describeRestart(subject: () => { environment: TestEnvironment })
           ),
         );
         const seconds = (performance.now() - restarted) / 1000;
-        measured('first encrypted PUT after all containers were restarted (goal 30 s)', seconds);
+        measured('first encrypted PUT after all containers were restarted', seconds);
         measured('… counted from the call that restarts them', (performance.now() - started) / 1000);
+        expect(seconds).toBeLessThan(30);
         const answer = await s3.send(new GetObjectCommand({ Bucket: 'backup', Key: 'after the restart' }));
         expect(await answer.Body?.transformToString()).toBe('healed');
       } finally {

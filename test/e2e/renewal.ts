@@ -34,7 +34,7 @@ export function describeRenewal(subject: () => { environment: TestEnvironment })
       for (const name of SERVERS) {
         const renewed = fileFingerprint(environment, name);
         expect(renewed).not.toBe(old[name]);
-        await waitFor({ what: `${name} to serve the renewed certificate`, timeoutMs: 180_000 }, async () => {
+        await waitFor({ what: `${name} to serve the renewed certificate`, timeoutMs: 30_000 }, async () => {
           const served = await servedFingerprint(environment, name);
           return served === renewed ? true : new NotYet(served);
         });
