@@ -33,6 +33,18 @@ export interface ClientIdentity {
   readonly privateKey: string;
 }
 
+/** Codes of a failed request to which nobody answered (Node.js, `error.cause.code`); undefined is our own time limit. */
+export const NO_CONNECTION: readonly (string | undefined)[] = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  undefined,
+];
+
 /** The server closed a kept connection at the moment in which it was used again (Node.js, `request.reusedSocket`). */
 class ClosedMeanwhile extends Error {}
 

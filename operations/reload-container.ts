@@ -9,7 +9,11 @@ import { ExternalError } from './errors';
 import { namesOf } from './server-certificate';
 import { GiveUp, NotYet, waitFor } from './wait';
 
-/** Sends the signal that makes a program read its files again, and waits until it shows that it did. */
+/**
+ * Sends the signal that makes a program read its files again, and waits until it shows that it did.
+ *
+ * @throws ExternalError if it says that it could not, or does not show it within 90 s, with what it was last seen to do
+ */
 export async function reloadContainer(
   input: OperationInput<'reload-container'>,
   docker: Docker = dockerEngine(),

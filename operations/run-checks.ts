@@ -4,11 +4,10 @@ import { s3Endpoint } from '../config/s3-endpoint';
 import { checkEnvironment } from './checks/check-environment';
 import type { Report } from './checks/report/model';
 import { describeCounts, describeResult } from './checks/report/text';
-import { NO_CONNECTION } from './checks/s3-run';
 import { type ReportFiles, writeReport } from './checks/report/write';
 import { leaveObjects } from './earlier-objects';
 import { ExternalError, messageOf } from './errors';
-import { HttpClient } from './http';
+import { HttpClient, NO_CONNECTION } from './http';
 import { NotYet, waitFor } from './wait';
 
 /** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
@@ -28,7 +27,7 @@ export async function runChecks(): Promise<void> {
 
 /**
  * Gives MinIO time where it had none to come back: after a reboot, or while KES was away, Docker waits up to a minute
- * before it starts it again. If it never comes, the checks say why.
+ * before it starts it again. If it does not come within two minutes, this is printed, and the checks say why.
  */
 export async function waitForMinio(endpoint: TlsEndpoint): Promise<void> {
   const http = new HttpClient(endpoint);

@@ -36,7 +36,11 @@ export async function unsealVault(
   }
 }
 
-/** Waits for a Vault whose container has just started. */
+/**
+ * Waits for a Vault whose container has just started.
+ *
+ * @throws ExternalError if it does not answer within a minute
+ */
 export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoint): Promise<SealStatus> {
   return waitFor(
     { what: `Vault at ${url} to answer`, timeoutMs: 60_000, hint: 'see whether it runs: docker ps -a' },

@@ -2,7 +2,7 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../errors';
-import { HttpClient, type HttpResponse } from '../http';
+import { HttpClient, type HttpResponse, NO_CONNECTION } from '../http';
 import { readCredentials, s3Client } from '../s3-client';
 import type { Expectations, OutsideContext } from './check';
 import { Guardian } from './guardian';
@@ -143,18 +143,6 @@ async function deleteQuietly(keeper: S3Client, name: string, expectFailure: bool
     );
   });
 }
-
-/** Nobody answers, as Node says it. Without a code it is our own time limit. */
-export const NO_CONNECTION = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  undefined,
-];
 
 /** What answers is no TLS. Node 20 says it with the first code, later versions with the others. */
 const NO_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
