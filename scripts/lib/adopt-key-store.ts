@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { reachableAddress } from '../../config/reachable';
-import { AUDIT_DEVICES } from '../../config/key-store';
+import { vaultVariables } from '../../config/external-vault';
+import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
+import { dockerEngine } from '../../operations/docker';
+import { restartVault } from '../../operations/restart-vault';
 import { readLocalState } from '../../operations/terraform-state';
 import { run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
@@ -15,6 +17,7 @@ import { VaultClient } from '../../operations/vault-client';
 /** What cannot be made where it exists, and the list in which Vault says that it does. Their import id is their path. */
 const LISTS = { vault_mount: 'sys/mounts', vault_auth_backend: 'sys/auth', vault_audit: 'sys/audit' } as const;
 type Kind = keyof typeof LISTS;
+const KINDS = Object.keys(LISTS) as Kind[];
 
 /** How many of each are declared in an embedded Vault. */
 const DECLARED: Readonly<Record<Kind, number>> = {
@@ -33,6 +36,10 @@ const listing = z.object({ data: z.record(z.string(), z.unknown()) });
 /**
  * Imports mounts and audit devices of the embedded Vault that are missing in the state of the `keystore` stack. The stacks
  * must have been synthesized, and Vault must be unsealed: `foundation` and `vault` were deployed just before.
+ *
+ * A Vault that lacks an audit device is restarted first: it may have it by half. Where the client goes away while a device
+ * is enabled, Vault (1.21, vault/audit.go, enableAudit) has registered it and does not list it; until a restart it can
+ * neither be made, "backend already registered", nor removed.
  */
 export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
   return {
@@ -40,12 +47,20 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
     run: async ({ report, signal }) => {
       const { environment, state } = loaded;
       const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
-      const missing = await missingInState(loaded, folder);
+      const declared = declaredIn(folder);
+      let present = await presentInVault(loaded);
+      if (declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
+        report('restarting Vault, which may have half an audit device');
+        await restartVault(loaded, dockerEngine(environment.docker.host));
+        present = await presentInVault(loaded);
+      }
+      const known = knownTo(keyStoreState(state));
+      const missing = declared.filter((one) => present.has(keyOf(one)) && !known.has(one.address));
       if (missing.length === 0) return 'Terraform knows all of it';
       const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
       const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
       await run(terraform, ['init', '-input=false', '-no-color'], options);
-      for (const { address, id } of missing) {
+      for (const { address, path: id } of missing) {
         report(address);
         await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
       }
@@ -62,29 +77,44 @@ export function mayNeedAdoption({ environment, state }: LoadedEnvironment): bool
   if (environment.vault.mode !== 'embedded' || environment.state.backend !== 'local') return false;
   if (!existsSync(state.secret.provisionerToken)) return false;
   const types = [...knownTo(keyStoreState(state))].map((address) => address.split('.')[0]);
-  return (Object.keys(LISTS) as Kind[]).some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
+  return KINDS.some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
 }
 
-async function missingInState(
-  loaded: LoadedEnvironment,
-  folder: string,
-): Promise<{ readonly address: string; readonly id: string }[]> {
+/** One that is declared. */
+interface Declared {
+  readonly kind: Kind;
+  readonly address: string;
+  readonly path: string;
+}
+
+function declaredIn(folder: string): Declared[] {
   const { resource } = synthesized.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
-  const known = knownTo(keyStoreState(loaded.state));
-  const found: { address: string; id: string }[] = [];
+  return KINDS.flatMap((kind) =>
+    Object.entries(resources.parse(resource[kind] ?? {})).map(([name, { path }]) => ({
+      kind,
+      address: `${kind}.${name}`,
+      path,
+    })),
+  );
+}
+
+function keyOf({ kind, path }: Pick<Declared, 'kind' | 'path'>): string {
+  return `${kind} ${path}`;
+}
+
+/** What Vault says that it has. */
+async function presentInVault(loaded: LoadedEnvironment): Promise<Set<string>> {
   const vault = openVault(loaded);
   try {
-    for (const kind of Object.keys(LISTS) as Kind[]) {
-      const present = Object.keys(listing.parse(await vault.read(LISTS[kind])).data);
-      for (const [name, declared] of Object.entries(resources.parse(resource[kind] ?? {}))) {
-        if (known.has(`${kind}.${name}`) || !present.includes(`${declared.path}/`)) continue;
-        found.push({ address: `${kind}.${name}`, id: declared.path });
-      }
+    const found = new Set<string>();
+    for (const kind of KINDS) {
+      const { data } = listing.parse(await vault.read(LISTS[kind]));
+      for (const path of Object.keys(data)) found.add(keyOf({ kind, path: path.replace(/\/$/, '') }));
     }
+    return found;
   } finally {
     vault.close();
   }
-  return found;
 }
 
 function keyStoreState({ terraform }: StateLayout): string {
@@ -99,8 +129,6 @@ function knownTo(file: string): Set<string> {
 }
 
 function openVault({ environment, state }: LoadedEnvironment): VaultClient {
-  if (environment.vault.mode !== 'embedded') throw new Error('only an embedded Vault is ours to adopt');
-  const url = `https://${reachableAddress(environment)}:${environment.vault.port}`;
   const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
-  return new VaultClient({ url, caFile: state.caCertificate }, token);
+  return new VaultClient(vaultAccess(environment, state, vaultVariables(process.env)), token);
 }

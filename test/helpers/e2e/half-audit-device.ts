@@ -1,0 +1,76 @@
+/** What a client that goes away while it enables an audit device leaves in Vault. */
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AUDIT_DEVICES, vaultAccess } from '../../../config/key-store';
+import type { LoadedEnvironment } from '../../../config/load';
+import { VaultClient, VaultError } from '../../../operations/vault-client';
+
+const ATTEMPTS = 200;
+/** Raft writes what is enabled to disk: the client must be gone before. */
+const LONGEST_STAY_MS = 8;
+
+/**
+ * Makes the last audit device by half: registered, so that Vault refuses to enable it, and not in its table, so that Vault
+ * neither lists nor removes it.
+ *
+ * @returns how many clients had to go away
+ */
+export async function halveAuditDevice({ environment, state }: LoadedEnvironment): Promise<number> {
+  const device = AUDIT_DEVICES.at(-1);
+  if (device === undefined) throw new Error('no audit device is declared');
+  const access = vaultAccess(environment, state, {});
+  const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
+  const vault = new VaultClient(access, token);
+  const agent = new Agent({ ca: readFileSync(state.caCertificate), keepAlive: true });
+  const path = `sys/audit/${device.name}`;
+  const body = {
+    type: 'file',
+    description: 'encrypted-backup-storage',
+    options: { file_path: device.filePath, mode: '0600' },
+  };
+  try {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      await vault.probe('DELETE', path);
+      await goAway(new URL(`/v1/${path}`, access.url), agent, {
+        token,
+        body,
+        afterMs: (attempt % 5) * (LONGEST_STAY_MS / 4),
+      });
+      if (await isHalf(vault, path, body)) return attempt;
+    }
+    throw new Error(`${ATTEMPTS} clients went away, and Vault has ${path} or has it not`);
+  } finally {
+    vault.close();
+    agent.destroy();
+  }
+}
+
+/** Asks, and does not wait for the answer. */
+async function goAway(
+  url: URL,
+  agent: Agent,
+  { token, body, afterMs }: { readonly token: string; readonly body: unknown; readonly afterMs: number },
+): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const asking = request(url, { method: 'PUT', agent, headers: { 'x-vault-token': token } }, (answer) => {
+      answer.resume();
+    });
+    asking.on('close', resolve);
+    asking.on('error', () => {
+      // it was cut off
+    });
+    asking.end(JSON.stringify(body), () => void delay(afterMs).then(() => asking.destroy()));
+  });
+}
+
+async function isHalf(vault: VaultClient, path: string, body: unknown): Promise<boolean> {
+  try {
+    await vault.write(path, body);
+    return false;
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    // "already in use" is what is said of a device that was enabled in time
+    return error.message.includes('backend already registered');
+  }
+}
