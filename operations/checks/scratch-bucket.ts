@@ -8,6 +8,7 @@ import {
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
+  NoSuchUpload,
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
   type S3Client,
@@ -62,6 +63,9 @@ export async function createScratchBucket(
  * Deletes the bucket with everything in it, in one request of MinIO's own kind: listing would need a working KMS
  * (cmd/bucket-listobjects-handlers.go, DecryptETags), and broken ones are what the checks are for. Where nobody knows
  * that kind, it is emptied first.
+ *
+ * What was uploaded of objects that were never completed goes before: MinIO keeps it for a day when its bucket is gone
+ * (cmd/erasure-server-pool.go, DeleteBucket), and nobody can abort it any more. It is listed from memory, without a KMS.
  */
 export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise<void> {
   if (!NAME.test(bucket)) throw new Error(`${bucket} is not a bucket of the checks`);
@@ -74,6 +78,7 @@ export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise
     { step: 'build', name: 'forceDelete' },
   );
   try {
+    await abortUploads(s3, bucket);
     await s3.send(command);
   } catch (error) {
     const { name } = error as Error;
@@ -84,7 +89,7 @@ export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise
   }
 }
 
-/** Deletes every version of every object, and what was uploaded of others. */
+/** Deletes every version of every object. */
 async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
   for (;;) {
     const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
@@ -94,10 +99,19 @@ async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
       found.map(async ({ Key, VersionId }) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId }))),
     );
   }
+}
+
+/** What was uploaded of objects that were not completed. */
+async function abortUploads(s3: S3Client, Bucket: string): Promise<void> {
   const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }));
-  await Promise.all(
-    Uploads.map(async ({ Key, UploadId }) => s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
-  );
+  for (const { Key, UploadId } of Uploads) {
+    try {
+      await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+    } catch (error) {
+      // a request of a killed run may have completed it meanwhile
+      if (!(error instanceof NoSuchUpload)) throw error;
+    }
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { ListBucketsCommand } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, ListBucketsCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
+import { openAdmin } from '../../../operations/minio-admin';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { measured } from '../../helpers/e2e/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
@@ -27,11 +28,15 @@ export function describeLeftovers(deployment: () => LoadedEnvironment): void {
       ['Ctrl-C', 'SIGINT', 'group', 130],
       ['SIGTERM', 'SIGTERM', 'process', 130],
       ['a closed terminal', 'SIGHUP', 'group', 130],
-    ])('%s leaves no bucket and no process', async (_, signal, whom, code) => {
+    ])('%s leaves no bucket, no part of an object and no process', async (_, signal, whom, code) => {
       const run = startCheck(deployment(), []);
-      await waitFor({ what: 'the run to make a bucket', timeoutMs: 180_000, intervalMs: 20 }, async () =>
-        (await scratchBuckets(bench)).length > 0 ? true : new NotYet('no bucket'),
-      );
+      await waitFor({ what: 'the run to make a bucket', timeoutMs: 180_000, intervalMs: 20 }, async () => {
+        const [bucket] = await scratchBuckets(bench);
+        if (bucket === undefined) return new NotYet('no bucket');
+        // as the run itself has, for some seconds of it
+        await beginUpload(bench, bucket);
+        return true;
+      });
       const ended = run.end(signal, whom);
       expect(await ended).toBe(code);
       await expectNothingLeft(bench, run);
@@ -88,6 +93,26 @@ async function expectNothingLeft(bench: Workbench, { pid, mark }: StartedCheck):
   });
   measured(`run ${pid}: everything put back after`, (performance.now() - started) / 1000);
   expect(await scratchBuckets(bench)).toEqual([]);
+  expect(await unfinishedUploads(bench)).toEqual([]);
+}
+
+async function beginUpload(bench: Workbench, Bucket: string): Promise<void> {
+  const s3 = bench.s3();
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'unfinished' }));
+  await s3.send(new UploadPartCommand({ Bucket, Key: 'unfinished', UploadId, PartNumber: 1, Body: 'a part' }));
+  expect(await unfinishedUploads(bench)).not.toEqual([]);
+}
+
+/** On MinIO's drive: those of a bucket that is gone are in no list. */
+async function unfinishedUploads(bench: Workbench): Promise<string[]> {
+  const admin = openAdmin(bench.deployed);
+  try {
+    const found: string[] = [];
+    for await (const { path } of admin.rawFiles('.minio.sys', 'multipart/*/*/xl.meta')) found.push(path);
+    return found;
+  } finally {
+    admin.close();
+  }
 }
 
 async function scratchBuckets(bench: Workbench): Promise<string[]> {
