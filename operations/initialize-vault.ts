@@ -1,13 +1,17 @@
 /**
  * Takes an embedded Vault from whatever it is to unsealed and usable by the provisioner token, and nobody else.
  *
- * | Vault says  | shares on disk | canaries on disk | what happens                                              |
- * |-------------|----------------|------------------|-----------------------------------------------------------|
- * | new         | none           | none             | initialise, save the shares, then go on                   |
- * | new         | or any         | or any           | REFUSE: the volume is not the one that holds the keys     |
- * | new         | none           | of keys elsewhere | the same: a migration brings them here                 |
- * | initialised | enough         | any              | unseal if sealed, make sure of the provisioner token      |
- * | sealed      | too few        | any              | REFUSE: only a person with the shares can unseal          |
+ * | Vault says  | shares on disk | canaries on disk  | what happens                                              |
+ * |-------------|----------------|-------------------|-----------------------------------------------------------|
+ * | new         | none           | none              | initialise, save the shares, then go on                   |
+ * | new         | or any         | or any            | REFUSE: the volume is not the one that holds the keys     |
+ * | new         | none           | of keys elsewhere | initialise: a migration brings them here                  |
+ * | initialised | enough         | any               | unseal if sealed, make sure of the provisioner token      |
+ * | sealed      | too few        | any               | REFUSE: only a person with the shares can unseal          |
+ *
+ * Vault initialises itself to the end, also when its client is gone, and says the shares once. So a mark is written before,
+ * and taken away when Vault is open: by it, and by nothing else, a Vault is known that nobody ever could open. With the
+ * mark, "too few" means that it may go, and too few shares beside a new Vault are those of one that went.
  */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -34,6 +38,8 @@ export async function initializeVault(input: Input): Promise<void> {
   const status = await waitUntilAnswering(vault, input.endpoint);
   if (!status.initialized) await initialize(vault, input);
   await unseal(vault, input);
+  // before anything is put in
+  rmSync(markOf(input), { force: true });
   await waitUntilActive(vault);
   await ensureProvisionerToken(vault, input);
   const third = (TOKEN_PERIOD_HOURS * 60 * 60 * 1000) / 3;
@@ -46,6 +52,9 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
   const place = readKeyStoreNote({ keyStore: input.placeFile })?.place;
   const expected = place === undefined || isInEmbeddedVault(place);
   const keys = expected ? Object.keys(readCanaries(input.canariesFile)) : [];
+  if (existsSync(markOf(input)) && readShares(input).length < input.threshold) {
+    for (const file of input.unsealShareFiles) rmSync(file, { force: true });
+  }
   const shares = readShares(input);
   if (keys.length > 0 || shares.length > 0) {
     const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';
@@ -54,6 +63,7 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
       `attach the volume ebs-${input.environment}-vault-data again, or restore it from a backup; nothing was changed`,
     );
   }
+  writeFileAtomically(markOf(input), '');
   const made = await vault.initialize(input.shares, input.threshold);
   // first of all: without the shares, what was just initialised can never be opened again
   made.shares.forEach((share, index) => {
@@ -67,13 +77,25 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
   );
 }
 
+function markOf({ unsealShareFiles: [first = ''] }: Input): string {
+  return path.join(path.dirname(first), 'initialising');
+}
+
 async function unseal(vault: VaultClient, input: Input): Promise<void> {
   if (!(await vault.sealStatus()).sealed) return;
   const shares = readShares(input);
   if (shares.length < input.threshold) {
+    const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
+    if (existsSync(markOf(input))) {
+      const name = `ebs-${input.environment}-vault`;
+      throw new ExternalError(
+        `Vault was initialised by a command that was killed before it had saved the unseal shares: ${shares.length} of ${input.threshold} are in ${folder}. Nobody can open it, and nothing was ever put in`,
+        `remove it (docker rm -f ${name}; docker volume rm ${name}-data) and run the same command again`,
+      );
+    }
     throw new ExternalError(
-      `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${path.dirname(input.unsealShareFiles[0] ?? '.')}`,
-      'put the shares back, or unseal Vault by hand; if nothing was ever stored in it, ./scripts/down --delete-data starts over',
+      `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${folder}`,
+      'put the shares back, or unseal Vault by hand: ./scripts/unseal',
     );
   }
   try {

@@ -1,5 +1,5 @@
 /** What an empty Vault means: keys that were lost, or a place that keys are on their way to. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { KeyStorePlace } from '../../config/key-store-place';
 import { writeKeyStoreNote } from '../../config/key-store-place';
@@ -17,20 +17,32 @@ const EMBEDDED: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', 
 let vault: TlsServer;
 let input: OperationInput<'initialize-vault'>;
 let initialized: boolean;
+let sealed: boolean;
+/** Whether the answer to the initialisation arrives. */
+let vaultAnswers: boolean;
 
 beforeEach(async () => {
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   const ca = await ThrowawayCa.create(folder(), 'ca');
   const seal = { t: 1, n: 1, progress: 0 };
   initialized = false;
+  sealed = true;
+  vaultAnswers = true;
   // a Vault that was never initialised, and does what its root token asks
   vault = await TlsServer.start(await ca.issue('vault'), ({ method, url }, response) => {
     const answers: Record<string, unknown> = {
-      'GET /v1/sys/seal-status': { ...seal, initialized, sealed: !initialized },
+      'GET /v1/sys/seal-status': { ...seal, initialized, sealed },
       'POST /v1/sys/init': { keys: ['share'], root_token: 'root' },
       'POST /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
     };
-    if (url === '/v1/sys/init') initialized = true;
+    if (url === '/v1/sys/init') {
+      initialized = true;
+      sealed = false;
+      if (!vaultAnswers) {
+        response.destroy();
+        return;
+      }
+    }
     response.end(JSON.stringify(answers[`${method} ${url}`] ?? {}));
   });
   const file = (name: string): string => path.join(folder(), name);
@@ -75,4 +87,42 @@ test.each<[string, KeyStorePlace | undefined]>([
   );
   expect(initialized).toBe(false);
   expect(existsSync(input.unsealShareFiles[0] ?? '')).toBe(false);
+});
+
+describe('an initialisation that was killed', () => {
+  /** All but the client's end of it. */
+  const killed = async (): Promise<void> => {
+    writeCanaries(input.canariesFile, {});
+    vaultAnswers = false;
+    await rejectionOf(initializeVault(input));
+    vaultAnswers = true;
+  };
+
+  test('took the shares along: that Vault may go, and is named', async () => {
+    await killed();
+    sealed = true;
+    expect(await rejectionOf(initializeVault(input))).toMatchObject({
+      message: `Vault was initialised by a command that was killed before it had saved the unseal shares: 0 of 1 are in ${folder()}. Nobody can open it, and nothing was ever put in`,
+      hint: 'remove it (docker rm -f ebs-local-vault; docker volume rm ebs-local-vault-data) and run the same command again',
+    });
+  });
+
+  test('is made good where that Vault is gone', async () => {
+    await killed();
+    initialized = false;
+    await initializeVault(input);
+    expect(readFileSync(input.unsealShareFiles[0] ?? '', 'utf8')).toBe('share');
+    expect(readFileSync(input.provisionerTokenFile, 'utf8')).toBe('provisioner');
+  });
+
+  test('and one that was not is nobody’s to remove, however little of it is left here', async () => {
+    writeCanaries(input.canariesFile, {});
+    await initializeVault(input);
+    for (const file of [...input.unsealShareFiles, input.provisionerTokenFile]) rmSync(file);
+    sealed = true;
+    expect(await rejectionOf(initializeVault(input))).toMatchObject({
+      message: `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
+      hint: 'put the shares back, or unseal Vault by hand: ./scripts/unseal',
+    });
+  });
 });
