@@ -40,7 +40,8 @@ export async function verifyWrappingToken(vault: VaultClient, wrapping: FoundTok
     if (!(error instanceof VaultError) || error.status !== 400) throw error;
     throw new ExternalError(
       `the wrapping token in ${wrapping.source} was used already, or has expired`,
-      `if neither this pipeline nor its time explains that, someone else has the SecretID: destroy those that nobody ` +
+      `if neither this pipeline (a run of it may have been killed just after) nor its time explains that, someone else has ` +
+        `the SecretID: destroy those that nobody ` +
         `knows (vault list ${mintPath}, vault write ${mintPath}-accessor/destroy secret_id_accessor=…) and look for ` +
         `sys/wrapping/unwrap in the audit log; then mint another`,
     );

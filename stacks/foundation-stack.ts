@@ -34,6 +34,8 @@ export class FoundationStack extends EnvironmentStack {
       validityDays: environment.tls.validityDays,
       leaves: leafCertificates(environment),
     });
+    // it writes the marker of a deployment, see config/intact-state.ts: a kill may leave no other secrets without that
+    const dependsOn = [this.certificates.dependable];
     new Operation(this, 'TrustedCAs', {
       runner,
       operation: 'import-trusted-cas',
@@ -47,18 +49,21 @@ export class FoundationStack extends EnvironmentStack {
         runner,
         operation: 'store-aws-credentials',
         input: { region: keyStore.region, file: state.secret.awsCredentials },
+        dependsOn,
       });
     }
     new Operation(this, 'RootCredentials', {
       runner,
       operation: 'create-root-credentials',
       input: { configEnvFile: state.secret.minioConfigEnv, rootFile: state.secret.minioRoot },
+      dependsOn,
     });
   }
 
   /** Certificates of the S3 API that the private CA does not issue. */
   private declarePublicCertificates({ environment, state, runner }: Deployment): void {
     const { tls, trustedCAs } = environment;
+    const dependsOn = [this.certificates.dependable];
     if (tls.mode === 'self-signed') return;
     const triggers = (files: readonly (string | undefined)[]) =>
       Object.fromEntries<string>([
@@ -75,6 +80,7 @@ export class FoundationStack extends EnvironmentStack {
         triggers: triggers([...sources, tls.ca]),
         renewalNote: input.renewalNote,
         makes: filesOf(input),
+        dependsOn,
       });
     } else {
       const input = certificateOrder(environment, tls, state);
@@ -85,6 +91,7 @@ export class FoundationStack extends EnvironmentStack {
         triggers: triggers([tls.ca, tls.directoryCaFile]),
         renewalNote: input.renewalNote,
         makes: filesOf(input),
+        dependsOn,
       });
     }
   }

@@ -28,6 +28,10 @@ const VARIATIONS: readonly (readonly [string, Variation])[] = [
   ['an external Vault', { environment: EXTERNAL }],
   ['keys as files', { environment: FILESYSTEM }],
   ['keys in AWS', { environment: AWS }],
+  [
+    'certificates of one’s own',
+    { environment: 'name: local\ntls: { mode: files, certificate: /etc/s3.crt, privateKey: /etc/s3.key }' },
+  ],
 ];
 
 describe.each(VARIATIONS)('always: %s', (_, variation) => {
@@ -103,6 +107,18 @@ describe.each(VARIATIONS)('always: %s', (_, variation) => {
         expect(Object.keys(operationInputs)).toContain(name);
         expect(operationInputs[name].parse(input)).toEqual(input);
       }
+    }
+  });
+
+  test('no other secret is made before the marker by which lost ones are noticed', () => {
+    const { secrets } = stateLayout('local', STATE_ROOT);
+    const makers = stackOf(stacks, 'foundation')
+      .operations()
+      .filter(({ input }) => JSON.stringify(input).includes(secrets));
+    const others = makers.filter(({ command }) => !command.endsWith(' issue-certificates'));
+    expect(others.length).toBe(makers.length - 1);
+    for (const { dependsOn } of others) {
+      expect(dependsOn).toContainEqual(expect.stringMatching(/^terraform_data\.Certificates_Issue_/));
     }
   });
 
