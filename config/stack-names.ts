@@ -1,7 +1,7 @@
 import type { Environment } from './environment';
 
 /** The stacks, in the order in which they are deployed: each depends on those before it. */
-const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
+export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
 
 export type StackName = (typeof STACKS)[number];
 

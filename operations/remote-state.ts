@@ -2,7 +2,11 @@ import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import type { Environment } from '../config/environment';
+import type { StackName } from '../config/stack-names';
 import { ExternalError, messageOf } from './errors';
+
+// the version is pinned, so what later versions will need is no news to whoever deploys
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 /**
  * Deletes the Terraform state of an environment from its S3 bucket, with the credentials by which Terraform reaches it
@@ -43,7 +47,11 @@ export async function deleteRemoteState({ name, state }: Pick<Environment, 'name
  * @returns undefined if there is none yet
  * @throws ExternalError if it cannot be read
  */
-export async function readRemoteState(environment: string, state: S3State, stack: string): Promise<string | undefined> {
+export async function readRemoteState(
+  environment: string,
+  state: S3State,
+  stack: StackName,
+): Promise<string | undefined> {
   const s3 = stateClient(state);
   const Key = `${state.keyPrefix}/${environment}/${stack}.tfstate`;
   try {
@@ -52,7 +60,9 @@ export async function readRemoteState(environment: string, state: S3State, stack
     if (error instanceof NoSuchKey) return undefined;
     throw new ExternalError(
       `the Terraform state s3://${state.bucket}/${Key} cannot be read: ${messageOf(error)}`,
-      'set the AWS_… variables with which Terraform reaches it',
+      error instanceof Error && error.name === 'NoSuchBucket'
+        ? 'make the bucket, or correct state.bucket in the environment file'
+        : 'set the AWS_… variables with which Terraform reaches it',
       { cause: error },
     );
   } finally {

@@ -7,74 +7,92 @@
  * gives a volume of the same name to whoever asks for it.
  */
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import type Docker from 'dockerode';
-import { z } from 'zod';
+import { KES_ALIAS, namesOf } from '../config/deployment-names';
 import type { LoadedEnvironment } from '../config/load';
+import { STACKS } from '../config/stack-names';
 import type { OwnerLabel } from './docker';
 import { ExternalError } from './errors';
-import { belongingsOf, removeContainer, removeNetwork } from './tear-down';
-import { localStates, readLocalState } from './terraform-state';
+import { twinOf } from './rotation/hand-over';
+import { type Belongings, belongingsOf, removeContainer, removeNetwork } from './tear-down';
+import { madeBy } from './terraform-state';
 
-const DOCKER_TYPES = ['docker_container', 'docker_network'];
-
-const stateFile = z.object({
-  resources: z
-    .array(z.object({ type: z.string(), instances: z.array(z.object({ attributes: z.unknown() })).default([]) }))
-    .default([]),
-});
-const withId = z.object({ id: z.string() });
+type Strays = Pick<Belongings, 'containers' | 'networks'>;
 
 /**
- * Removes containers and networks that no state file names.
+ * Removes containers and networks that no state names.
  *
  * @returns the names of what was removed
  * @throws ExternalError if this environment runs, and this state folder never deployed it: it is somebody else's
  */
-export async function removeStrays(
-  { environment, state }: LoadedEnvironment,
-  docker: Docker,
-  owner: OwnerLabel,
-): Promise<string[]> {
-  // a state elsewhere cannot be lost with this machine, and is read by Terraform alone
-  if (environment.state.backend !== 'local') return [];
-  const { containers, networks } = await belongingsOf(docker, owner);
-  // the marker is the first thing that a deploy makes
-  if (!existsSync(state.deployment)) {
-    if (containers.length === 0) return [];
+export async function removeStrays(loaded: LoadedEnvironment, docker: Docker, owner: OwnerLabel): Promise<string[]> {
+  const { environment, state } = loaded;
+  const belongings = await belongingsOf(docker, owner);
+  // only the network may be older than the marker
+  if (!existsSync(state.deployment) && belongings.containers.length > 0) {
     throw new ExternalError(
-      `environment ${environment.name} runs here (${containers.length} containers), but the state folder ${state.root} did not deploy it`,
+      `environment ${environment.name} runs here (${belongings.containers.length} containers), but the state folder ${state.root} did not deploy it`,
       `put that folder back, or rebuild it: ./scripts/restore --from BACKUP --identity FILE --replace ${environment.name}. Another environment of the same name needs another name; nothing was changed`,
     );
   }
-  const known = knownIds(state.terraform);
-  const strayNetworks = networks.filter(({ id }) => !known.has(id));
+  const { containers, networks } = await straysAmong(belongings, loaded);
   // a network cannot go while a container is in it
-  const strays = strayNetworks.length > 0 ? containers : containers.filter(({ id }) => !known.has(id));
-  for (const { id, name } of strays) await removeContainer(docker.getContainer(id), name);
-  for (const { id, name } of strayNetworks) await removeNetwork(docker.getNetwork(id), name);
-  return [...strays, ...strayNetworks].map(({ name }) => name);
+  return remove({ containers: networks.length > 0 ? belongings.containers : containers, networks }, docker);
 }
 
-/** Docker's ids of everything in Terraform's local state. */
-function knownIds(folder: string): Set<string> {
-  return new Set(
-    localStates(folder).flatMap((file) => {
-      const { resources } = readState(file);
-      const instances = resources.filter(({ type }) => DOCKER_TYPES.includes(type)).flatMap((one) => one.instances);
-      return instances.flatMap(({ attributes }) => {
-        const parsed = withId.safeParse(attributes);
-        return parsed.success ? [parsed.data.id] : [];
-      });
-    }),
-  );
+/**
+ * Removes containers that no state names and that do not run, such as the loader of a file volume: as much as a rotation
+ * may do, which must not interrupt service, and whose first steps may need what runs.
+ *
+ * @returns the names of what was removed
+ * @throws ExternalError if something else is in the way of a deploy
+ */
+export async function removeIdleStrays(
+  loaded: LoadedEnvironment,
+  docker: Docker,
+  owner: OwnerLabel,
+): Promise<string[]> {
+  const { environment } = loaded;
+  const { containers, networks } = await straysAmong(await belongingsOf(docker, owner), loaded);
+  // it is in no deploy's way, and the rotation that was killed takes it away by itself
+  const twin = twinOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
+  const used = [...containers.filter(({ name, running }) => running && name !== twin), ...networks];
+  if (used.length > 0) {
+    throw new ExternalError(
+      `Terraform's state does not know ${used.map(({ name }) => name).join(', ')}, as after a deploy that was killed, and the deploys of a rotation would stop there`,
+      `./scripts/up ${environment.name} makes that again; then run the rotation again. Nothing was changed`,
+    );
+  }
+  return remove({ containers: containers.filter(({ running }) => !running), networks: [] }, docker);
 }
 
-function readState(file: string): z.infer<typeof stateFile> {
-  const parsed = stateFile.safeParse(readLocalState(file));
-  if (parsed.success) return parsed.data;
-  throw new ExternalError(
-    `${file} is not Terraform's state`,
-    `put it back (Terraform keeps the one before as ${path.basename(file)}.backup), or remove it: what it named is found again`,
-  );
+async function remove({ containers, networks }: Strays, docker: Docker): Promise<string[]> {
+  for (const { id, name } of containers) await removeContainer(docker.getContainer(id), name);
+  for (const { id, name } of networks) await removeNetwork(docker.getNetwork(id), name);
+  return [...containers, ...networks].map(({ name }) => name);
 }
+
+/** @throws ExternalError if there are containers, and no state at all where the environment file says that it is */
+async function straysAmong({ containers, networks }: Strays, loaded: LoadedEnvironment): Promise<Strays> {
+  // a first deploy finds out by itself whether the state can be reached
+  if (containers.length === 0 && networks.length === 0) return { containers, networks };
+  // of every stack: that of a Vault which the environment file no longer has still names what a migration reads
+  const states = await Promise.all(STACKS.map((stack) => madeBy(loaded, stack)));
+  const { name, state } = loaded.environment;
+  // with containers the first stack was done, and its state written
+  if (state.backend === 's3' && containers.length > 0 && states.every((made) => made === undefined)) {
+    throw new ExternalError(
+      `environment ${name} runs here (${containers.length} containers), but s3://${state.bucket}/${state.keyPrefix}/${name}/ holds no Terraform state of it`,
+      `have state in the environment file say where it was deployed with. If that state is lost: ./scripts/down ${name}, then ./scripts/up ${name}, which adopts volumes and what is in an embedded Vault; nothing was changed`,
+    );
+  }
+  const ids = new Set(
+    states.flatMap((made) =>
+      (made ?? []).filter(({ type }) => DOCKER_TYPES.includes(type)).map(({ attributes: { id } }) => id),
+    ),
+  );
+  const isStray = ({ id }: { readonly id: string }): boolean => !ids.has(id);
+  return { containers: containers.filter(isStray), networks: networks.filter(isStray) };
+}
+
+const DOCKER_TYPES = ['docker_container', 'docker_network'];

@@ -27,13 +27,16 @@ import type { Step } from './toolchain/step';
 /** What an environment has on a Docker host. */
 export interface Belongings {
   /** Newest first, so that each is stopped before what it needs. */
-  readonly containers: readonly { readonly id: string; readonly name: string }[];
+  readonly containers: readonly { readonly id: string; readonly name: string; readonly running: boolean }[];
   /** Volumes with files that every deploy delivers again. */
   readonly fileVolumes: readonly string[];
   /** Volumes whose content cannot be made again. */
   readonly dataVolumes: readonly string[];
   readonly networks: readonly { readonly id: string; readonly name: string }[];
 }
+
+/** Docker's states of a container that nobody uses at the moment; in the others it runs, or soon will again. */
+const NOT_RUNNING = ['created', 'exited', 'dead'];
 
 /** Volumes of constructs/docker/file-volume.ts; whatever is named otherwise is taken for data. */
 export const FILE_VOLUME_SUFFIX = '-files';
@@ -49,7 +52,11 @@ export async function belongingsOf(docker: Docker, owner: OwnerLabel): Promise<B
   return {
     containers: containers
       .sort((a, b) => b.Created - a.Created)
-      .map(({ Id, Names }) => ({ id: Id, name: Names[0]?.replace(/^\//, '') ?? Id.slice(0, 12) })),
+      .map(({ Id, Names, State }) => ({
+        id: Id,
+        name: Names[0]?.replace(/^\//, '') ?? Id.slice(0, 12),
+        running: !NOT_RUNNING.includes(State),
+      })),
     fileVolumes: volumes.filter((name) => name.endsWith(FILE_VOLUME_SUFFIX)),
     dataVolumes: volumes.filter((name) => !name.endsWith(FILE_VOLUME_SUFFIX)),
     networks: networks.map(({ Id, Name }) => ({ id: Id, name: Name })),

@@ -2,42 +2,83 @@ import { existsSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../config/load';
+import type { StackName } from '../config/stack-names';
 import { ExternalError } from './errors';
 import { readIfExists } from './files';
 import { readRemoteState } from './remote-state';
 
 const stateFile = z.object({
-  resources: z.array(
-    z.object({
-      mode: z.string(),
-      type: z.string(),
-      instances: z.array(z.object({ attributes: z.looseObject({ path: z.string().optional() }).nullish() })),
-    }),
-  ),
+  resources: z
+    .array(
+      z.object({
+        mode: z.string(),
+        type: z.string(),
+        instances: z.array(z.object({ attributes: z.record(z.string(), z.unknown()).nullish() })).default([]),
+      }),
+    )
+    .default([]),
 });
+
+/** What Terraform made. */
+export interface MadeResource {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a stack made, as Terraform's state tells, wherever that is.
+ *
+ * @returns undefined if there is no state yet, or a local one that was cut short
+ * @throws ExternalError if it cannot be read
+ */
+export async function madeBy(
+  loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  stack: StackName,
+): Promise<MadeResource[] | undefined> {
+  const found = await readState(loaded, stack);
+  if (found === undefined) return undefined;
+  const parsed = stateFile.safeParse(found.content);
+  if (!parsed.success) throw new ExternalError(`${found.where} is not Terraform's state`, found.hint);
+  const managed = parsed.data.resources.filter(({ mode }) => mode === 'managed');
+  // Terraform names a resource, without an instance or its attributes, as soon as it begins to make it
+  return managed.flatMap(({ type, instances }) =>
+    instances.flatMap(({ attributes }) => (attributes ? [{ type, attributes }] : [])),
+  );
+}
+
+async function readState(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  stack: StackName,
+): Promise<{ readonly where: string; readonly content: unknown; readonly hint: string } | undefined> {
+  const { name, state: backend } = environment;
+  if (backend.backend === 's3') {
+    const text = await readRemoteState(name, backend, stack);
+    const where = `s3://${backend.bucket}/${backend.keyPrefix}/${name}/${stack}.tfstate`;
+    return text === undefined
+      ? undefined
+      : { where, content: parseJson(text), hint: 'put back an earlier version of that object; nothing was changed' };
+  }
+  const file = path.join(state.terraform, `${stack}.tfstate`);
+  const content = readLocalState(file);
+  const hint = `put it back (Terraform keeps the one before as ${path.basename(file)}.backup), or remove it: what it named is found again`;
+  return content === undefined ? undefined : { where: file, content, hint };
+}
 
 /** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */
 export async function deployedPaths(
-  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  stack: string,
+  loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  stack: StackName,
 ): Promise<Set<string>> {
-  const text =
-    environment.state.backend === 's3'
-      ? await readRemoteState(environment.name, environment.state, stack)
-      : readIfExists(path.join(state.terraform, `${stack}.tfstate`));
-  if (text === undefined) return new Set();
-  const managed = stateFile.parse(JSON.parse(text)).resources.filter(({ mode }) => mode === 'managed');
+  const made = (await madeBy(loaded, stack)) ?? [];
   return new Set(
-    managed.flatMap(({ type, instances }) =>
-      instances.flatMap(({ attributes }) =>
-        typeof attributes?.path === 'string' ? [`${type} ${attributes.path.replace(/\/$/, '')}`] : [],
-      ),
+    made.flatMap(({ type, attributes: { path } }) =>
+      typeof path === 'string' ? [`${type} ${path.replace(/\/$/, '')}`] : [],
     ),
   );
 }
 
 /** Terraform's local state files. */
-export function localStates(folder: string): string[] {
+function localStates(folder: string): string[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names.filter((name) => name.endsWith('.tfstate')).map((name) => path.join(folder, name));
 }
@@ -50,8 +91,13 @@ export function localStates(folder: string): string[] {
  */
 export function readLocalState(file: string): unknown {
   const text = readIfExists(file);
+  return text === undefined ? undefined : parseJson(text);
+}
+
+/** @returns undefined if it is none */
+function parseJson(text: string): unknown {
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }

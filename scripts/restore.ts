@@ -108,7 +108,7 @@ void main(async (args, signal) => {
       withLock(state.lock, what, async () => {
         const plan = await planned(bundle, into, values.replace, signal);
         await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded), signal, { plain: verbose }));
-        await showSteps(restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
+        await showSteps(await restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
       }),
     );
   } finally {
@@ -152,7 +152,7 @@ function preflightSteps(loaded: LoadedEnvironment): Step[] {
   ];
 }
 
-function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean): Step[] {
+async function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean): Promise<Step[]> {
   const { target, bundle } = plan;
   const { environment, state } = target;
   // main.ts lets this deploy through, and no other until the restore has ended
@@ -165,7 +165,7 @@ function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean):
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   // one that was killed may have made mounts that Terraform had no time to write down
   const keyStore =
-    plan.vaultSurvived || (plan.resumed && mayNeedAdoption(target))
+    plan.vaultSurvived || (plan.resumed && (await mayNeedAdoption(target)))
       ? [
           deployStep(target, verbose, { to: 'vault' }),
           adoptKeyStoreStep(target),

@@ -28,6 +28,7 @@ import type { Step } from '../operations/toolchain/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
+import { idleStraysStep } from './lib/strays';
 
 const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Step[]>> = {
   'secret-id': rotateSecretId,
@@ -126,9 +127,13 @@ void main(async (args, signal) => {
         ...deployStep(loaded, values.verbose ?? false, range),
         title,
       });
-      await showSteps([prerequisites, ...builds, ...steps({ loaded, rotation, deploy })], signal, {
-        plain: values.verbose ?? false,
-      });
+      await showSteps(
+        [prerequisites, idleStraysStep(loaded), ...builds, ...steps({ loaded, rotation, deploy })],
+        signal,
+        {
+          plain: values.verbose ?? false,
+        },
+      );
     } catch (error) {
       rotation.abandonUnlessBegun();
       throw error;

@@ -67,7 +67,7 @@ void main(async (args, signal) => {
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       ...builds,
-      ...deploySteps(loaded, values.verbose ?? false),
+      ...(await deploySteps(loaded, values.verbose ?? false)),
       provenKeysStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
@@ -78,8 +78,8 @@ void main(async (args, signal) => {
 });
 
 /** What is in Vault already can only be adopted when Vault runs. */
-function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Step[] {
-  if (!mayNeedAdoption(loaded)) return [deployStep(loaded, verbose)];
+async function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Promise<Step[]> {
+  if (!(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose)];
   return [
     deployStep(loaded, verbose, { to: 'vault' }),
     adoptKeyStoreStep(loaded),

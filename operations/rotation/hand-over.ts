@@ -11,7 +11,7 @@ import { waitUntilHealthy } from '../docker';
  */
 export async function handOver(docker: Docker, name: string, alias: string): Promise<void> {
   const original = docker.getContainer(name);
-  const twinName = `${name}-twin`;
+  const twinName = twinOf(name);
   await remove(docker, twinName);
   const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
   const networks = Object.keys(NetworkSettings.Networks);
@@ -38,6 +38,11 @@ export async function handOver(docker: Docker, name: string, alias: string): Pro
   } finally {
     await remove(docker, twinName);
   }
+}
+
+/** The second container's name. One that a kill has left is removed when the hand-over is begun again. */
+export function twinOf(name: string): string {
+  return `${name}-twin`;
 }
 
 /** Long enough to answer what was asked. */

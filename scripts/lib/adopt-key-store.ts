@@ -5,11 +5,10 @@ import { z } from 'zod';
 import { vaultVariables } from '../../config/external-vault';
 import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
-import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../../operations/docker';
 import { restartVault } from '../../operations/restart-vault';
-import { readLocalState } from '../../operations/terraform-state';
+import { deployedPaths } from '../../operations/terraform-state';
 import { run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
 import { VaultClient } from '../../operations/vault-client';
@@ -28,9 +27,6 @@ const DECLARED: Readonly<Record<Kind, number>> = {
 
 const resources = z.record(z.string(), z.object({ path: z.string() }));
 const synthesized = z.object({ resource: z.object({}).catchall(z.unknown()) });
-const stateFile = z.object({
-  resources: z.array(z.object({ type: z.string(), name: z.string(), instances: z.array(z.unknown()) })).default([]),
-});
 const listing = z.object({ data: z.record(z.string(), z.unknown()) });
 
 /**
@@ -54,8 +50,8 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
         await restartVault(loaded, dockerEngine(environment.docker.host));
         present = await presentInVault(loaded);
       }
-      const known = knownTo(keyStoreState(state));
-      const missing = declared.filter((one) => present.has(keyOf(one)) && !known.has(one.address));
+      const known = await deployedPaths(loaded, 'keystore');
+      const missing = declared.filter((one) => present.has(keyOf(one)) && !known.has(keyOf(one)));
       if (missing.length === 0) return 'Terraform knows all of it';
       const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
       const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
@@ -73,10 +69,10 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
  * Whether an embedded Vault may have mounts that the state of the `keystore` stack does not know: it has been
  * initialised, and not all that is declared in it is in the state.
  */
-export function mayNeedAdoption({ environment, state }: LoadedEnvironment): boolean {
-  if (environment.vault.mode !== 'embedded' || environment.state.backend !== 'local') return false;
-  if (!existsSync(state.secret.provisionerToken)) return false;
-  const types = [...knownTo(keyStoreState(state))].map((address) => address.split('.')[0]);
+export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolean> {
+  const { environment, state } = loaded;
+  if (environment.vault.mode !== 'embedded' || !existsSync(state.secret.provisionerToken)) return false;
+  const types = [...(await deployedPaths(loaded, 'keystore'))].map((made) => made.split(' ')[0]);
   return KINDS.some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
 }
 
@@ -98,6 +94,7 @@ function declaredIn(folder: string): Declared[] {
   );
 }
 
+/** As {@link deployedPaths} has it. */
 function keyOf({ kind, path }: Pick<Declared, 'kind' | 'path'>): string {
   return `${kind} ${path}`;
 }
@@ -115,17 +112,6 @@ async function presentInVault(loaded: LoadedEnvironment): Promise<Set<string>> {
   } finally {
     vault.close();
   }
-}
-
-function keyStoreState({ terraform }: StateLayout): string {
-  return path.join(terraform, 'keystore.tfstate');
-}
-
-function knownTo(file: string): Set<string> {
-  const parsed = stateFile.parse(readLocalState(file) ?? {});
-  // Terraform names a resource, without an instance, as soon as it begins to make it
-  const made = parsed.resources.filter(({ instances }) => instances.length > 0);
-  return new Set(made.map(({ type, name }) => `${type}.${name}`));
 }
 
 function openVault({ environment, state }: LoadedEnvironment): VaultClient {

@@ -2,23 +2,38 @@ import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker';
-import { removeStrays } from '../../operations/strays';
+import { removeIdleStrays, removeStrays } from '../../operations/strays';
 import { setAsideCutStates } from '../../operations/terraform-state';
-import type { Step } from '../../operations/toolchain/step';
+import type { Step, StepContext } from '../../operations/toolchain/step';
 
 /** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
 export function straysStep(loaded: LoadedEnvironment): Step {
-  const { name, docker } = loaded.environment;
   return {
     title: 'What is there',
-    run: async ({ announce }) => {
+    run: async (context) => {
       for (const { file, now } of setAsideCutStates(loaded)) {
-        announce(`${file} was cut short, as by a kill, and is ${path.basename(now)} now: what it named is found again`);
+        context.announce(
+          `${file} was cut short, as by a kill, and is ${path.basename(now)} now: what it named is found again`,
+        );
       }
-      const removed = await removeStrays(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
-      if (removed.length === 0) return undefined;
-      announce(`Terraform's state does not know ${removed.join(', ')}: removed, the deploy makes them again`);
-      return `${removed.length} removed`;
+      return removed(loaded, removeStrays, context);
     },
   };
+}
+
+/** The same before a rotation, which refuses where something would be interrupted. */
+export function idleStraysStep(loaded: LoadedEnvironment): Step {
+  return { title: 'What is there', run: (context) => removed(loaded, removeIdleStrays, context) };
+}
+
+async function removed(
+  loaded: LoadedEnvironment,
+  remove: typeof removeStrays,
+  { announce }: StepContext,
+): Promise<string | undefined> {
+  const { name, docker } = loaded.environment;
+  const names = await remove(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
+  if (names.length === 0) return undefined;
+  announce(`Terraform's state does not know ${names.join(', ')}: removed, the deploy makes them again`);
+  return `${names.length} removed`;
 }

@@ -3,68 +3,175 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { removeStrays } from '../../operations/strays';
+import { removeIdleStrays, removeStrays } from '../../operations/strays';
+import { useStateBucket } from '../helpers/state-bucket';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
+const bucket = useStateBucket();
 const OWNER = { name: 'label', value: 'demo' };
 
-/** A Docker with containers and one network, which notes what is removed. */
-function fakeDocker(containers: readonly string[], networks: readonly string[]) {
+/** A Docker with containers, each in a state, and networks, which notes what is removed. */
+function fakeDocker(containers: Readonly<Record<string, string>>, networks: readonly string[]) {
   const removed: string[] = [];
   const remove = (id: string) => () => Promise.resolve(void removed.push(id));
+  const listed = Object.entries(containers).map(([Id, State]) => ({
+    Id,
+    State,
+    Names: [`/ebs-demo-${Id}`],
+    Created: 1,
+  }));
   const docker = {
-    listContainers: () => Promise.resolve(containers.map((id) => ({ Id: id, Names: [`/name-of-${id}`], Created: 1 }))),
+    listContainers: () => Promise.resolve(listed),
     listVolumes: () => Promise.resolve({ Volumes: [{ Name: 'ebs-demo-minio-data' }] }),
-    listNetworks: () => Promise.resolve(networks.map((id) => ({ Id: id, Name: `name-of-${id}` }))),
+    listNetworks: () => Promise.resolve(networks.map((id) => ({ Id: id, Name: `ebs-demo-${id}` }))),
     getContainer: (id: string) => ({ stop: () => Promise.resolve(), remove: remove(id) }),
     getNetwork: (id: string) => ({ remove: remove(id) }),
   };
   return { docker: docker as unknown as Docker, removed };
 }
 
-function deployed(states: Readonly<Record<string, unknown>>, marker = true) {
-  const text = `name: demo\nstate: { backend: local, directory: ${folder()} }`;
+/** What every test but one has on the Docker host. */
+const RUNNING = { kes: 'running', loader: 'created' };
+
+function environmentWith(setting: string, marker = true) {
   const state = stateLayout('demo', folder());
   mkdirSync(state.terraform, { recursive: true });
   if (marker) writeFileSync(state.deployment, '{}');
+  return { environment: parseEnvironment(`name: demo\n${setting}`, 'demo.yaml'), file: 'demo.yaml', state };
+}
+
+/** An environment with these local states. */
+function deployed(states: Readonly<Record<string, unknown>>, marker = true) {
+  const loaded = environmentWith(`state: { backend: local, directory: ${folder()} }`, marker);
   for (const [stack, content] of Object.entries(states)) {
-    writeFileSync(path.join(state.terraform, `${stack}.tfstate`), JSON.stringify(content));
+    writeFileSync(path.join(loaded.state.terraform, `${stack}.tfstate`), JSON.stringify(content));
   }
-  return { environment: parseEnvironment(text, 'demo.yaml'), file: 'demo.yaml', state };
+  return loaded;
+}
+
+/** One with these states in a bucket. */
+function deployedRemotely(states: Readonly<Record<string, unknown>>, marker = true) {
+  for (const [stack, content] of Object.entries(states)) bucket.states.set(`demo/${stack}`, content);
+  return environmentWith(bucket.setting(), marker);
 }
 
 const state = (type: string, ...ids: string[]) => ({
-  resources: [{ type, instances: ids.map((id) => ({ attributes: { id } })) }],
+  resources: [{ mode: 'managed', type, instances: ids.map((id) => ({ attributes: { id } })) }],
+});
+const NETWORK = state('docker_network', 'net');
+
+describe.each([
+  ['local files', deployed],
+  ['a bucket', deployedRemotely],
+])('with state in %s', (_, environment) => {
+  test.each<[string, Readonly<Record<string, unknown>>, string[]]>([
+    ['nothing where all is known', { foundation: NETWORK, kes: state('docker_container', 'kes', 'loader') }, []],
+    ['what was never written down', { foundation: NETWORK, kes: state('docker_container', 'kes') }, ['loader']],
+    [
+      'everything in a network that is not known',
+      { kes: state('docker_container', 'kes', 'loader') },
+      ['kes', 'loader', 'net'],
+    ],
+    [
+      'nothing of a Vault that the environment file has no more',
+      { foundation: NETWORK, vault: state('docker_container', 'kes', 'loader') },
+      [],
+    ],
+  ])('up removes %s', async (__, states, expected) => {
+    const { docker, removed } = fakeDocker(RUNNING, ['net']);
+    await expect(removeStrays(environment(states), docker, OWNER)).resolves.toEqual(
+      expected.map((id) => `ebs-demo-${id}`),
+    );
+    expect(removed).toEqual(expected);
+  });
+
+  test('a network that a first deploy made before it was killed is removed', async () => {
+    const { docker, removed } = fakeDocker({}, ['net']);
+    await expect(removeStrays(environment({}, false), docker, OWNER)).resolves.toEqual(['ebs-demo-net']);
+    expect(removed).toEqual(['net']);
+  });
+
+  test('what another state folder deployed is refused, and left alone', async () => {
+    const { docker, removed } = fakeDocker(RUNNING, ['net']);
+    await expect(removeStrays(environment({}, false), docker, OWNER)).rejects.toThrow(
+      `environment demo runs here (2 containers), but the state folder ${folder()} did not deploy it`,
+    );
+    expect(removed).toEqual([]);
+  });
+
+  test('a state that cannot be read removes nothing', async () => {
+    const { docker, removed } = fakeDocker(RUNNING, ['net']);
+    await expect(removeStrays(environment({ vault: 'no state' }), docker, OWNER)).rejects.toThrow(
+      "vault.tfstate is not Terraform's state",
+    );
+    expect(removed).toEqual([]);
+  });
+
+  describe('a rotation', () => {
+    test.each(['created', 'exited', 'dead'])('removes a container that is %s', async (one) => {
+      const { docker, removed } = fakeDocker({ kes: 'running', loader: one }, ['net']);
+      const loaded = environment({ foundation: NETWORK, kes: state('docker_container', 'kes') });
+      await expect(removeIdleStrays(loaded, docker, OWNER)).resolves.toEqual(['ebs-demo-loader']);
+      expect(removed).toEqual(['loader']);
+    });
+
+    test.each<[string, Readonly<Record<string, unknown>>, string]>([
+      ['a container that is in use', { foundation: NETWORK }, 'ebs-demo-kes'],
+      ['the network', { kes: state('docker_container', 'kes', 'loader') }, 'ebs-demo-net'],
+    ])('leaves %s to up, and everything as it is', async (__, states, name) => {
+      for (const running of ['running', 'restarting', 'paused']) {
+        const { docker, removed } = fakeDocker({ ...RUNNING, kes: running }, ['net']);
+        await expect(removeIdleStrays(environment(states), docker, OWNER)).rejects.toThrow(
+          expect.objectContaining({
+            message: expect.stringContaining(`does not know ${name}, `) as string,
+            hint: expect.stringContaining('./scripts/up demo makes that again; then run the rotation again') as string,
+          }) as Error,
+        );
+        expect(removed).toEqual([]);
+      }
+    });
+
+    test('leaves the twin of KES, which it takes away by itself', async () => {
+      const { docker, removed } = fakeDocker({ 'kes-twin': 'running', kes: 'running' }, ['net']);
+      const loaded = environment({ foundation: NETWORK, kes: state('docker_container', 'kes') });
+      await expect(removeIdleStrays(loaded, docker, OWNER)).resolves.toEqual([]);
+      expect(removed).toEqual([]);
+    });
+  });
 });
 
-test.each<[string, Readonly<Record<string, unknown>>, string[]]>([
-  ['nothing where all is known', { f: state('docker_network', 'net'), v: state('docker_container', 'a', 'b') }, []],
-  [
-    'a container that was never written down',
-    { f: state('docker_network', 'net'), v: state('docker_container', 'a') },
-    ['b'],
-  ],
-  ['everything in a network that is not known', { v: state('docker_container', 'a', 'b') }, ['a', 'b', 'net']],
-  ['everything where the state is lost', {}, ['a', 'b', 'net']],
-])('removes %s', async (_, states, expected) => {
-  const { docker, removed } = fakeDocker(['a', 'b'], ['net']);
-  await expect(removeStrays(deployed(states), docker, OWNER)).resolves.toEqual(expected.map((id) => `name-of-${id}`));
-  expect(removed).toEqual(expected);
+test('where every local state is lost, everything is removed', async () => {
+  const { docker, removed } = fakeDocker(RUNNING, ['net']);
+  await removeStrays(deployed({}), docker, OWNER);
+  expect(removed).toEqual(['kes', 'loader', 'net']);
 });
 
-test('what another state folder deployed is refused, and left alone', async () => {
-  const { docker, removed } = fakeDocker(['a'], ['net']);
-  await expect(removeStrays(deployed({}, false), docker, OWNER)).rejects.toThrow(
-    `environment demo runs here (1 containers), but the state folder ${folder()} did not deploy it`,
+test('a bucket without any state is not where this was deployed, and nothing is removed', async () => {
+  const { docker, removed } = fakeDocker(RUNNING, ['net']);
+  await expect(removeStrays(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
+    'environment demo runs here (2 containers), but s3://states/all/demo/ holds no Terraform state of it',
   );
   expect(removed).toEqual([]);
 });
 
-test('a state that cannot be read removes nothing', async () => {
-  const { docker, removed } = fakeDocker(['a'], ['net']);
-  await expect(removeStrays(deployed({ vault: 'no state' }), docker, OWNER)).rejects.toThrow(
-    "vault.tfstate is not Terraform's state",
+test.each([
+  ['AccessDenied', 'set the AWS_… variables with which Terraform reaches it'],
+  ['NoSuchBucket', 'make the bucket, or correct state.bucket in the environment file'],
+])('a bucket that answers %s removes nothing', async (code, hint) => {
+  bucket.refusal = code;
+  const { docker, removed } = fakeDocker(RUNNING, ['net']);
+  await expect(removeStrays(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/^the Terraform state s3:\S+ cannot be read: /) as string,
+      hint,
+    }) as Error,
   );
   expect(removed).toEqual([]);
+});
+
+test('a bucket is not asked where nothing was made yet: Terraform finds out', async () => {
+  bucket.refusal = 'NoSuchBucket';
+  const { docker } = fakeDocker({}, []);
+  await expect(removeStrays(deployedRemotely({}, false), docker, OWNER)).resolves.toEqual([]);
 });

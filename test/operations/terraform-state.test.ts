@@ -8,7 +8,7 @@ import { useTemporaryFolder } from '../helpers/temporary-folder';
 const environment = parseEnvironment('name: home', 'test.yaml');
 const folder = useTemporaryFolder();
 
-test('what a stack made is known with its path; what it only read, or declared zero times, is not among it', async () => {
+test('what a stack made is known with its path; what it only read, began or declared zero times is not among it', async () => {
   const state = stateLayout('home', folder());
   expect(await deployedPaths({ environment, state }, 'keystore')).toEqual(new Set());
   mkdirSync(state.terraform, { recursive: true });
@@ -22,6 +22,7 @@ test('what a stack made is known with its path; what it only read, or declared z
         resource('managed', 'vault_auth_backend', { attributes: { path: 'approle/' } }),
         resource('managed', 'vault_policy', { attributes: { name: 'kes' } }),
         resource('managed', 'vault_audit'),
+        resource('managed', 'vault_audit', { status: 'tainted', attributes: null }),
         resource('data', 'vault_mount', { attributes: { path: 'read' } }),
       ],
     }),
@@ -29,6 +30,13 @@ test('what a stack made is known with its path; what it only read, or declared z
   expect(await deployedPaths({ environment, state }, 'keystore')).toEqual(
     new Set(['vault_mount team/kes', 'vault_auth_backend approle']),
   );
+});
+
+test('of a state file that was cut short nothing is known', async () => {
+  const state = stateLayout('home', folder());
+  mkdirSync(state.terraform, { recursive: true });
+  writeFileSync(path.join(state.terraform, 'keystore.tfstate'), '{"version":4,"resources":[');
+  expect(await deployedPaths({ environment, state }, 'keystore')).toEqual(new Set());
 });
 
 describe('a state file that was cut short', () => {
