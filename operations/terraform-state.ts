@@ -17,16 +17,8 @@ const stateFile = z.object({
 });
 
 /** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */
-export async function deployedPaths(
-  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  stack: string,
-): Promise<Set<string>> {
-  const text =
-    environment.state.backend === 's3'
-      ? await readRemoteState(environment.name, environment.state, stack)
-      : readIfExists(path.join(state.terraform, `${stack}.tfstate`));
-  if (text === undefined) return new Set();
-  const managed = stateFile.parse(JSON.parse(text)).resources.filter(({ mode }) => mode === 'managed');
+export async function deployedPaths(loaded: StateOwner, stack: string): Promise<Set<string>> {
+  const managed = (await managedResources(loaded, stack)) ?? [];
   return new Set(
     managed.flatMap(({ type, instances }) =>
       instances.flatMap(({ attributes }) =>
@@ -34,6 +26,28 @@ export async function deployedPaths(
       ),
     ),
   );
+}
+
+/** The types of what a stack made; undefined where no state tells: before the first deploy, or where it was lost or cut short. */
+export async function deployedTypes(loaded: StateOwner, stack: string): Promise<Set<string> | undefined> {
+  const managed = await managedResources(loaded, stack);
+  return managed && new Set(managed.filter(({ instances }) => instances.length > 0).map(({ type }) => type));
+}
+
+type StateOwner = Pick<LoadedEnvironment, 'environment' | 'state'>;
+
+type Resource = z.infer<typeof stateFile>['resources'][number];
+
+async function managedResources(loaded: StateOwner, stack: string): Promise<Resource[] | undefined> {
+  const content = await readState(loaded, stack);
+  if (content === undefined) return undefined;
+  return stateFile.parse(content).resources.filter(({ mode }) => mode === 'managed');
+}
+
+async function readState({ environment, state }: StateOwner, stack: string): Promise<unknown> {
+  if (environment.state.backend !== 's3') return readLocalState(path.join(state.terraform, `${stack}.tfstate`));
+  const text = await readRemoteState(environment.name, environment.state, stack);
+  return text === undefined ? undefined : (JSON.parse(text) as unknown);
 }
 
 /** Terraform's local state files. */

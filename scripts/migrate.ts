@@ -20,7 +20,7 @@ import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
 import { withLock } from '../operations/lock';
 import { copyKeys, type Migration, proveKeysInTarget, requireNoOtherKeys } from '../operations/migrate/copy-keys';
-import { forgetSource } from '../operations/migrate/forget-source';
+import { forgetSource, hasForgottenSource } from '../operations/migrate/forget-source';
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { requireSame, type Sample, takeSamples } from '../operations/migrate/samples';
 import { openS3 } from '../operations/s3-client';
@@ -95,18 +95,21 @@ void main(async (args, signal) => {
       program: PROGRAM_PATHS.kes,
     };
     process.env[MIGRATION_VARIABLE] = '1';
-    await showSteps(steps(migration, from, to, verbose), signal, { plain: verbose });
+    await showSteps(await steps(migration, from, to, verbose), signal, { plain: verbose });
     process.stdout.write(whatIsLeft(target, from, to));
   });
   warnOfEscrow(target);
 });
 
 /** In this order, so that KES goes over to the new place only when every key is proven there. */
-function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, verbose: boolean): Step[] {
+async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, verbose: boolean): Promise<Step[]> {
   const { source, target } = migration;
   const { state, environment } = target;
   const sameVault = inSameVault(from, to);
-  const forgotten = readKeyStoreNote(state)?.migration?.sourceForgotten === true;
+  const forgotten = await hasForgottenSource(source, sameVault);
+  const noteForgotten = (): void => {
+    writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
+  };
   let before: readonly Sample[] = [];
   const { prerequisites, engine, builds } = toolchainOf(target);
   const letOut: Step[] = [
@@ -131,11 +134,19 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
           onlyMount: sameVault,
           signal,
         });
-        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
+        noteForgotten();
         return `Terraform leaves ${count} resources alone from now on`;
       },
     },
   ];
+  const alreadyOut: Step = {
+    title: 'Old place',
+    run: async () => {
+      // an earlier run may have been killed before it could
+      noteForgotten();
+      return Promise.resolve('Terraform leaves it alone already');
+    },
+  };
   return [
     prerequisites,
     engine,
@@ -152,7 +163,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
       },
     },
     ...builds,
-    ...(forgotten ? [] : letOut),
+    ...(forgotten ? [alreadyOut] : letOut),
     deployStep(target, verbose, { to: 'keystore' }),
     { title: 'Copy', run: () => copyKeys(migration) },
     { title: 'Proof', run: () => proveKeysInTarget(migration) },
