@@ -28,6 +28,7 @@ import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
 import { PROGRAM_PATHS } from '../stacks/deployment';
+import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { warnOfEscrow } from './lib/escrow';
@@ -83,7 +84,7 @@ void main(async (args, signal) => {
       // the last deploy of a migration may have been interrupted
       const { prerequisites, engine, builds } = toolchainOf(target);
       const again = [prerequisites, engine, straysStep(target), provenStep('Master keys', target), ...builds];
-      await showSteps([...again, deployStep(target, verbose)], signal, { plain: verbose });
+      await showSteps([...again, ...adoptingDeploy(target, verbose)], signal, { plain: verbose });
       return;
     }
     requirePossible(source.environment.name, note, from, to);
@@ -124,7 +125,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
         return Promise.resolve('the login of KES at the old place is kept until the end');
       },
     },
-    deployStep(source, verbose, { from: 'keystore', to: 'keystore' }),
+    ...adoptingDeploy(source, verbose, { from: 'keystore', to: 'keystore' }),
     {
       title: 'Old place',
       run: async ({ signal }) => {
@@ -150,7 +151,8 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
   return [
     prerequisites,
     engine,
-    straysStep(target),
+    // whose mounts the state of the key store names
+    straysStep(forgotten ? target : source),
     portsStep(target),
     ...keyStoreSteps(target, []),
     provenStep('Master keys', source),
@@ -164,7 +166,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
     },
     ...builds,
     ...(forgotten ? [alreadyOut] : letOut),
-    deployStep(target, verbose, { to: 'keystore' }),
+    ...adoptingDeploy(target, verbose, { to: 'keystore' }),
     { title: 'Copy', run: () => copyKeys(migration) },
     { title: 'Proof', run: () => proveKeysInTarget(migration) },
     // in one Vault the checks come after what KES was allowed for the way is taken back
