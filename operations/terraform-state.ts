@@ -115,19 +115,21 @@ export function cutStates({ environment, state }: LoadedEnvironment): string[] {
  * put in its place: it may name what was given up since, such as the mount that a migration has left, and Terraform would
  * delete that.
  *
+ * Mounts of an external Vault are not adopted. A state of them without a backup was cut short by the first deploy, mostly
+ * before it made any: Terraform makes an empty file when it takes its lock. Whether there are some is asked of Vault later.
+ *
  * @returns what was renamed, and its name now
- * @throws ExternalError where mounts are not adopted: in a Vault that is somebody else's
+ * @throws ExternalError where the state names mounts of an external Vault, and there is a backup that does, too
  */
 export function setAsideCutStates(loaded: LoadedEnvironment): { file: string; now: string }[] {
   const { environment } = loaded;
   const cut = cutStates(loaded);
+  const isExternal = environment.keyStore.type === 'vault' && environment.vault.mode === 'external';
   const keyStore = cut.find((file) => path.basename(file) === 'keystore.tfstate');
-  if (keyStore !== undefined && environment.keyStore.type === 'vault' && environment.vault.mode === 'external') {
+  if (isExternal && keyStore !== undefined && readLocalState(`${keyStore}.backup`) !== undefined) {
     throw new ExternalError(
       `${keyStore} was cut short, as by a kill of Terraform in the middle of writing it, and it names mounts of an external Vault`,
-      readLocalState(`${keyStore}.backup`) === undefined
-        ? `remove it, and have the environment file use the mounts that are there: existingMount: true, see docs/external-vault.md; nothing was changed`
-        : `put back the one before: cp ${keyStore}.backup ${keyStore}; nothing was changed`,
+      `put back the one before: cp ${keyStore}.backup ${keyStore}; nothing was changed`,
     );
   }
   const time = new Date().toISOString().replaceAll(':', '-');

@@ -20,7 +20,7 @@ import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
 import { withLock } from '../operations/lock';
 import { copyKeys, type Migration, proveKeysInTarget, requireNoOtherKeys } from '../operations/migrate/copy-keys';
-import { forgetSource } from '../operations/migrate/forget-source';
+import { forgetSource, hasForgottenSource } from '../operations/migrate/forget-source';
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { requireSame, type Sample, takeSamples } from '../operations/migrate/samples';
 import { openS3 } from '../operations/s3-client';
@@ -28,6 +28,7 @@ import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
 import { PROGRAM_PATHS } from '../stacks/deployment';
+import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { warnOfEscrow } from './lib/escrow';
@@ -83,7 +84,7 @@ void main(async (args, signal) => {
       // the last deploy of a migration may have been interrupted
       const { prerequisites, engine, builds } = toolchainOf(target);
       const again = [prerequisites, engine, straysStep(target), provenStep('Master keys', target), ...builds];
-      await showSteps([...again, deployStep(target, verbose)], signal, { plain: verbose });
+      await showSteps([...again, ...(await adoptingDeploy(target, verbose))], signal, { plain: verbose });
       return;
     }
     requirePossible(source.environment.name, note, from, to);
@@ -95,18 +96,21 @@ void main(async (args, signal) => {
       program: PROGRAM_PATHS.kes,
     };
     process.env[MIGRATION_VARIABLE] = '1';
-    await showSteps(steps(migration, from, to, verbose), signal, { plain: verbose });
+    await showSteps(await steps(migration, from, to, verbose), signal, { plain: verbose });
     process.stdout.write(whatIsLeft(target, from, to));
   });
   warnOfEscrow(target);
 });
 
 /** In this order, so that KES goes over to the new place only when every key is proven there. */
-function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, verbose: boolean): Step[] {
+async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, verbose: boolean): Promise<Step[]> {
   const { source, target } = migration;
   const { state, environment } = target;
   const sameVault = inSameVault(from, to);
-  const forgotten = readKeyStoreNote(state)?.migration?.sourceForgotten === true;
+  const forgotten = await hasForgottenSource(source, sameVault);
+  const noteForgotten = (): void => {
+    writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
+  };
   let before: readonly Sample[] = [];
   const { prerequisites, engine, builds } = toolchainOf(target);
   const letOut: Step[] = [
@@ -121,7 +125,7 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
         return Promise.resolve('the login of KES at the old place is kept until the end');
       },
     },
-    deployStep(source, verbose, { from: 'keystore', to: 'keystore' }),
+    ...(await adoptingDeploy(source, verbose, { from: 'keystore', to: 'keystore' })),
     {
       title: 'Old place',
       run: async ({ signal }) => {
@@ -131,15 +135,24 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
           onlyMount: sameVault,
           signal,
         });
-        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
+        noteForgotten();
         return `Terraform leaves ${count} resources alone from now on`;
       },
     },
   ];
+  const alreadyOut: Step = {
+    title: 'Old place',
+    run: async () => {
+      // an earlier run may have been killed before it could
+      noteForgotten();
+      return Promise.resolve('Terraform leaves it alone already');
+    },
+  };
   return [
     prerequisites,
     engine,
-    straysStep(target),
+    // whose mounts the state of the key store names
+    straysStep(forgotten ? target : source),
     portsStep(target),
     ...keyStoreSteps(target, []),
     provenStep('Master keys', source),
@@ -152,8 +165,8 @@ function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlace, ver
       },
     },
     ...builds,
-    ...(forgotten ? [] : letOut),
-    deployStep(target, verbose, { to: 'keystore' }),
+    ...(forgotten ? [alreadyOut] : letOut),
+    ...(await adoptingDeploy(target, verbose, { to: 'keystore' })),
     { title: 'Copy', run: () => copyKeys(migration) },
     { title: 'Proof', run: () => proveKeysInTarget(migration) },
     // in one Vault the checks come after what KES was allowed for the way is taken back

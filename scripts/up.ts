@@ -7,10 +7,9 @@ import { withLock } from '../operations/lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
-import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
+import { adoptingDeploy } from './lib/adopting-deploy';
 import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
-import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
@@ -67,7 +66,7 @@ void main(async (args, signal) => {
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       ...builds,
-      ...(await deploySteps(loaded, values.verbose ?? false)),
+      ...(await adoptingDeploy(loaded, values.verbose ?? false)),
       provenKeysStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
@@ -76,16 +75,6 @@ void main(async (args, signal) => {
   showSummary(loaded, values.json ?? false);
   warnOfEscrow(loaded);
 });
-
-/** What is in Vault already can only be adopted when Vault runs. */
-async function deploySteps(loaded: LoadedEnvironment, verbose: boolean): Promise<Step[]> {
-  if (!(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose)];
-  return [
-    deployStep(loaded, verbose, { to: 'vault' }),
-    adoptKeyStoreStep(loaded),
-    deployStep(loaded, verbose, { from: 'keystore' }),
-  ];
-}
 
 /** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */
 function masterKeysStep({ environment, state }: LoadedEnvironment): Step {

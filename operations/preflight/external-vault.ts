@@ -180,7 +180,7 @@ const mounts = z.object({
  * |-----------------|---------------|------------|----------------------------------------------------------------|
  * | nothing         | no such mount | any        | the deploy makes it                                            |
  * | nothing         | the mount     | yes        | a later deploy                                                 |
- * | nothing         | the mount     | no         | REFUSE: it is someone else's, and only they can say that we may |
+ * | nothing         | the mount     | no         | REFUSE: only a person can say whether we may use it, or made it |
  * | `existingMount` | no such mount | any        | REFUSE: there is nothing to use                                |
  * | `existingMount` | the mount     | no         | used as it is, if it is of the right kind                      |
  * | `existingMount` | the mount     | yes        | REFUSE: it is ours, and Terraform would have to delete it      |
@@ -191,7 +191,7 @@ async function requireMounts(vault: VaultClient, { address, keyStore, made }: Ex
   const judge = (what: string, setting: string, existing: boolean, found: boolean, own: boolean): void => {
     if (!existing && found && !own) {
       problems.push(
-        `${what} is there already, and was not made by this deployment. If it is meant to be used, write ${setting}: true; else choose another`,
+        `${what} is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write ${setting}: true; else choose another`,
       );
     }
     if (existing && !found) {

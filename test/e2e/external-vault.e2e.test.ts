@@ -217,8 +217,8 @@ describe('before anything is deployed', () => {
       );
     await expect(asked('there', false, { mount: 'userpass' })).rejects.toThrow(
       `is not as the environment file says:
-  - the mount there is there already, and was not made by this deployment. If it is meant to be used, write keyStore.existingMount: true; else choose another
-  - the auth method userpass is there already, and was not made by this deployment. If it is meant to be used, write keyStore.approle.existingMount: true; else choose another
+  - the mount there is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write keyStore.existingMount: true; else choose another
+  - the auth method userpass is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write keyStore.approle.existingMount: true; else choose another
   - the auth method userpass must be of type approle, it is of type userpass. Choose another keyStore.approle.mount`,
     );
     await expect(asked('gone', true, { mount: 'gone', existingMount: true })).rejects.toThrow(

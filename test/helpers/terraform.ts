@@ -28,6 +28,13 @@ export function planned(folder: string, expressions: Readonly<Record<string, str
   return Object.fromEntries(Object.entries(plan.planned_values.outputs).map(([name, { value }]) => [name, value]));
 }
 
+/** Makes a folder one where Terraform keeps this state file, and declares nothing. */
+export function initialised(folder: string, file: string): void {
+  const terraform = { backend: { local: { path: file } } };
+  writeFileSync(path.join(folder, 'main.tf.json'), JSON.stringify({ terraform }));
+  run(folder, ['init', '-no-color', '-input=false']);
+}
+
 function run(folder: string, args: string[]): string {
   const { status, stdout, stderr } = spawnSync(PROGRAM, args, { cwd: folder, env: ENVIRONMENT, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${PROGRAM} ${args.join(' ')}: ${stderr}`);

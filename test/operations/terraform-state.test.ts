@@ -63,20 +63,27 @@ describe('a state file that was cut short', () => {
     expect(cutStates(loaded)).toEqual([]);
   });
 
-  test.each([
-    ['the one before', { 'keystore.tfstate.backup': WHOLE }, /^put back the one before: cp (\S+)\.backup \1; /],
-    ['nothing whole', { 'keystore.tfstate.backup': '{' }, /^remove it, .*existingMount: true/],
-    ['nothing', {}, /^remove it, .*existingMount: true/],
-  ])('of an external Vault is left, and %s is offered', (_, backup, hint) => {
-    const loaded = withStates({ 'keystore.tfstate': '{', ...backup }, EXTERNAL);
+  test('of an external Vault is left, and the one before is offered', () => {
+    const loaded = withStates({ 'keystore.tfstate': '{', 'keystore.tfstate.backup': WHOLE }, EXTERNAL);
     const before = readdirSync(loaded.state.terraform);
     expect(() => setAsideCutStates(loaded)).toThrow(
       expect.objectContaining({
         message: expect.stringContaining('keystore.tfstate was cut short') as string,
-        hint: expect.stringMatching(hint) as string,
+        hint: expect.stringMatching(/^put back the one before: cp (\S+)\.backup \1; /) as string,
       }) as Error,
     );
     expect(readdirSync(loaded.state.terraform)).toEqual(before);
+  });
+
+  test.each([
+    ['the empty one that Terraform makes when it takes its lock', '', {}],
+    ['one that was never written a second time', '{', {}],
+    ['one whose backup was cut short, too', '{', { 'keystore.tfstate.backup': '{' }],
+  ])('of an external Vault is set aside where there is nothing to put back: %s', (_, left, backup) => {
+    const loaded = withStates({ 'keystore.tfstate': left, ...backup }, EXTERNAL);
+    const [{ now } = { now: '' }] = setAsideCutStates(loaded);
+    expect(readFileSync(now, 'utf8')).toBe(left);
+    expect(cutStates(loaded)).toEqual([]);
   });
 
   test('of another stack than that with the mounts is set aside with an external Vault, too', () => {

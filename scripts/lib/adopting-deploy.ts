@@ -1,0 +1,16 @@
+import type { LoadedEnvironment } from '../../config/load';
+import type { StackRange } from '../../config/stack-names';
+import type { Step } from '../../operations/toolchain/step';
+import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
+import { deployStep } from './deploy';
+
+/** Deploys what is in a range, of which `keystore` is a part, and where a deploy was killed or its state lost, adopts before what Vault has. */
+export async function adoptingDeploy(loaded: LoadedEnvironment, verbose: boolean, range?: StackRange): Promise<Step[]> {
+  if (!(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range)];
+  return [
+    // what is in Vault can only be adopted when Vault runs
+    deployStep(loaded, verbose, { to: 'vault' }),
+    adoptKeyStoreStep(loaded),
+    deployStep(loaded, verbose, { ...range, from: 'keystore' }),
+  ];
+}
