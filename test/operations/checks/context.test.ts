@@ -12,11 +12,16 @@ let deployment: FakeDeployment | undefined;
 let requests: string[] = [];
 let buckets: Record<string, Date> = {};
 
+/** Parts of objects that were never completed, by their bucket. */
+let uploads: readonly string[] = [];
+
 /** As much of MinIO as the bucket of a run needs: list, create, and delete with everything in it. */
 const minio: RequestListener = (request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'https://minio');
   const name = pathname.replace(/^\/|\/$/g, '');
-  const [setting] = ['versioning', 'encryption'].filter((one) => searchParams.has(one)).map((one) => `?${one}`);
+  const [setting] = ['versioning', 'encryption', 'uploads', 'uploadId']
+    .filter((one) => searchParams.has(one))
+    .map((one) => `?${one}`);
   const force = request.headers['x-minio-force-delete'] === 'true' ? ' by force' : '';
   requests.push(`${request.method ?? ''} ${name}${setting ?? ''}${force}`);
   if (request.method === 'PUT' && setting === undefined) buckets[name] = new Date();
@@ -24,6 +29,11 @@ const minio: RequestListener = (request, response) => {
   const list = Object.entries(buckets).map(
     ([bucket, date]) => `<Bucket><Name>${bucket}</Name><CreationDate>${date.toISOString()}</CreationDate></Bucket>`,
   );
+  if (setting === '?uploads') {
+    const parts = uploads.map((key) => `<Upload><Key>${key}</Key><UploadId>1</UploadId></Upload>`);
+    response.end(`<ListMultipartUploadsResult>${parts.join('')}</ListMultipartUploadsResult>`);
+    return;
+  }
   response.end(
     request.method === 'GET'
       ? `<ListAllMyBucketsResult><Buckets>${list.join('')}</Buckets></ListAllMyBucketsResult>`
@@ -44,6 +54,7 @@ async function deploy(handler: RequestListener): Promise<FakeDeployment> {
 beforeEach(() => {
   requests = [];
   buckets = {};
+  uploads = [];
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
 });
 afterEach(async () => {
@@ -54,6 +65,7 @@ afterEach(async () => {
 
 test('a run has a bucket of its own, which is gone with everything in it when a check throws', async () => {
   const { loaded: environment } = await deploy(minio);
+  uploads = ['half'];
   let seen = '';
   const run = withContext(environment, {}, async ({ bucket }) => {
     seen = bucket;
@@ -61,7 +73,14 @@ test('a run has a bucket of its own, which is gone with everything in it when a 
   });
   await expect(run).rejects.toThrow('as a check might');
   expect(seen).toMatch(/^ebs-check-[0-9a-f]{16}$/);
-  expect(requests).toEqual(['GET minio/health/live', 'GET ', `PUT ${seen}`, `DELETE ${seen} by force`]);
+  expect(requests).toEqual([
+    'GET minio/health/live',
+    'GET ',
+    `PUT ${seen}`,
+    `GET ${seen}?uploads`,
+    `DELETE ${seen}/half?uploadId`,
+    `DELETE ${seen} by force`,
+  ]);
 });
 
 test('further buckets have the settings they are made with, and go with it', async () => {
@@ -75,7 +94,9 @@ test('further buckets have the settings they are made with, and go with it', asy
     `PUT ${names[1]}`,
     `PUT ${names[1]}?versioning`,
     `PUT ${names[1]}?encryption`,
+    `GET ${names[0]}?uploads`,
     `DELETE ${names[0]} by force`,
+    `GET ${names[1]}?uploads`,
     `DELETE ${names[1]} by force`,
   ]);
 });
