@@ -7,11 +7,13 @@ import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../../operations/docker';
+import { ExternalError } from '../../operations/errors';
 import { restartVault } from '../../operations/restart-vault';
 import { deployedPaths } from '../../operations/terraform-state';
-import { run } from '../../operations/toolchain/command';
+import { CommandError, run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
 import { VaultClient } from '../../operations/vault-client';
+import { howToUnlock } from './state-lock';
 
 /** What cannot be made where it exists, and the list in which Vault says that it does. Their import id is their path. */
 const LISTS = { vault_mount: 'sys/mounts', vault_auth_backend: 'sys/auth', vault_audit: 'sys/audit' } as const;
@@ -55,10 +57,19 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
       if (missing.length === 0) return 'Terraform knows all of it';
       const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
       const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
-      await run(terraform, ['init', '-input=false', '-no-color'], options);
-      for (const { address, path: id } of missing) {
-        report(address);
-        await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
+      try {
+        await run(terraform, ['init', '-input=false', '-no-color'], options);
+        for (const { address, path: id } of missing) {
+          report(address);
+          await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
+        }
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        throw new ExternalError(
+          `Terraform cannot take over what Vault has: ${error.describe()}`,
+          howToUnlock(error.tail) ?? 'mend what it names, and run this again; what was taken over stays so',
+          { cause: error },
+        );
       }
       return `${missing.length} adopted`;
     },

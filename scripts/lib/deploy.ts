@@ -8,6 +8,7 @@ import { CommandError, run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
 import { DeployProgress } from './deploy-progress';
 import { duration } from './progress';
+import { howToUnlock } from './state-lock';
 import { interruptDeploy } from './terraform-processes';
 
 /** @param range what is to be deployed; what is before it must be as it shall be. Default: everything */
@@ -64,9 +65,11 @@ export function deployStep(
         });
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
+        const failure = progress.failure();
         throw new ExternalError(
-          `the deploy of ${environment.name} failed:\n  ${progress.failure().join('\n  ')}`,
-          `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
+          `the deploy of ${environment.name} failed:\n  ${failure.join('\n  ')}`,
+          howToUnlock(failure) ??
+            `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
           { cause: error },
         );
       }
