@@ -2,7 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { ENVIRONMENT_LABEL } from '../config/deployment-names';
+import { ENVIRONMENT_LABEL, KES_ALIAS, MINIO_ALIAS, namesOf } from '../config/deployment-names';
 import { requireIntactState } from '../config/intact-state';
 import { vaultVariables } from '../config/external-vault';
 import {
@@ -16,6 +16,7 @@ import {
   writeKeyStoreNote,
 } from '../config/key-store-place';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
 import { withLock } from '../operations/lock';
@@ -24,6 +25,7 @@ import { forgetSource, hasForgottenSource } from '../operations/migrate/forget-s
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
 import { requireSame, type Sample, takeSamples } from '../operations/migrate/samples';
 import { openS3 } from '../operations/s3-client';
+import { belongingsOf } from '../operations/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
@@ -111,6 +113,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
   const noteForgotten = (): void => {
     writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
   };
+  const interrupted = readKeyStoreNote(state)?.migration !== undefined;
   let before: readonly Sample[] = [];
   const { prerequisites, engine, builds } = toolchainOf(target);
   const letOut: Step[] = [
@@ -155,11 +158,18 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
     straysStep(forgotten ? target : source),
     portsStep(target),
     ...keyStoreSteps(target, []),
-    provenStep('Master keys', source),
+    {
+      title: 'Master keys',
+      run: async () =>
+        interrupted && (await lacks(source, KES_ALIAS))
+          ? NOT_THERE
+          : proveDeployedKeys(source.environment, source.state),
+    },
     { title: 'Keys of the new place', run: () => requireNoOtherKeys(migration) },
     {
       title: 'Sample of objects',
       run: async () => {
+        if (interrupted && (await lacks(source, KES_ALIAS, MINIO_ALIAS))) return NOT_THERE;
         before = await withS3(source, takeSamples);
         return `${before.length} read`;
       },
@@ -187,6 +197,17 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
 
 function toolchainOf({ environment }: LoadedEnvironment): ReturnType<typeof prepareToolchain> {
   return prepareToolchain({ images: environment.images.source, providers: environment.providers });
+}
+
+/** Said of a run that was killed before: the keys are proven at the new place, as always. */
+const NOT_THERE = 'what would open them is not there, as after a kill; the deploys make it again';
+
+/** Whether a service is not there: it was made when a run was killed, Terraform does not know it, and it was removed. */
+async function lacks({ environment }: LoadedEnvironment, ...aliases: string[]): Promise<boolean> {
+  const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
+  const { containers } = await belongingsOf(dockerEngine(environment.docker.host), owner);
+  const names = containers.map(({ name }) => name);
+  return aliases.some((alias) => !names.includes(`${namesOf(environment).prefix}-${alias}`));
 }
 
 function provenStep(title: string, { environment, state }: LoadedEnvironment): Step {
