@@ -11,7 +11,7 @@
  *
  * Vault initialises itself to the end, also when its client is gone, and says the shares once. So a mark is written before,
  * and taken away when Vault is open: by it, and by nothing else, a Vault is known that nobody ever could open. With the
- * mark, "too few" means that it may go, and too few shares beside a new Vault are those of one that went.
+ * mark, and less than all of its shares, it may go, and beside a new Vault they are those of one that went.
  */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -48,11 +48,8 @@ export async function initializeVault(input: Input): Promise<void> {
 }
 
 async function initialize(vault: VaultClient, input: Input): Promise<void> {
-  // a migration may bring keys here that have their canaries from elsewhere
-  const place = readKeyStoreNote({ keyStore: input.placeFile })?.place;
-  const expected = place === undefined || isInEmbeddedVault(place);
-  const keys = expected ? Object.keys(readCanaries(input.canariesFile)) : [];
-  if (existsSync(markOf(input)) && readShares(input).length < input.threshold) {
+  const keys = keysExpected(input);
+  if (keys.length === 0 && existsSync(markOf(input)) && readShares(input).length < input.shares) {
     for (const file of input.unsealShareFiles) rmSync(file, { force: true });
   }
   const shares = readShares(input);
@@ -77,25 +74,35 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
   );
 }
 
+/** Name of the mark, beside the unseal shares. */
+export const INITIALISING = 'initialising';
+
 function markOf({ unsealShareFiles: [first = ''] }: Input): string {
-  return path.join(path.dirname(first), 'initialising');
+  return path.join(path.dirname(first), INITIALISING);
+}
+
+/** The master keys that must be in this Vault. A migration may bring keys here that have their canaries from elsewhere. */
+function keysExpected(input: Input): string[] {
+  const place = readKeyStoreNote({ keyStore: input.placeFile })?.place;
+  const expected = place === undefined || isInEmbeddedVault(place);
+  return expected ? Object.keys(readCanaries(input.canariesFile)) : [];
 }
 
 async function unseal(vault: VaultClient, input: Input): Promise<void> {
   if (!(await vault.sealStatus()).sealed) return;
   const shares = readShares(input);
+  const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
+  if (shares.length < input.shares && existsSync(markOf(input)) && keysExpected(input).length === 0) {
+    const name = `ebs-${input.environment}-vault`;
+    throw new ExternalError(
+      `Vault was initialised by a command that was killed before it had saved the unseal shares: ${shares.length} of ${input.shares} are in ${folder}. Nothing was ever put in`,
+      `remove it (docker rm -f ${name} ${name}-data-owner; docker volume rm ${name}-data) and run the same command again`,
+    );
+  }
   if (shares.length < input.threshold) {
-    const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
-    if (existsSync(markOf(input))) {
-      const name = `ebs-${input.environment}-vault`;
-      throw new ExternalError(
-        `Vault was initialised by a command that was killed before it had saved the unseal shares: ${shares.length} of ${input.threshold} are in ${folder}. Nobody can open it, and nothing was ever put in`,
-        `remove it (docker rm -f ${name}; docker volume rm ${name}-data) and run the same command again`,
-      );
-    }
     throw new ExternalError(
       `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${folder}`,
-      'put the shares back, or unseal Vault by hand: ./scripts/unseal',
+      `put the shares back, or unseal Vault by hand: ./scripts/unseal ${input.environment}`,
     );
   }
   try {

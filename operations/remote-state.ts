@@ -41,11 +41,14 @@ export async function deleteRemoteState({ name, state }: Pick<Environment, 'name
   }
 }
 
+/** The state in S3 cannot be read here; Terraform may know a way that we do not, such as a proxy. */
+export class UnreadableStateError extends ExternalError {}
+
 /**
  * The text of one stack's Terraform state in S3.
  *
  * @returns undefined if there is none yet
- * @throws ExternalError if it cannot be read
+ * @throws UnreadableStateError if it cannot be read
  */
 export async function readRemoteState(
   environment: string,
@@ -58,7 +61,7 @@ export async function readRemoteState(
     return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
   } catch (error) {
     if (error instanceof NoSuchKey) return undefined;
-    throw new ExternalError(
+    throw new UnreadableStateError(
       `the Terraform state s3://${state.bucket}/${Key} cannot be read: ${messageOf(error)}`,
       error instanceof Error && error.name === 'NoSuchBucket'
         ? 'make the bucket, or correct state.bucket in the environment file'

@@ -27,7 +27,7 @@ export async function restartVault(
   if (shares.length < settings.threshold) {
     throw new ExternalError(
       `Vault must be restarted, and ${shares.length} of the ${settings.threshold} unseal shares that it needs then are in ${path.dirname(state.secret.unsealShare(1))}`,
-      `put the shares back, or do it by hand: docker restart ${container}, then ./scripts/unseal ${environment.name}; nothing was changed`,
+      'put the shares back for as long as this runs; nothing was changed',
     );
   }
   const access = vaultAccess(environment, state, vaultVariables(process.env));

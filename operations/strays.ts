@@ -60,7 +60,7 @@ export async function removeIdleStrays(
   if (used.length > 0) {
     throw new ExternalError(
       `Terraform's state does not know ${used.map(({ name }) => name).join(', ')}, as after a deploy that was killed, and the deploys of a rotation would stop there`,
-      `./scripts/up ${environment.name} makes that again; then run the rotation again. Nothing was changed`,
+      `./scripts/up ${environment.name} removes that, and makes again what is declared; then run the rotation again. Nothing was changed`,
     );
   }
   return remove({ containers: containers.filter(({ running }) => !running), networks: [] }, docker);

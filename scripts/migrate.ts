@@ -16,6 +16,8 @@ import {
   writeKeyStoreNote,
 } from '../config/key-store-place';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { readToolchain } from '../config/toolchain';
+import { imageReference } from '../constructs/docker';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
@@ -29,7 +31,7 @@ import { belongingsOf } from '../operations/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys } from '../operations/verify-master-keys';
-import { PROGRAM_PATHS } from '../stacks/deployment';
+import { imageSource, PROGRAM_PATHS } from '../stacks/deployment';
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
@@ -96,6 +98,7 @@ void main(async (args, signal) => {
       owner: { name: ENVIRONMENT_LABEL, value: source.environment.name },
       variables,
       program: PROGRAM_PATHS.kes,
+      image: () => imageReference(imageSource({ environment: target.environment, toolchain: readToolchain() }, 'kes')),
     };
     process.env[MIGRATION_VARIABLE] = '1';
     await showSteps(await steps(migration, from, to, verbose), signal, { plain: verbose });

@@ -36,7 +36,10 @@ export const PROGRAM_PATHS = { vault: '/bin/vault', kes: '/kes', minio: '/usr/bi
  *
  * @throws UsageError if images are to be built and the toolchain step has not run
  */
-export function imageSource({ environment, toolchain }: Deployment, program: Program): ImageSource {
+export function imageSource(
+  { environment, toolchain }: Pick<Deployment, 'environment' | 'toolchain'>,
+  program: Program,
+): ImageSource {
   if (environment.images.source === 'registry') {
     const reference = environment.images[program];
     if (reference === undefined) throw new UsageError(`images.${program}: must be given, got nothing`);

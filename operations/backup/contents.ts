@@ -25,6 +25,7 @@ import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
 import type { KeyMaterial } from '../key-material/key-material';
 import { openKeyMaterial } from '../key-material/open';
+import { INITIALISING } from '../initialize-vault';
 import { openAdmin } from '../minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/programs';
 import { proveDeployedKeys } from '../verify-master-keys';
@@ -148,7 +149,12 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEn
  */
 export function stateFiles(state: StateLayout): string[] {
   const relative = (file: string): string => path.relative(state.root, file);
-  const madeAnew = [state.secret.rootToken, state.secret.provisionerToken, path.dirname(state.secret.kesConfiguration)];
+  const madeAnew = [
+    state.secret.rootToken,
+    state.secret.provisionerToken,
+    path.join(path.dirname(state.secret.unsealShare(1)), INITIALISING),
+    path.dirname(state.secret.kesConfiguration),
+  ];
   // younger than some deployments
   const more = [state.earlierObjects].filter((file) => existsSync(file));
   const always = [state.deployment, state.canaries, state.tls, state.secrets];

@@ -8,7 +8,6 @@ import {
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
-  NoSuchUpload,
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
   type S3Client,
@@ -101,16 +100,15 @@ async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
   }
 }
 
-/** What was uploaded of objects that were not completed. */
+/** What was uploaded of objects that were not completed, as far as the server has it: the bucket goes all the same. */
 async function abortUploads(s3: S3Client, Bucket: string): Promise<void> {
-  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }));
-  for (const { Key, UploadId } of Uploads) {
-    try {
-      await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
-    } catch (error) {
-      // a request of a killed run may have completed it meanwhile
-      if (!(error instanceof NoSuchUpload)) throw error;
-    }
+  try {
+    const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }));
+    const abort = async ({ Key, UploadId }: (typeof Uploads)[number]) =>
+      s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+    await Promise.allSettled(Uploads.map(abort));
+  } catch {
+    // what is wrong with the bucket is said when it is deleted
   }
 }
 

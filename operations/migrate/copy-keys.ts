@@ -1,4 +1,5 @@
 /** Copies master keys from one key store to another by KES itself, and proves them there before anybody uses them. */
+import type Docker from 'dockerode';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -28,6 +29,8 @@ export interface Migration {
   readonly variables: VaultVariables;
   /** The `kes` program in its image. */
   readonly program: string;
+  /** The image, where no KES is there to tell. */
+  readonly image: () => string;
 }
 
 /** Where the keys of the source are in the container, if they are files. */
@@ -178,20 +181,29 @@ async function withKesOfTarget<T>(
   });
 }
 
+/** Of the running KES: what is declared may not have been built yet. */
+async function imageOf(container: Docker.Container): Promise<string | undefined> {
+  try {
+    return (await container.inspect()).Image;
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
 async function taskOf(
-  { target, owner }: Migration,
+  { target, owner, image }: Migration,
   what: string,
   task: Pick<KesTask, 'command' | 'files' | 'keys' | 'publish'>,
 ): Promise<KesTask> {
   const { environment } = target;
   const docker = dockerEngine(environment.docker.host);
   const { prefix, network } = namesOf(environment);
-  const { Image } = await docker.getContainer(`${prefix}-kes`).inspect();
   return {
     docker,
     owner,
     name: `${prefix}-kes-${what}`,
-    image: Image,
+    image: (await imageOf(docker.getContainer(`${prefix}-kes`))) ?? image(),
     network,
     // Go reads the folder besides the bundle of the image
     variables: { SSL_CERT_DIR: '/files/CAs' },

@@ -8,6 +8,7 @@ import type { LoadedEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../../operations/docker';
 import { ExternalError } from '../../operations/errors';
+import { UnreadableStateError } from '../../operations/remote-state';
 import { restartVault } from '../../operations/restart-vault';
 import { deployedPaths } from '../../operations/terraform-state';
 import { CommandError, run } from '../../operations/toolchain/command';
@@ -67,7 +68,8 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
         if (!(error instanceof CommandError)) throw error;
         throw new ExternalError(
           `Terraform cannot take over what Vault has: ${error.describe()}`,
-          howToUnlock(error.tail) ?? 'mend what it names, and run this again; what was taken over stays so',
+          howToUnlock(environment, error.tail) ??
+            'mend what it names, and run this again; what was taken over stays so',
           { cause: error },
         );
       }
@@ -83,7 +85,15 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
 export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolean> {
   const { environment, state } = loaded;
   if (environment.vault.mode !== 'embedded' || !existsSync(state.secret.provisionerToken)) return false;
-  const types = [...(await deployedPaths(loaded, 'keystore'))].map((made) => made.split(' ')[0]);
+  let made: Set<string>;
+  try {
+    made = await deployedPaths(loaded, 'keystore');
+  } catch (error) {
+    // the step that looks for what a killed deploy has left says so
+    if (error instanceof UnreadableStateError) return false;
+    throw error;
+  }
+  const types = [...made].map((one) => one.split(' ')[0]);
   return KINDS.some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
 }
 

@@ -68,7 +68,7 @@ export function deployStep(
         const failure = progress.failure();
         throw new ExternalError(
           `the deploy of ${environment.name} failed:\n  ${failure.join('\n  ')}`,
-          howToUnlock(failure) ??
+          howToUnlock(environment, failure) ??
             `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
           { cause: error },
         );

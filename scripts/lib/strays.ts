@@ -2,6 +2,7 @@ import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker';
+import { UnreadableStateError } from '../../operations/remote-state';
 import { removeIdleStrays, removeStrays } from '../../operations/strays';
 import { setAsideCutStates } from '../../operations/terraform-state';
 import type { Step, StepContext } from '../../operations/toolchain/step';
@@ -32,7 +33,14 @@ async function removed(
   { announce }: StepContext,
 ): Promise<string | undefined> {
   const { name, docker } = loaded.environment;
-  const names = await remove(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
+  let names: string[];
+  try {
+    names = await remove(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
+  } catch (error) {
+    if (!(error instanceof UnreadableStateError)) throw error;
+    announce(`${error.message}: nobody looks for what a killed deploy may have left`);
+    return undefined;
+  }
   if (names.length === 0) return undefined;
   announce(`Terraform's state does not know ${names.join(', ')}: removed, the deploy makes them again`);
   return `${names.length} removed`;

@@ -102,8 +102,8 @@ describe('an initialisation that was killed', () => {
     await killed();
     sealed = true;
     expect(await rejectionOf(initializeVault(input))).toMatchObject({
-      message: `Vault was initialised by a command that was killed before it had saved the unseal shares: 0 of 1 are in ${folder()}. Nobody can open it, and nothing was ever put in`,
-      hint: 'remove it (docker rm -f ebs-local-vault; docker volume rm ebs-local-vault-data) and run the same command again',
+      message: `Vault was initialised by a command that was killed before it had saved the unseal shares: 0 of 1 are in ${folder()}. Nothing was ever put in`,
+      hint: 'remove it (docker rm -f ebs-local-vault ebs-local-vault-data-owner; docker volume rm ebs-local-vault-data) and run the same command again',
     });
   });
 
@@ -122,7 +122,7 @@ describe('an initialisation that was killed', () => {
     sealed = true;
     expect(await rejectionOf(initializeVault(input))).toMatchObject({
       message: `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
-      hint: 'put the shares back, or unseal Vault by hand: ./scripts/unseal',
+      hint: 'put the shares back, or unseal Vault by hand: ./scripts/unseal local',
     });
   });
 });

@@ -125,7 +125,9 @@ describe.each([
         await expect(removeIdleStrays(environment(states), docker, OWNER)).rejects.toThrow(
           expect.objectContaining({
             message: expect.stringContaining(`does not know ${name}, `) as string,
-            hint: expect.stringContaining('./scripts/up demo makes that again; then run the rotation again') as string,
+            hint: expect.stringContaining(
+              './scripts/up demo removes that, and makes again what is declared; then run the rotation again',
+            ) as string,
           }) as Error,
         );
         expect(removed).toEqual([]);

@@ -1,5 +1,7 @@
+import { parseEnvironment } from '../../../config/load';
 import { howToUnlock } from '../../../scripts/lib/state-lock';
 
+const IN_S3 = parseEnvironment('name: home\nstate: { backend: s3, bucket: states, region: eu-central-1 }', 'home.yaml');
 const HINT =
   'if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"';
 
@@ -7,9 +9,14 @@ test.each([
   ['a deploy says', ['Error: Error acquiring the state lock', '', 'Error message: operation error S3: PutObject']],
   ['the end of a long error says', ['  hold', '  Lock Info:', '    ID:        fa5cfc35']],
 ])('a lock is told from %s', (_, output) => {
-  expect(howToUnlock(output)).toBe(HINT);
+  expect(howToUnlock(IN_S3, output)).toBe(HINT);
 });
 
 test('nothing is said of a lock where Terraform failed for another reason', () => {
-  expect(howToUnlock(['Error: Unable to create container: the lock is held'])).toBeUndefined();
+  expect(howToUnlock(IN_S3, ['Error: Unable to create container: the lock is held'])).toBeUndefined();
+});
+
+test('a local state is locked by a process, which ends with it', () => {
+  const local = parseEnvironment('name: home', 'home.yaml');
+  expect(howToUnlock(local, ['Error: Error acquiring the state lock'])).toBeUndefined();
 });
