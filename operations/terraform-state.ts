@@ -89,7 +89,7 @@ function localStates(folder: string): string[] {
  * @returns undefined if there is none, or one that was cut short: Terraform empties its file before it writes it anew,
  * and whatever kills it in between leaves less than a whole one
  */
-export function readLocalState(file: string): unknown {
+function readLocalState(file: string): unknown {
   const text = readIfExists(file);
   return text === undefined ? undefined : parseJson(text);
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { ThrowawayCa } from './certificates';
 import { TlsServer } from './tls-server';
 
-/** An S3 storage for Terraform's states, reached by the variables by which Terraform reaches it. */
+/** A fake of an S3 storage for Terraform's states, reached by the variables by which Terraform reaches it. */
 export interface StateBucket {
   /** The setting of an environment file that names it. */
   readonly setting: () => string;

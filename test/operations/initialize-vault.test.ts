@@ -1,10 +1,10 @@
 /** What an empty Vault means: keys that were lost, or a place that keys are on their way to. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { KeyStorePlace } from '../../config/key-store-place';
 import { writeKeyStoreNote } from '../../config/key-store-place';
 import type { OperationInput } from '../../config/operation-inputs';
-import { writeCanaries } from '../../operations/canaries';
+import { type Canary, writeCanaries } from '../../operations/canaries';
 import { ExternalError } from '../../operations/errors';
 import { initializeVault } from '../../operations/initialize-vault';
 import { ThrowawayCa } from '../helpers/certificates';
@@ -14,6 +14,12 @@ import { TlsServer } from '../helpers/tls-server';
 
 const folder = useTemporaryFolder();
 const EMBEDDED: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 };
+const CANARY: Canary = {
+  bornAt: '2026-01-01T00:00:00.000Z',
+  origin: 'created',
+  ciphertext: 'sealed',
+  plaintextSha256: '0'.repeat(64),
+};
 let vault: TlsServer;
 let input: OperationInput<'initialize-vault'>;
 let initialized: boolean;
@@ -54,10 +60,7 @@ beforeEach(async () => {
     provisionerPolicy: { name: 'provisioner', document: '' },
     ...{ canariesFile: file('canaries.json'), placeFile: file('key-store.json'), renewalNote: file('renewal') },
   };
-  const canary = { ciphertext: 'sealed', plaintextSha256: '0'.repeat(64) };
-  writeCanaries(input.canariesFile, {
-    'master-key': { bornAt: '2026-01-01T00:00:00.000Z', origin: 'created', ...canary },
-  });
+  writeCanaries(input.canariesFile, { 'master-key': CANARY });
 });
 afterEach(async () => {
   jest.restoreAllMocks();
@@ -113,6 +116,30 @@ describe('an initialisation that was killed', () => {
     await initializeVault(input);
     expect(readFileSync(input.unsealShareFiles[0] ?? '', 'utf8')).toBe('share');
     expect(readFileSync(input.provisionerTokenFile, 'utf8')).toBe('provisioner');
+  });
+
+  test('of which keys are known by now is nobody’s to remove, and its shares stay', async () => {
+    // GIVEN a mark that came back with an old copy of the folder, and one of two shares
+    const second = path.join(folder(), 'second-share');
+    input = { ...input, shares: 2, unsealShareFiles: [...input.unsealShareFiles, second] };
+    await killed();
+    writeFileSync(input.unsealShareFiles[0] ?? '', 'share');
+    writeCanaries(input.canariesFile, { 'master-key': CANARY });
+
+    // WHEN the volume is another one, THEN
+    initialized = false;
+    expect((await rejectionOf(initializeVault(input))).message).toBe(
+      'Vault is empty, but environment local already has master keys (master-key): its volume was lost or replaced',
+    );
+    expect(readFileSync(input.unsealShareFiles[0] ?? '', 'utf8')).toBe('share');
+
+    // WHEN it is that one, and the share is elsewhere, THEN
+    initialized = true;
+    sealed = true;
+    rmSync(input.unsealShareFiles[0] ?? '');
+    expect((await rejectionOf(initializeVault(input))).message).toBe(
+      `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
+    );
   });
 
   test('and one that was not is nobody’s to remove, however little of it is left here', async () => {

@@ -22,7 +22,7 @@ export async function halveAuditDevice({ environment, state }: LoadedEnvironment
   const access = vaultAccess(environment, state, {});
   const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
   const vault = new VaultClient(access, token);
-  const agent = new Agent({ ca: readFileSync(state.caCertificate), keepAlive: true });
+  const agent = new Agent({ ca: readFileSync(state.caCertificate), rejectUnauthorized: true, keepAlive: true });
   const path = `sys/audit/${device.name}`;
   const body = {
     type: 'file',

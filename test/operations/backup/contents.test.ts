@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Canary, writeCanaries } from '../../../operations/canaries';
 import { provenKey, stateFiles } from '../../../operations/backup/contents';
+import { INITIALISING } from '../../../operations/initialize-vault';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { loaded } from '../checks/fakes';
@@ -67,7 +68,9 @@ test('of the state goes into a backup what no deployment could make again', () =
   const { state } = loaded(folder());
   const { secret } = state;
   const saved = [state.deployment, state.canaries, state.caCertificate, secret.minioRoot, secret.unsealShare(1)];
-  const left = [secret.rootToken, secret.provisionerToken, secret.kesConfiguration, state.lastBackup, state.keyStore];
+  const mark = path.join(path.dirname(secret.unsealShare(1)), INITIALISING);
+  const tokens = [secret.rootToken, secret.provisionerToken];
+  const left = [...tokens, mark, secret.kesConfiguration, state.lastBackup, state.keyStore];
   for (const file of [...saved, `${secret.minioRoot}.0123456789ab.tmp`, ...left]) {
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, '');

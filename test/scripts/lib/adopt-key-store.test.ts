@@ -82,6 +82,11 @@ test('before Vault is initialised there is nothing to adopt, and a bucket is not
   await expect(mayNeedAdoption(environmentWith(bucket.setting(), false))).resolves.toBe(false);
 });
 
+test('a state that cannot be read does not tell, and stops no deploy: Terraform may know a way to it', async () => {
+  bucket.refusal = 'AccessDenied';
+  await expect(mayNeedAdoption(environmentWith(bucket.setting()))).resolves.toBe(false);
+});
+
 test('an external Vault is not looked at: what is in it may be somebody else’s', async () => {
   const external = environmentWith('vault: { mode: external, address: "https://vault.example.com" }');
   await expect(mayNeedAdoption(external)).resolves.toBe(false);

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import path from 'node:path';
+import { parseEnvironment } from '../../../config/load';
+import { stateLayout } from '../../../config/state';
+import { idleStraysStep, straysStep } from '../../../scripts/lib/strays';
+import { useStateBucket } from '../../helpers/state-bucket';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+
+const folder = useTemporaryFolder();
+const bucket = useStateBucket();
+const asked: string[] = [];
+let docker: Server;
+let socket: string;
+
+beforeEach(async () => {
+  asked.length = 0;
+  socket = path.join(folder(), 'docker.sock');
+  // a Docker with one container
+  docker = createServer(({ method, url = '' }, response) => {
+    const { pathname } = new URL(url, 'http://docker');
+    asked.push(`${method ?? ''} ${pathname}`);
+    const answers: Record<string, unknown> = {
+      '/containers/json': [{ Id: 'kes', Names: ['/ebs-demo-kes'], State: 'created', Created: 1 }],
+      '/volumes': { Volumes: [] },
+      '/networks': [],
+    };
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answers[pathname] ?? {}));
+  });
+  docker.listen(socket);
+  await once(docker, 'listening');
+});
+afterEach(() => {
+  docker.close();
+});
+
+test.each([
+  ['a deploy', straysStep],
+  ['a rotation', idleStraysStep],
+])('before %s a state that cannot be read is a remark, and nothing is removed', async (_, stepOf) => {
+  // GIVEN
+  const state = stateLayout('demo', folder());
+  mkdirSync(state.root, { recursive: true });
+  writeFileSync(state.deployment, '{}');
+  const text = `name: demo\ndocker: { host: "unix://${socket}" }\n${bucket.setting()}`;
+  const loaded = { environment: parseEnvironment(text, 'demo.yaml'), file: 'demo.yaml', state };
+  bucket.refusal = 'AccessDenied';
+
+  // WHEN
+  const announced: string[] = [];
+  const announce = (line: string): void => void announced.push(line);
+  const { signal } = new AbortController();
+  const done = await stepOf(loaded).run({ announce, report: () => undefined, signal });
+
+  // THEN
+  expect(done).toBeUndefined();
+  expect(announced).toEqual([
+    expect.stringMatching(
+      /^the Terraform state s3:\/\/states\/all\/demo\/\w+\.tfstate cannot be read: said S3: nobody looks for what a killed deploy may have left$/,
+    ),
+  ]);
+  expect([...asked].sort()).toEqual(['GET /containers/json', 'GET /networks', 'GET /volumes']);
+});
