@@ -153,9 +153,15 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
             why: 'makes the AppRole backend by which KES logs in; Vault asks for sudo',
           },
           {
+            path: `sys/mounts/auth/${appRoleMount}`,
+            capabilities: ['read'],
+            // terraform-provider-vault 5.x, resource_auth_backend.go, GetAuthMount
+            why: 'the Terraform provider looks at that backend,',
+          },
+          {
             path: `sys/mounts/auth/${appRoleMount}/tune`,
             capabilities: ['read'],
-            why: 'read by version 5 of the Terraform provider',
+            why: 'and at its settings',
           },
         ] satisfies PolicyRule[])),
     { path: role, capabilities: ['create', 'read', 'update', 'delete'], why: 'the role of KES' },

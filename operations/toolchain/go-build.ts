@@ -8,8 +8,14 @@ import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { capture, CommandError, run } from './command';
 import type { GoProgram } from './programs';
 
-/** The oldest Go that the go.mod files accept. */
-export const MINIMUM_GO = '1.26';
+/** The oldest Go that can fetch another one (https://go.dev/doc/toolchain). */
+export const MINIMUM_GO = '1.21';
+
+/**
+ * The Go that builds every program, whatever Go the machine has. Older ones of 1.26 have a remote crash in HTTP/2
+ * (GO-2026-6617, CVE-2026-97032, fixed in 1.26.9).
+ */
+export const PINNED_GO = '1.26.11';
 
 /** Times of all files that go into images: a layer's hash covers them. */
 export const FIXED_TIME = new Date('2026-01-01T00:00:00Z');
@@ -32,6 +38,8 @@ function goEnvironment(program: GoProgram): NodeJS.ProcessEnv {
     CGO_ENABLED: '0',
     // replaces the user's flags: a `-mod=mod` there would edit go.mod
     GOFLAGS: '-buildvcs=false',
+    // fetched through GOPROXY where the machine has another
+    GOTOOLCHAIN: `go${PINNED_GO}`,
     // a go.work in a folder above would bring in other modules
     GOWORK: 'off',
     ...(program.target === 'image' && { GOOS: 'linux' }),

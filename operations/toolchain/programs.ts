@@ -91,11 +91,11 @@ export const dockerProvider: BuiltProvider = {
 export const vaultProvider: BuiltProvider = {
   name: 'terraform-provider-vault',
   module: moduleFolder('providers/vault'),
-  package: 'github.com/terraform-providers/terraform-provider-vault',
+  package: 'github.com/hashicorp/terraform-provider-vault',
   tags: [],
   target: 'host',
   diskMb: { modules: 530, objects: 180 },
   namespace: 'hashicorp',
   type: 'vault',
-  version: '1.9.0',
+  version: '5.9.0',
 };
