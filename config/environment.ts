@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+import { PROVIDER_VERSIONS } from './provider-versions';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
@@ -21,7 +22,15 @@ const imageReference = z.string().regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, {
   error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
 });
 
-const providerVersion = z.string().regex(/^\d+\.\d+\.\d+$/, { error: 'must be an exact version such as 5.6.0' });
+const providerVersions = {
+  // the arguments that the constructs use are those of 5.x
+  vault: z.string().regex(/^(?:[5-9]|[1-9]\d+)\.\d+\.\d+$/, {
+    error: `must be an exact version from 5.0.0 on, such as ${PROVIDER_VERSIONS.vault}`,
+  }),
+  docker: z.string().regex(/^\d+\.\d+\.\d+$/, {
+    error: `must be an exact version such as ${PROVIDER_VERSIONS.docker}`,
+  }),
+};
 
 const vault = z.discriminatedUnion('mode', [
   z.strictObject({
@@ -359,9 +368,11 @@ const shape = z.strictObject({
     .prefault({}),
   images: images.default({ source: 'build' }),
   providers: z
-    .strictObject({ vault: providerVersion.optional(), docker: providerVersion.optional() })
+    .strictObject({ vault: providerVersions.vault.optional(), docker: providerVersions.docker.optional() })
     .default({})
-    .describe('Terraform provider versions. Default: what can be had, see docs/architecture.md.'),
+    .describe(
+      'Versions of the Terraform providers that the registry has. Default: the tested ones, see docs/architecture.md.',
+    ),
   vault: vault
     .optional()
     .describe('Only with master keys in Vault. Default: then `mode: embedded`, else there is no Vault at all.'),

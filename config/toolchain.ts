@@ -7,6 +7,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { PROVIDER_VERSIONS } from './provider-versions';
 
 /** A folder holding a Dockerfile and what it copies; `hash` is the SHA-256 over all of it. */
 const imageContext = z.strictObject({
@@ -40,9 +41,9 @@ export const projectRoot = folderOfProject(__dirname);
 /** Where the toolchain step leaves its findings. */
 export const toolchainFile = path.join(projectRoot, '.toolchain', 'toolchain.json');
 
-/** What a machine with registry access uses when no toolchain step ran: the current providers, no image contexts. */
+/** What a machine with registry access uses when no toolchain step ran: the same providers, no image contexts. */
 export const registryToolchain: Toolchain = {
-  providers: { source: 'registry', docker: '4.6.0', vault: '5.6.0' },
+  providers: { source: 'registry', ...PROVIDER_VERSIONS },
 };
 
 /** Reads the findings of the toolchain step, or {@link registryToolchain} where it never ran. */

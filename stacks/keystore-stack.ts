@@ -1,5 +1,5 @@
 import { VaultProvider } from '@cdktf/provider-vault/lib/provider';
-import { Aspects, type ITerraformDependable } from 'cdktf';
+import type { ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
 import { durationToMs } from '../config/duration';
 import type { VaultKeyStoreSettings } from '../config/environment';
@@ -10,7 +10,6 @@ import { fileHash } from '../constructs/expressions';
 import { KesConfigurationFile, type KesServerProps } from '../constructs/kes/kes-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { KeyStore } from '../constructs/vault/key-store';
-import { VaultProviderCompatibility } from '../constructs/vault/provider-compatibility';
 import type { Deployment } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
@@ -47,7 +46,6 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
       maxRetries: 5,
     });
     this.addOverride('terraform.required_providers.vault.version', toolchain.providers.vault);
-    Aspects.of(this).add(new VaultProviderCompatibility(toolchain.providers.vault));
 
     const { migrationSource } = deployment;
     const store = new KeyStore(this, 'KeyStore', {

@@ -30,6 +30,7 @@ import {
   createMirror,
   type ForcedProviders,
   forcedProviders,
+  otherVersions,
   type ProviderChoice,
   userConfiguration,
 } from './providers';
@@ -116,7 +117,12 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       const forced = forcedProviders(request.providers);
       const own = userConfiguration();
       const problem =
-        own === undefined ? await registryProblem(terraform?.flavour ?? 'tofu', context.signal) : undefined;
+        own === undefined
+          ? await registryProblem(terraform?.flavour ?? 'tofu', {
+              wanted: otherVersions(forced),
+              signal: context.signal,
+            })
+          : undefined;
       providers = chooseProviders({ forced, userConfiguration: own, registryProblem: problem });
       const versions = `docker ${providers.docker}, vault ${providers.vault}`;
       if (providers.source === 'mirror') return `built here: ${versions}`;

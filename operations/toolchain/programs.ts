@@ -1,5 +1,6 @@
 /** The Go programs of this project: pinned in `toolchain/**`/go.mod, every byte checksummed by go.sum. */
 import path from 'node:path';
+import { PROVIDER_VERSIONS } from '../../config/provider-versions';
 import { projectRoot } from '../../config/toolchain';
 
 /** A program that is built from a Go module of its own. */
@@ -71,7 +72,7 @@ export const opentofu: GoProgram = {
 /** A Terraform provider that can be built here. */
 export interface BuiltProvider extends GoProgram {
   readonly namespace: string;
-  readonly type: string;
+  readonly type: keyof typeof PROVIDER_VERSIONS;
   /** The version under which the filesystem mirror offers it. */
   readonly version: string;
 }
@@ -85,9 +86,10 @@ export const dockerProvider: BuiltProvider = {
   diskMb: { modules: 380, objects: 790 },
   namespace: 'kreuzwerker',
   type: 'docker',
-  version: '4.6.0',
+  version: PROVIDER_VERSIONS.docker,
 };
 
+// go.mod names the commit of the tag v5.9.0: the Go module proxy has no tag of 5.x
 export const vaultProvider: BuiltProvider = {
   name: 'terraform-provider-vault',
   module: moduleFolder('providers/vault'),
@@ -97,5 +99,5 @@ export const vaultProvider: BuiltProvider = {
   diskMb: { modules: 530, objects: 180 },
   namespace: 'hashicorp',
   type: 'vault',
-  version: '5.9.0',
+  version: PROVIDER_VERSIONS.vault,
 };

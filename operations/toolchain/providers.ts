@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { copyFile, link, mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { registryToolchain, type Toolchain } from '../../config/toolchain';
-import { ExternalError, UsageError } from '../errors';
+import { PROVIDER_VERSIONS } from '../../config/provider-versions';
+import type { Toolchain } from '../../config/toolchain';
+import { ExternalError } from '../errors';
 import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { type BuiltProvider, dockerProvider, vaultProvider } from './programs';
-import { REGISTRY_HOSTS } from './registry';
+import { type ProviderVersion, REGISTRY_HOSTS } from './registry';
 
 export type ProviderChoice = Toolchain['providers'];
 
@@ -27,47 +28,39 @@ export interface ProviderSituation {
 }
 
 /**
- * | Terraform configuration of the user | forced versions        | registry  | → source, versions             |
- * | ----------------------------------- | ---------------------- | --------- | ------------------------------ |
- * | yes                                 | any                    | not asked | registry: forced, else current |
- * | no                                  | vault is the built one | either    | mirror: the ones built here    |
- * | no                                  | … and another docker   | either    | ERROR!                         |
- * | no                                  | others, or none        | answers   | registry: forced, else current |
- * | no                                  | none                   | does not  | mirror: the ones built here    |
- * | no                                  | others                 | does not  | ERROR!                         |
+ * | Terraform configuration of the user | forced versions      | registry  | → source, versions              |
+ * | ----------------------------------- | -------------------- | --------- | ------------------------------- |
+ * | yes                                 | any                  | not asked | registry: forced, else the same |
+ * | no                                  | any                  | answers   | registry: forced, else the same |
+ * | no                                  | none, or the same    | does not  | mirror: the ones built here     |
+ * | no                                  | others               | does not  | ERROR!                          |
+ *
+ * "The same" are {@link PROVIDER_VERSIONS}, which the registry has and which can be built here.
  */
 export function chooseProviders({ forced, userConfiguration, registryProblem }: ProviderSituation): ProviderChoice {
-  const mirror: ProviderChoice = { source: 'mirror', docker: dockerProvider.version, vault: vaultProvider.version };
-  const registry: ProviderChoice = {
-    source: 'registry',
-    docker: forced.docker ?? registryToolchain.providers.docker,
-    vault: forced.vault ?? registryToolchain.providers.vault,
+  const versions = {
+    docker: forced.docker ?? PROVIDER_VERSIONS.docker,
+    vault: forced.vault ?? PROVIDER_VERSIONS.vault,
   };
   // the shim leaves that configuration alone, so a mirror of ours would not be looked at
-  if (userConfiguration !== undefined) return registry;
+  if (userConfiguration !== undefined || registryProblem === undefined) return { source: 'registry', ...versions };
 
-  const wantsOtherDocker = forced.docker !== undefined && forced.docker !== mirror.docker;
-  if (forced.vault === mirror.vault) {
-    if (wantsOtherDocker) {
-      throw new UsageError(
-        `providers.vault ${mirror.vault} is built here, where providers.docker is ${mirror.docker}, got: ${forced.docker}`,
-        `Ask for docker ${mirror.docker}, or for a vault provider of the registry such as ${registryToolchain.providers.vault}.`,
-      );
-    }
-    return mirror;
-  }
-  if (registryProblem === undefined) return registry;
-  if (forced.vault !== undefined || wantsOtherDocker) {
-    const asked = [
-      ...(forced.vault === undefined ? [] : [`hashicorp/vault ${forced.vault}`]),
-      ...(wantsOtherDocker ? [`kreuzwerker/docker ${forced.docker}`] : []),
-    ].join(' and ');
+  const others = otherVersions(forced);
+  if (others.length > 0) {
     throw new ExternalError(
-      `${asked} can only come from the Terraform registry, which cannot be reached: ${registryProblem}`,
-      `Drop the version to use what can be built here (docker ${mirror.docker}, vault ${mirror.vault}), or name a mirror of your own in a Terraform CLI configuration file (TF_CLI_CONFIG_FILE).`,
+      `${others.map(({ address, version }) => `${address} ${version}`).join(' and ')} can only come from the Terraform registry, which cannot be reached: ${registryProblem}`,
+      `Drop the version to use what can be built here (docker ${PROVIDER_VERSIONS.docker}, vault ${PROVIDER_VERSIONS.vault}), or name a mirror of your own in a Terraform CLI configuration file (TF_CLI_CONFIG_FILE).`,
     );
   }
-  return mirror;
+  return { source: 'mirror', ...versions };
+}
+
+/** What is forced and is not what this project is tested with: only the registry can say whether it exists. */
+export function otherVersions(forced: ForcedProviders): ProviderVersion[] {
+  return [vaultProvider, dockerProvider].flatMap(({ namespace, type, version }) => {
+    const asked = forced[type];
+    return asked === undefined || asked === version ? [] : [{ address: `${namespace}/${type}`, version: asked }];
+  });
 }
 
 /** The versions asked for by the environment file, or else by the environment variables. */

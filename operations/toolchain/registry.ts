@@ -3,7 +3,8 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { messageOf } from '../errors';
+import { z } from 'zod';
+import { messageOf, UsageError } from '../errors';
 
 /** The hosts under which Terraform and OpenTofu look for `namespace/name`. */
 export const REGISTRY_HOSTS = { terraform: 'registry.terraform.io', tofu: 'registry.opentofu.org' } as const;
@@ -12,21 +13,68 @@ export type TerraformFlavour = keyof typeof REGISTRY_HOSTS;
 /** How long the registry may take to say that it is there. */
 const TIMEOUT_MILLISECONDS = 10_000;
 
-/** Asks for the registry's service discovery document; says why that failed, or nothing. */
+/** One version of one provider. */
+export interface ProviderVersion {
+  /** Namespace and name, such as `hashicorp/vault`. */
+  readonly address: string;
+  readonly version: string;
+}
+
+export interface RegistryQuestion {
+  /** Versions that the registry has to have. @default - none */
+  readonly wanted?: readonly ProviderVersion[];
+  readonly signal?: AbortSignal | undefined;
+  /** Names the proxy. @default process.env */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Fetches a text, and rejects where the answer is not 200. @default - over TLS, through the proxy */
+  readonly fetch?: (url: URL, signal: AbortSignal, env: NodeJS.ProcessEnv) => Promise<string>;
+}
+
+// https://developer.hashicorp.com/terraform/internals/provider-registry-protocol
+const discovery = z.object({ 'providers.v1': z.string() });
+const listing = z.object({ versions: z.array(z.object({ version: z.string() })) });
+
+/**
+ * Asks the registry whether it is there, and whether it has these versions.
+ *
+ * @returns why the registry does not answer, or nothing
+ * @throws UsageError for a version that the registry does not have
+ */
 export async function registryProblem(
   flavour: TerraformFlavour,
-  signal?: AbortSignal,
-  env: NodeJS.ProcessEnv = process.env,
+  { wanted = [], signal, env = process.env, fetch = get }: RegistryQuestion = {},
 ): Promise<string | undefined> {
-  const url = new URL(`https://${REGISTRY_HOSTS[flavour]}/.well-known/terraform.json`);
+  let url = new URL(`https://${REGISTRY_HOSTS[flavour]}/.well-known/terraform.json`);
   const timeout = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
   const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   try {
-    const text = await get(url, either, env);
-    return text.includes('"providers.v1"') ? undefined : `${url.href} answered without a provider registry`;
+    const services = discovery.safeParse(parsed(await fetch(url, either, env)));
+    if (!services.success) return `${url.href} answered without a provider registry`;
+    const providers = new URL(services.data['providers.v1'], url);
+    for (const { address, version } of wanted) {
+      url = new URL(`${address}/versions`, providers);
+      const list = listing.safeParse(parsed(await fetch(url, either, env)));
+      if (!list.success) return `${url.href} answered without a list of versions`;
+      if (!list.data.versions.some((known) => known.version === version)) {
+        throw new UsageError(
+          `the Terraform registry has no version ${version} of the provider ${address} (${url.href})`,
+          'Correct `providers:` in the environment file, or EBS_VAULT_PROVIDER_VERSION and EBS_DOCKER_PROVIDER_VERSION; without them the tested versions are used.',
+        );
+      }
+    }
+    return undefined;
   } catch (error) {
     signal?.throwIfAborted();
+    if (error instanceof UsageError) throw error;
     return `${url.href}: ${timeout.aborted ? `no answer within ${TIMEOUT_MILLISECONDS / 1000} s` : messageOf(error)}`;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -69,7 +69,7 @@ images:
   vault: docker.io/hashicorp/vault@sha256:${'a'.repeat(64)}
   kes: quay.io/minio/kes:2025-03-12T09-35-18Z@sha256:${'b'.repeat(64)}
   minio: quay.io/minio/minio@sha256:${'c'.repeat(64)}
-providers: { vault: 5.6.0, docker: 4.6.0 }
+providers: { vault: 5.11.0, docker: 4.6.0 }
 vault: { mode: external, address: https://vault.example.org:8200, namespace: team/backup, caFile: /etc/vault/ca.pem }
 keyStore: { type: vault, mount: team/kes, prefix: prod, kvVersion: 1, approle: { mount: ci/approle, tokenPeriod: 10m } }
 kes:
@@ -144,7 +144,16 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       `images: {source: registry, vault: 'vault:latest', kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}'}`,
       `images.vault: ${image}, got: "vault:latest".`,
     ],
-    ['providers: {vault: ~> 5}', 'providers.vault: must be an exact version such as 5.6.0, got: "~> 5".'],
+    [
+      'providers: {vault: ~> 5}',
+      'providers.vault: must be an exact version from 5.0.0 on, such as 5.9.0, got: "~> 5".',
+    ],
+    [
+      'providers: {vault: 1.9.0}',
+      'providers.vault: must be an exact version from 5.0.0 on, such as 5.9.0, got: "1.9.0".',
+    ],
+    ['providers: {docker: 4.6}', 'providers.docker: must be a string, got: 4.6.'],
+    ['providers: {docker: v4.6.0}', 'providers.docker: must be an exact version such as 4.6.0, got: "v4.6.0".'],
     // vault
     ['vault: {port: 1}', 'vault.mode: must be one of embedded, external, got nothing.'],
     ['vault: {mode: intern}', 'vault.mode: must be one of embedded, external, got: "intern".'],

@@ -14,7 +14,7 @@ test('reads what the toolchain step found', () => {
   const image = { context: '/cache/kes', hash: 'f'.repeat(64) };
   const toolchain = {
     images: { vault: image, kes: image, minio: image },
-    providers: { source: 'mirror', docker: '4.6.0', vault: '1.9.0' },
+    providers: { source: 'mirror', docker: '4.6.0', vault: '5.9.0' },
   };
   const file = path.join(folder(), 'toolchain.json');
   writeFileSync(file, JSON.stringify(toolchain));
@@ -30,6 +30,6 @@ test('is the registry where the toolchain step never ran', () => {
 
 test('refuses what the toolchain step would not have written', () => {
   const file = path.join(folder(), 'toolchain.json');
-  writeFileSync(file, JSON.stringify({ providers: { source: 'disk', docker: '4.6.0', vault: '1.9.0' } }));
+  writeFileSync(file, JSON.stringify({ providers: { source: 'disk', docker: '4.6.0', vault: '5.9.0' } }));
   expect(() => readToolchain(file)).toThrow(/providers/);
 });

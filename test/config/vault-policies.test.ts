@@ -134,6 +134,7 @@ describe('the token that declares the key store', () => {
       'sys/mounts/kes',
       'sys/mounts/kes/tune',
       'sys/auth/approle',
+      'sys/mounts/auth/approle',
       'sys/mounts/auth/approle/tune',
       'auth/approle/role/ebs-local-kes/secret-id',
     ]);

@@ -6,7 +6,8 @@ import type { RetiredKeys } from '../../config/retired-keys';
 import type { VaultVariables } from '../../config/external-vault';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import type { Toolchain } from '../../config/toolchain';
+import { PROVIDER_VERSIONS } from '../../config/provider-versions';
+import { registryToolchain, type Toolchain } from '../../config/toolchain';
 import { declareStacks } from '../../stacks';
 import { type Block, synthApp, type Synthesized } from './synth';
 
@@ -20,11 +21,11 @@ export const BUILT: Toolchain = {
     kes: { context: '/cache/kes', hash: 'b'.repeat(64) },
     minio: { context: '/cache/minio', hash: 'c'.repeat(64) },
   },
-  providers: { source: 'mirror', docker: '4.6.0', vault: '1.9.0' },
+  providers: { source: 'mirror', ...PROVIDER_VERSIONS },
 };
 
 /** What is used where the registries can be reached. */
-export const REGISTRY: Toolchain = { providers: { source: 'registry', docker: '4.6.0', vault: '5.6.0' } };
+export const REGISTRY: Toolchain = registryToolchain;
 
 export interface Variation {
   /** Text of the environment file. @default - `name: local` */

@@ -58,7 +58,7 @@ describe('an environment with everything in containers', () => {
     expect(versions).toEqual({
       foundation: docker,
       vault: docker,
-      keystore: { vault: { source: 'hashicorp/vault', version: '1.9.0' } },
+      keystore: { vault: { source: 'hashicorp/vault', version: '5.9.0' } },
       kes: docker,
       minio: docker,
       checks: undefined,

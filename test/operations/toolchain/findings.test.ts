@@ -5,7 +5,7 @@ import { writeFindings } from '../../../operations/toolchain/findings';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
-const providers: Toolchain['providers'] = { source: 'mirror', docker: '4.6.0', vault: '1.9.0' };
+const providers: Toolchain['providers'] = { source: 'mirror', docker: '4.6.0', vault: '5.9.0' };
 
 function setUp() {
   const context = path.join(folder(), 'context');
@@ -17,7 +17,7 @@ function setUp() {
 test('an environment with images of a registry does not take away those that another one built', () => {
   const { file, images, context } = setUp();
   writeFindings({ images, providers }, file);
-  const current: Toolchain = { providers: { source: 'registry', docker: '4.6.0', vault: '5.6.0' } };
+  const current: Toolchain = { providers: { source: 'registry', docker: '4.6.0', vault: '5.11.0' } };
   writeFindings(current, file);
   expect(readToolchain(file)).toEqual({ ...current, images });
 

@@ -41,10 +41,10 @@ describe('what is missing', () => {
   });
 
   test('is named with what to install elsewhere', async () => {
-    const missing = [missingGo('go version go1.24.1 linux/amd64'), missingEngine('connect ECONNREFUSED')];
+    const missing = [missingGo('go version go1.19.8 linux/amd64'), missingEngine('connect ECONNREFUSED')];
     const error = await rejectionOf(install(missing, { apt: false, root: true }, context));
     expect(error.message).toBe(`this machine lacks:
-  - Go 1.26 or newer, which builds images and providers (found: go version go1.24.1 linux/amd64): install it from https://go.dev/dl/ and put its bin folder on PATH
+  - Go 1.21 or newer, which builds images and providers (found: go version go1.19.8 linux/amd64): install it from https://go.dev/dl/ and put its bin folder on PATH
   - a Docker Engine that answers (connect ECONNREFUSED): install Docker Engine, https://docs.docker.com/engine/install/, and start it`);
   });
 

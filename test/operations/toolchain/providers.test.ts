@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ExternalError, UsageError } from '../../../operations/errors';
+import { ExternalError } from '../../../operations/errors';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { dockerProvider, vaultProvider } from '../../../operations/toolchain/programs';
 import {
@@ -16,51 +16,41 @@ import { thrownBy } from '../../helpers/thrown';
 
 const folder = useTemporaryFolder();
 const registryProblem = 'https://registry.terraform.io/.well-known/terraform.json: getaddrinfo ENOTFOUND';
-const mirror = { source: 'mirror', docker: '4.6.0', vault: '1.9.0' };
-const registry = { source: 'registry', docker: '4.6.0', vault: '5.6.0' };
+const mirror = { source: 'mirror', docker: '4.6.0', vault: '5.9.0' };
+const registry = { ...mirror, source: 'registry' };
+const same = { docker: '4.6.0', vault: '5.9.0' };
+const others = { vault: '5.11.0', docker: '4.7.0' };
+const ownFile = '/own.tfrc';
 
 test.each<[string, ProviderSituation, object]>([
   ['the registry answers', { forced: {} }, registry],
   ['it does not', { forced: {}, registryProblem }, mirror],
-  ['it does not, but the user has a mirror', { forced: {}, userConfiguration: '/own.tfrc', registryProblem }, registry],
-  [
-    'the user has a mirror with the old vault',
-    { forced: { vault: '1.9.0' }, userConfiguration: '/own.tfrc' },
-    { ...registry, vault: '1.9.0' },
-  ],
-  ['the built vault is asked for', { forced: { vault: '1.9.0' } }, mirror],
-  ['both built ones are asked for', { forced: { vault: '1.9.0', docker: '4.6.0' }, registryProblem }, mirror],
-  ['the built docker is asked for', { forced: { docker: '4.6.0' }, registryProblem }, mirror],
-  [
-    'others are asked for',
-    { forced: { vault: '5.7.0', docker: '4.7.0' } },
-    { ...registry, vault: '5.7.0', docker: '4.7.0' },
-  ],
+  ['it does not, but the user has a mirror', { forced: {}, userConfiguration: ownFile, registryProblem }, registry],
+  ['the user has a mirror of others', { forced: others, userConfiguration: ownFile }, { ...registry, ...others }],
+  ['the versions that are built are asked for', { forced: same }, registry],
+  ['they are asked for without a registry', { forced: same, registryProblem }, mirror],
+  ['one of them is asked for without a registry', { forced: { vault: '5.9.0' }, registryProblem }, mirror],
+  ['others are asked for', { forced: others }, { ...registry, ...others }],
+  ['one other is asked for', { forced: { vault: '5.11.0' } }, { ...registry, vault: '5.11.0' }],
 ])('where %s', (_, situation, expected) => {
   expect(chooseProviders(situation)).toEqual(expected);
 });
 
 test('refuses versions that only the registry has while it cannot be reached', () => {
-  const error = thrownBy(() => chooseProviders({ forced: { vault: '5.7.0', docker: '4.7.0' }, registryProblem }));
+  const error = thrownBy(() => chooseProviders({ forced: others, registryProblem }));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toBe(
-    `hashicorp/vault 5.7.0 and kreuzwerker/docker 4.7.0 can only come from the Terraform registry, which cannot be reached: ${registryProblem}`,
+    `hashicorp/vault 5.11.0 and kreuzwerker/docker 4.7.0 can only come from the Terraform registry, which cannot be reached: ${registryProblem}`,
   );
   expect(error).toMatchObject({
-    hint: 'Drop the version to use what can be built here (docker 4.6.0, vault 1.9.0), or name a mirror of your own in a Terraform CLI configuration file (TF_CLI_CONFIG_FILE).',
+    hint: 'Drop the version to use what can be built here (docker 4.6.0, vault 5.9.0), or name a mirror of your own in a Terraform CLI configuration file (TF_CLI_CONFIG_FILE).',
   });
-});
-
-test('refuses a docker version that does not come with the built vault', () => {
-  const error = thrownBy(() => chooseProviders({ forced: { vault: '1.9.0', docker: '4.7.0' } }));
-  expect(error).toBeInstanceOf(UsageError);
-  expect(error.message).toBe('providers.vault 1.9.0 is built here, where providers.docker is 4.6.0, got: 4.7.0');
 });
 
 test('the environment file wins over the variables, and an empty variable is none', () => {
   const variables = { EBS_VAULT_PROVIDER_VERSION: '5.5.0', EBS_DOCKER_PROVIDER_VERSION: '' };
   expect(forcedProviders({}, variables)).toEqual({ vault: '5.5.0', docker: undefined });
-  expect(forcedProviders({ vault: '1.9.0' }, variables).vault).toBe('1.9.0');
+  expect(forcedProviders({ vault: '5.9.0' }, variables).vault).toBe('5.9.0');
 });
 
 test('a Terraform configuration counts as brought only where it exists', () => {
@@ -90,7 +80,7 @@ test('the mirror serves Terraform and OpenTofu, and another build is another mir
   // THEN
   for (const host of ['registry.terraform.io', 'registry.opentofu.org']) {
     const at = (...parts: string[]) => path.join(first, host, ...parts);
-    const vaultFile = at('hashicorp', 'vault', '1.9.0', terraformPlatform(), 'terraform-provider-vault_v1.9.0');
+    const vaultFile = at('hashicorp', 'vault', '5.9.0', terraformPlatform(), 'terraform-provider-vault_v5.9.0');
     const dockerFile = at('kreuzwerker', 'docker', '4.6.0', terraformPlatform(), 'terraform-provider-docker_v4.6.0');
     expect(readFileSync(vaultFile, 'utf8')).toBe('vault');
     expect(readFileSync(dockerFile, 'utf8')).toBe('docker');

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { UsageError } from '../../../operations/errors';
 import { proxyFor, registryProblem } from '../../../operations/toolchain/registry';
 
 const url = new URL('https://registry.terraform.io/.well-known/terraform.json');
@@ -30,7 +31,7 @@ test('a proxy that refuses is the reason why the registry cannot be reached', as
 
   // WHEN
   const env = { HTTPS_PROXY: `http://ann:p%40ss@127.0.0.1:${port}` };
-  const problem = await registryProblem('tofu', undefined, env);
+  const problem = await registryProblem('tofu', { env });
   proxy.close();
 
   // THEN
@@ -42,7 +43,67 @@ test('a proxy that refuses is the reason why the registry cannot be reached', as
 });
 
 test('an interrupted question is an interruption, not an unreachable registry', async () => {
-  await expect(registryProblem('terraform', AbortSignal.abort(new Error('interrupted')))).rejects.toThrow(
+  await expect(registryProblem('terraform', { signal: AbortSignal.abort(new Error('interrupted')) })).rejects.toThrow(
     'interrupted',
   );
+});
+
+describe('versions that were asked for', () => {
+  const wanted = [
+    { address: 'hashicorp/vault', version: '5.11.0' },
+    { address: 'kreuzwerker/docker', version: '4.7.0' },
+  ];
+  /** A registry that answers like the real one, and notes what it was asked. */
+  const registry = (answers: Record<string, string>) => {
+    const asked: string[] = [];
+    const fetch = (url: URL): Promise<string> => {
+      asked.push(url.href);
+      const answer = answers[url.pathname];
+      return answer === undefined
+        ? Promise.reject(new Error('the answer was 502 Bad Gateway'))
+        : Promise.resolve(answer);
+    };
+    return { asked, fetch };
+  };
+  const list = (...versions: string[]) => JSON.stringify({ versions: versions.map((version) => ({ version })) });
+  const DISCOVERY = { '/.well-known/terraform.json': '{"providers.v1":"/v1/providers/"}' };
+  const VAULT = { '/v1/providers/hashicorp/vault/versions': list('5.9.0', '5.11.0') };
+
+  test('are looked up where the registry says that its providers are', async () => {
+    const { asked, fetch } = registry({
+      ...DISCOVERY,
+      ...VAULT,
+      '/v1/providers/kreuzwerker/docker/versions': list('4.7.0'),
+    });
+    await expect(registryProblem('terraform', { wanted, fetch })).resolves.toBeUndefined();
+    expect(asked).toEqual([
+      'https://registry.terraform.io/.well-known/terraform.json',
+      'https://registry.terraform.io/v1/providers/hashicorp/vault/versions',
+      'https://registry.terraform.io/v1/providers/kreuzwerker/docker/versions',
+    ]);
+  });
+
+  test('are refused where the registry does not have them', async () => {
+    const { fetch } = registry({
+      ...DISCOVERY,
+      ...VAULT,
+      '/v1/providers/kreuzwerker/docker/versions': list('4.6.0', '4.7.0-beta1'),
+    });
+    await expect(registryProblem('terraform', { wanted, fetch })).rejects.toEqual(
+      new UsageError(
+        'the Terraform registry has no version 4.7.0 of the provider kreuzwerker/docker (https://registry.terraform.io/v1/providers/kreuzwerker/docker/versions)',
+        'Correct `providers:` in the environment file, or EBS_VAULT_PROVIDER_VERSION and EBS_DOCKER_PROVIDER_VERSION; without them the tested versions are used.',
+      ),
+    );
+  });
+
+  test.each([
+    ['an error', {}, ': the answer was 502 Bad Gateway'],
+    ['a page', { '/v1/providers/hashicorp/vault/versions': '<html>' }, ' answered without a list of versions'],
+  ])('are not said to be missing where the list of them is %s', async (_, answers, problem) => {
+    const { fetch } = registry({ ...DISCOVERY, ...answers });
+    await expect(registryProblem('terraform', { wanted, fetch })).resolves.toBe(
+      `https://registry.terraform.io/v1/providers/hashicorp/vault/versions${problem}`,
+    );
+  });
 });
