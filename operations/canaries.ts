@@ -47,6 +47,11 @@ export function readCanaries(file: string): Canaries {
   return parsed.data.keys;
 }
 
+/** The canaries of a file's text; undefined if it is none of canaries. */
+export function parseCanaries(text: string): Canaries | undefined {
+  return canaryFile.safeParse(jsonOf(text)).data?.keys;
+}
+
 /** Replaces the file of canaries in one step. */
 export function writeCanaries(file: string, canaries: Canaries): void {
   writeFileAtomically(file, `${JSON.stringify({ version: 1, keys: canaries }, null, 2)}\n`, 0o644);

@@ -1,11 +1,12 @@
 /** The two halves of an age key: whom a backup is for, and who can open it. */
-import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { existsSync, readFileSync } from 'node:fs';
 import { messageOf, UsageError } from '../errors';
 import { writeFileAtomically } from '../files';
 
 /** What a recipient looks like: X25519, or the post-quantum hybrid. */
-const RECIPIENT = /^age1(?:pq1)?[02-9ac-hj-np-z]{58,}$/;
+const RECIPIENT = /^age1(?:pq1)?[02-9ac-hj-np-z]{58,2000}$/;
+const HYBRID = 'age1pq1';
 const IDENTITY = /^AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]+$/;
 
 /**
@@ -14,10 +15,38 @@ const IDENTITY = /^AGE-SECRET-KEY-(?:PQ-)?1[02-9AC-HJ-NP-Z]+$/;
  */
 export function readRecipients(given: readonly string[]): string[] {
   const recipients = given.flatMap((value) => (RECIPIENT.test(value) ? [value] : recipientsIn(value)));
-  if (recipients.length > 0) return [...new Set(recipients)];
+  if (recipients.length === 0) {
+    throw new UsageError(
+      '--recipient: must be given, got nothing',
+      'make a key pair with: ./scripts/backup --new-identity FILE',
+    );
+  }
+  for (const recipient of recipients) requireWhole(recipient);
+  requireOneKind(recipients);
+  return [...new Set(recipients)];
+}
+
+/** Whether a recipient withstands a quantum computer. */
+export function isHybrid(recipient: string): boolean {
+  return recipient.startsWith(HYBRID);
+}
+
+/** A recipient has a checksum, by which a slip of the pen is found. */
+function requireWhole(recipient: string): void {
+  try {
+    new Encrypter().addRecipient(recipient);
+  } catch (error) {
+    throw new UsageError(`--recipient: ${recipient.slice(0, 70)} has a slip in it: ${messageOf(error)}`);
+  }
+}
+
+/** As age itself has it: a file is as strong as the weakest of its recipients. */
+function requireOneKind(recipients: readonly string[]): void {
+  const classic = recipients.find((recipient) => !isHybrid(recipient));
+  if (classic === undefined || !recipients.some(isHybrid)) return;
   throw new UsageError(
-    '--recipient: must be given, got nothing',
-    'make a key pair with: ./scripts/backup --new-identity FILE',
+    `--recipient: post-quantum recipients (${HYBRID}…) must not be mixed with others, got also: ${classic}`,
+    'whoever breaks the weaker one opens the backup: give recipients of one kind',
   );
 }
 

@@ -1,13 +1,5 @@
 /**
- * What a backup holds: everything that cannot be made again, and nothing that can.
- *
- * | entry                | what it is                                                                             |
- * |----------------------|----------------------------------------------------------------------------------------|
- * | `environment.yaml`   | the environment file                                                                   |
- * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
- * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
- * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
- * | `minio/buckets.zip`  | policies, life cycles, tags, quotas and encryption of the buckets                      |
+ * Gathers what a backup holds: everything that cannot be made again, and nothing that can; see entries.ts.
  *
  * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs.
  */
@@ -25,12 +17,21 @@ import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
 import type { KeyMaterial } from '../key-material/key-material';
 import { openKeyMaterial } from '../key-material/open';
-import { INITIALISING } from '../initialize-vault';
 import { openAdmin } from '../minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/programs';
 import { proveDeployedKeys } from '../verify-master-keys';
 import { readVolumeFile } from '../mounted-files';
-import { BUNDLE_FORMAT, type BundleEntry, type BundleHeader } from './bundle';
+import type { ArchiveEntry } from './archive';
+import { BUNDLE_FORMAT, type BundleHeader } from './bundle';
+import {
+  BUCKETS_ENTRY,
+  ENVIRONMENT_ENTRY,
+  IAM_ENTRY,
+  isMadeAnew,
+  isStateFile,
+  KEY_FOLDER,
+  STATE_FOLDER,
+} from './entries';
 
 /** Where MinIO writes the id of its drives (cmd/format-erasure.go). */
 export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
@@ -38,16 +39,10 @@ export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
 const minioFormat = z.object({ id: z.string() });
 const marker = z.object({ id: z.string() });
 
-export const KEY_FOLDER = 'master-keys/';
-export const STATE_FOLDER = 'state/';
-export const ENVIRONMENT_ENTRY = 'environment.yaml';
-export const IAM_ENTRY = 'minio/iam.zip';
-export const BUCKETS_ENTRY = 'minio/buckets.zip';
-
 /** A backup that can be written: what it is of, and its entries one after the other. */
 export interface Contents {
   readonly header: BundleHeader;
-  readonly entries: AsyncIterable<BundleEntry>;
+  readonly entries: AsyncIterable<ArchiveEntry>;
 }
 
 /**
@@ -88,7 +83,7 @@ export async function minioDeploymentOf({ environment }: LoadedEnvironment): Pro
   return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
 }
 
-async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<BundleEntry> {
+async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<ArchiveEntry> {
   yield { name: ENVIRONMENT_ENTRY, content: readFileSync(loaded.file) };
   yield* keyEntries(loaded, keys);
   for (const file of stateFiles(loaded.state)) {
@@ -97,7 +92,7 @@ async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): A
   yield* minioEntries(loaded);
 }
 
-async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<BundleEntry> {
+async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<ArchiveEntry> {
   const store = await openKeyMaterial(loaded);
   try {
     for (const key of keys) yield { name: `${KEY_FOLDER}${key}`, content: await provenKey(store, key, loaded) };
@@ -133,7 +128,7 @@ export async function provenKey(
   );
 }
 
-async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEntry> {
+async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveEntry> {
   const admin = openAdmin(loaded);
   try {
     yield { name: IAM_ENTRY, content: await admin.exportIam() };
@@ -146,23 +141,24 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<BundleEn
 /**
  * Paths below the state folder, of everything in it that a new deployment could not make by itself. Not the note of where
  * the master keys are: they may be restored into another place.
+ *
+ * @throws ExternalError for a file that is not in the closed list, which no restore would take
  */
 export function stateFiles(state: StateLayout): string[] {
-  const relative = (file: string): string => path.relative(state.root, file);
-  const madeAnew = [
-    state.secret.rootToken,
-    state.secret.provisionerToken,
-    path.join(path.dirname(state.secret.unsealShare(1)), INITIALISING),
-    path.dirname(state.secret.kesConfiguration),
-  ];
   // younger than some deployments
   const more = [state.earlierObjects].filter((file) => existsSync(file));
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
-  const found = [...always, ...more].flatMap((entry) => filesBelow(entry));
-  return found
-    .filter((file) => !madeAnew.some((made) => file === made || file.startsWith(`${made}${path.sep}`)))
+  const found = [...always, ...more]
+    .flatMap((entry) => filesBelow(entry))
     .filter((file) => !file.endsWith('.tmp'))
-    .map(relative);
+    .map((file) => path.relative(state.root, file))
+    .filter((file) => !isMadeAnew(file));
+  const strange = found.filter((file) => !isStateFile(file));
+  if (strange.length === 0) return found;
+  throw new ExternalError(
+    `the state folder ${state.root} holds files that no backup has: ${strange.join(', ')}`,
+    'a backup would be without them: move what is yours elsewhere',
+  );
 }
 
 function filesBelow(entry: string): string[] {

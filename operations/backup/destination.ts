@@ -13,6 +13,8 @@ import { reachableAddress } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../errors';
+import { tooLarge } from './age-file';
+import { MOST_BYTES } from './entries';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
 export interface S3Destination {
@@ -173,10 +175,19 @@ export async function upload(file: string, place: S3Destination, sha256: string)
   });
 }
 
+/** Fetches a bundle; of what is larger than any, or does not end, no more than that. */
 export async function download(place: S3Destination, file: string): Promise<void> {
   await withClient(place, 'the backup cannot be fetched', async (s3) => {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));
-    await pipeline(Body as Readable, createWriteStream(file, { mode: 0o600 }));
+    let bytes = 0;
+    const bounded = async function* (body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const chunk of body) {
+        bytes += chunk.length;
+        if (bytes > MOST_BYTES) throw tooLarge(describePlace(place));
+        yield chunk;
+      }
+    };
+    await pipeline(Body as Readable, bounded, createWriteStream(file, { mode: 0o600 }));
   });
 }
 

@@ -21,6 +21,7 @@ import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
 import { masterKeys } from '../../config/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
+import { writeCanaries } from '../canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
 import { readIfExists, writeFileAtomically } from '../files';
@@ -29,7 +30,7 @@ import { openAdmin } from '../minio-admin';
 import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
-import { BUCKETS_ENTRY, ENVIRONMENT_ENTRY, IAM_ENTRY, KEY_FOLDER, minioDeploymentOf, STATE_FOLDER } from './contents';
+import { minioDeploymentOf } from './contents';
 import { keyStoreBefore, type KeyStoreBefore, lostKeys, requireWritableKeys } from './restored-keys';
 
 /** A note in the state folder while a restore is under way; main.ts refuses any other deploy meanwhile. */
@@ -138,7 +139,7 @@ export async function planRestore(
       `to set that aside and restore, write --replace ${environment.name}: containers are removed, the state folder is renamed, data volumes stay`,
     );
   }
-  const bytes = [...bundle.entries.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
+  const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
   const vaultIsThere =
     environment.vault.mode === 'embedded' && (await around.volumeExists(`ebs-${environment.name}-vault-data`));
@@ -178,7 +179,7 @@ function keysOf({ bundle, target, drive }: RestorePlan) {
   return {
     file: target.file,
     createdAt: bundle.header.createdAt,
-    backedUp: new Map(below(bundle, KEY_FOLDER)),
+    backedUp: bundle.masterKeys,
     needed: drive === 'empty' ? [] : masterKeys(target.environment),
   };
 }
@@ -202,7 +203,7 @@ async function isGone({ target, vaultSurvived }: RestorePlan, { volumeExists }: 
 
 function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined): RestoreTarget {
   if (given !== undefined) return { target: given, writeEnvironmentFile: false };
-  const text = entry(bundle, ENVIRONMENT_ENTRY).toString('utf8');
+  const text = bundle.environmentFile;
   const environment = parseEnvironment(text, 'the environment file in the backup');
   const file = path.join(projectRoot, 'environments', `${environment.name}.yaml`);
   const present = readIfExists(file);
@@ -229,7 +230,7 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   const { createdAt, deployment } = bundle.header;
   const note: RestoreNote = { ...readNote(state), createdAt, deployment, drive, vaultSurvived };
   if (!resumed || vaultRemoved) writeFileAtomically(state.restore, `${JSON.stringify(note)}\n`);
-  if (writeEnvironmentFile) writeFileAtomically(file, entry(bundle, ENVIRONMENT_ENTRY), 0o644);
+  if (writeEnvironmentFile) writeFileAtomically(file, bundle.environmentFile, 0o644);
   // a new Vault has unseal shares of its own, and must not take the canaries for those of keys that it lost
   const later = vaultSurvived
     ? []
@@ -237,9 +238,8 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   // an empty drive has none of the objects of which it tells
   if (drive === 'empty') later.push(state.earlierObjects);
   if (vaultRemoved) await Promise.all(later.map((file) => rm(file, { force: true })));
-  for (const [name, content] of below(bundle, STATE_FOLDER)) {
+  for (const [name, content] of bundle.stateFiles) {
     const place = path.join(state.root, name);
-    if (!place.startsWith(`${state.root}${path.sep}`)) throw new Error(`the backup names a file outside: ${name}`);
     // an interrupted restore went on from here: what it made since is newer
     if (later.includes(place) || (resumed && existsSync(place))) continue;
     writeFileAtomically(place, content, place.startsWith(state.secrets) ? 0o600 : 0o644);
@@ -276,8 +276,7 @@ export async function restoreMasterKeys(plan: RestorePlan, around?: KeyStoreBefo
   } finally {
     await store.close();
   }
-  const canaries = path.relative(target.state.root, target.state.canaries);
-  writeFileAtomically(target.state.canaries, entry(bundle, `${STATE_FOLDER}${canaries}`), 0o644);
+  writeCanaries(target.state.canaries, bundle.canaries);
   return `${created} of ${bundle.header.masterKeys.length} written, the others were there`;
 }
 
@@ -304,7 +303,7 @@ export async function withStateToCome<T>(
   // what a kill left
   await rm(toCome.root, { recursive: true, force: true });
   try {
-    for (const [name, content] of below(bundle, STATE_FOLDER)) {
+    for (const [name, content] of bundle.stateFiles) {
       const place = path.join(toCome.root, name);
       if (asked.some((folder) => place.startsWith(`${folder}${path.sep}`))) writeFileAtomically(place, content);
     }
@@ -318,8 +317,8 @@ export async function withStateToCome<T>(
 export async function restoreIam({ bundle, target }: RestorePlan): Promise<string> {
   const admin = openAdmin(target);
   try {
-    await admin.importIam(entry(bundle, IAM_ENTRY));
-    await admin.importBuckets(entry(bundle, BUCKETS_ENTRY));
+    await admin.importIam(bundle.iam);
+    await admin.importBuckets(bundle.buckets);
   } finally {
     admin.close();
   }
@@ -329,17 +328,4 @@ export async function restoreIam({ bundle, target }: RestorePlan): Promise<strin
 function readNote(state: StateLayout): RestoreNote | undefined {
   const text = readIfExists(state.restore);
   return text === undefined ? undefined : restoreNote.parse(JSON.parse(text));
-}
-
-function entry({ entries }: Bundle, name: string): Buffer {
-  const content = entries.get(name);
-  if (content === undefined) throw new Error(`the backup holds no ${name}`);
-  return content;
-}
-
-/** The entries of a folder, by their names in it. */
-function below({ entries }: Bundle, folder: string): [string, Buffer][] {
-  return [...entries].flatMap(([name, content]) =>
-    name.startsWith(folder) ? [[name.slice(folder.length), content] as [string, Buffer]] : [],
-  );
 }

@@ -1,6 +1,8 @@
+import { generateHybridIdentity, identityToRecipient } from 'age-encryption';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { newIdentity, readIdentities, readRecipients } from '../../../operations/backup/age-keys';
+import { UsageError } from '../../../operations/errors';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
 
@@ -22,6 +24,28 @@ test('recipients come from the command line and from files, each once', async ()
   const file = path.join(folder(), 'recipients');
   writeFileSync(file, `# the team\n${one}\n\n${two}\n`);
   expect(readRecipients([one, file])).toEqual([one, two]);
+});
+
+test('post-quantum recipients are taken, and not mixed with others, beside which they would be no stronger', async () => {
+  const classic = await newIdentity(path.join(folder(), 'classic.txt'));
+  const [one, two] = await Promise.all(
+    [generateHybridIdentity(), generateHybridIdentity()].map(async (made) => identityToRecipient(await made)),
+  );
+  expect(readRecipients([one ?? '', two ?? ''])).toEqual([one, two]);
+  expect(thrownBy(() => readRecipients([one ?? '', classic]))).toEqual(
+    new UsageError(
+      `--recipient: post-quantum recipients (age1pq1…) must not be mixed with others, got also: ${classic}`,
+      'whoever breaks the weaker one opens the backup: give recipients of one kind',
+    ),
+  );
+});
+
+test('a slip of the pen in a recipient is found before anything is encrypted for nobody', async () => {
+  const recipient = await newIdentity(path.join(folder(), 'identity.txt'));
+  const slip = `${recipient.slice(0, -1)}${recipient.endsWith('q') ? 'p' : 'q'}`;
+  expect(thrownBy(() => readRecipients([slip])).message).toMatch(
+    new RegExp(`^--recipient: ${slip} has a slip in it: .*checksum`),
+  );
 });
 
 test('what is no recipient is refused, and a secret is not repeated', () => {

@@ -1,35 +1,17 @@
-import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Canary, writeCanaries } from '../../../operations/canaries';
+import { stateLayout } from '../../../config/state';
+import { writeCanaries } from '../../../operations/canaries';
+import { isMadeAnew, isStateFile } from '../../../operations/backup/entries';
 import { provenKey, stateFiles } from '../../../operations/backup/contents';
 import { INITIALISING } from '../../../operations/initialize-vault';
+import { canaryOf, storedKey } from '../../helpers/master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { rejectionOf } from '../../helpers/thrown';
+import { rejectionOf, thrownBy } from '../../helpers/thrown';
 import { loaded } from '../checks/fakes';
 
 const folder = useTemporaryFolder();
-
-/** A master key as KES has stored it from version 0.24 on. */
-function storedKey(key: Buffer): Buffer {
-  const fields = Buffer.concat([Buffer.from([0x0a, 36, 0x0a, 32]), key, Buffer.from([0x10, 1])]);
-  return Buffer.from(fields.toString('base64'));
-}
-
-/** What KES v0.24 makes of a data key. */
-function canaryOf(name: string, key: Buffer): Canary {
-  const dataKey = randomBytes(32);
-  const [iv, nonce] = [randomBytes(16), randomBytes(12)];
-  const cipher = createCipheriv('aes-256-gcm', createHmac('sha256', key).update(iv).digest(), nonce);
-  cipher.setAAD(Buffer.from(`encrypted-backup-storage canary of ${name}`));
-  const sealed = Buffer.concat([cipher.update(dataKey), cipher.final(), cipher.getAuthTag(), iv, nonce]);
-  return {
-    bornAt: '2026-01-01T00:00:00.000Z',
-    origin: 'created',
-    ciphertext: sealed.toString('base64'),
-    plaintextSha256: createHash('sha256').update(dataKey).digest('hex'),
-  };
-}
 
 describe('a master key', () => {
   const key = randomBytes(32);
@@ -82,4 +64,31 @@ test('of the state goes into a backup what no deployment could make again', () =
   // what some deployments have and older ones have not
   writeFileSync(state.earlierObjects, '');
   expect(stateFiles(state).sort()).toEqual(relative([...saved, state.earlierObjects]));
+});
+
+test.each(['secrets/minio/root.json~', 'secrets/note', 'tls/other.crt'])(
+  'a file that no restore would take stops a backup: %s',
+  (strange) => {
+    const { state } = loaded(folder());
+    for (const file of [state.deployment, state.canaries, state.secret.minioRoot, path.join(state.tls, 'ca.crt')]) {
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, '');
+    }
+    expect(stateFiles(state)).toHaveLength(4);
+    writeFileSync(path.join(state.root, strange), '');
+    expect(thrownBy(() => stateFiles(state)).message).toBe(
+      `the state folder ${state.root} holds files that no backup has: ${strange}`,
+    );
+  },
+);
+
+test('every secret that a deployment has is either saved or made anew', () => {
+  const { root, secret } = stateLayout('test', '/state');
+  const files = Object.values(secret).map((one) => (typeof one === 'string' ? one : one(1)));
+  const folders = [secret.tls, secret.acme];
+  const forgotten = files
+    .filter((file) => !folders.includes(file))
+    .map((file) => path.relative(root, file))
+    .filter((file) => isStateFile(file) === isMadeAnew(file));
+  expect(forgotten).toEqual([]);
 });

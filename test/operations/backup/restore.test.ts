@@ -34,11 +34,17 @@ function backup(state: Readonly<Record<string, string>> = {}): Bundle {
     ...{ environment: 'demo', deployment: 'deployment', createdAt: CREATED_AT, minioDeployment: 'ours' },
     masterKeys: ['a', 'b'],
   } as unknown as BundleHeader;
-  const entries = { 'master-keys/a': 'key a', 'master-keys/b': 'key b', 'state/keys.json': '{}', ...state };
+  const bytes = (texts: Readonly<Record<string, string>>) =>
+    new Map(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]));
   return {
     header,
     sha256: '',
-    entries: new Map(Object.entries(entries).map(([name, text]) => [name, Buffer.from(text)])),
+    environmentFile: 'name: demo\n',
+    masterKeys: bytes({ a: 'key a', b: 'key b' }),
+    canaries: {},
+    stateFiles: bytes({ 'keys.json': '{}', ...state }),
+    iam: Buffer.of(),
+    buckets: Buffer.of(),
   };
 }
 
@@ -239,8 +245,8 @@ describe('the state folder', () => {
 
   test('is shown to preflights as it will be: with certificates and credentials, and no more secrets', async () => {
     const restored = {
-      ...{ 'state/tls/ca.crt': 'CA', 'state/secrets/tls/s3.key': 'key', 'state/secrets/aws/credentials.json': 'AWS' },
-      'state/secrets/vault/unseal-share-1': 'share',
+      ...{ 'tls/ca.crt': 'CA', 'secrets/tls/s3.key': 'key', 'secrets/aws/credentials.json': 'AWS' },
+      'secrets/vault/unseal-share-1': 'share',
     };
     const seen = await withStateToCome({ ...planned(), bundle: backup(restored) }, ({ state }) =>
       Promise.resolve({
