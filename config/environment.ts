@@ -9,6 +9,7 @@ import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 import { PROVIDER_VERSIONS } from './provider-versions';
+import { subnetProblem } from './subnets';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
@@ -364,6 +365,23 @@ const shape = z.strictObject({
         .ipv4({ error: 'must be an IPv4 address' })
         .default('127.0.0.1')
         .describe('Address on which ports are published.'),
+      subnet: z
+        .string()
+        .superRefine((value, context) => {
+          const problem = subnetProblem(value);
+          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        })
+        .optional()
+        .describe(
+          'IPv4 range from which the networks of this environment are cut. To change it, take the environment down first. ' +
+            'Default: Docker chooses from its address pools.',
+        ),
+      mtu: z
+        .int()
+        .min(576)
+        .max(65535)
+        .optional()
+        .describe('Largest packet of the networks, in bytes, for a host behind a VPN or tunnel; changed like the subnet. Default: that of Docker.'),
     })
     .prefault({}),
   images: images.default({ source: 'build' }),

@@ -36,6 +36,7 @@ import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
+import { networksStep } from './lib/networks-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
@@ -145,6 +146,7 @@ async function planned(
 function preflightSteps(loaded: LoadedEnvironment): Step[] {
   return [
     portsStep(loaded),
+    networksStep(loaded),
     ...imagesStep(loaded.environment),
     // keys that were lost are what is to be written
     ...keyStoreSteps(loaded, []),

@@ -12,6 +12,7 @@ import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
+import { networksStep } from './lib/networks-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
@@ -61,6 +62,7 @@ void main(async (args, signal) => {
       engine,
       straysStep(loaded),
       portsStep(loaded),
+      networksStep(loaded),
       ...imagesStep(environment),
       ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),

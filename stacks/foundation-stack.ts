@@ -3,6 +3,7 @@ import type { Construct } from 'constructs';
 import { leafCertificates } from '../config/leaf-certificates';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';
+import { halvesOf } from '../config/subnets';
 import { environmentLabels, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';
@@ -18,8 +19,9 @@ export class FoundationStack extends EnvironmentStack {
     super(scope, 'foundation', deployment);
     this.useDocker(registryLogins(deployment.environment));
     const { environment, state, runner } = deployment;
+    const { subnet } = environment.docker;
 
-    new Network(this, 'Network', { name: this.names.network, labels: environmentLabels(environment.name) });
+    this.declareNetwork('Network', this.names.network, subnet === undefined ? undefined : halvesOf(subnet)[0]);
     if (environment.vault.mode === 'embedded') {
       new Image(this, 'VaultImage', { source: imageSource(deployment, 'vault') });
     }
@@ -57,6 +59,18 @@ export class FoundationStack extends EnvironmentStack {
       operation: 'create-root-credentials',
       input: { configEnvFile: state.secret.minioConfigEnv, rootFile: state.secret.minioRoot },
       dependsOn,
+    });
+  }
+
+  /** @param subnet its IPv4 range. Default: Docker chooses one */
+  private declareNetwork(id: string, name: string, subnet?: string): void {
+    const { environment } = this.deployment;
+    const { mtu } = environment.docker;
+    new Network(this, id, {
+      name,
+      labels: environmentLabels(environment.name),
+      ...(subnet === undefined ? {} : { ipamConfig: [{ subnet }] }),
+      ...(mtu === undefined ? {} : { options: { 'com.docker.network.driver.mtu': String(mtu) } }),
     });
   }
 

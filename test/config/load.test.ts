@@ -138,6 +138,19 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     // docker
     ['docker: {host: 5}', 'docker.host: must be a string, got: 5.'],
     ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IPv4 address, got: "localhost".'],
+    [
+      'docker: {subnet: 10.1.0.0}',
+      'docker.subnet: must be an IPv4 range between /8 and /27 such as 10.123.0.0/24, got: "10.1.0.0".',
+    ],
+    [
+      'docker: {subnet: 10.1.0.0/28}',
+      'docker.subnet: must be an IPv4 range between /8 and /27 such as 10.123.0.0/24, got: "10.1.0.0/28".',
+    ],
+    [
+      'docker: {subnet: 10.1.2.3/16}',
+      'docker.subnet: must begin at its first address, as 10.1.0.0/16 does, got: "10.1.2.3/16".',
+    ],
+    ['docker: {mtu: 100}', 'docker.mtu: must be at least 576, got: 100.'],
     // images and providers
     ['images: {source: pull}', 'images.source: must be one of build, registry, got: "pull".'],
     [

@@ -68,6 +68,18 @@ minio: { port: 19000, hostnames: [s3.example.org] }
     });
   });
 
+  test('the range and the largest packet of the network', () => {
+    const network = (environment: string) =>
+      stackOf(synthDeployment({ environment }), 'foundation').resource('docker_network');
+    expect(network('name: local\ndocker: { subnet: 10.123.0.0/24, mtu: 1400 }')).toMatchObject({
+      ipam_config: [{ subnet: '10.123.0.0/25' }],
+      options: { 'com.docker.network.driver.mtu': '1400' },
+    });
+    const byDefault = network('name: local');
+    expect(byDefault).not.toHaveProperty('ipam_config');
+    expect(byDefault).not.toHaveProperty('options');
+  });
+
   test('the version of KV reaches the mount, the policy and KES', () => {
     const keystore = stackOf(
       synthDeployment({ environment: 'name: local\nkeyStore: { type: vault, kvVersion: 1 }' }),

@@ -1,0 +1,88 @@
+/** Refuses where Docker has no addresses left for a network, or others have them, before anything is deployed. */
+import { randomBytes } from 'node:crypto';
+import type Docker from 'dockerode';
+import { rangesOverlap } from '../../config/subnets';
+import type { OwnerLabel } from '../docker';
+import { ExternalError, messageOf } from '../errors';
+
+/** A network that the deployment will have. */
+export interface WantedNetwork {
+  readonly name: string;
+  /** Its IPv4 range. @default - Docker chooses */
+  readonly subnet?: string | undefined;
+}
+
+export interface NetworksRequest {
+  readonly networks: readonly WantedNetwork[];
+  readonly owner: OwnerLabel;
+  readonly docker: Docker;
+  /** Where `docker.subnet` can be changed, for the hint. */
+  readonly settings: string;
+}
+
+/**
+ * What Docker has left depends on its pools, its networks and the routes of its host, so Docker itself is asked: each
+ * network that is not there yet is made under another name, and removed again.
+ *
+ * @returns the ranges that were asked for or given
+ * @throws ExternalError that names the networks in the way
+ */
+export async function requireFreeNetworks({ networks, owner, docker, settings }: NetworksRequest): Promise<string[]> {
+  const there = await docker.listNetworks();
+  const missing = networks.filter(({ name }) => there.every((network) => network.Name !== name));
+  const made: Docker.Network[] = [];
+  try {
+    for (const network of missing) made.push(await tryNetwork(docker, network, owner, there, settings));
+    const ranges = await Promise.all(made.map(async (network) => rangesOf((await network.inspect()) as Inspected)));
+    return ranges.flat();
+  } finally {
+    for (const network of made) await network.remove();
+  }
+}
+
+interface Inspected {
+  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null };
+}
+
+function rangesOf({ IPAM }: Inspected): string[] {
+  return (IPAM?.Config ?? []).flatMap(({ Subnet }) => (Subnet === undefined ? [] : [Subnet]));
+}
+
+async function tryNetwork(
+  docker: Docker,
+  { name, subnet }: WantedNetwork,
+  owner: OwnerLabel,
+  there: readonly Docker.NetworkInspectInfo[],
+  settings: string,
+): Promise<Docker.Network> {
+  try {
+    return await docker.createNetwork({
+      Name: `${name}-preflight-${randomBytes(4).toString('hex')}`,
+      // `down` finds one that a kill has left
+      Labels: { [owner.name]: owner.value },
+      ...(subnet === undefined ? {} : { IPAM: { Config: [{ Subnet: subnet }] } }),
+    });
+  } catch (error) {
+    const message = messageOf(error);
+    if (subnet === undefined && /available.*address pool|fully subnetted/i.test(message)) {
+      throw new ExternalError(
+        `Docker has no addresses left for network ${name}: its ${there.length} networks and the routes of its host take all of its address pools`,
+        `Remove networks that nobody uses (docker network prune), or write a free range into ${settings}, such as docker: {subnet: 10.123.0.0/24}.`,
+        { cause: error },
+      );
+    }
+    if (subnet !== undefined && /overlaps/i.test(message)) {
+      const others = there.flatMap((network) =>
+        rangesOf(network as Inspected)
+          .filter((range) => rangesOverlap(range, subnet))
+          .map((range) => `${network.Name} (${range})`),
+      );
+      throw new ExternalError(
+        `docker.subnet: ${subnet} of network ${name} overlaps ${others.join(', ') || 'another network of the Docker host'}`,
+        `Write a free range into ${settings}, or remove what has it.`,
+        { cause: error },
+      );
+    }
+    throw new ExternalError(`Docker cannot make network ${name}: ${message}`, undefined, { cause: error });
+  }
+}
