@@ -381,7 +381,9 @@ const shape = z.strictObject({
         .min(576)
         .max(65535)
         .optional()
-        .describe('Largest packet of the networks, in bytes, for a host behind a VPN or tunnel; changed like the subnet. Default: that of Docker.'),
+        .describe(
+          'Largest packet of the networks, in bytes, for a host behind a VPN or tunnel; changed like the subnet. Default: that of Docker.',
+        ),
     })
     .prefault({}),
   images: images.default({ source: 'build' }),

@@ -16,7 +16,9 @@ class FakeEngine {
   }
 
   listNetworks() {
-    return Promise.resolve([{ Name: 'office', IPAM: { Config: [{ Subnet: '10.5.0.0/16' }, { Subnet: 'fd00::/64' }] } }]);
+    return Promise.resolve([
+      { Name: 'office', IPAM: { Config: [{ Subnet: '10.5.0.0/16' }, { Subnet: 'fd00::/64' }] } },
+    ]);
   }
 
   createNetwork(asked: { Name: string; IPAM?: { Config: { Subnet: string }[] } }) {
@@ -67,7 +69,13 @@ test.each([
     'docker.subnet: 10.5.9.0/25 of network ebs-demo overlaps office (10.5.0.0/16)',
     'Write a free range into demo.yaml, or remove what has it.',
   ],
-  ['anything else', 'permission denied', undefined, 'Docker cannot make network ebs-demo: permission denied', undefined],
+  [
+    'anything else',
+    'permission denied',
+    undefined,
+    'Docker cannot make network ebs-demo: permission denied',
+    undefined,
+  ],
 ])('refused where %s', async (_case, refusal, subnet, message, hint) => {
   const error = await rejectionOf(new FakeEngine(refusal).request([{ name: 'ebs-demo', subnet }]));
   expect(error).toMatchObject({ message, hint });
