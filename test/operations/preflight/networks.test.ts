@@ -7,9 +7,13 @@ const OWNER = { name: 'encrypted-backup-storage.environment', value: 'demo' };
 /** An engine with one network, which makes others unless it is told what to say. */
 class FakeEngine {
   readonly left: string[] = [];
-  asked: unknown[] = [];
+  readonly asked: unknown[] = [];
 
-  constructor(private readonly refusal?: string) {}
+  private readonly refusal: string | undefined;
+
+  constructor(refusal?: string) {
+    this.refusal = refusal;
+  }
 
   request(networks: readonly WantedNetwork[]) {
     return requireFreeNetworks({ networks, owner: OWNER, docker: this as unknown as Docker, settings: 'demo.yaml' });
