@@ -20,6 +20,7 @@ import type { AwsCredentials } from '../../operations/aws-credentials';
 import { newIdentity } from '../../operations/backup/age-keys';
 import { NotYet, waitFor } from '../../operations/wait';
 import { ThrowawayCa } from '../helpers/certificates';
+import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
 import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { measured } from '../helpers/e2e/measured';
@@ -255,7 +256,7 @@ describe('Vault to AWS', () => {
   let settings: Settings;
 
   beforeAll(async () => {
-    const address = await bridgeGateway();
+    const address = await bridgeAddress(environment.docker);
     const [port = 0] = await testPorts(1);
     const logFile = path.join(environment.folder, 'moto.log');
     moto = await Moto.start({ address, port, caFile: ca.file, ...(await ca.issue('moto', address)), logFile });
@@ -385,14 +386,4 @@ function forMoto({ Statement, ...policy }: IamPolicy) {
     ...policy,
     Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
   };
-}
-
-/** The address by which containers reach this machine: a server there is reached from here, too, and from nowhere else. */
-async function bridgeGateway(): Promise<string> {
-  const { IPAM } = (await environment.docker.getNetwork('bridge').inspect()) as {
-    IPAM?: { Config?: { Gateway?: string }[] };
-  };
-  const gateway = IPAM?.Config?.[0]?.Gateway;
-  if (gateway === undefined) throw new Error('the bridge network of Docker has no gateway');
-  return gateway;
 }

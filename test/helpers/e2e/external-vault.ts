@@ -14,11 +14,11 @@ import { vault as vaultProgram } from '../../../operations/toolchain/programs';
 import { VaultClient } from '../../../operations/vault-client';
 import { waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
+import { bridgeAddress } from './bridge-address';
 import { endServer } from './command';
 import type { TestEnvironment } from './test-environment';
 import { testPorts } from './test-ports';
 
-const bridge = z.object({ IPAM: z.object({ Config: z.array(z.object({ Gateway: z.string().optional() })) }) });
 const created = z.object({ auth: z.object({ client_token: z.string() }) });
 const auditEntry = z.object({
   type: z.string(),
@@ -54,7 +54,7 @@ export class ExternalVaultServer {
     environment: TestEnvironment,
     folder = environment.folderFor('external-vault'),
   ): Promise<ExternalVaultServer> {
-    const address = await addressOfBridge(environment);
+    const address = await bridgeAddress(environment.docker);
     const [port = 0, cluster = 0] = await testPorts(2, address);
     const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
     const { certificateFile, privateKeyFile } = await ca.issue('external-vault', address);
@@ -129,11 +129,4 @@ export class ExternalVaultServer {
     this.root.close();
     await endServer(this.server);
   }
-}
-
-async function addressOfBridge({ docker }: TestEnvironment): Promise<string> {
-  const { IPAM } = bridge.parse(await docker.getNetwork('bridge').inspect());
-  const address = IPAM.Config.map(({ Gateway }) => Gateway).find((gateway) => gateway !== undefined);
-  if (address === undefined) throw new Error('the network "bridge" of Docker has no address on this machine');
-  return address;
 }
