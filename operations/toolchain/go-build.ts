@@ -6,16 +6,9 @@ import { z } from 'zod';
 import { ExternalError, UsageError } from '../errors';
 import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
 import { capture, CommandError, run } from './command';
+import { findGo, type GoCommand, noGo, PINNED_GO } from './go-toolchain';
+import { goPlatform } from './machine';
 import type { GoProgram } from './programs';
-
-/** The oldest Go that can fetch another one (https://go.dev/doc/toolchain). */
-export const MINIMUM_GO = '1.21';
-
-/**
- * The Go that builds every program, whatever Go the machine has. Older ones of 1.26 have a remote crash in HTTP/2
- * (GO-2026-6617, CVE-2026-97032, fixed in 1.26.9).
- */
-export const PINNED_GO = '1.26.11';
 
 /** Times of all files that go into images: a layer's hash covers them. */
 export const FIXED_TIME = new Date('2026-01-01T00:00:00Z');
@@ -32,17 +25,30 @@ const goSettingsSchema = z.object({
 /** What, besides the sources, decides which bytes the compiler writes. */
 export type GoSettings = z.infer<typeof goSettingsSchema>;
 
-function goEnvironment(program: GoProgram): NodeJS.ProcessEnv {
+/** The settings for every build of a program on this kind of machine, known without any Go. */
+export function goSettings(program: GoProgram): GoSettings {
+  const { os, architecture } = goPlatform();
+  return {
+    GOVERSION: `go${PINNED_GO}`,
+    GOOS: program.target === 'image' ? 'linux' : os,
+    GOARCH: architecture,
+    GOAMD64: architecture === 'amd64' ? 'v1' : '',
+    GOARM64: architecture === 'arm64' ? 'v8.0' : '',
+    GOEXPERIMENT: '',
+  };
+}
+
+function goEnvironment(program: GoProgram, go: GoCommand): NodeJS.ProcessEnv {
+  const { GOVERSION: _, ...settings } = goSettings(program);
   return {
     ...process.env,
+    ...settings,
     CGO_ENABLED: '0',
     // replaces the user's flags: a `-mod=mod` there would edit go.mod
     GOFLAGS: '-buildvcs=false',
-    // fetched through GOPROXY where the machine has another
-    GOTOOLCHAIN: `go${PINNED_GO}`,
     // a go.work in a folder above would bring in other modules
     GOWORK: 'off',
-    ...(program.target === 'image' && { GOOS: 'linux' }),
+    ...go.env,
   };
 }
 
@@ -51,17 +57,34 @@ export function goArguments(program: GoProgram): string[] {
   return ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', ...tags];
 }
 
-/** The settings of the Go that would build this program; `undefined` where Go is missing or too old. */
-export function goSettings(program: GoProgram): GoSettings | undefined {
-  const names = Object.keys(goSettingsSchema.shape);
-  // asked inside the module, because a newer Go may be chosen by its go.mod
-  const printed = capture('go', ['env', '-json', ...names], { cwd: program.module, env: goEnvironment(program) });
-  return printed === undefined ? undefined : goSettingsSchema.parse(JSON.parse(printed));
+/** Whether the module cache has all that a build needs. */
+export function modulesAreHere(program: GoProgram, go: GoCommand): boolean {
+  const tags = program.tags.length > 0 ? ['-tags', program.tags.join(',')] : [];
+  const listed = capture(go.program, ['list', '-deps', '-mod=readonly', '-f', '{{.Name}}', ...tags, program.package], {
+    cwd: program.module,
+    env: { ...goEnvironment(program, go), GOPROXY: 'off' },
+  });
+  return listed !== undefined;
 }
 
-/** What `go version` says, whatever a go.mod asks for. */
-export function goVersion(): string | undefined {
-  return capture('go', ['version'], { env: { ...process.env, GOTOOLCHAIN: 'local' } });
+/** A variable that is empty does not overrule `go env -w`: the key would not say what was built. */
+function requireSettings(program: GoProgram, go: GoCommand): void {
+  const names = Object.keys(goSettingsSchema.shape);
+  const printed = capture(go.program, ['env', '-json', ...names], {
+    cwd: program.module,
+    env: goEnvironment(program, go),
+  });
+  // where the pinned Go has to be fetched first and cannot be, the build says why
+  if (printed === undefined) return;
+  const found = goSettingsSchema.parse(JSON.parse(printed));
+  const wanted = goSettings(program);
+  for (const name of goSettingsSchema.keyof().options) {
+    if (found[name] === wanted[name]) continue;
+    throw new UsageError(
+      `${program.name} is built with ${name}=${wanted[name]}, \`go env ${name}\` says: ${found[name]}`,
+      `Take it back: go env -u ${name}`,
+    );
+  }
 }
 
 /** Equal keys mean equal binaries: the sources (by go.sum), the flags and the compiler. */
@@ -77,14 +100,7 @@ export async function buildKey(program: GoProgram, settings: GoSettings): Promis
 
 /** Where the binary of a program is, or will be. */
 export async function locateProgram(cache: CacheLayout, program: GoProgram): Promise<{ key: string; file: string }> {
-  const settings = goSettings(program);
-  if (settings === undefined) {
-    throw new UsageError(
-      `Go ${MINIMUM_GO} or newer is needed to build ${program.name}, found: ${goVersion() ?? 'no go on PATH'}`,
-      'Install it from https://go.dev/dl/ and put its bin folder on PATH.',
-    );
-  }
-  const key = await buildKey(program, settings);
+  const key = await buildKey(program, goSettings(program));
   return { key, file: path.join(cache.programs, program.name, key.slice(0, 16), program.name) };
 }
 
@@ -93,14 +109,17 @@ export async function buildProgram(cache: CacheLayout, program: GoProgram, optio
   const { file } = await locateProgram(cache, program);
   try {
     await provideFolder(path.dirname(file), `building ${program.name}`, options, async (folder) => {
+      const go = findGo(cache);
+      if (go === undefined) throw noGo();
+      requireSettings(program, go);
       const binary = path.join(folder, program.name);
       // a work folder that go leaves behind when it is killed disappears with ours
       const work = path.join(folder, 'work');
       await mkdir(work);
       const progress = new CompilerProgress();
-      await run('go', [...goArguments(program), '-v', '-o', binary, program.package], {
+      await run(go.program, [...goArguments(program), '-v', '-o', binary, program.package], {
         cwd: program.module,
-        env: { GOTMPDIR: work, ...goEnvironment(program) },
+        env: { GOTMPDIR: work, ...goEnvironment(program, go) },
         logFile: path.join(cache.logs, `build-${program.name}.log`),
         signal: options.signal,
         onLine: (line) => options.onProgress?.(progress.take(line)),

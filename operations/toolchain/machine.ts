@@ -20,6 +20,14 @@ export function thisMachine(osRelease = '/etc/os-release'): Machine {
   return { apt: ids.includes('debian') || ids.includes('ubuntu'), root: process.getuid?.() === 0 };
 }
 
+/** Go's names for this machine's system and architecture. */
+export function goPlatform(): { readonly os: string; readonly architecture: string } {
+  return {
+    os: process.platform === 'win32' ? 'windows' : process.platform,
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch === 'ia32' ? '386' : process.arch,
+  };
+}
+
 /** The first program of that name on PATH whose file is not one of `except`. */
 export function findProgram(
   name: string,

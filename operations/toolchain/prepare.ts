@@ -11,9 +11,10 @@ import { capture } from './command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, ensureEngine } from './docker-engine';
 import { linkMc, writeFindings } from './findings';
-import { buildProgram, goSettings, goVersion, locateProgram } from './go-build';
+import { buildProgram, locateProgram, modulesAreHere } from './go-build';
+import { anyGoWillDo, FETCHED_GO_BYTES, fetchGo, findGo, machineGo, PINNED_GO, requireGoProxy } from './go-toolchain';
 import { caBundle, imageContext, imageRecipes } from './image-contexts';
-import { findProgram, thisMachine } from './machine';
+import { findProgram, goPlatform, thisMachine } from './machine';
 import {
   findBusybox,
   findTerraform,
@@ -35,7 +36,7 @@ import {
   userConfiguration,
 } from './providers';
 import { registryProblem } from './registry';
-import type { Step } from './step';
+import type { Step, StepContext } from './step';
 import { writeTerraformSettings } from './terraform-settings';
 
 export { builtMc } from './findings';
@@ -80,18 +81,44 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     ...(terraform === undefined ? [opentofu] : []),
   ];
 
+  const choose = async (signal: AbortSignal): Promise<ProviderChoice> => {
+    const forced = forcedProviders(request.providers);
+    const own = userConfiguration();
+    const problem =
+      own === undefined
+        ? await registryProblem(terraform?.flavour ?? 'tofu', { wanted: otherVersions(forced), signal })
+        : undefined;
+    return chooseProviders({ forced, userConfiguration: own, registryProblem: problem });
+  };
+  const isBuilt = (program: GoProgram): boolean => {
+    const file = binaries.get(program.name);
+    return file !== undefined && existsSync(file);
+  };
+  const unbuilt = (): GoProgram[] => needed().filter((program) => !isBuilt(program));
+  const needsGo = (): boolean => unbuilt().length > 0 && findGo(cache) === undefined;
+  const requireModules = async ({ signal, report }: StepContext): Promise<void> => {
+    if (unbuilt().length === 0) return;
+    await requireGoProxy(cache, { signal, onProgress: report }, (go) =>
+      unbuilt().every((program) => modulesAreHere(program, go)),
+    );
+  };
+
   const prerequisites: Step = {
     title: 'Prerequisites',
     run: async (context) => {
       terraform = findTerraform();
+      providers = await choose(context.signal);
+      for (const program of needed()) binaries.set(program.name, (await locateProgram(cache, program)).file);
       const missing: Missing[] = [];
-      // providers may need it as well, which is known only when the registry was asked
-      const [first] = needed();
-      if (first !== undefined && goSettings(first) === undefined) missing.push(missingGo(goVersion()));
+      const own = machineGo();
+      const lacksGo = needsGo() && (own === undefined || !anyGoWillDo());
+      if (lacksGo) missing.push(missingGo(own?.version, anyGoWillDo()));
+      else await requireModules(context);
       if (request.images === 'build' && findBusybox() === undefined) missing.push(missingBusybox);
       const answer = await askEngine();
       if ('problem' in answer && needsEngineInstalled(answer.problem)) missing.push(missingEngine(answer.problem));
       await install(missing, machine, context);
+      if (lacksGo) await requireModules(context);
       const installed = missing.flatMap((item) => item.aptPackages);
       return [
         `Node ${process.versions.node}`,
@@ -113,56 +140,52 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
 
   const chooseStep: Step = {
     title: 'Terraform providers',
-    run: async (context) => {
-      const forced = forcedProviders(request.providers);
-      const own = userConfiguration();
-      const problem =
-        own === undefined
-          ? await registryProblem(terraform?.flavour ?? 'tofu', {
-              wanted: otherVersions(forced),
-              signal: context.signal,
-            })
-          : undefined;
-      providers = chooseProviders({ forced, userConfiguration: own, registryProblem: problem });
+    run: () => {
+      if (providers === undefined) throw new Error('the prerequisites step did not run');
       const versions = `docker ${providers.docker}, vault ${providers.vault}`;
-      if (providers.source === 'mirror') return `built here: ${versions}`;
-      return own === undefined ? `from the registry: ${versions}` : `as ${own} says: ${versions}`;
+      const own = userConfiguration();
+      if (providers.source === 'mirror') return Promise.resolve(`built here: ${versions}`);
+      return Promise.resolve(own === undefined ? `from the registry: ${versions}` : `as ${own} says: ${versions}`);
     },
   };
 
   const diskStep: Step = {
     title: 'Disk space',
-    applies: () => needed().some((program) => !isBuilt(program)),
+    applies: () => unbuilt().length > 0,
     run: async () => {
-      const missing = needed().filter((program) => !isBuilt(program));
+      const missing = unbuilt();
       const count = missing.length;
       const bytesOf = (kind: keyof GoProgram['diskMb']): number =>
         missing.reduce((sum, { diskMb }) => sum + diskMb[kind] * 1e6, 0);
+      const go = findGo(cache)?.program ?? machineGo()?.file ?? 'go';
       const [objects = '', modules = '', temporary = ''] =
-        capture('go', ['env', 'GOCACHE', 'GOMODCACHE', 'GOTMPDIR'])?.split('\n') ?? [];
+        capture(go, ['env', 'GOCACHE', 'GOMODCACHE', 'GOTMPDIR'])?.split('\n') ?? [];
       await checkDisk([
         { folder: modules, bytes: bytesOf('modules'), purpose: 'Go modules' },
         { folder: objects, bytes: bytesOf('objects'), purpose: 'compiled packages' },
         { folder: temporary || cache.root, bytes: LINKER_BYTES, purpose: 'the linker' },
         { folder: cache.root, bytes: count * BINARY_BYTES, purpose: 'programs' },
+        ...(needsGo() ? [{ folder: cache.root, bytes: FETCHED_GO_BYTES, purpose: `Go ${PINNED_GO}` }] : []),
       ]);
       return `enough to build ${count} ${count === 1 ? 'program' : 'programs'}`;
     },
   };
 
-  const isBuilt = (program: GoProgram): boolean => {
-    const file = binaries.get(program.name);
-    return file !== undefined && existsSync(file);
-  };
-
   const locateStep: Step = {
     title: 'Built programs',
-    run: async () => {
+    run: () => {
       if (engine !== undefined && imagePrograms.length > 0) checkArchitecture(engine);
-      for (const program of needed()) binaries.set(program.name, (await locateProgram(cache, program)).file);
-      const missing = needed().filter((program) => !isBuilt(program));
-      const found = `${needed().length - missing.length} of ${needed().length} in ${cache.root}`;
-      return needed().length === 0 ? 'none needed' : found;
+      const found = `${needed().length - unbuilt().length} of ${needed().length} in ${cache.root}`;
+      return Promise.resolve(needed().length === 0 ? 'none needed' : found);
+    },
+  };
+
+  const goStep: Step = {
+    title: `Fetch Go ${PINNED_GO}`,
+    applies: needsGo,
+    run: async ({ signal, report }) => {
+      await fetchGo(cache, { signal, onProgress: report });
+      return undefined;
     },
   };
 
@@ -210,7 +233,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
   return {
     prerequisites,
     engine: engineStep,
-    builds: [chooseStep, locateStep, diskStep, ...buildable.map(buildStep), contextsStep, settingsStep],
+    builds: [chooseStep, locateStep, diskStep, goStep, ...buildable.map(buildStep), contextsStep, settingsStep],
   };
 }
 
@@ -222,7 +245,7 @@ function needsEngineInstalled(problem: string): boolean {
 
 /** The programs of the images are built for this machine and run by the engine. */
 function checkArchitecture(engine: EngineInfo): void {
-  const here = process.arch === 'x64' ? 'amd64' : process.arch;
+  const here = goPlatform().architecture;
   if (engine.architecture !== here) {
     throw new UsageError(
       `images can only be built for the architecture of this machine (${here}), the Docker Engine has: ${engine.architecture}`,

@@ -4,7 +4,7 @@ import { defaultStateHome } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { ExternalError, UsageError } from '../errors';
 import { capture, CommandError, run } from './command';
-import { MINIMUM_GO } from './go-build';
+import { MINIMUM_GO } from './go-toolchain';
 import { findProgram, isStaticElf, type Machine } from './machine';
 import type { TerraformFlavour } from './registry';
 import type { StepContext } from './step';
@@ -40,9 +40,10 @@ export const missingEngine = (problem: string): Missing => ({
   elsewhere: 'install Docker Engine, https://docs.docker.com/engine/install/, and start it',
 });
 
-export const missingGo = (found: string | undefined): Missing => ({
+/** Debian's own may be too old to build, and fetches the Go that does. */
+export const missingGo = (found: string | undefined, anyWillDo: boolean): Missing => ({
   what: `Go ${MINIMUM_GO} or newer, which builds images and providers (found: ${found ?? 'no go on PATH'})`,
-  aptPackages: [],
+  aptPackages: anyWillDo ? ['golang-go'] : [],
   elsewhere: 'install it from https://go.dev/dl/ and put its bin folder on PATH',
 });
 

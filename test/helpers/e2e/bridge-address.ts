@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 
-const network = z.object({ IPAM: z.object({ Config: z.array(z.object({ Subnet: z.string() })).nonempty() }) });
+const network = z.object({ IPAM: z.object({ Config: z.array(z.object({ Subnet: z.string() })) }) });
 
 /**
  * The address of this machine on Docker's bridge: containers of every network reach a server there, and so does this
@@ -14,7 +14,7 @@ const network = z.object({ IPAM: z.object({ Config: z.array(z.object({ Subnet: z
  */
 export async function bridgeAddress(docker: Docker): Promise<string> {
   const { IPAM } = network.parse(await docker.getNetwork('bridge').inspect());
-  const subnet = IPAM.Config[0].Subnet;
+  const subnet = IPAM.Config.map(({ Subnet }) => Subnet).find((candidate) => candidate.includes('.')) ?? '';
   const [base = '', bits = '0'] = subnet.split('/');
   const socket = createSocket('udp4');
   try {

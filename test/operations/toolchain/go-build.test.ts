@@ -2,7 +2,13 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, wri
 import path from 'node:path';
 import { ExternalError } from '../../../operations/errors';
 import { cacheLayout } from '../../../operations/toolchain/cache';
-import { buildKey, buildProgram, type GoSettings, locateProgram } from '../../../operations/toolchain/go-build';
+import {
+  buildKey,
+  buildProgram,
+  type GoSettings,
+  goSettings,
+  locateProgram,
+} from '../../../operations/toolchain/go-build';
 import type { GoProgram } from '../../../operations/toolchain/programs';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
@@ -11,13 +17,14 @@ const folder = useTemporaryFolder();
 const cache = () => cacheLayout({ XDG_CACHE_HOME: path.join(folder(), 'cache') });
 
 const diskMb = { modules: 0, objects: 0 };
+const image = { name: 'kes', module: '', package: 'example.org/kes', tags: [], target: 'image', diskMb } as const;
 
 function makeProgram(name = 'module'): GoProgram {
   const module = path.join(folder(), name);
   mkdirSync(module);
   writeFileSync(path.join(module, 'go.mod'), 'module test\n');
   writeFileSync(path.join(module, 'go.sum'), 'sum h1:1\n');
-  return { name: 'kes', module, package: 'example.org/kes', tags: [], target: 'image', diskMb };
+  return { ...image, module };
 }
 
 describe('key', () => {
@@ -58,18 +65,18 @@ describe('build', () => {
     process.env.PATH = savedPath;
   });
 
-  /** A go that answers `go env`, counts its builds and does what `build` says with `$output`. */
-  function fakeGo(build: string): () => number {
+  /** A go that answers `go version` and `go env`, counts its builds and does what `build` says with `$output`. */
+  function fakeGo(build: string, settings: Partial<GoSettings> = {}): () => number {
     const bin = path.join(folder(), 'bin');
     const count = path.join(folder(), 'builds');
     mkdirSync(bin);
     writeFileSync(
       path.join(bin, 'go'),
       `#!/bin/sh
-if [ "$1" = env ]; then
-  echo '{"GOVERSION":"go1.26.8","GOOS":"linux","GOARCH":"amd64","GOAMD64":"v1","GOARM64":"","GOEXPERIMENT":""}'
-  exit
-fi
+case $1 in
+  version) echo 'go version go1.24.3 linux/amd64'; exit ;;
+  env) echo '${JSON.stringify({ ...goSettings(image), ...settings })}'; exit ;;
+esac
 echo "$CGO_ENABLED $GOFLAGS $GOWORK $*" >>'${count}'
 while [ "$1" != -o ]; do shift; done
 output=$2
@@ -114,6 +121,16 @@ ${build}
     expect(error.message).not.toContain('example.org/compiled');
     expect(readFileSync(log, 'utf8')).toContain('example.org/compiled');
     expect(readdirSync(path.join(cache().programs, 'kes'))).toEqual([]);
+  });
+
+  test('with a setting that `go env -w` made is refused: its key would say something else', async () => {
+    const builds = fakeGo('echo program >"$output"', { GOEXPERIMENT: 'nodwarf5' });
+    const error = await rejectionOf(buildProgram(cache(), makeProgram()));
+    expect(error).toMatchObject({
+      message: 'kes is built with GOEXPERIMENT=, `go env GOEXPERIMENT` says: nodwarf5',
+      hint: 'Take it back: go env -u GOEXPERIMENT',
+    });
+    expect(builds()).toBe(0);
   });
 
   test('on a full disk says so', async () => {

@@ -41,7 +41,7 @@ describe('what is missing', () => {
   });
 
   test('is named with what to install elsewhere', async () => {
-    const missing = [missingGo('go version go1.19.8 linux/amd64'), missingEngine('connect ECONNREFUSED')];
+    const missing = [missingGo('go version go1.19.8 linux/amd64', true), missingEngine('connect ECONNREFUSED')];
     const error = await rejectionOf(install(missing, { apt: false, root: true }, context));
     expect(error.message).toBe(`this machine lacks:
   - Go 1.21 or newer, which builds images and providers (found: go version go1.19.8 linux/amd64): install it from https://go.dev/dl/ and put its bin folder on PATH
@@ -50,7 +50,7 @@ describe('what is missing', () => {
 
   test('installs nothing where a part of it has no package', async () => {
     const error = await rejectionOf(
-      install([missingGo(undefined), missingBusybox], { apt: true, root: true }, context),
+      install([missingGo(undefined, false), missingBusybox], { apt: true, root: true }, context),
     );
     expect(error.message).toContain('(found: no go on PATH)');
   });
