@@ -65,6 +65,8 @@ export interface StateLayout {
     readonly migrationSource: string;
     /** Credentials of KES at AWS. */
     readonly awsCredentials: string;
+    /** By which the deployment signs its backups; made with the first one. */
+    readonly backupSigningKey: string;
     readonly minioConfigEnv: string;
     readonly minioRoot: string;
   };
@@ -125,6 +127,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       kesConfiguration: path.join(secrets, 'kes', 'server-config.yaml'),
       awsCredentials: path.join(secrets, 'aws', 'credentials.json'),
       migrationSource: path.join(secrets, 'kes', 'migration-source.yaml'),
+      backupSigningKey: path.join(secrets, 'backup', 'signing.pem'),
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
     },

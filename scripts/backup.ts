@@ -5,17 +5,19 @@ import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';
+import { signerLine } from '../operations/backup/signature';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
-const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--json]
+const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--new-signer] [--json]
        ./scripts/backup [environment] --to s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --recipient …
        ./scripts/backup --new-identity FILE
 
 Writes one file, encrypted with age, with everything that a rebuild needs and that cannot be made again: master keys,
 CA and private keys, root credentials, canaries, unseal shares, MinIO's IAM and bucket settings, the environment file.
-Objects are not in it. It is read back and compared before it is called a backup. ./scripts/restore takes it.
+Objects are not in it. It is read back and compared before it is called a backup. It is signed by a key that the first
+backup makes, and says by which: ./scripts/restore takes only a backup of a signer that it was told.
 
   environment     a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --to            a file that does not exist yet, or an object of another S3 storage, with the AWS_… variables
@@ -23,6 +25,7 @@ Objects are not in it. It is read back and compared before it is called a backup
   --endpoint      address of the S3 storage (default: AWS_ENDPOINT_URL_S3, or that of the profile, or AWS)
   --region        its region (default: AWS_REGION, or that of the profile; with --endpoint else us-east-1)
   --ca            CA certificates of it, PEM (default: AWS_CA_BUNDLE, or the system's)
+  --new-signer    sign with another key from now on; restores of later backups ask for the new signer
   --new-identity  make a key pair: the secret half goes into FILE, the recipient to stdout. Keep FILE away from here
   --json          print what was made as JSON
   -h, --help      this text
@@ -38,6 +41,7 @@ void main(async (args) => {
     region: { type: 'string' },
     ca: { type: 'string' },
     'new-identity': { type: 'string' },
+    'new-signer': { type: 'boolean' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
@@ -62,13 +66,18 @@ void main(async (args) => {
     );
   }
   requireIntactState(environment.name, state);
-  const result = await withLock(state.lock, `backing up ${environment.name}`, () => backUp(loaded, place, recipients));
+  const result = await withLock(state.lock, `backing up ${environment.name}`, () =>
+    backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),
+  );
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : text(result));
 });
 
-function text({ header, destination, bytes, sha256 }: BackupResult): string {
+function text({ header, destination, bytes, sha256, signer }: BackupResult): string {
   return `Backed up ${header.environment} to ${destination}: ${header.masterKeys.length} master key(s), ${bytes} bytes,
 written, read back and compared. SHA-256 ${sha256}
+
+A restore asks who has signed it, so that nobody else's file is taken for it. Keep this line in the file of the identity:
+${signerLine(signer, header.environment)}
 
 It is worth as much as what it saves, and worth nothing without the identity of a recipient: keep both away from this
 machine, and apart. Rehearse with ./scripts/drill, restore with ./scripts/restore --from FILE --identity FILE.

@@ -127,6 +127,7 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
   const identity = path.join(folder, 'identity.txt');
   const file = path.join(folder, 'backup.age');
   let objects: readonly DrillObject[] = [];
+  let signer = '';
   return [
     { title: 'Deploy a copy', run: async ({ signal }) => script('up', [copy.file], signal) },
     {
@@ -140,7 +141,9 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
     {
       title: 'Back up',
       run: async () => {
-        const { bytes } = await backUp(copy, { kind: 'file', file }, [await newIdentity(identity)]);
+        const made = await backUp(copy, { kind: 'file', file }, [await newIdentity(identity)]);
+        const { bytes } = made;
+        signer = made.signer;
         facts.backupBytes = bytes;
         return `${bytes} bytes`;
       },
@@ -164,7 +167,8 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
           if (at !== undefined) facts.firstObjectSeconds = (performance.now() - started) / 1000;
         });
         try {
-          await script('restore', ['--from', file, '--identity', identity, copy.file], signal);
+          const known = ['--identity', identity, '--signer', signer];
+          await script('restore', ['--from', file, ...known, copy.file], signal);
         } finally {
           done.abort();
           await opening;

@@ -8,8 +8,9 @@ import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
-import { type Bundle, openBundle } from '../operations/backup/bundle';
+import type { Bundle } from '../operations/backup/bundle';
 import { type BackupPlace, describePlace, download, parsePlace } from '../operations/backup/destination';
+import { openBundle } from '../operations/backup/open-bundle';
 import {
   noteMadeDrive,
   planRestore,
@@ -17,12 +18,14 @@ import {
   restoreMasterKeys,
   type RestorePlan,
   restoreState,
-  restoreTarget,
-  type RestoreTarget,
   surroundingsOf,
   withStateToCome,
 } from '../operations/backup/restore';
+import { madeOn, staleness } from '../operations/backup/freshness';
 import { noteBackup } from '../operations/backup/last-backup';
+import { restoreTarget, type RestoreTarget } from '../operations/backup/restore-target';
+import { type Provenance, provenance } from '../operations/backup/signature';
+import { printable } from '../operations/checks/report/markup';
 import { dockerEngine } from '../operations/docker';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
@@ -42,7 +45,8 @@ import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
 
-const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [environment] [--replace NAME] [--json] [--verbose]
+const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [--signer KEY|FILE | --sha256 HEX] [environment]
+                         [--replace NAME] [--trust-environment SETTINGS] [--without-keys NAMES] [--json] [--verbose]
        ./scripts/restore --from s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --identity FILE …
 
 Rebuilds the environment of a backup: on a machine that has never seen it, with its data volumes or without, and into
@@ -52,10 +56,16 @@ is run again. Everything that speaks against it is found before anything is touc
 
   --from         the backup: a file, or an object of an S3 storage, with the AWS_… variables
   --identity     file with the age identity of one of its recipients
+  --signer       by whom the backup must be signed: ed25519:… as ./scripts/backup prints it, or a file with such lines
+                 (default: the lines "# signer: …" of the identity file)
+  --sha256       SHA-256 of the file, as noted when it was made: in the place of a signer, for a backup that has none
   environment    a name in environments/ or the path of a YAML file, to restore into other settings, for example another
                  key store (default: the environment file of this clone if it is the same, else the one in the backup)
   --replace      the environment's name, to set aside what is here of it: containers are removed, the state folder is
                  renamed. Data volumes always stay
+  --trust-environment   settings of the environment file in the backup, with commas, that may reach outside of the
+                 deployment, such as docker.host and state.directory. Asked for by name; without an environment argument
+  --without-keys names of master keys, with commas, that this machine knows and the backup lacks, to give them up
   --endpoint, --region, --ca   of the S3 storage
   --json         print the summary as JSON
   --verbose      show everything that cdktf prints
@@ -70,7 +80,11 @@ void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('restore', args, {
     from: { type: 'string' },
     identity: { type: 'string' },
+    signer: { type: 'string' },
+    sha256: { type: 'string' },
     replace: { type: 'string' },
+    'trust-environment': { type: 'string' },
+    'without-keys': { type: 'string' },
     endpoint: { type: 'string' },
     region: { type: 'string' },
     ca: { type: 'string' },
@@ -91,14 +105,30 @@ void main(async (args, signal) => {
     );
   }
   const place = parsePlace('--from', from, { endpoint, region, caFile });
+  const identities = readIdentities(identity);
+  const ours = provenance(values, identity);
+  if (values['trust-environment'] !== undefined && positionals[0] !== undefined) {
+    throw new UsageError(
+      '--trust-environment: is about the environment file in the backup, which does not count beside an environment that is given',
+      'leave one of both away',
+    );
+  }
   const given = positionals[0] === undefined ? undefined : loadEnvironment(positionals[0]);
-  const bundle = await fetchBundle(place, readIdentities(identity));
+  const bundle = await fetchBundle(place, identities, ours);
   process.stderr.write(
-    `backup of ${bundle.header.environment}, made on ${bundle.header.createdAt}, with ${bundle.header.masterKeys.length} master key(s): whole\n`,
+    `backup of ${bundle.header.environment}, ${madeOn(bundle, new Date())}, with ${bundle.header.masterKeys.length} master key(s): whole, ` +
+      `${bundle.signer === undefined ? 'with the SHA-256 that was asked for' : `signed by ${bundle.signer}`}\n`,
   );
 
-  const into = restoreTarget(bundle, given);
-  const { environment, state } = into.target;
+  if (given === undefined) {
+    process.stderr.write(
+      `the environment file in it:\n${printable(bundle.environmentFile).replaceAll(/^/gm, '  | ')}\n`,
+    );
+  }
+  const into = restoreTarget(bundle, given, names(values['trust-environment']));
+  const { environment, file, state } = into.target;
+  if (into.writeEnvironmentFile) process.stderr.write(`it is restored as ${file}\n`);
+  for (const warning of staleness(bundle, state)) process.stderr.write(`warning: ${warning}\n`);
   // for Docker's own variables to be in one voice with the environment file
   if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
@@ -107,7 +137,7 @@ void main(async (args, signal) => {
     // the first one is beside the folder, which may be renamed
     await withLock(`${state.root}.restore-lock`, what, () =>
       withLock(state.lock, what, async () => {
-        const plan = await planned(bundle, into, values.replace, signal);
+        const plan = await planned(bundle, into, values, signal);
         await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded), signal, { plain: verbose }));
         await showSteps(await restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
       }),
@@ -118,13 +148,13 @@ void main(async (args, signal) => {
   showSummary(into.target, values.json ?? false);
 });
 
-async function fetchBundle(place: BackupPlace, identities: readonly string[]): Promise<Bundle> {
-  if (place.kind === 'file') return openBundle(place.file, identities);
+async function fetchBundle(place: BackupPlace, identities: readonly string[], ours: Provenance): Promise<Bundle> {
+  if (place.kind === 'file') return openBundle(place.file, identities, ours);
   process.stderr.write(`fetching ${describePlace(place)}\n`);
   return withTemporaryFolder(tmpdir(), async (folder) => {
     const file = path.join(folder, 'backup.age');
     await download(place, file);
-    return openBundle(file, identities);
+    return openBundle(file, identities, ours);
   });
 }
 
@@ -132,14 +162,25 @@ async function fetchBundle(place: BackupPlace, identities: readonly string[]): P
 async function planned(
   bundle: Bundle,
   into: RestoreTarget,
-  replace: string | undefined,
+  { replace, 'without-keys': without }: { readonly replace?: string; readonly 'without-keys'?: string },
   signal: AbortSignal,
 ): Promise<RestorePlan> {
   const { name, vault } = into.target.environment;
   requireHarmlessVaultVariables(vault.mode, process.env);
   const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
   await showSteps([prerequisites, engine], signal);
-  return planRestore(bundle, into, replace, surroundingsOf(into, { name: ENVIRONMENT_LABEL, value: name }));
+  return planRestore(
+    bundle,
+    into,
+    replace,
+    surroundingsOf(into, { name: ENVIRONMENT_LABEL, value: name }),
+    names(without),
+  );
+}
+
+/** A list with commas. */
+function names(list = ''): string[] {
+  return list.split(',').filter((name) => name !== '');
 }
 
 /** What `up` asks before it deploys; of the ports those count as free that the environment's own containers hold. */
@@ -201,7 +242,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
     {
       title: 'Restored',
       run: async () => {
-        noteBackup(state, bundle.header, { destination, sha256: bundle.sha256 });
+        noteBackup(state, bundle.header, { destination, ...bundle });
         await rm(state.restore);
         return `as of ${bundle.header.createdAt}`;
       },

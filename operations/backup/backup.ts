@@ -5,10 +5,12 @@ import path from 'node:path';
 import type { LoadedEnvironment } from '../../config/load';
 import { UNFINISHED_BACKUP } from '../../config/state';
 import { checkDisk } from '../toolchain/disk';
-import { type BundleHeader, writeBundle } from './bundle';
+import type { BundleHeader } from './bundle';
 import { contentsOf } from './contents';
 import { type BackupPlace, describePlace, requireFree, requireOtherStorage, upload } from './destination';
 import { noteBackup } from './last-backup';
+import { signingKey } from './signature';
+import { writeBundle } from './write-bundle';
 
 /** More than the keys, the certificates and the IAM of any deployment take. */
 const SPACE_BYTES = 64 * 1024 * 1024;
@@ -20,18 +22,22 @@ export interface BackupResult {
   readonly bytes: number;
   /** Of the encrypted file, hex. */
   readonly sha256: string;
+  /** The public half of the key that signed it: restores ask for it. */
+  readonly signer: string;
 }
 
 /**
  * The lock of the environment must be held.
  *
  * @param recipients `age1…`, see age-keys.ts
+ * @param newSigner whether it is signed with another key than the backups before it
  * @throws UsageError if it must not go there; ExternalError if something that belongs into it cannot be had
  */
 export async function backUp(
   loaded: LoadedEnvironment,
   place: BackupPlace,
   recipients: readonly string[],
+  { newSigner = false } = {},
 ): Promise<BackupResult> {
   await requireOtherStorage(place, loaded);
   await requireFree(place);
@@ -40,7 +46,9 @@ export async function backUp(
   await removeLeftovers(place, loaded.state.root);
   const { header, entries } = await contentsOf(loaded);
   const destination = describePlace(place);
-  const write = async (file: string) => writeBundle(file, header, entries, recipients);
+  // made before the state folder is read: it belongs into the backup
+  const key = signingKey(loaded.state, newSigner);
+  const write = async (file: string) => writeBundle(file, header, entries, recipients, key);
   const { bytes, sha256 } =
     place.kind === 'file'
       ? await write(place.file)
@@ -50,8 +58,9 @@ export async function backUp(
           await upload(file, place, written.sha256);
           return written;
         });
-  noteBackup(loaded.state, header, { destination, sha256 });
-  return { header, destination, bytes, sha256 };
+  const signer = key.publicKey;
+  noteBackup(loaded.state, header, { destination, sha256, signer });
+  return { header, destination, bytes, sha256, signer };
 }
 
 /** What an earlier backup left that was killed: by its name ours, and by the lock no longer in use. */

@@ -2,6 +2,7 @@
 import type { StateLayout } from '../../config/state';
 import { readCanaries } from '../canaries';
 import { markup } from '../checks/report/markup';
+import { ageOf } from './age';
 import { readLastBackup, unsavedKeys } from './last-backup';
 
 /** What a disaster would leave of the environment itself: the drill is of a copy, with a backup made for it. */
@@ -80,12 +81,6 @@ function lossOf({ masterKeys, newestBackup, notInBackup }: RecoveryPoint): strin
 
 function keys(count: number): string {
   return count === 1 ? 'master key' : `${count} master keys`;
-}
-
-function ageOf(seconds: number): string {
-  const hours = seconds / 3600;
-  if (hours < 1) return 'less than an hour';
-  return hours < 48 ? `${Math.floor(hours)} h` : `${Math.floor(hours / 24)} days`;
 }
 
 export function drillJunit(report: DrillReport): string {

@@ -10,7 +10,8 @@
  * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
  * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
  * | `minio/buckets.zip`  | policies, life cycles, tags, quotas and encryption of the buckets                      |
- * | `manifest.json`      | size and SHA-256 of every entry before it                                              |
+ * | `manifest.json`      | for whom it is, and size and SHA-256 of every entry before it                          |
+ * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
  */
 import path from 'node:path';
 import { LEAVES } from '../../config/deployment-names';
@@ -28,6 +29,7 @@ export const MOST_ENTRIES = 10_000;
 
 export const HEADER_ENTRY = 'bundle.json';
 export const MANIFEST_ENTRY = 'manifest.json';
+export const SIGNATURE_ENTRY = 'signature.json';
 export const ENVIRONMENT_ENTRY = 'environment.yaml';
 export const KEY_FOLDER = 'master-keys/';
 export const STATE_FOLDER = 'state/';
@@ -46,6 +48,7 @@ export const CANARIES_ENTRY = `${STATE_FOLDER}${relative(LAYOUT.canaries)}`;
 const RULES: readonly Rule[] = [
   { matches: named(HEADER_ENTRY), mostBytes: 4 * MIB },
   { matches: named(MANIFEST_ENTRY), mostBytes: 4 * MIB },
+  { matches: named(SIGNATURE_ENTRY), mostBytes: KIB },
   { matches: named(ENVIRONMENT_ENTRY), mostBytes: 256 * KIB },
   { matches: below(KEY_FOLDER, kesName.test), mostBytes: 4 * KIB },
   { matches: below(STATE_FOLDER, isStateFile), mostBytes: 16 * MIB },
@@ -78,7 +81,7 @@ const FILES: ReadonlySet<string> = new Set(
     ...['renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map((name) =>
       path.join(LAYOUT.tls, name),
     ),
-    ...[LAYOUT.secret.awsCredentials, LAYOUT.secret.minioConfigEnv],
+    ...[LAYOUT.secret.awsCredentials, LAYOUT.secret.backupSigningKey, LAYOUT.secret.minioConfigEnv],
     ...[LAYOUT.secret.minioRoot, `${LAYOUT.secret.minioRoot}${PREVIOUS}`],
   ].map(relative),
 );

@@ -11,15 +11,18 @@ const lastBackup = z.object({
   destination: z.string(),
   /** Of the encrypted file, hex. */
   sha256: z.string(),
+  /** Who has signed it. Absent: nobody, or it was restored by its SHA-256 alone. */
+  signer: z.string().optional(),
 });
 export type LastBackup = z.infer<typeof lastBackup>;
 
 export function noteBackup(
   state: StateLayout,
   { createdAt, masterKeys }: BundleHeader,
-  written: { readonly destination: string; readonly sha256: string },
+  written: Pick<LastBackup, 'destination' | 'sha256' | 'signer'>,
 ): void {
-  const note: LastBackup = { createdAt, masterKeys, ...written };
+  const { destination, sha256, signer } = written;
+  const note: LastBackup = { createdAt, masterKeys, destination, sha256, ...(signer === undefined ? {} : { signer }) };
   writeFileAtomically(state.lastBackup, `${JSON.stringify(note, null, 2)}\n`, 0o644);
 }
 

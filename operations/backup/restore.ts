@@ -17,10 +17,9 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
-import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../config/load';
 import { masterKeys } from '../../config/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../config/state';
-import { projectRoot } from '../../config/toolchain';
 import { writeCanaries } from '../canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../docker';
 import { UsageError } from '../errors';
@@ -31,6 +30,8 @@ import { belongingsOf } from '../tear-down';
 import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
 import { minioDeploymentOf } from './contents';
+import { requireKnownKeys } from './freshness';
+import type { RestoreTarget } from './restore-target';
 import { keyStoreBefore, type KeyStoreBefore, lostKeys, requireWritableKeys } from './restored-keys';
 
 /** A note in the state folder while a restore is under way; main.ts refuses any other deploy meanwhile. */
@@ -44,13 +45,6 @@ const restoreNote = z.object({
   madeDrive: z.string().optional(),
 });
 type RestoreNote = z.infer<typeof restoreNote>;
-
-/** What a backup is restored into. */
-export interface RestoreTarget {
-  readonly target: LoadedEnvironment;
-  /** Whether the environment file has to be written, too: it was not given, and this machine has none. */
-  readonly writeEnvironmentFile: boolean;
-}
 
 /** A restore that nothing speaks against. */
 export interface RestorePlan extends RestoreTarget {
@@ -87,25 +81,10 @@ export function surroundingsOf({ target }: RestoreTarget, owner: OwnerLabel): Su
 }
 
 /**
- * @param given the environment file to restore into. Default: the one of this clone, or else the one in the backup
- * @throws UsageError if it is of another environment
- */
-export function restoreTarget(bundle: Bundle, given: LoadedEnvironment | undefined): RestoreTarget {
-  const found = targetOf(bundle, given);
-  const { environment, file } = found.target;
-  if (environment.name !== bundle.header.environment) {
-    throw new UsageError(
-      `the backup is of environment ${bundle.header.environment}, and ${file} is of ${environment.name}`,
-      'give the environment file of the one that was backed up; it may name another key store, Vault or port',
-    );
-  }
-  return found;
-}
-
-/**
  * The lock of the environment must be held.
  *
  * @param confirmed name of the environment that may be replaced
+ * @param without master keys that were given up although this machine knows them
  * @throws UsageError or ExternalError if something speaks against it; nothing was touched then
  */
 export async function planRestore(
@@ -113,6 +92,7 @@ export async function planRestore(
   into: RestoreTarget,
   confirmed: string | undefined,
   around: Surroundings,
+  without: readonly string[] = [],
 ): Promise<RestorePlan> {
   const { environment, state } = into.target;
   const { header } = bundle;
@@ -139,6 +119,7 @@ export async function planRestore(
       `to set that aside and restore, write --replace ${environment.name}: containers are removed, the state folder is renamed, data volumes stay`,
     );
   }
+  requireKnownKeys(bundle, state, without);
   const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
   const vaultIsThere =
@@ -199,22 +180,6 @@ async function isGone({ target, vaultSurvived }: RestorePlan, { volumeExists }: 
     keyStore.path === undefined &&
     !(await volumeExists(namesOf(target.environment).keyVolume))
   );
-}
-
-function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined): RestoreTarget {
-  if (given !== undefined) return { target: given, writeEnvironmentFile: false };
-  const text = bundle.environmentFile;
-  const environment = parseEnvironment(text, 'the environment file in the backup');
-  const file = path.join(projectRoot, 'environments', `${environment.name}.yaml`);
-  const present = readIfExists(file);
-  if (present !== undefined && present !== text) {
-    throw new UsageError(
-      `${file} differs from the environment file in the backup`,
-      `to restore into what ${file} says, name it: ./scripts/restore ${environment.name} …; to restore as it was, move it away`,
-    );
-  }
-  const state = stateLayout(environment.name, environment.state.directory);
-  return { target: { environment, file, state }, writeEnvironmentFile: present === undefined };
 }
 
 /** Puts the state folder in place; what was there is renamed, never deleted. The lock of the environment must be held. */

@@ -12,12 +12,14 @@ import { type DrillObject, openObjects, writeObjects } from '../../operations/ba
 import { readIfExists } from '../../operations/files';
 import { s3Client } from '../../operations/s3-client';
 import { GiveUp, NotYet, waitFor } from '../../operations/wait';
+import { forge, HEADER, membersWith } from '../helpers/bundle';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { keepSigner } from '../helpers/e2e/signer';
 
 const BUCKETS = [
   { name: 'backup', encryption: { type: 'sse-s3' } },
@@ -68,6 +70,7 @@ async function backUp(): Promise<string> {
   const file = path.join(environment.folder, `backup-${++count}.age`);
   const result = mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient]));
   measured('./scripts/backup', result.seconds);
+  keepSigner(identity, result);
   return file;
 }
 
@@ -192,6 +195,10 @@ describe('a restore', () => {
     const life = await environment.lifeOf('minio');
     const other = path.join(environment.folder, 'other.txt');
     await newIdentity(other);
+    const unsaid = path.join(environment.folder, 'unsaid.txt');
+    writeFileSync(unsaid, readFileSync(identity, 'utf8').replace(/^# signer: .*\n/gm, ''));
+    const forged = path.join(environment.folder, 'forged.age');
+    await forge(forged, membersWith([], { ...HEADER, format: 1, environment: environment.name }), recipient);
     const damaged = path.join(environment.folder, 'damaged.age');
     writeFileSync(damaged, readFileSync(file).subarray(0, 20_000));
     const strange = path.join(environment.folder, 'strange.yaml');
@@ -203,14 +210,20 @@ describe('a restore', () => {
       await script('--from', file, '--identity', other, environment.file),
       await restore(damaged),
       await script('--from', file, '--identity', identity, strange),
+      await script('--from', file, '--identity', unsaid, environment.file),
+      await restore(forged, ['--replace', environment.name]),
+      await restore(file, ['--replace', environment.name, '--sha256', '0'.repeat(64)]),
     ];
-    expect(results.map(({ code }) => code)).toEqual([64, 64, 1, 1, 64]);
+    expect(results.map(({ code }) => code)).toEqual([64, 64, 1, 1, 64, 64, 1, 1]);
     expect(results.map(({ stderr }) => /^error: (.*)$/m.exec(stderr)?.[1])).toEqual([
       expect.stringMatching(/ is here already: \d+ container\(s\), state in /),
       expect.stringMatching(/ is here already: /),
       `${file} is encrypted for other recipients than the given identity`,
       expect.stringContaining(`${damaged} is truncated or was altered: `),
       `the backup is of environment ${environment.name}, and ${strange} is of another-name`,
+      `--signer: must be given, or stand in ${unsaid} as a line "# signer: ed25519:…", got nothing`,
+      `${forged} is not signed: it is older than signatures, or not of your deployment`,
+      expect.stringMatching(/ has SHA-256 [0-9a-f]{64}, and 0{64} was asked for$/),
     ]);
     expect(await environment.lifeOf('minio')).toBe(life);
   });
@@ -234,10 +247,15 @@ describe('a restore', () => {
   });
 
   test('the state is lost, Vault is left: its keys are used, and Terraform knows again what is there', async () => {
-    // GIVEN a backup in another storage
-    mustSucceed(await backUpTo('s3://backups/last.age'));
+    // GIVEN a backup in another storage, of which somebody has noted the SHA-256, and an identity that knows no signer
+    const { sha256 } = z
+      .object({ sha256: z.string() })
+      .parse(JSON.parse(mustSucceed(await backUpTo('s3://backups/last.age')).stdout));
     rmSync(environment.state.root, { recursive: true });
-    const from = ['--from', 's3://backups/last.age', ...atOther(), '--identity', identity, environment.file];
+    const unsaid = path.join(environment.folder, 'unsaid.txt');
+    writeFileSync(unsaid, readFileSync(identity, 'utf8').replace(/^# signer: .*\n/gm, ''));
+    const known = ['--identity', unsaid, '--sha256', sha256];
+    const from = ['--from', 's3://backups/last.age', ...atOther(), ...known, environment.file];
     const result = mustSucceed(
       await environment.scriptWith('restore', [...from, '--replace', environment.name], { env: other.variables }),
     );

@@ -25,6 +25,7 @@ import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/comm
 import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { measured } from '../helpers/e2e/measured';
 import { Moto, REGION } from '../helpers/e2e/moto';
+import { keepSigner } from '../helpers/e2e/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 
@@ -336,7 +337,7 @@ describe('Vault to AWS', () => {
     const file = path.join(environment.folder, 'backup.age');
     const identity = path.join(environment.folder, 'identity.txt');
     const recipient = await newIdentity(identity);
-    mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient]));
+    keepSigner(identity, mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient])));
     const before = await secrets();
     for (const { Name } of before) {
       await moto.aws(['secretsmanager', 'delete-secret', '--secret-id', Name, '--force-delete-without-recovery']);

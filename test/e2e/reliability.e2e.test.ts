@@ -27,6 +27,7 @@ import { measured } from '../helpers/e2e/measured';
 import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/object-set';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 import { type Program, Workbench } from '../helpers/e2e/workbench';
+import { keepSigner } from '../helpers/e2e/signer';
 
 const OBJECTS = 500;
 /** Short, so that what is broken behind KES is seen, and seen at once. */
@@ -291,7 +292,7 @@ describe('a first deploy', () => {
     identity = path.join(environment.folder, 'identity.txt');
     backup = path.join(environment.folder, 'backup.age');
     const recipient = await newIdentity(identity);
-    mustSucceed(await environment.script('backup', ['--to', backup, '--recipient', recipient]));
+    keepSigner(identity, mustSucceed(await environment.script('backup', ['--to', backup, '--recipient', recipient])));
     rows.push({
       fault: `The first deploy is killed at ${killedAt.length} points of its way, one after the other: ${killedAt.map(({ at }) => at).join(', ')}`,
       client: 'not there yet',

@@ -1,16 +1,17 @@
 /** Bundles as our own writer makes them, and as it would not. */
 import { Encrypter } from 'age-encryption';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import type { ArchiveEntry } from '../../operations/backup/archive';
 import type { BundleHeader } from '../../operations/backup/bundle';
+import type { Provenance } from '../../operations/backup/signature';
 import { canaryOf, storedKey } from './master-key';
 
 export const HEADER: BundleHeader = {
-  format: 1,
+  format: 2,
   environment: 'test',
   deployment: '6e1f3a0c-0000-4000-8000-000000000000',
   createdAt: '2026-01-02T03:04:05.000Z',
@@ -43,8 +44,11 @@ export async function* each(entries: readonly ArchiveEntry[]): AsyncGenerator<Ar
 /** One member of an archive, of whatever kind. */
 export type Member = Partial<Header> & { readonly name: string; readonly text?: string };
 
-/** The members of a bundle that somebody made who knows how, with others in the place of those of the same name. */
-export function membersWith(changed: readonly Member[], header: object = HEADER): Member[] {
+/**
+ * The members of a bundle that somebody made who knows how, and signed by nobody, with others in the place of those of
+ * the same name.
+ */
+export function membersWith(changed: readonly Member[], header: object = { ...HEADER, format: 1 }): Member[] {
   const names = changed.map(({ name }) => name);
   const kept = ENTRIES.map(({ name, content }) => ({ name, text: content.toString('latin1') }));
   const members = [{ name: 'bundle.json', text: JSON.stringify(header) }, ...kept].filter(
@@ -54,12 +58,18 @@ export function membersWith(changed: readonly Member[], header: object = HEADER)
   return names.includes('manifest.json') ? all : [...all, { name: 'manifest.json', text: manifestOf(all) }];
 }
 
-export function manifestOf(members: readonly Member[]): string {
+/** The same by its SHA-256 alone. */
+export function byDigest(file: string): Provenance {
+  return { signers: [], sha256: createHash('sha256').update(readFileSync(file)).digest('hex') };
+}
+
+/** @param recipients default: those of nobody, of whom a bundle of format 1 says nothing */
+export function manifestOf(members: readonly Member[], recipients?: readonly string[]): string {
   const entries = members.map(({ name, text = '' }) => {
     const content = Buffer.from(text, 'latin1');
     return { name, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
   });
-  return JSON.stringify({ entries });
+  return JSON.stringify({ ...(recipients === undefined ? {} : { recipients }), entries });
 }
 
 /** What whoever has the recipient can write. */

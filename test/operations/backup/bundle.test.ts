@@ -1,10 +1,14 @@
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { stateLayout } from '../../../config/state';
 import { newIdentity, readIdentities } from '../../../operations/backup/age-keys';
 import type { ArchiveEntry } from '../../../operations/backup/archive';
-import { openBundle, writeBundle } from '../../../operations/backup/bundle';
+import { openBundle } from '../../../operations/backup/open-bundle';
+import { type Provenance, signingKey } from '../../../operations/backup/signature';
+import { writeBundle } from '../../../operations/backup/write-bundle';
 import {
+  byDigest,
   CANARIES,
   each,
   ENTRIES,
@@ -25,19 +29,24 @@ interface Made {
   readonly identities: readonly string[];
 }
 
+/** The key of the deployment whose backups these are. */
+const ownKey = () => signingKey(stateLayout('test', folder()), false);
+const ours = (): Provenance => ({ signers: [{ publicKey: ownKey().publicKey, environment: 'test' }] });
+
 async function made(entries = ENTRIES): Promise<Made> {
   const identity = path.join(folder(), 'identity.txt');
   const recipient = await newIdentity(identity);
   const file = path.join(folder(), 'backup.age');
-  await writeBundle(file, HEADER, each(entries), [recipient]);
+  await writeBundle(file, HEADER, each(entries), [recipient], ownKey());
   return { file, identities: readIdentities(identity) };
 }
 
 test('what was written is what is opened, and nothing of it can be read in the file', async () => {
   const { file, identities } = await made();
-  const { sha256, ...bundle } = await openBundle(file, identities);
+  const { sha256, ...bundle } = await openBundle(file, identities, ours());
   expect(bundle).toEqual({
     header: HEADER,
+    signer: ownKey().publicKey,
     environmentFile: 'name: test\n',
     masterKeys: new Map([['backup-default', MASTER_KEY]]),
     canaries: CANARIES,
@@ -63,17 +72,17 @@ test.each([
 ])('the key by which it is read back is %s', async (_, generate, kinds) => {
   const identity = await generate();
   const file = path.join(folder(), 'backup.age');
-  await writeBundle(file, HEADER, each(ENTRIES), [await identityToRecipient(identity)]);
+  await writeBundle(file, HEADER, each(ENTRIES), [await identityToRecipient(identity)], ownKey());
   const [header = ''] = readFileSync(file, 'latin1').split('\n--- ');
   expect([...header.matchAll(/^-> (\S+)/gm)].map(([, kind]) => kind)).toEqual(kinds);
-  expect((await openBundle(file, [identity])).header).toEqual(HEADER);
+  expect((await openBundle(file, [identity], ours())).header).toEqual(HEADER);
 });
 
 test('whoever is no recipient is told so', async () => {
   const { file } = await made();
   const other = path.join(folder(), 'other.txt');
   await newIdentity(other);
-  expect((await rejectionOf(openBundle(file, readIdentities(other)))).message).toBe(
+  expect((await rejectionOf(openBundle(file, readIdentities(other), ours()))).message).toBe(
     `${file} is encrypted for other recipients than the given identity`,
   );
 });
@@ -89,40 +98,42 @@ test.each<[string, (bytes: Buffer) => Buffer]>([
 ])('a file %s is refused', async (_, damage) => {
   const { file, identities } = await made();
   writeFileSync(file, damage(readFileSync(file)));
-  expect((await rejectionOf(openBundle(file, identities))).message).toContain(`${file} is truncated or was altered: `);
+  expect((await rejectionOf(openBundle(file, identities, ours()))).message).toContain(
+    `${file} is truncated or was altered: `,
+  );
 });
 
 test('a file of another kind, one that is not there, and one that is larger than any backup are refused', async () => {
   const { identities } = await made();
   const file = path.join(folder(), 'letter.txt');
   writeFileSync(file, 'Dear reader');
-  expect((await rejectionOf(openBundle(file, identities))).message).toBe(
+  expect((await rejectionOf(openBundle(file, identities, ours()))).message).toBe(
     `${file} is not a backup: it is not encrypted with age`,
   );
   truncateSync(file, 128 * 1024 * 1024 + 1);
-  expect((await rejectionOf(openBundle(file, identities))).message).toBe(
+  expect((await rejectionOf(openBundle(file, identities, ours()))).message).toBe(
     `${file} is no backup: it has more than 134217728 bytes, and no backup has`,
   );
-  expect((await rejectionOf(openBundle('/nonexistent/backup.age', identities))).message).toMatch(
+  expect((await rejectionOf(openBundle('/nonexistent/backup.age', identities, ours()))).message).toMatch(
     /^the backup cannot be read: .*ENOENT/,
   );
 });
 
-/** What is refused when whoever has the recipient has written it. */
+/** What is refused whoever has written it: also by its SHA-256, for which no signature is asked. */
 async function refusalOf(members: Iterable<Member>): Promise<string> {
   const identity = path.join(folder(), 'identity.txt');
   const file = path.join(folder(), 'backup.age');
   await forge(file, members, await newIdentity(identity));
-  const { message } = await rejectionOf(openBundle(file, readIdentities(identity)));
+  const { message } = await rejectionOf(openBundle(file, readIdentities(identity), byDigest(file)));
   expect(readdirSync(folder()).sort()).toEqual(['backup.age', 'identity.txt']);
   return message.replace(`${file} `, '');
 }
 
-test('an archive with nothing wrong is opened, whoever has packed it', async () => {
+test('an archive with nothing wrong is opened by its SHA-256, whoever has packed it, also one from before signatures', async () => {
   const identity = path.join(folder(), 'identity.txt');
   const file = path.join(folder(), 'backup.age');
   await forge(file, membersWith([]), await newIdentity(identity));
-  expect((await openBundle(file, readIdentities(identity))).header).toEqual(HEADER);
+  expect((await openBundle(file, readIdentities(identity), byDigest(file))).header.format).toBe(1);
 });
 
 describe('an archive in which something is that no backup has is refused:', () => {
@@ -198,7 +209,11 @@ describe('an archive that does not fit itself is refused:', () => {
   const without = (...names: string[]): Member[] => membersWith([]).filter(({ name }) => !names.includes(name));
 
   test.each<[string, Member[], string]>([
-    ['another format', [json('bundle.json', { format: 9 })], 'is a backup of format 9; this version reads format 1'],
+    [
+      'another format',
+      [json('bundle.json', { format: 9 })],
+      'is a backup of format 9; this version reads formats 1 and 2',
+    ],
     ['no header', without('bundle.json'), 'is no whole backup: there is no bundle.json in it'],
     ['no manifest', without('manifest.json'), 'is no whole backup: there is no manifest.json in it'],
     [
@@ -208,12 +223,12 @@ describe('an archive that does not fit itself is refused:', () => {
     ],
     [
       'a header with something else in it',
-      membersWith([], { ...HEADER, hook: '/bin/sh' }),
+      membersWith([], { ...HEADER, format: 1, hook: '/bin/sh' }),
       'is no whole backup: bundle.json is not right: : Unrecognized key: "hook"',
     ],
     [
       'an environment whose name leads out',
-      membersWith([], { ...HEADER, environment: '../x' }),
+      membersWith([], { ...HEADER, format: 1, environment: '../x' }),
       'is no whole backup: bundle.json is not right: environment: must be 1 to 32 characters of a-z, 0-9 and "-", ' +
         'beginning with a letter and not ending with "-"',
     ],
@@ -266,12 +281,14 @@ test('something that cannot be had ends it with the cause, and leaves no file', 
     yield* each(ENTRIES);
     throw new Error('Vault is sealed');
   }
-  expect((await rejectionOf(writeBundle(file, HEADER, failing(), [recipient]))).message).toBe('Vault is sealed');
-  expect(readdirSync(folder())).toEqual(['identity.txt']);
+  expect((await rejectionOf(writeBundle(file, HEADER, failing(), [recipient], ownKey()))).message).toBe(
+    'Vault is sealed',
+  );
+  expect(readdirSync(folder())).toEqual(['identity.txt', 'secrets']);
 });
 
 test('what no restore would take is not written either', async () => {
   const refused = await rejectionOf(made([...ENTRIES, { name: 'state/strange', content: Buffer.of() }]));
   expect(refused.message).toContain('it holds "state/strange", which is nothing that a backup has');
-  expect(readdirSync(folder())).toEqual(['identity.txt']);
+  expect(readdirSync(folder())).toEqual(['identity.txt', 'secrets']);
 });

@@ -10,14 +10,16 @@ import {
   restoreMasterKeys,
   type RestorePlan,
   restoreState,
-  restoreTarget,
   type Surroundings,
   withStateToCome,
 } from '../../../operations/backup/restore';
+import { restoreTarget } from '../../../operations/backup/restore-target';
+import { writeCanaries } from '../../../operations/canaries';
 import { ExternalError, UsageError } from '../../../operations/errors';
 import type { KeyMaterial } from '../../../operations/key-material/key-material';
 import { lockHolder, withLock } from '../../../operations/lock';
 import type { KeyInVault } from '../../../operations/lost-keys';
+import { canaryOf } from '../../helpers/master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 
@@ -129,6 +131,17 @@ describe('a restore that was interrupted', () => {
     expect(await plan(surroundings({ drive: 'made' }))).toMatchObject({ resumed: true, drive: 'empty' });
     await expect(plan(surroundings({ drive: 'another' }))).rejects.toThrow(new UsageError(DRIVE_REFUSED));
   });
+});
+
+test('an old backup, without a key that is known here, is refused before anything is touched, unless the key is given up', async () => {
+  const { state } = into().target;
+  writeCanaries(state.canaries, { newer: canaryOf('newer', Buffer.alloc(32, 'x')) });
+  const refusal = await rejectionOf(plan(surroundings()));
+  expect(refusal.message).toBe(
+    `the backup of ${CREATED_AT} lacks master keys that are known here: newer, made on 2026-01-01T00:00:00.000Z`,
+  );
+  expect(readdirSync(state.root)).toEqual(['keys.json']);
+  await planRestore(backup(), into(), undefined, surroundings(), ['newer']);
 });
 
 test('a drive of another MinIO is refused when nothing was begun', async () => {

@@ -1,0 +1,6 @@
+/** An age for people, without what nobody wants to know. */
+export function ageOf(seconds: number): string {
+  const hours = seconds / 3600;
+  if (hours < 1) return 'less than an hour';
+  return hours < 48 ? `${Math.floor(hours)} h` : `${Math.floor(hours / 24)} days`;
+}
