@@ -182,7 +182,7 @@ interface AdminRequest {
 }
 
 /** Node's SHA-256 in the shape that the signer takes. */
-class Sha256 {
+export class Sha256 {
   private readonly hash: { update(data: Buffer): unknown; digest(): Buffer };
 
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {

@@ -109,6 +109,9 @@ export class MinioServer extends Construct {
         '/files/certs',
         '--address',
         `:${MINIO_PORT}`,
+        // by default it waits 30 s for the headers of each connection, and anybody can open many
+        '--read-header-timeout',
+        '10s',
         MINIO_DRIVE,
       ],
       network: { name: props.network, alias: MINIO_ALIAS },

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { ExternalError, UsageError } from '../errors';
 import { type CacheLayout, provideFolder, type WorkOptions } from './cache';
-import { capture, CommandError, run } from './command';
+import { capture, CommandError, run, type RunOptions } from './command';
+import { additionContents, moduleWithAdditions } from './go-additions';
 import { findGo, type GoCommand, noGo, PINNED_GO } from './go-toolchain';
 import { goPlatform } from './machine';
 import type { GoProgram } from './programs';
@@ -87,13 +88,19 @@ function requireSettings(program: GoProgram, go: GoCommand): void {
   }
 }
 
-/** Equal keys mean equal binaries: the sources (by go.sum), the flags and the compiler. */
+/** Equal keys mean equal binaries: the sources (by go.sum), our own ones, the flags and the compiler. */
 export async function buildKey(program: GoProgram, settings: GoSettings): Promise<string> {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([program.package, goArguments(program), settings]));
   for (const file of ['go.mod', 'go.sum']) {
     hash.update(`\0${file}\0`);
     hash.update(await readFile(path.join(program.module, file)));
+  }
+  if (program.additions !== undefined) {
+    for (const [file, content] of await additionContents(program.additions)) {
+      hash.update(`\0${file}\0${content.length}\0`);
+      hash.update(content);
+    }
   }
   return hash.digest('hex');
 }
@@ -117,14 +124,18 @@ export async function buildProgram(cache: CacheLayout, program: GoProgram, optio
       const work = path.join(folder, 'work');
       await mkdir(work);
       const progress = new CompilerProgress();
-      await run(go.program, [...goArguments(program), '-v', '-o', binary, program.package], {
-        cwd: program.module,
+      const settings: RunOptions = {
         env: { GOTMPDIR: work, ...goEnvironment(program, go) },
         logFile: path.join(cache.logs, `build-${program.name}.log`),
         signal: options.signal,
         onLine: (line) => options.onProgress?.(progress.take(line)),
         isProgress: (line) => progress.isProgress(line),
-      });
+      };
+      const cwd =
+        program.additions === undefined
+          ? program.module
+          : await moduleWithAdditions(program.additions, program.module, work, go.program, settings);
+      await run(go.program, [...goArguments(program), '-v', '-o', binary, program.package], { ...settings, cwd });
       await rm(work, { recursive: true });
       // whatever the umask: the user of a container is another one
       await chmod(binary, 0o755);

@@ -43,6 +43,7 @@ export class ThrowawayCa {
   async issue(
     name: string,
     address = '127.0.0.1',
+    domainNames: readonly string[] = [],
   ): Promise<{ readonly certificateFile: string; readonly privateKeyFile: string }> {
     const keys = await newKeys();
     const certificate = await x509.X509CertificateGenerator.create({
@@ -53,7 +54,10 @@ export class ThrowawayCa {
       signingKey: this.keys.privateKey,
       extensions: [
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-        new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
+        new x509.SubjectAlternativeNameExtension([
+          { type: 'ip', value: address },
+          ...domainNames.map((value) => ({ type: 'dns' as const, value })),
+        ]),
       ],
     });
     const certificateFile = path.join(this.folder, `${name}.crt`);

@@ -53,7 +53,10 @@ test('MinIO serves TLS itself and keeps its data in a volume that is not deleted
   expect(container).toMatchObject({
     name: 'ebs-local-minio',
     entrypoint: ['/usr/bin/minio'],
-    command: ['server', '--quiet', '--certs-dir', '/files/certs', '--address', ':9000', '/data'],
+    command: [
+      ...['server', '--quiet', '--certs-dir', '/files/certs', '--address', ':9000', '--read-header-timeout', '10s'],
+      '/data',
+    ],
     networks_advanced: [{ name: 'ebs-local', aliases: ['minio'] }],
     ports: [{ internal: 9000, external: 19000, ip: '0.0.0.0' }],
     volumes: [

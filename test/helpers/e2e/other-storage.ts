@@ -1,6 +1,6 @@
 /**
- * An S3 storage that is none of the deployment's: the MinIO that the toolchain built, started by the test on the loopback,
- * with TLS by a CA of its own, one drive, and no encryption.
+ * An S3 storage that is none of the deployment's: a MinIO that the toolchain built, started by the test on the loopback,
+ * with TLS by a CA of its own and one drive; without encryption, unless its variables say so.
  */
 import { CreateBucketCommand, GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -8,21 +8,31 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { HttpClient } from '../../../operations/http';
-import { s3Client } from '../../../operations/s3-client';
+import { s3Client, type S3Credentials } from '../../../operations/s3-client';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { locateProgram } from '../../../operations/toolchain/go-build';
-import { minio } from '../../../operations/toolchain/programs';
+import { type GoProgram, minio } from '../../../operations/toolchain/programs';
 import { NotYet, waitFor } from '../../../operations/wait';
 import { ThrowawayCa } from '../certificates';
 import { endServer } from './command';
 import { testPorts } from './test-ports';
+
+interface Settings {
+  /** @default - MinIO as the images have it */
+  readonly program?: GoProgram;
+  /** Further environment variables. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Of which each bucket is a host. */
+  readonly domain?: string;
+}
 
 export class OtherStorage {
   readonly url: string;
   readonly caFile: string;
   /** As every S3 client is told its credentials. */
   readonly variables: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
-  private readonly s3: S3Client;
+  readonly s3: S3Client;
+  readonly credentials: S3Credentials;
   private readonly server: ChildProcess;
 
   private constructor(url: string, caFile: string, variables: OtherStorage['variables'], server: ChildProcess) {
@@ -30,28 +40,29 @@ export class OtherStorage {
     this.caFile = caFile;
     this.variables = variables;
     this.server = server;
-    this.s3 = s3Client({
-      endpoint: { url, caFile },
-      region: 'us-east-1',
-      credentials: { accessKey: variables.AWS_ACCESS_KEY_ID, secretKey: variables.AWS_SECRET_ACCESS_KEY },
-    });
+    this.credentials = { accessKey: variables.AWS_ACCESS_KEY_ID, secretKey: variables.AWS_SECRET_ACCESS_KEY };
+    this.s3 = s3Client({ endpoint: { url, caFile }, region: 'us-east-1', credentials: this.credentials });
   }
 
   /**
    * @param folder for its files; not in that of an environment whose processes are killed
    * @param bucket the only one that it has
    */
-  static async start(folder: string, bucket: string): Promise<OtherStorage> {
+  static async start(folder: string, bucket: string, settings: Settings = {}): Promise<OtherStorage> {
     const certificates = path.join(folder, 'certificates');
     mkdirSync(certificates);
     const ca = await ThrowawayCa.create(folder, 'other-storage-ca');
-    const { certificateFile, privateKeyFile } = await ca.issue('other-storage');
+    const { certificateFile, privateKeyFile } = await ca.issue(
+      'other-storage',
+      '127.0.0.1',
+      settings.domain === undefined ? [] : [`*.${settings.domain}`],
+    );
     renameSync(certificateFile, path.join(certificates, 'public.crt'));
     renameSync(privateKeyFile, path.join(certificates, 'private.key'));
     const [port = 0] = await testPorts(1);
     const url = `https://127.0.0.1:${port}`;
     const variables = { AWS_ACCESS_KEY_ID: 'of-the-other', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
-    const { file } = await locateProgram(cacheLayout(), minio);
+    const { file } = await locateProgram(cacheLayout(), settings.program ?? minio);
     const logFile = path.join(folder, 'minio.log');
     const log = openSync(logFile, 'w', 0o600);
     const server = spawn(
@@ -64,6 +75,8 @@ export class OtherStorage {
           MINIO_ROOT_USER: variables.AWS_ACCESS_KEY_ID,
           MINIO_ROOT_PASSWORD: variables.AWS_SECRET_ACCESS_KEY,
           MINIO_BROWSER: 'off',
+          ...(settings.domain === undefined ? {} : { MINIO_DOMAIN: settings.domain }),
+          ...settings.variables,
         },
       },
     );

@@ -1,7 +1,8 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ExternalError } from '../../../operations/errors';
 import { cacheLayout } from '../../../operations/toolchain/cache';
+import type { GoAdditions } from '../../../operations/toolchain/go-additions';
 import {
   buildKey,
   buildProgram,
@@ -57,7 +58,34 @@ describe('key', () => {
     }
     expect(new Set(keys).size).toBe(keys.length);
   });
+
+  test('changes with our own files, but not with their tests', async () => {
+    const additions = makeAdditions();
+    const without = makeProgram();
+    const program = { ...without, additions };
+    const write = (file: string) => {
+      writeFileSync(path.join(additions.folder, file), 'package cmd // changed\n');
+    };
+    const before = await buildKey(program, settings);
+    expect(before).not.toBe(await buildKey(without, settings));
+    write('cmd/guard_test.go');
+    write('cmd/testdata/fuzz');
+    write('go.mod');
+    expect(await buildKey(program, settings)).toBe(before);
+    write('cmd/guard.go');
+    expect(await buildKey(program, settings)).not.toBe(before);
+  });
 });
+
+/** A folder as toolchain/images/minio/guard. */
+function makeAdditions(): GoAdditions {
+  const additions = path.join(folder(), 'additions');
+  mkdirSync(path.join(additions, 'cmd', 'testdata'), { recursive: true });
+  for (const file of ['go.mod', 'cmd/guard.go', 'cmd/guard_test.go', 'cmd/testdata/fuzz']) {
+    writeFileSync(path.join(additions, file), 'package cmd\n');
+  }
+  return { module: 'example.org/kes', folder: additions };
+}
 
 describe('build', () => {
   const savedPath = process.env.PATH;
@@ -100,6 +128,57 @@ ${build}
     expect(readFileSync(path.join(folder(), 'builds'), 'utf8')).toContain(flags);
     expect(statSync(file).mode & 0o777).toBe(0o755);
     expect(statSync(file).mtime).toEqual(new Date('2026-01-01T00:00:00Z'));
+  });
+
+  describe('with files of our own', () => {
+    /** A go with a module in its read-only cache, which prints what it was given to build. */
+    function fakeGoWithModule(): string {
+      const upstream = path.join(folder(), 'upstream');
+      mkdirSync(path.join(upstream, 'cmd'), { recursive: true });
+      for (const file of ['go.mod', 'cmd/server.go', 'cmd/server_test.go']) {
+        writeFileSync(path.join(upstream, file), `upstream ${file}\n`, { mode: 0o444 });
+      }
+      chmodSync(path.join(upstream, 'cmd'), 0o555);
+      fakeGo(`
+mkdir -p '${folder()}/seen'
+cp -r ../module go.mod go.sum '${folder()}/seen'
+echo program >"$output"`);
+      const go = path.join(folder(), 'bin', 'go');
+      const answers = `
+if [ "$1 $2" = "mod download" ]; then exit; fi
+if [ "$1" = list ]; then echo '{"Dir":"${upstream}"}'; exit; fi
+if [ "$1 $2 $3" = "mod edit -replace" ]; then echo "replace $4" >>go.mod; exit; fi
+`;
+      writeFileSync(go, readFileSync(go, 'utf8').replace('esac\n', `esac${answers}`));
+      return upstream;
+    }
+
+    test('copies the module, adds them, and leaves upstream and the pins as they are', async () => {
+      // GIVEN
+      const upstream = fakeGoWithModule();
+      const program = { ...makeProgram(), additions: makeAdditions() };
+
+      // WHEN
+      await buildProgram(cache(), program);
+
+      // THEN
+      const seen = (file: string) => readFileSync(path.join(folder(), 'seen', file), 'utf8');
+      expect(readdirSync(path.join(folder(), 'seen', 'module', 'cmd')).sort()).toEqual(['guard.go', 'server.go']);
+      expect(seen('module/cmd/server.go')).toBe('upstream cmd/server.go\n');
+      expect(seen('go.mod')).toBe('module test\nreplace example.org/kes=../module\n');
+      expect(seen('go.sum')).toBe('sum h1:1\n');
+      expect(readFileSync(path.join(program.module, 'go.mod'), 'utf8')).toBe('module test\n');
+      expect(readdirSync(path.join(upstream, 'cmd')).sort()).toEqual(['server.go', 'server_test.go']);
+    });
+
+    test('refuses a file that would replace one of upstream', async () => {
+      fakeGoWithModule();
+      const additions = makeAdditions();
+      writeFileSync(path.join(additions.folder, 'cmd/server.go'), 'ours\n');
+      const error = await rejectionOf(buildProgram(cache(), { ...makeProgram(), additions }));
+      expect(error).toBeInstanceOf(ExternalError);
+      expect(error.message).toBe('example.org/kes has a file cmd/server.go of its own, which ours would replace');
+    });
   });
 
   test('of two at once, one compiles and both get the result', async () => {

@@ -1,0 +1,120 @@
+import {
+  CreateBucketCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  PutObjectLockConfigurationCommand,
+} from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { cacheLayout } from '../../../operations/toolchain/cache';
+import { buildProgram, locateProgram } from '../../../operations/toolchain/go-build';
+import { type GoProgram, mc as mcProgram, minio, unguardedMinio } from '../../../operations/toolchain/programs';
+import { output } from '../../helpers/e2e/command';
+import { OtherStorage } from '../../helpers/e2e/other-storage';
+import { RawS3 } from '../../helpers/e2e/raw-s3';
+
+/** Versions, no lock. */
+export const PLAIN = 'plain';
+/** Object lock, and a default retention of one day in GOVERNANCE. */
+export const LOCKED = 'locked';
+/** Object lock without a default retention. */
+export const LOCKABLE = 'lockable';
+export const CONTENT = 'hello';
+
+/** A user that may read and write objects, and nothing about retention. */
+export const WRITER = { accessKey: 'writer', secretKey: randomBytes(16).toString('hex') };
+
+const WRITER_POLICY = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: ['s3:PutObject', 's3:GetObject'], Resource: ['arn:aws:s3:::*'] }],
+};
+
+export interface Server {
+  readonly storage: OtherStorage;
+  /** As root, unless the request says otherwise. */
+  readonly raw: RawS3;
+  /** Its drive, as a folder of this machine. */
+  readonly drive: string;
+}
+
+export interface Guard {
+  readonly guarded: Server;
+  /** The same sources without our files. */
+  readonly unguarded: Server;
+}
+
+/** Both, for all tests of a file. */
+export function useGuard(): () => Guard {
+  const folder = mkdtempSync(path.join(process.env.EBS_E2E_FOLDER ?? tmpdir(), 'ebs-guard-'));
+  const started: Server[] = [];
+  let guard: Guard;
+  beforeAll(async () => {
+    for (const program of [minio, unguardedMinio]) await buildProgram(cacheLayout(), program);
+    const [guarded, unguarded] = await Promise.all([
+      start(path.join(folder, 'guarded'), minio, started),
+      start(path.join(folder, 'unguarded'), unguardedMinio, started),
+    ]);
+    guard = { guarded, unguarded };
+  });
+  afterAll(async () => {
+    for (const { storage, raw } of started) {
+      raw.close();
+      await storage.stop();
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return () => guard;
+}
+
+async function start(folder: string, program: GoProgram, started: Server[]): Promise<Server> {
+  mkdirSync(folder);
+  const storage = await OtherStorage.start(folder, PLAIN, {
+    program,
+    domain: 'guard.test',
+    variables: {
+      MINIO_KMS_SECRET_KEY: `guard-key:${randomBytes(32).toString('base64')}`,
+      MINIO_KMS_AUTO_ENCRYPTION: 'on',
+    },
+  });
+  const server = { storage, raw: new RawS3(storage, storage.credentials), drive: path.join(folder, 'drive') };
+  started.push(server);
+  const { s3 } = storage;
+  await s3.send(new PutBucketVersioningCommand({ Bucket: PLAIN, VersioningConfiguration: { Status: 'Enabled' } }));
+  for (const Bucket of [LOCKED, LOCKABLE]) {
+    await s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  }
+  const Rule = { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } } as const;
+  await s3.send(
+    new PutObjectLockConfigurationCommand({
+      Bucket: LOCKED,
+      ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule },
+    }),
+  );
+  for (const Bucket of [PLAIN, LOCKED]) {
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'object', Body: CONTENT }));
+  }
+  await addWriter(storage, folder);
+  return server;
+}
+
+/** `mc` with the server as its alias `guard`. */
+export async function mc(storage: OtherStorage, args: readonly string[]): Promise<string> {
+  const { file } = await locateProgram(cacheLayout(), mcProgram);
+  const { accessKey, secretKey } = storage.credentials;
+  return output(file, ['--config-dir', path.join(path.dirname(storage.caFile), 'mc'), ...args], {
+    env: {
+      MC_HOST_guard: storage.url.replace('://', `://${accessKey}:${secretKey}@`),
+      SSL_CERT_FILE: storage.caFile,
+    },
+  });
+}
+
+async function addWriter(storage: OtherStorage, folder: string): Promise<void> {
+  const policy = path.join(folder, 'policy.json');
+  writeFileSync(policy, JSON.stringify(WRITER_POLICY));
+  await mc(storage, ['admin', 'policy', 'create', 'guard', 'writer', policy]);
+  await mc(storage, ['admin', 'user', 'add', 'guard', WRITER.accessKey, WRITER.secretKey]);
+  await mc(storage, ['admin', 'policy', 'attach', 'guard', 'writer', '--user', WRITER.accessKey]);
+}
