@@ -1,5 +1,5 @@
 /** `./scripts/test`: everything that CI runs, and the totals of all suites as the last line. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,6 +9,8 @@ import { projectRoot } from '../config/toolchain';
 import { parseEnvironment } from '../config/load';
 import { messageOf, UsageError } from '../operations/errors';
 import { printError } from '../operations/print-error';
+import { cacheLayout } from '../operations/toolchain/cache';
+import { findGo } from '../operations/toolchain/go-toolchain';
 import { thisMachine } from '../operations/toolchain/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { NotYet, waitFor } from '../operations/wait';
@@ -80,6 +82,7 @@ void main(async (args, signal) => {
     // before the unit tests, some of which ask Terraform and would be skipped without one
     const prepared = endToEnd ? await timed(toolchain, signal) : NONE;
     total = add(total, prepared);
+    total = add(total, await timed(guard, signal));
     total = add(total, await timed(jest('unit tests', folder, 'jest.config.cjs'), signal));
     if (endToEnd) {
       let ready = prepared.failed === 0;
@@ -108,6 +111,50 @@ const toolchain: Suite = {
   run: async (signal) => {
     const code = await spawned(path.join(projectRoot, 'scripts', 'toolchain'), ['local'], signal);
     return code === 0 ? NONE : FAILED;
+  },
+};
+
+/** What `go test -json` prints for each test and subtest; a package alone has no `Test`. */
+const goTestEvent = z.object({ Action: z.string(), Test: z.string().optional() });
+
+/** Seconds for which each fuzz test of the guard looks for new cases. */
+const FUZZ_SECONDS = Number(process.env.EBS_FUZZ_SECONDS ?? '2');
+
+/** The Go of the guard in MinIO by itself: its tests, and a look for requests that get past it. */
+const guard: Suite = {
+  title: 'guard in MinIO',
+  run: async (signal) => {
+    const go = findGo(cacheLayout());
+    if (go === undefined) {
+      process.stderr.write('  there is no Go that can build it\n');
+      return { ...NONE, skipped: 1 };
+    }
+    const cwd = path.join(projectRoot, 'toolchain', 'images', 'minio', 'guard');
+    const env = { ...process.env, ...go.env, GOFLAGS: '', GOWORK: 'off', CGO_ENABLED: '0' };
+    const runs = ['FuzzDecide', 'FuzzForm'].map((name) => [
+      ...['-run', '^$', '-fuzz', `^${name}$`, '-fuzztime', `${FUZZ_SECONDS}s`],
+    ]);
+    let total = NONE;
+    for (const args of [[], ...runs]) {
+      signal.throwIfAborted();
+      const { status, stdout } = spawnSync(go.program, ['test', '-json', ...args, './internal/ebsguard'], {
+        cwd,
+        env,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const events = stdout
+        .split('\n')
+        .flatMap((line) => (line.startsWith('{') ? [goTestEvent.parse(JSON.parse(line))] : []));
+      const count = (action: string): number =>
+        events.filter((event) => event.Action === action && event.Test !== undefined).length;
+      const counts = { passed: count('pass'), failed: count('fail'), skipped: count('skip') };
+      // what does not compile has no test
+      const broken = status !== 0 && counts.failed === 0;
+      total = add(total, broken ? FAILED : counts);
+      if (status !== 0) process.stderr.write(stdout);
+    }
+    return total;
   },
 };
 

@@ -151,12 +151,12 @@ export const REFUSALS: readonly Refusal[] = [
   },
   {
     rule: 'internal-header',
-    title: 'a bucket named by the host, and a path that looks like administration',
+    title: 'a bucket named by the host, and a path as of administration',
     ...denied,
     isPublic: true,
     refused: () =>
-      put('/minio/admin/v3/info', { headers: { host: `${PLAIN}.guard.test`, 'x-minio-source-etag': 'a'.repeat(32) } }),
-    allowed: () => put('/minio/admin/v3/info', { headers: { host: `${PLAIN}.guard.test` } }),
+      put('/minio/backup/file', { headers: { host: `${PLAIN}.guard.test`, 'x-minio-source-etag': 'a'.repeat(32) } }),
+    allowed: () => put('/minio/backup/file', { headers: { host: `${PLAIN}.guard.test` } }),
   },
   {
     rule: 'replica-claim',
