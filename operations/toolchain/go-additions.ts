@@ -36,7 +36,10 @@ export async function moduleWithAdditions(
   options: RunOptions,
 ): Promise<string> {
   await run(go, ['mod', 'download', additions.module], { ...options, cwd: main });
-  const printed = capture(go, ['list', '-m', '-json', additions.module], { cwd: main, ...(options.env && { env: options.env }) });
+  const printed = capture(go, ['list', '-m', '-json', additions.module], {
+    cwd: main,
+    ...(options.env && { env: options.env }),
+  });
   const { Dir } = z.object({ Dir: z.string() }).parse(JSON.parse(printed ?? '{}'));
   const copy = path.join(work, 'module');
   await copyTree(Dir, copy);
