@@ -1,8 +1,10 @@
 /** The programs that must be on the machine: installed where that is allowed, else named with what to do. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { defaultStateHome } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
 import { ExternalError, UsageError } from '../errors';
+import { type CacheLayout, cacheLayout } from './cache';
 import { capture, CommandError, run } from './command';
 import { MINIMUM_GO } from './go-toolchain';
 import { findProgram, isStaticElf, type Machine } from './machine';
@@ -79,10 +81,16 @@ export function checkTerraform(file: string, printed: string): TerraformProgram 
   return { flavour, file, version: match[2] ?? '' };
 }
 
-/** The static busybox of this machine. */
-export function findBusybox(): string | undefined {
+/** Where one is that was built elsewhere. */
+export function importedBusybox(cache: CacheLayout): string {
+  return path.join(cache.programs, 'busybox', 'imported', 'busybox');
+}
+
+/** The static busybox of this machine, or else one that was imported. */
+export function findBusybox(cache: CacheLayout = cacheLayout()): string | undefined {
   const file = findProgram('busybox', [], `${process.env.PATH ?? ''}:/usr/bin:/bin`);
-  return file !== undefined && isStaticElf(file) ? file : undefined;
+  if (file !== undefined && isStaticElf(file)) return file;
+  return existsSync(importedBusybox(cache)) ? importedBusybox(cache) : undefined;
 }
 
 /** Installs what is missing as root on Debian and Ubuntu; elsewhere says exactly what to install. */
