@@ -92,12 +92,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
     {
       path: 'auth/token/lookup-self',
       capabilities: ['read'],
-      why: 'the Terraform provider looks at the token that it was given,',
-    },
-    {
-      path: 'auth/token/create',
-      capabilities: ['update'],
-      why: 'and works with a child of it that lives for 20 minutes',
+      why: 'the Terraform provider looks at the token that it was given',
     },
     {
       path: 'sys/capabilities-self',
@@ -149,7 +144,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
       : ([
           {
             path: `sys/auth/${appRoleMount}`,
-            capabilities: ['read', 'update', 'delete', 'sudo'],
+            capabilities: ['update', 'delete', 'sudo'],
             why: 'makes the AppRole backend by which KES logs in; Vault asks for sudo',
           },
           {

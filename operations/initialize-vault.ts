@@ -128,7 +128,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
 async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise<void> {
   const token = readIfExists(input.provisionerTokenFile)?.trim();
   const leftoverRoot = readIfExists(input.rootTokenFile)?.trim();
-  if (token !== undefined && leftoverRoot === undefined && (await isGood(vault.withToken(token), input))) return;
+  if (token !== undefined && leftoverRoot === undefined && (await isGood(vault, token, input))) return;
 
   // either the root token of an initialisation that was interrupted, or a new one by the unseal shares
   const rootToken =
@@ -163,20 +163,32 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
   process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
 }
 
-/** Whether a provisioner token works, and means what is declared now. Renews it. */
-async function isGood(provisioner: VaultClient, input: Input): Promise<boolean> {
+/** Renews the token where it is as declared. */
+async function isGood(vault: VaultClient, token: string, input: Input): Promise<boolean> {
+  const provisioner = vault.withToken(token);
   try {
+    if ((await provisionerProblem(provisioner, input.provisionerPolicy)) !== undefined) return false;
     await provisioner.write('auth/token/renew-self');
-    const { data } = policyRead.parse(await provisioner.read(`sys/policies/acl/${input.provisionerPolicy.name}`));
-    return data.policy === input.provisionerPolicy.document;
-  } catch (error) {
-    if (error instanceof VaultError && error.status === 403) return false;
-    throw error;
+    return true;
   } finally {
     provisioner.close();
   }
 }
 
-function readShares(input: Input): string[] {
+/** What keeps a provisioner token from being what is declared now; undefined if nothing does. */
+export async function provisionerProblem(
+  provisioner: VaultClient,
+  { name, document }: Input['provisionerPolicy'],
+): Promise<string | undefined> {
+  try {
+    const { data } = policyRead.parse(await provisioner.read(`sys/policies/acl/${name}`));
+    return data.policy === document ? undefined : `the policy ${name} in Vault is not the one that is declared now`;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return 'Vault does not accept the provisioner token';
+    throw error;
+  }
+}
+
+export function readShares(input: Pick<Input, 'unsealShareFiles'>): string[] {
   return input.unsealShareFiles.map(readIfExists).filter((share) => share !== undefined);
 }

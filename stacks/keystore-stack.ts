@@ -42,6 +42,8 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
       ...(vault.tokenFile === undefined ? {} : { token: `\${trimspace(file(${JSON.stringify(vault.tokenFile)}))}` }),
       ...(vault.caFile === undefined ? {} : { caCertFile: vault.caFile }),
       ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
+      // a child is for secrets that end with it; no resource here has one, and each deploy would leave a token behind
+      skipChildToken: true,
       // a Vault that was just unsealed answers 5xx until it is active; the default of 2 gives up after some four seconds
       maxRetries: 5,
     });

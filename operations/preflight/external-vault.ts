@@ -103,7 +103,7 @@ const TOKEN_MUST_LAST_SECONDS = 15 * 60;
 const LATE_SHARE = 1 / 6;
 
 const tokenLookup = z.object({
-  data: z.object({ ttl: z.number(), creation_ttl: z.number(), num_uses: z.number(), type: z.string() }),
+  data: z.object({ ttl: z.number(), creation_ttl: z.number(), num_uses: z.number() }),
 });
 
 /** One that ends in the middle of a deploy leaves it half done. */
@@ -112,17 +112,15 @@ async function requireLastingToken(
   { token, address, announce }: ExternalVaultRequest,
 ): Promise<void> {
   const { data } = tokenLookup.parse(await vault.read('auth/token/lookup-self'));
-  const { ttl, creation_ttl: life, num_uses: uses, type } = data;
+  const { ttl, creation_ttl: life, num_uses: uses } = data;
   const where = `the token in ${token.source} of Vault at ${address.url}`;
   // 0: it never ends, and has no limit of uses
   const problem =
-    type === 'batch'
-      ? 'is a batch token, which can have no child, and the Terraform provider works with one'
-      : uses > 0
-        ? `may be used ${uses} more time(s) only`
-        : ttl > 0 && ttl < TOKEN_MUST_LAST_SECONDS
-          ? `ends in ${ttl} s, and a deploy may take ${TOKEN_MUST_LAST_SECONDS} s`
-          : undefined;
+    uses > 0
+      ? `may be used ${uses} more time(s) only`
+      : ttl > 0 && ttl < TOKEN_MUST_LAST_SECONDS
+        ? `ends in ${ttl} s, and a deploy may take ${TOKEN_MUST_LAST_SECONDS} s`
+        : undefined;
   if (problem === undefined) {
     if (ttl > 0 && ttl < life * LATE_SHARE) {
       announce(

@@ -4,11 +4,13 @@ import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { masterKeys } from '../../config/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
-import { provisionerRules } from '../../config/key-store';
+import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
+import { reachableAddress } from '../../config/reachable';
 import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
+import { requireProvisioner } from '../../operations/preflight/provisioner';
 import { isDue } from '../../operations/renewal';
 import { deployedPaths } from '../../operations/terraform-state';
 import type { Step } from '../../operations/toolchain/step';
@@ -18,7 +20,12 @@ import { shortPath } from './short-path';
 /** @param knownKeys master keys that must be there already */
 export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly string[]): Step[] {
   const { environment } = loaded;
-  return [...externalVaultStep(loaded), ...keyFolderStep(environment), ...awsStep(loaded, knownKeys)];
+  return [
+    ...externalVaultStep(loaded),
+    ...embeddedVaultStep(loaded),
+    ...keyFolderStep(environment),
+    ...awsStep(loaded, knownKeys),
+  ];
 }
 
 function externalVaultStep(loaded: LoadedEnvironment): Step[] {
@@ -42,6 +49,28 @@ function externalVaultStep(loaded: LoadedEnvironment): Step[] {
           announce,
         });
         return address.url;
+      },
+    },
+  ];
+}
+
+function embeddedVaultStep({ environment, state }: LoadedEnvironment): Step[] {
+  const { vault, keyStore } = environment;
+  if (vault.mode !== 'embedded' || keyStore.type !== 'vault') return [];
+  return [
+    {
+      title: 'Vault',
+      run: async ({ announce }) => {
+        const problem = await requireProvisioner({
+          endpoint: { url: `https://${reachableAddress(environment)}:${vault.port}`, caFile: state.caCertificate },
+          threshold: vault.threshold,
+          unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
+          provisionerTokenFile: state.secret.provisionerToken,
+          provisionerPolicy: { name: namesOf(environment).provisionerPolicy, document: provisionerPolicy(environment) },
+          renewalNote: `${state.tls}/provisioner-token.json`,
+        });
+        if (problem !== undefined) announce(`${problem}: the deploy makes both anew by the unseal shares`);
+        return undefined;
       },
     },
   ];

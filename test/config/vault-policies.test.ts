@@ -71,7 +71,7 @@ describe('the token that declares the key store', () => {
     expect(rules).toMatchObject({
       'sys/mounts/kes': ['read', 'update'],
       'sys/policies/acl/ebs-local-kes': ['read', 'update', 'delete'],
-      'sys/auth/approle': ['read', 'update', 'delete', 'sudo'],
+      'sys/auth/approle': ['update', 'delete', 'sudo'],
       'auth/approle/role/ebs-local-kes': ['create', 'read', 'update', 'delete'],
       'auth/approle/role/ebs-local-kes/secret-id': ['update'],
       'auth/approle/role/ebs-local-kes/secret-id-accessor/destroy': ['update'],
@@ -87,6 +87,7 @@ describe('the token that declares the key store', () => {
     'kes/destroy/local/backup-default',
     'sys/policies/acl/other',
     'sys/policy/ebs-local-provisioner',
+    'auth/token/create',
     'auth/token/create-orphan',
     'auth/token/create/root',
     'auth/approle/role/other/secret-id',

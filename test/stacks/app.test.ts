@@ -140,6 +140,7 @@ describe('an environment with everything in containers', () => {
     expect(stackOf(stacks, 'keystore').provider('vault')).toEqual({
       address: 'https://127.0.0.1:8200',
       ca_cert_file: `${STATE_ROOT}/tls/ca.crt`,
+      skip_child_token: true,
       max_retries: 5,
       token: `\${trimspace(file("${STATE_ROOT}/secrets/vault/provisioner-token"))}`,
     });

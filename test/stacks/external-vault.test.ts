@@ -22,7 +22,11 @@ describe('an environment with an external Vault', () => {
   test('leaves audit devices and the token to whoever runs that Vault', () => {
     const keystore = stackOf(stacks, 'keystore');
     expect(keystore.resources('vault_audit')).toEqual({});
-    expect(keystore.provider('vault')).toEqual({ address: 'https://vault.example.org:8200', max_retries: 5 });
+    expect(keystore.provider('vault')).toEqual({
+      address: 'https://vault.example.org:8200',
+      skip_child_token: true,
+      max_retries: 5,
+    });
     expect(keystore.operation('write-kes-configuration').input.vault).toEqual({
       url: 'https://vault.example.org:8200',
       secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
@@ -82,6 +86,7 @@ keyStore: { type: vault, existingMount: true, approle: { existingMount: true, se
       address: 'https://from.variable:8200',
       namespace: 'team',
       ca_cert_file: '/etc/vault/ca.pem',
+      skip_child_token: true,
       max_retries: 5,
     });
     expect(stackOf(found, 'keystore').operation('write-kes-configuration').input).toMatchObject({
@@ -103,6 +108,7 @@ keyStore: { type: vault, existingMount: true, approle: { existingMount: true, se
       address: 'https://from.file',
       namespace: 'file',
       ca_cert_file: '/file/ca.pem',
+      skip_child_token: true,
       max_retries: 5,
     });
   });

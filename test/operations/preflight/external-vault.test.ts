@@ -27,7 +27,7 @@ async function announced({ token = LASTING, mounts = {} }: Said): Promise<string
   const answers: Record<string, unknown> = {
     'GET /v1/sys/seal-status': { initialized: true, sealed: false, t: 1, n: 1, progress: 0 },
     'POST /v1/sys/capabilities-self': { data: {} },
-    'GET /v1/auth/token/lookup-self': { data: { ...token, num_uses: 0, type: 'service' } },
+    'GET /v1/auth/token/lookup-self': { data: { ...token, num_uses: 0 } },
     'GET /v1/sys/mounts': { data: mounts },
     'GET /v1/sys/auth': { data: {} },
   };
