@@ -64,6 +64,9 @@ async function readState(
   return content === undefined ? undefined : { where: file, content, hint };
 }
 
+/** The type of a role by which AppRole lets somebody log in. Terraform's id of one is its path. */
+export const APPROLE_ROLE = 'vault_approle_auth_backend_role';
+
 /** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */
 export async function deployedPaths(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
@@ -71,9 +74,10 @@ export async function deployedPaths(
 ): Promise<Set<string>> {
   const made = (await madeBy(loaded, stack)) ?? [];
   return new Set(
-    made.flatMap(({ type, attributes: { path } }) =>
-      typeof path === 'string' ? [`${type} ${path.replace(/\/$/, '')}`] : [],
-    ),
+    made.flatMap(({ type, attributes }) => {
+      const at = type === APPROLE_ROLE ? attributes.id : attributes.path;
+      return typeof at === 'string' ? [`${type} ${at.replace(/\/$/, '')}`] : [];
+    }),
   );
 }
 

@@ -37,7 +37,7 @@ export async function requireProvisioner(request: ProvisionerRequest): Promise<s
     if (shares < request.threshold) {
       const folder = path.dirname(request.unsealShareFiles[0] ?? '.');
       throw new ExternalError(
-        `${problem}, and ${shares} of the ${request.threshold} unseal shares that a new one needs are in ${folder}`,
+        `${problem}, and ${shares} of the ${request.threshold} unseal shares that a new token needs are in ${folder}`,
         `put ${request.threshold} of them back (${request.unsealShareFiles.map((file) => path.basename(file)).join(', ')}), run this again, and take them away afterwards; nothing was changed`,
       );
     }

@@ -2,39 +2,49 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { namesOf } from '../../config/deployment-names';
 import { vaultVariables } from '../../config/external-vault';
-import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
+import { AUDIT_DEVICES, inVault, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../../operations/docker';
 import { ExternalError } from '../../operations/errors';
 import { UnreadableStateError } from '../../operations/remote-state';
 import { restartVault } from '../../operations/restart-vault';
-import { deployedPaths } from '../../operations/terraform-state';
+import { APPROLE_ROLE, deployedPaths } from '../../operations/terraform-state';
 import { CommandError, run } from '../../operations/toolchain/command';
 import type { Step } from '../../operations/toolchain/step';
 import { VaultClient } from '../../operations/vault-client';
+import { readVaultToken } from '../../operations/vault-token';
 import { howToUnlock } from './state-lock';
 
-/** What cannot be made where it exists, and the list in which Vault says that it does. Their import id is their path. */
+/**
+ * What cannot be made where it exists, and the list in which Vault says that it does. Their import id is their path. A
+ * role is in no list that the provisioner may read; Vault refuses to have one made again, because the provider says then
+ * what can be said of a new one only (`local_secret_ids`; resource_approle_auth_backend_role.go, 5.9.0).
+ */
 const LISTS = { vault_mount: 'sys/mounts', vault_auth_backend: 'sys/auth', vault_audit: 'sys/audit' } as const;
-type Kind = keyof typeof LISTS;
-const KINDS = Object.keys(LISTS) as Kind[];
+type Listed = keyof typeof LISTS;
+type Kind = Listed | typeof APPROLE_ROLE;
+const LISTED = Object.keys(LISTS) as Listed[];
 
 /** How many of each are declared in an embedded Vault. */
 const DECLARED: Readonly<Record<Kind, number>> = {
   vault_mount: 1,
   vault_auth_backend: 1,
   vault_audit: AUDIT_DEVICES.length,
+  [APPROLE_ROLE]: 1,
 };
 
 const resources = z.record(z.string(), z.object({ path: z.string() }));
+const roles = z.record(z.string(), z.object({ backend: z.string(), role_name: z.string() }));
 const synthesized = z.object({ resource: z.object({}).catchall(z.unknown()) });
 const listing = z.object({ data: z.record(z.string(), z.unknown()) });
 
 /**
- * Imports mounts and audit devices of the embedded Vault that are missing in the state of the `keystore` stack. The stacks
- * must have been synthesized, and Vault must be unsealed: `foundation` and `vault` were deployed just before.
+ * Imports what Vault has and the state of the `keystore` stack lacks: mounts, audit devices and the role of an embedded
+ * Vault, of an external one the role alone, which is named after the environment. The stacks must have been synthesized,
+ * and Vault must be unsealed: `foundation` and `vault` were deployed just before.
  *
  * A Vault that lacks an audit device is restarted first: it may have it by half. Where the client goes away while a device
  * is enabled, Vault (1.21, vault/audit.go, enableAudit) has registered it and does not list it; until a restart it can
@@ -46,12 +56,12 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
     run: async ({ report, signal }) => {
       const { environment, state } = loaded;
       const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
-      const declared = declaredIn(folder);
-      let present = await presentInVault(loaded);
+      const declared = declaredIn(folder, environment.vault.mode === 'embedded');
+      let present = await presentInVault(loaded, declared);
       if (declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
         report('restarting Vault, which may have half an audit device');
         await restartVault(loaded, dockerEngine(environment.docker.host));
-        present = await presentInVault(loaded);
+        present = await presentInVault(loaded, declared);
       }
       const known = await deployedPaths(loaded, 'keystore');
       const missing = declared.filter((one) => present.has(keyOf(one)) && !known.has(keyOf(one)));
@@ -79,12 +89,14 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
 }
 
 /**
- * Whether an embedded Vault may have mounts that the state of the `keystore` stack does not know: it has been
- * initialised, and not all that is declared in it is in the state.
+ * Whether Vault may have what the state of the `keystore` stack does not know: an embedded one has been initialised, and
+ * not all that is declared in it is in the state; an external one has the role.
  */
 export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolean> {
   const { environment, state } = loaded;
-  if (environment.vault.mode !== 'embedded' || !existsSync(state.secret.provisionerToken)) return false;
+  const { vault, keyStore } = environment;
+  if (keyStore.type !== 'vault') return false;
+  if (vault.mode === 'embedded' && !existsSync(state.secret.provisionerToken)) return false;
   let made: Set<string>;
   try {
     made = await deployedPaths(loaded, 'keystore');
@@ -94,7 +106,27 @@ export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolea
     throw error;
   }
   const types = [...made].map((one) => one.split(' ')[0]);
-  return KINDS.some((kind) => types.filter((type) => type === kind).length < DECLARED[kind]);
+  if (vault.mode !== 'embedded') return !types.includes(APPROLE_ROLE) && (await hasRole(loaded));
+  return Object.entries(DECLARED).some(([kind, count]) => types.filter((type) => type === kind).length < count);
+}
+
+/** Whether an external Vault has the role. Whatever keeps it from being asked, the preflight says. */
+async function hasRole(loaded: LoadedEnvironment): Promise<boolean> {
+  const { mount } = inVault(loaded.environment).approle;
+  try {
+    const vault = openVault(loaded);
+    try {
+      return (await vault.probe('GET', rolePath(mount, namesOf(loaded.environment).kesRole))) === 200;
+    } finally {
+      vault.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+function rolePath(backend: string, name: string): string {
+  return `auth/${backend}/role/${name}`;
 }
 
 /** One that is declared. */
@@ -104,15 +136,17 @@ interface Declared {
   readonly path: string;
 }
 
-function declaredIn(folder: string): Declared[] {
+/** @param embedded whether mounts and audit devices are this environment's for certain */
+function declaredIn(folder: string, embedded: boolean): Declared[] {
   const { resource } = synthesized.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
-  return KINDS.flatMap((kind) =>
-    Object.entries(resources.parse(resource[kind] ?? {})).map(([name, { path }]) => ({
-      kind,
-      address: `${kind}.${name}`,
-      path,
-    })),
+  const declared = (kind: Kind, name: string, path: string): Declared => ({ kind, address: `${kind}.${name}`, path });
+  const listed = (embedded ? LISTED : []).flatMap((kind) =>
+    Object.entries(resources.parse(resource[kind] ?? {})).map(([name, { path }]) => declared(kind, name, path)),
   );
+  const role = Object.entries(roles.parse(resource[APPROLE_ROLE] ?? {})).map(([name, { backend, role_name }]) =>
+    declared(APPROLE_ROLE, name, rolePath(backend, role_name)),
+  );
+  return [...listed, ...role];
 }
 
 /** As {@link deployedPaths} has it. */
@@ -120,12 +154,15 @@ function keyOf({ kind, path }: Pick<Declared, 'kind' | 'path'>): string {
   return `${kind} ${path}`;
 }
 
-/** What Vault says that it has. */
-async function presentInVault(loaded: LoadedEnvironment): Promise<Set<string>> {
+/** Which of what is declared Vault says that it has. */
+async function presentInVault(loaded: LoadedEnvironment, declared: readonly Declared[]): Promise<Set<string>> {
   const vault = openVault(loaded);
   try {
     const found = new Set<string>();
-    for (const kind of KINDS) {
+    for (const one of declared) {
+      if (one.kind === APPROLE_ROLE && (await vault.probe('GET', one.path)) === 200) found.add(keyOf(one));
+    }
+    for (const kind of LISTED.filter((listed) => declared.some((one) => one.kind === listed))) {
       const { data } = listing.parse(await vault.read(LISTS[kind]));
       for (const path of Object.keys(data)) found.add(keyOf({ kind, path: path.replace(/\/$/, '') }));
     }
@@ -136,6 +173,6 @@ async function presentInVault(loaded: LoadedEnvironment): Promise<Set<string>> {
 }
 
 function openVault({ environment, state }: LoadedEnvironment): VaultClient {
-  const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
-  return new VaultClient(vaultAccess(environment, state, vaultVariables(process.env)), token);
+  const access = vaultAccess(environment, state, vaultVariables(process.env));
+  return new VaultClient(access, readVaultToken(access.tokenFile).token);
 }

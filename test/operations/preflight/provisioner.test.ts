@@ -72,7 +72,7 @@ describe.each([
     const error = await rejectionOf(requireProvisioner(request));
     expect(error).toBeInstanceOf(ExternalError);
     expect(error).toMatchObject({
-      message: `${problem}, and 1 of the 2 unseal shares that a new one needs are in ${folder()}`,
+      message: `${problem}, and 1 of the 2 unseal shares that a new token needs are in ${folder()}`,
       hint: 'put 2 of them back (unseal-share-1, unseal-share-2, unseal-share-3), run this again, and take them away afterwards; nothing was changed',
     });
     expect(note()).toBe(before);

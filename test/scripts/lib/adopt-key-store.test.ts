@@ -4,8 +4,10 @@ import { AUDIT_DEVICES } from '../../../config/key-store';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
 import { mayNeedAdoption } from '../../../scripts/lib/adopt-key-store';
+import { ThrowawayCa } from '../../helpers/certificates';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { TlsServer } from '../../helpers/tls-server';
 
 const folder = useTemporaryFolder();
 const bucket = useStateBucket();
@@ -27,7 +29,11 @@ const begun = (type: string, ...instances: unknown[]): Resource => ({ mode: 'man
 const MOUNT = made('vault_mount', 'kes');
 const APPROLE = made('vault_auth_backend', 'approle/');
 const DEVICES = AUDIT_DEVICES.map((_, index) => made('vault_audit', `device-${index}`));
-const ALL = [MOUNT, APPROLE, ...DEVICES];
+const ROLE: Resource = {
+  ...made('vault_approle_auth_backend_role', ''),
+  instances: [{ attributes: { id: 'auth/approle/role/ebs-home-kes' } }],
+};
+const ALL = [MOUNT, APPROLE, ...DEVICES, ROLE];
 
 /** An environment with these settings, in which Vault may have been initialised. */
 function environmentWith(settings: string, initialised = true) {
@@ -59,9 +65,13 @@ describe.each([
   test.each([
     ['its state is lost', undefined],
     ['its state is empty', []],
-    ['a mount is missing in it', [APPROLE, ...DEVICES]],
-    ['a mount was begun, and Vault may have made it', [begun('vault_mount'), APPROLE, ...DEVICES]],
-    ['an audit device was begun', [MOUNT, APPROLE, begun('vault_audit', { attributes: null }), ...DEVICES.slice(1)]],
+    ['a mount is missing in it', [APPROLE, ...DEVICES, ROLE]],
+    ['the role is missing in it', [MOUNT, APPROLE, ...DEVICES]],
+    ['a mount was begun, and Vault may have made it', [begun('vault_mount'), APPROLE, ...DEVICES, ROLE]],
+    [
+      'an audit device was begun',
+      [MOUNT, APPROLE, ROLE, begun('vault_audit', { attributes: null }), ...DEVICES.slice(1)],
+    ],
   ])('an embedded Vault may have more than Terraform knows where %s', async (__, resources) => {
     await expect(mayNeedAdoption(environment(resources))).resolves.toBe(true);
   });
@@ -87,7 +97,53 @@ test('a state that cannot be read does not tell, and stops no deploy: Terraform 
   await expect(mayNeedAdoption(environmentWith(bucket.setting()))).resolves.toBe(false);
 });
 
-test('an external Vault is not looked at: what is in it may be somebody else’s', async () => {
-  const external = environmentWith('vault: { mode: external, address: "https://vault.example.com" }');
-  await expect(mayNeedAdoption(external)).resolves.toBe(false);
+describe('of an external Vault nothing is adopted but the role, which is named after the environment', () => {
+  let vault: TlsServer;
+  /** What Vault answers to the reading of the role. */
+  let answer: number;
+  let asked: string[];
+
+  beforeEach(async () => {
+    const ca = await ThrowawayCa.create(folder(), 'ca-of-vault');
+    answer = 200;
+    asked = [];
+    vault = await TlsServer.start(await ca.issue('vault'), ({ method, url }, response) => {
+      asked.push(`${method ?? ''} ${url ?? ''}`);
+      response.writeHead(answer).end('{}');
+    });
+    process.env = { ...process.env, VAULT_TOKEN: 'token', VAULT_CACERT: ca.file };
+  });
+  afterEach(() => vault.stop());
+
+  const external = (resources: readonly Resource[]) => {
+    const loaded = environmentWith(`vault: { mode: external, address: "${vault.url}" }`, false);
+    writeFileSync(path.join(loaded.state.terraform, 'keystore.tfstate'), JSON.stringify({ version: 4, resources }));
+    return loaded;
+  };
+
+  test('where the state lacks it and Vault has it', async () => {
+    await expect(mayNeedAdoption(external([MOUNT, APPROLE]))).resolves.toBe(true);
+    expect(asked).toEqual(['GET /v1/auth/approle/role/ebs-home-kes']);
+  });
+
+  test.each([
+    ['Vault does not have it', 404],
+    ['Vault does not say', 403],
+  ])('not where %s', async (_, status) => {
+    answer = status;
+    await expect(mayNeedAdoption(external([]))).resolves.toBe(false);
+  });
+
+  test('nor where the state has it, and then Vault is not asked', async () => {
+    await expect(mayNeedAdoption(external([ROLE]))).resolves.toBe(false);
+    expect(asked).toEqual([]);
+  });
+
+  test('nor where Vault does not answer, or nobody has a token: the preflight says so', async () => {
+    process.env = { ...process.env, VAULT_TOKEN: '' };
+    await expect(mayNeedAdoption(external([]))).resolves.toBe(false);
+    process.env = { ...process.env, VAULT_TOKEN: 'token' };
+    await vault.stop();
+    await expect(mayNeedAdoption(external([]))).resolves.toBe(false);
+  });
 });

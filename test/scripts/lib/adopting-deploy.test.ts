@@ -15,6 +15,10 @@ const made = (type: string, name: string) => ({
 const MOUNT = made('vault_mount', 'kes');
 const APPROLE = made('vault_auth_backend', 'approle');
 const DEVICES = AUDIT_DEVICES.map(({ name }) => made('vault_audit', name));
+const ROLE = {
+  ...made('vault_approle_auth_backend_role', 'kes'),
+  instances: [{ attributes: { id: 'auth/approle/role/ebs-home-kes' } }],
+};
 const OPERATION = { mode: 'managed', type: 'terraform_data', name: 'One', instances: [{ attributes: {} }] };
 
 const EMBEDDED = 'keyStore: { type: vault, mount: kes }';
@@ -43,15 +47,15 @@ const AT_ONCE = ['Deploy foundation, vault, keystore'];
 const ADOPTING = ['Deploy foundation, vault', 'Key store that is there', 'Deploy keystore'];
 
 test.each([
-  ['between two mounts of one Vault, while the state names the old one', [MOUNT, APPROLE, ...DEVICES], {}],
+  ['between two mounts of one Vault, while the state names the old one', [MOUNT, APPROLE, ROLE, ...DEVICES], {}],
   ['from another Vault, before this one was initialised', [MOUNT, APPROLE], { initialised: false }],
-  ['from elsewhere, when all of it was made', [MOUNT, APPROLE, ...DEVICES, OPERATION], {}],
+  ['from elsewhere, when all of it was made', [MOUNT, APPROLE, ROLE, ...DEVICES, OPERATION], {}],
 ])('into an embedded Vault at once: %s', async (_, resources, vault) => {
   expect(await stepsTo(EMBEDDED, resources, vault)).toEqual(AT_ONCE);
 });
 
 test.each([
-  ['between two mounts of one Vault, once the old one is forgotten', [APPROLE, ...DEVICES]],
+  ['between two mounts of one Vault, once the old one is forgotten', [APPROLE, ROLE, ...DEVICES]],
   ['from another Vault, which the state still names', [MOUNT, APPROLE]],
   ['from files or AWS', [OPERATION]],
   ['from anywhere, with a state that was lost', undefined],
