@@ -1,10 +1,17 @@
 /** The CDKTF app: reads the environment, builds the stacks. */
 import { loadEnvironment } from './config/load';
+import { requireNoOtherEngine } from './operations/engine/identity';
 import { printError } from './operations/print-error';
 import { declareApp } from './stacks/app';
 
-try {
-  declareApp(loadEnvironment()).synth();
-} catch (error) {
-  process.exitCode = printError(error);
+async function synthesize(): Promise<void> {
+  const loaded = loadEnvironment();
+  const app = declareApp(loaded);
+  // before Terraform takes what it does not find there for gone
+  await requireNoOtherEngine(loaded);
+  app.synth();
 }
+
+synthesize().catch((error: unknown) => {
+  process.exitCode = printError(error);
+});

@@ -1,5 +1,6 @@
 /** What relates two settings of an environment file to each other: the schema refuses with it what its shape cannot. */
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
+import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker-engine';
 import { durationToMs, isDuration } from './duration';
 import type { Environment, VaultKeyStoreSettings } from './environment';
 import { minioKeys } from './master-keys';
@@ -24,6 +25,7 @@ interface Problem {
 /** The rules that relate two settings to each other. */
 export function crossFieldRules(environment: Environment): Problem[] {
   return [
+    ...engineRules(environment),
     ...portRules(environment),
     ...vaultRules(environment),
     ...keyStoreRules(environment),
@@ -33,6 +35,17 @@ export function crossFieldRules(environment: Environment): Problem[] {
     ...certificateRules(environment),
     ...dataLossRules(environment),
   ];
+}
+
+function engineRules({ docker: { host, certPath } }: Environment): Problem[] {
+  const setting = { path: ['docker', 'host'], other: ['docker', 'certPath'] };
+  if (certPath === undefined && host !== undefined && needsTls(host)) {
+    const fix = 'name a folder with ca.pem, cert.pem and key.pem in docker.certPath, or use ssh://';
+    return [{ ...setting, message: PLAIN_TCP_PROBLEM, fix }];
+  }
+  if (certPath === undefined || takesCertificates(host)) return [];
+  const message = 'must begin with tcp:// where docker.certPath is given';
+  return [{ ...setting, message, fix: 'remove docker.certPath, or write such a docker.host' }];
 }
 
 function portRules({ vault, kes, minio }: Environment): Problem[] {

@@ -5,6 +5,7 @@
  * in `environment-rules.ts`. Every default is here and nowhere else.
  */
 import { z } from 'zod';
+import { engineHostProblem } from './docker-engine';
 import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
@@ -360,7 +361,20 @@ const shape = z.strictObject({
   name: named(environmentName).describe('Name of the deployment; containers, volumes and folders are named after it.'),
   docker: z
     .strictObject({
-      host: z.string().optional().describe('Docker host. Default: DOCKER_HOST, or the local socket.'),
+      host: z
+        .string()
+        .superRefine((value, context) => {
+          const problem = engineHostProblem(value);
+          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        })
+        .optional()
+        .describe(
+          'Docker engine: unix:///path, ssh://[user@]host[:port] or tcp://host:port. Default: the one that the docker ' +
+            'command would use: DOCKER_HOST, DOCKER_CONTEXT, the current context, or the local socket.',
+        ),
+      certPath: absolutePath
+        .optional()
+        .describe('Folder with ca.pem, cert.pem and key.pem, for a docker.host that begins with tcp://.'),
       publishAddress: z
         .ipv4({ error: 'must be an IPv4 address' })
         .default('127.0.0.1')

@@ -62,6 +62,9 @@ const secretId = z.discriminatedUnion('delivery', [
 
 /** The input of each operation, by the operation's name. */
 export const operationInputs = {
+  /** Notes which Docker engine the deployment is on. */
+  'remember-engine': z.strictObject({ file: z.string() }),
+
   /** Makes or renews the private CA and the leaf certificates. */
   'issue-certificates': z.strictObject({
     environment: z.string(),

@@ -23,6 +23,8 @@ export interface StateLayout {
   readonly terraform: string;
   /** The canaries of the master keys: ciphertext and a SHA-256, nothing secret. */
   readonly canaries: string;
+  /** The Docker engine that the deployment is on; nothing secret. */
+  readonly engine: string;
   /** Where the master keys are; nothing secret. */
   readonly keyStore: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
@@ -104,6 +106,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     terraform: path.join(root, 'terraform'),
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
+    engine: path.join(root, 'engine.json'),
     keyStore: path.join(root, 'key-store.json'),
     secretIdNote: path.join(root, 'secret-id.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),

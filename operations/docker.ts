@@ -1,5 +1,7 @@
 import Docker from 'dockerode';
 import { finished } from 'node:stream/promises';
+import { type DockerSettings, resolveEngine } from '../config/docker-engine';
+import { engineAgent } from './engine/transport';
 import { ExternalError, messageOf } from './errors';
 import { GiveUp, NotYet, waitFor } from './wait';
 
@@ -9,15 +11,32 @@ export interface OwnerLabel {
   readonly value: string;
 }
 
-/** The Docker engine that `host`, or else `DOCKER_HOST`, or else the local socket names. */
-export function dockerEngine(host?: string): Docker {
-  if (host === undefined) return new Docker();
-  const url = new URL(host);
-  if (url.protocol === 'unix:') return new Docker({ socketPath: url.pathname });
-  if (url.protocol === 'ssh:') {
-    return new Docker({ protocol: 'ssh', host: url.hostname, port: url.port || '22', username: url.username });
-  }
-  return new Docker({ protocol: 'https', host: url.hostname, port: url.port || '2376' });
+const clients = new Map<string, Docker>();
+
+/**
+ * A client of the Docker engine that is meant, see config/docker-engine.ts. Two calls for one engine share connections.
+ *
+ * @param settings what the environment file says. Default: nothing
+ * @throws UsageError where no engine can be meant
+ */
+export function dockerEngine(settings: DockerSettings = {}): Docker {
+  const engine = resolveEngine(settings, process.env);
+  const key = `${engine.host} ${engine.certPath ?? ''}`;
+  const known = clients.get(key);
+  if (known !== undefined) return known;
+  // what is not given here, dockerode takes from DOCKER_* variables
+  const untouched = { socketPath: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
+  const agent = engineAgent(engine);
+  const client = new Docker({
+    ...untouched,
+    protocol: 'http',
+    host: 'docker',
+    port: 80,
+    pathPrefix: '/',
+    agent,
+  } as Docker.DockerOptions);
+  clients.set(key, client);
+  return client;
 }
 
 /** The output of a container since a moment, both streams. */

@@ -12,6 +12,7 @@ type Operations = { readonly [N in OperationName]: () => Promise<(input: Operati
 
 /** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
 const operations: Operations = {
+  'remember-engine': async () => (await import('./engine/identity.js')).rememberThisEngine,
   'issue-certificates': async () => (await import('./issue-certificates.js')).issueCertificates,
   'import-trusted-cas': async () => (await import('./import-trusted-cas.js')).importTrustedCAs,
   'import-certificates': async () => (await import('./import-certificates.js')).importCertificates,

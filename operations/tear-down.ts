@@ -163,7 +163,7 @@ function deleteState(state: StateLayout): void {
     ...[state.secretIdNote, state.outdatedSecretIds],
     ...[state.keyStore, state.canaries, state.earlierObjects],
     ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
-    ...[state.operations, state.secrets, state.deployment],
+    ...[state.operations, state.secrets, state.deployment, state.engine],
   ];
   for (const entry of ours) {
     rmSync(entry, { recursive: true, force: true });
@@ -172,8 +172,6 @@ function deleteState(state: StateLayout): void {
   }
   // what a backup left that was killed while it uploaded
   removeBeside(path.join(state.root, UNFINISHED_BACKUP), () => true);
-  // what a command left that was killed while it took the lock; the lock itself is held
-  removeBeside(state.lock, (rest) => /^\.(?:stale-)?[0-9a-f]{16}$/.test(rest));
 }
 
 /** Removes what is in the folder of `entry` by what follows after its name. */

@@ -1,10 +1,12 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
 import { readIfExists } from '../operations/files';
 import { requireIntactState } from '../config/intact-state';
+import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';
+import { requireOwnEngine } from '../operations/engine/identity';
 import { signerLine } from '../operations/backup/signature';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
@@ -58,7 +60,7 @@ void main(async (args) => {
   const recipients = readRecipients(values.recipient ?? []);
   const loaded = loadEnvironment(positionals[0]);
   const { environment, state } = loaded;
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
   if (readIfExists(state.deployment) === undefined) {
     throw new UsageError(
       `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
@@ -66,6 +68,7 @@ void main(async (args) => {
     );
   }
   requireIntactState(environment.name, state);
+  await requireOwnEngine(loaded);
   const result = await withLock(state.lock, `backing up ${environment.name}`, () =>
     backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),
   );

@@ -1,4 +1,5 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
+import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import type { Check, CheckDescription } from '../operations/checks/check';
 import { checkEndpoint } from '../operations/checks/check-endpoint';
@@ -8,6 +9,7 @@ import { describeCounts, describeLeftOut, describeResult } from '../operations/c
 import { writeReport } from '../operations/checks/report/write';
 import type { RunOptions } from '../operations/checks/runner';
 import { whileQuiet } from '../operations/checks/while-quiet';
+import { requireNoOtherEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { EXIT, printError } from '../operations/print-error';
@@ -102,7 +104,9 @@ async function runOf(
     return { report: await checkEndpoint({ endpoint, region, expected, checks, ...running }), folder };
   }
   const loaded = loadEnvironment(call.environment);
-  const { name } = loaded.environment;
+  const { name, docker } = loaded.environment;
+  pinEngine(docker);
+  await requireNoOtherEngine(loaded);
   sayWhat(name, checks.length);
   const options = { ...running, ...(complete && !call.disruptive ? {} : { checks }) };
   const report = call.disruptive

@@ -2,9 +2,11 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { namesOf } from '../config/deployment-names';
+import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker';
+import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import {
@@ -19,7 +21,7 @@ import { thisMachine } from '../operations/toolchain/machine';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
-const HELP = `Usage: ./scripts/down [environment] [--delete-data [--confirm NAME]]
+const HELP = `Usage: ./scripts/down [environment] [--delete-data [--confirm NAME]] [--engine ID]
 
 Removes the containers, the network and the file volumes of an environment. Data volumes (master keys, audit log,
 objects), secrets, certificates and state stay, and ./scripts/up brings everything back with the same keys and data.
@@ -30,6 +32,8 @@ What is gone already is no error.
                  Terraform's state in S3, which needs the AWS_… variables of the deploy: nothing can bring them back.
                  Asks for the environment's name first. What is in an external Vault stays
   --confirm      the environment's name, for where nobody can be asked
+  --engine       id of the Docker engine that answers, to go on although the deployment was on another one, or although
+                 nothing of it is there: see docs/engines.md
   -h, --help     this text
 
 What is left goes to stdout, progress to stderr.
@@ -47,11 +51,13 @@ void main(async (args, signal) => {
   const { environment, state } = loaded;
   const deleteData = values['delete-data'] ?? false;
   if (deleteData && values.confirm !== undefined) requireName(values.confirm, loaded);
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
 
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   await ensureEngine(thisMachine(), { signal, report: () => undefined, announce: () => undefined });
+  // without --delete-data, all that can be removed is what is there
+  await requireOwnEngine(loaded, { accepted: values.engine, mayBeGone: !deleteData });
   if (deleteData && values.confirm === undefined) await askForName(loaded, await belongingsOf(docker, owner), signal);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
@@ -148,6 +154,7 @@ function parseArguments(args: string[]) {
   const parsed = parseCommandLine('down', args, {
     'delete-data': { type: 'boolean' },
     confirm: { type: 'string' },
+    engine: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   });
   if (parsed.values.confirm !== undefined && parsed.values['delete-data'] !== true) {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../config/load';
 import { defaultStateHome } from '../config/state';
 import { projectRoot } from '../config/toolchain';
@@ -20,6 +21,7 @@ import {
 } from '../operations/backup/drill';
 import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill-report';
 import { dockerEngine } from '../operations/docker';
+import { requireOwnEngine } from '../operations/engine/identity';
 import { ExternalError, messageOf } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
 import { describeHolder, withLock } from '../operations/lock';
@@ -56,8 +58,10 @@ void main(async (args, signal) => {
     process.stdout.write(HELP);
     return;
   }
-  const { environment, state } = loadEnvironment(positionals[0]);
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  const original = loadEnvironment(positionals[0]);
+  const { environment, state } = original;
+  pinEngine(environment.docker);
+  await requireOwnEngine(original);
   const recoveryPoint = recoveryPointOf(state, new Date());
   mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(path.join(defaultStateHome(), 'drill-'));
@@ -189,7 +193,7 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
 
 /** Everything but the objects: as if the host of Vault and of the deploys were gone. */
 async function lose({ environment, state }: LoadedEnvironment, context: Parameters<Step['run']>[0]): Promise<void> {
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   const loaded = { environment, state, file: '' };
   for (const step of tearDownSteps({ docker, owner, loaded, deleteData: false })) {
@@ -201,7 +205,7 @@ async function lose({ environment, state }: LoadedEnvironment, context: Paramete
 }
 
 function takenAway(copy: LoadedEnvironment): Step[] {
-  const docker = dockerEngine(copy.environment.docker.host);
+  const docker = dockerEngine(copy.environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: copy.environment.name };
   return tearDownSteps({ docker, owner, loaded: copy, deleteData: true });
 }
@@ -211,7 +215,7 @@ function takenAway(copy: LoadedEnvironment): Step[] {
  * killed drills left is of no use any more and goes: keys of a copy whose volumes are gone.
  */
 async function requireNoOther({ environment }: LoadedEnvironment, folder: string): Promise<void> {
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const others = (await drillFolders(defaultStateHome(), environment)).filter((drill) => drill.folder !== folder);
   const belongings = await belongingsOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
   const free = Object.values(belongings).every((list: readonly unknown[]) => list.length === 0);

@@ -15,10 +15,12 @@ import {
   samePlace,
   writeKeyStoreNote,
 } from '../config/key-store-place';
+import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
 import { imageReference } from '../constructs/docker';
 import { dockerEngine } from '../operations/docker';
+import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
 import { withLock } from '../operations/lock';
@@ -76,7 +78,8 @@ void main(async (args, signal) => {
   const verbose = values.verbose ?? false;
   requireSameEnvironment(source, target);
   requireIntactState(source.environment.name, state);
-  if (source.environment.docker.host !== undefined) process.env.DOCKER_HOST = source.environment.docker.host;
+  pinEngine(source.environment.docker);
+  await requireOwnEngine(source);
   const variables = vaultVariables(process.env);
   const from = declaredPlace(source.environment, variables);
   const to = declaredPlace(target.environment, variables);
@@ -208,7 +211,7 @@ const NOT_THERE = 'what would open them is not there, as after a kill; the deplo
 /** Whether a service is not there: it was made when a run was killed, Terraform does not know it, and it was removed. */
 async function lacks({ environment }: LoadedEnvironment, ...aliases: string[]): Promise<boolean> {
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
-  const { containers } = await belongingsOf(dockerEngine(environment.docker.host), owner);
+  const { containers } = await belongingsOf(dockerEngine(environment.docker), owner);
   const names = containers.map(({ name }) => name);
   return aliases.some((alias) => !names.includes(`${namesOf(environment).prefix}-${alias}`));
 }

@@ -4,14 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../config/deployable';
+import { pinEngine, resolveEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { projectRoot } from '../config/toolchain';
-import { ExternalError, UsageError } from '../operations/errors';
+import { requireOwnEngine } from '../operations/engine/identity';
+import { UsageError } from '../operations/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/plan/plan-environment';
 import { planStack, type StackToPlan } from '../operations/plan/plan-stack';
 import type { PlanReport } from '../operations/plan/report';
 import { EXIT } from '../operations/print-error';
-import { askEngine } from '../operations/toolchain/docker-engine';
+import { askEngine, engineUnreachable } from '../operations/toolchain/docker-engine';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { declareApp } from '../stacks/app';
@@ -62,7 +64,7 @@ void main(async (args, signal) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
 
   await requireQuiet(state);
   const report = await planEnvironment(loaded, signal);
@@ -83,7 +85,7 @@ async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): 
   // plan files hold values
   const folder = mkdtempSync(path.join(tmpdir(), 'ebs-plan-'));
   try {
-    await showSteps([prerequisites, engineStep(), ...builds], signal);
+    await showSteps([prerequisites, engineStep(loaded), ...builds], signal);
     const stacks = synthesize(loaded, folder);
     const planned: PlannedStack[] = [];
     await showSteps(
@@ -121,17 +123,15 @@ function explainErrors({ stacks }: PlanReport, planned: readonly PlannedStack[])
 }
 
 /** Asks only: a Docker that is started starts containers, which is no plan. */
-function engineStep(): Step {
+function engineStep(loaded: LoadedEnvironment): Step {
   return {
     title: 'Docker Engine',
     run: async () => {
       const answer = await askEngine();
       if ('problem' in answer) {
-        throw new ExternalError(
-          `no Docker Engine answers at ${process.env.DOCKER_HOST ?? 'its default address'}: ${answer.problem}`,
-          'Start it (./scripts/up does), join the group docker, or correct DOCKER_HOST.',
-        );
+        throw engineUnreachable(answer.cause, resolveEngine({}, process.env));
       }
+      await requireOwnEngine(loaded);
       return `${answer.version}, ${answer.architecture}`;
     },
   };

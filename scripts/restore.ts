@@ -4,7 +4,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/external-vault';
+import { pinEngine, resolveEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { requireReachablePorts } from '../config/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
@@ -27,6 +29,7 @@ import { restoreTarget, type RestoreTarget } from '../operations/backup/restore-
 import { type Provenance, provenance } from '../operations/backup/signature';
 import { printable } from '../operations/checks/report/markup';
 import { dockerEngine } from '../operations/docker';
+import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { withLock } from '../operations/lock';
 import { removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
@@ -40,13 +43,15 @@ import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { networksStep } from './lib/networks-step';
+import { ENGINE_OPTION_HELP } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
 
 const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [--signer KEY|FILE | --sha256 HEX] [environment]
-                         [--replace NAME] [--trust-environment SETTINGS] [--without-keys NAMES] [--json] [--verbose]
+                         [--replace NAME] [--engine ID] [--trust-environment SETTINGS] [--without-keys NAMES]
+                         [--json] [--verbose]
        ./scripts/restore --from s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --identity FILE …
 
 Rebuilds the environment of a backup: on a machine that has never seen it, with its data volumes or without, and into
@@ -63,6 +68,7 @@ is run again. Everything that speaks against it is found before anything is touc
                  key store (default: the environment file of this clone if it is the same, else the one in the backup)
   --replace      the environment's name, to set aside what is here of it: containers are removed, the state folder is
                  renamed. Data volumes always stay
+  ${ENGINE_OPTION_HELP}
   --trust-environment   settings of the environment file in the backup, with commas, that may reach outside of the
                  deployment, such as docker.host and state.directory. Asked for by name; without an environment argument
   --without-keys names of master keys, with commas, that this machine knows and the backup lacks, to give them up
@@ -83,6 +89,7 @@ void main(async (args, signal) => {
     signer: { type: 'string' },
     sha256: { type: 'string' },
     replace: { type: 'string' },
+    engine: { type: 'string' },
     'trust-environment': { type: 'string' },
     'without-keys': { type: 'string' },
     endpoint: { type: 'string' },
@@ -129,8 +136,7 @@ void main(async (args, signal) => {
   const { environment, file, state } = into.target;
   if (into.writeEnvironmentFile) process.stderr.write(`it is restored as ${file}\n`);
   for (const warning of staleness(bundle, state)) process.stderr.write(`warning: ${warning}\n`);
-  // for Docker's own variables to be in one voice with the environment file
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  requireReachablePorts(environment, pinEngine(environment.docker));
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   const what = `restoring ${environment.name}`;
   try {
@@ -158,17 +164,25 @@ async function fetchBundle(place: BackupPlace, identities: readonly string[], ou
   });
 }
 
+/** What was chosen on the command line. */
+interface RestoreChoices {
+  readonly replace?: string;
+  readonly engine?: string;
+  readonly 'without-keys'?: string;
+}
+
 /** A plan needs Docker, to see which volumes are there; a new machine gets it first. */
 async function planned(
   bundle: Bundle,
   into: RestoreTarget,
-  { replace, 'without-keys': without }: { readonly replace?: string; readonly 'without-keys'?: string },
+  { replace, engine: accepted, 'without-keys': without }: RestoreChoices,
   signal: AbortSignal,
 ): Promise<RestorePlan> {
   const { name, vault } = into.target.environment;
   requireHarmlessVaultVariables(vault.mode, process.env);
   const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
   await showSteps([prerequisites, engine], signal);
+  await requireOwnEngine(into.target, { accepted });
   return planRestore(
     bundle,
     into,
@@ -204,7 +218,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
     images: environment.images.source,
     providers: environment.providers,
   });
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   // one that was killed may have made mounts that Terraform had no time to write down
   const keyStore =
@@ -233,7 +247,14 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
     prerequisites,
     ...builds,
     ...(plan.replace ? tearDownSteps({ docker, owner, loaded: target, deleteData: false }) : []),
-    { title: 'State', run: () => restoreState(plan) },
+    {
+      title: 'State',
+      run: async () => {
+        const restored = await restoreState(plan);
+        rememberEngine(state.engine, await meetEngine(resolveEngine(environment.docker, process.env), docker));
+        return restored;
+      },
+    },
     straysStep(target),
     ...keyStore,
     { title: 'Master keys', run: () => restoreMasterKeys(plan) },

@@ -1,7 +1,9 @@
 /** `./scripts/rotate`: replaces one kind of secret, under the running deployment. */
 import { requireDeployable } from '../config/deployable';
+import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { escrowWarning } from '../operations/backup/last-backup';
+import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
 import { withLock } from '../operations/lock';
@@ -99,6 +101,8 @@ void main(async (args, signal) => {
   if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
   const loaded = loadEnvironment(rest[ofMasterKey ? 1 : 0]);
   requireDeployed(loaded);
+  pinEngine(loaded.environment.docker);
+  await requireOwnEngine(loaded);
   if (kind === 'inventory') {
     await showInventory(loaded);
     return;
@@ -113,7 +117,6 @@ void main(async (args, signal) => {
       ? caRotation(loaded, values.finish ?? false)
       : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
   const { environment, state } = loaded;
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
 
   await withLock(state.lock, `rotating ${what} of ${environment.name}`, async () => {
     const rotation = Rotation.begin(state, what);

@@ -1,4 +1,5 @@
 /** `./scripts/toolchain`: prerequisites, Docker Engine, images and providers, without deploying anything. */
+import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
 import { UsageError } from '../operations/errors';
@@ -69,7 +70,7 @@ void main(async (args, signal) => {
     return;
   }
   const { environment } = loadEnvironment(positionals[0]);
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
   const { prerequisites, engine, builds } = prepareToolchain({
     images: environment.images.source,
     providers: environment.providers,

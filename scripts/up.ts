@@ -1,6 +1,7 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
 import { requireDeployable } from '../config/deployable';
+import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
 import { withLock } from '../operations/lock';
@@ -13,19 +14,21 @@ import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { networksStep } from './lib/networks-step';
+import { ENGINE_OPTION_HELP, ownEngineStep } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { straysStep } from './lib/strays';
 import { showSummary } from './lib/summary';
 import { warnOfEscrow } from './lib/escrow';
 
-const HELP = `Usage: ./scripts/up [environment] [--json] [--verbose]
+const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--json] [--verbose]
 
 Deploys an environment and proves it: makes this machine ready (see ./scripts/toolchain --help), runs
 \`cdktf deploy '*'\`, and shows how to connect. What is done already is skipped, so it may be interrupted anywhere and
 run again, and it is the way to apply a changed environment file.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  ${ENGINE_OPTION_HELP}
   --json        print the summary as JSON
   --verbose     show everything that cdktf prints
   -h, --help    this text
@@ -39,6 +42,7 @@ void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('up', args, {
     json: { type: 'boolean' },
     verbose: { type: 'boolean' },
+    engine: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
@@ -48,8 +52,7 @@ void main(async (args, signal) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
-  // for Docker's own variables to be in one voice with the environment file
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   await withLock(state.lock, `deploying ${environment.name}`, async () => {
@@ -60,6 +63,7 @@ void main(async (args, signal) => {
     const steps = [
       prerequisites,
       engine,
+      ownEngineStep(loaded, values.engine),
       straysStep(loaded),
       portsStep(loaded),
       networksStep(loaded),

@@ -1,5 +1,6 @@
 import { App } from 'cdktf';
 import path from 'node:path';
+import { engineVariables, resolveEngine } from '../config/docker-engine';
 import { requireDeployable } from '../config/deployable';
 import { vaultVariables } from '../config/external-vault';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
@@ -26,10 +27,12 @@ function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<Depl
 export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
   requireDeployable(loaded, process.env);
   const { environment, file, state } = loaded;
+  const engine = resolveEngine(environment.docker, process.env);
   // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
   const app = new App({ skipValidation: true, ...(outdir === undefined ? {} : { outdir }) });
   declareStacks(app, {
     environment,
+    engine,
     environmentFile: file,
     state,
     toolchain: readToolchain(),
@@ -37,7 +40,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
     runner: {
       journal: state.operations,
       command: `'${path.join(projectRoot, 'operations', 'run')}'`,
-      ...(environment.docker.host === undefined ? {} : { variables: { DOCKER_HOST: environment.docker.host } }),
+      variables: engineVariables(engine),
     },
     ...migrationSourceOf(loaded),
     vaultVariables: vaultVariables(process.env),

@@ -1,3 +1,4 @@
+import type { EngineAddress } from '../config/docker-engine';
 import type { Environment } from '../config/environment';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
@@ -12,6 +13,8 @@ import { UsageError } from '../operations/errors';
 /** Everything that the stacks of one environment have in common. */
 export interface Deployment {
   readonly environment: Environment;
+  /** The Docker engine that it is deployed to. */
+  readonly engine: EngineAddress;
   /** Absolute path of the environment file. */
   readonly environmentFile: string;
   readonly state: StateLayout;

@@ -2,6 +2,7 @@ import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
 import { type DeploymentNames, namesOf } from '../config/deployment-names';
+import { SSH_OPTIONS } from '../config/docker-engine';
 import { reachableAddress } from '../config/reachable';
 import type { Publication } from '../constructs/docker';
 import type { Deployment } from './deployment';
@@ -45,6 +46,8 @@ export abstract class EnvironmentStack extends TerraformStack {
     } else {
       new LocalBackend(this, { path: `${state.terraform}/${name}.tfstate` });
     }
+    // for toolchain/terraform/bin/terraform; to Terraform it is a comment
+    this.addOverride('//.lock', state.lock);
     // terraform_data and plantimestamp(); lock files in S3 are younger
     this.addOverride('terraform.required_version', environment.state.backend === 's3' ? '>= 1.10' : '>= 1.5');
   }
@@ -61,9 +64,11 @@ export abstract class EnvironmentStack extends TerraformStack {
    * @param logins of the registries from which this stack pulls. Default: none
    */
   protected useDocker(logins: RegistryLogins = []): void {
-    const { host } = this.deployment.environment.docker;
+    const { host, transport, certPath } = this.deployment.engine;
     new DockerProvider(this, 'docker', {
-      ...(host === undefined ? {} : { host }),
+      host,
+      ...(certPath === undefined ? {} : { certPath }),
+      ...(transport === 'ssh' ? { sshOpts: [...SSH_OPTIONS] } : {}),
       ...(logins.length === 0 ? {} : { registryAuth: [...logins] }),
     });
     this.addOverride('terraform.required_providers.docker.version', this.deployment.toolchain.providers.docker);

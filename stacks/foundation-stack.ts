@@ -28,6 +28,11 @@ export class FoundationStack extends EnvironmentStack {
     new Image(this, 'KesImage', { source: imageSource(deployment, 'kes') });
     new Image(this, 'MinioImage', { source: imageSource(deployment, 'minio') });
 
+    const engine = new Operation(this, 'Engine', {
+      runner,
+      operation: 'remember-engine',
+      input: { file: state.engine },
+    });
     this.certificates = new Certificates(this, 'Certificates', {
       runner,
       environment: environment.name,
@@ -35,6 +40,8 @@ export class FoundationStack extends EnvironmentStack {
       privateKeyFolder: state.secret.tls,
       validityDays: environment.tls.validityDays,
       leaves: leafCertificates(environment),
+      // it marks the environment as deployed: from then on the engine must be known
+      dependsOn: [engine.dependable],
     });
     // it writes the marker of a deployment, see config/intact-state.ts: a kill may leave no other secrets without that
     const dependsOn = [this.certificates.dependable];

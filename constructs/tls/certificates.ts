@@ -16,6 +16,8 @@ export interface CertificatesProps {
   /** Life of a leaf certificate. */
   readonly validityDays: number;
   readonly leaves: readonly LeafCertificate[];
+  /** @default - nothing is waited for */
+  readonly dependsOn?: readonly ITerraformDependable[];
 }
 
 /**
@@ -68,6 +70,7 @@ export class Certificates extends Construct {
       },
       renewalNote,
       makes: props.leaves.flatMap(({ name }) => Object.values(this.leaf(name))),
+      ...(props.dependsOn === undefined ? {} : { dependsOn: props.dependsOn }),
     });
   }
 

@@ -78,7 +78,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 
 /** MinIO's id of the data in the environment's volume; undefined if there is none. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const format = await readVolumeFile(docker, namesOf(environment).dataVolume, MINIO_FORMAT_FILE);
   return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
 }

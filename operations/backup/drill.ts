@@ -45,7 +45,8 @@ export async function copyOf(original: Environment, directory: string): Promise<
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
-    ...(original.docker.host === undefined ? {} : { docker: { host: original.docker.host } }),
+    // its own range of addresses, if it has one, is taken
+    docker: { host: original.docker.host, certPath: original.docker.certPath, mtu: original.docker.mtu },
     images,
     providers,
     // an external Vault, or a cloud, is not ours to rehearse in: its keys are not the copy's

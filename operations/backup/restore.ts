@@ -71,7 +71,7 @@ export interface Surroundings {
 
 export function surroundingsOf({ target }: RestoreTarget, owner: OwnerLabel): Surroundings {
   const { environment } = target;
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   return {
     minioDeployment: () => minioDeploymentOf(target),
     containers: async () => (await belongingsOf(docker, owner)).containers,

@@ -63,7 +63,7 @@ const minioConfiguration: DeploymentCheck = {
     const container = await containerOf(context, MINIO_ALIAS);
     const { Config, Image } = await container.inspect();
     const { dockerEngine } = await import('../docker.js');
-    const image = await dockerEngine(environment.docker.host).getImage(Image).inspect();
+    const image = await dockerEngine(environment.docker).getImage(Image).inspect();
     const declared = {
       ...ofMinio(image.Config.Env),
       ...minioVariables(environment.minio.region, minioKms(environment)),

@@ -22,7 +22,7 @@ export async function containerOf({ loaded }: CheckContext, alias: string): Prom
   // loading it takes longer than most checks run
   const { containerLogs, dockerEngine } = await import('../docker.js');
   const name = `${namesOf(environment).prefix}-${alias}`;
-  const container = dockerEngine(environment.docker.host).getContainer(name);
+  const container = dockerEngine(environment.docker).getContainer(name);
   return {
     name,
     inspect: async () => container.inspect(),

@@ -108,7 +108,7 @@ function driveReader({ environment }: LoadedEnvironment): CheckContext['readDriv
   return async (folder) => {
     // loading it takes longer than most checks run
     const { dockerEngine } = await import('../docker.js');
-    const container = dockerEngine(environment.docker.host).getContainer(`ebs-${environment.name}-minio`);
+    const container = dockerEngine(environment.docker).getContainer(`ebs-${environment.name}-minio`);
     return container.getArchive({ path: folder });
   };
 }

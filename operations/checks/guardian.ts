@@ -24,7 +24,8 @@ export type GuardedTarget = z.infer<typeof guardedTarget>;
 export const guardedContainer = z.strictObject({
   name: z.string(),
   environment: z.string(),
-  dockerHost: z.string().optional(),
+  /** What the environment file says about its engine. */
+  docker: z.strictObject({ host: z.string().optional(), certPath: z.string().optional() }),
 });
 export type GuardedContainer = z.infer<typeof guardedContainer>;
 

@@ -22,15 +22,15 @@ export class Outages {
   /** See CheckContext.whileStopped. */
   async during<T>(program: string, use: () => Promise<T>): Promise<T> {
     const { environment } = this.loaded;
-    const { host } = environment.docker;
+    const { host, certPath } = environment.docker;
     const container: GuardedContainer = {
       name: `${namesOf(environment).prefix}-${program}`,
       environment: environment.name,
-      ...(host === undefined ? {} : { dockerHost: host }),
+      docker: { host, certPath },
     };
     // loading it takes longer than most checks run
     const { dockerEngine } = await import('../docker.js');
-    const docker = dockerEngine(host).getContainer(container.name);
+    const docker = dockerEngine(container.docker).getContainer(container.name);
     const { Config, State } = await docker.inspect();
     if (Config.Labels[ENVIRONMENT_LABEL] !== environment.name) {
       throw new ExternalError(`${container.name} is no container of environment ${environment.name}; it is left alone`);

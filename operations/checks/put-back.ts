@@ -51,8 +51,8 @@ async function keepRunning(container: GuardedContainer): Promise<void> {
  *
  * @throws whatever Docker says, after trying for two minutes
  */
-export async function startContainer({ name, environment, dockerHost }: GuardedContainer): Promise<void> {
-  const container = dockerEngine(dockerHost).getContainer(name);
+export async function startContainer({ name, environment, docker }: GuardedContainer): Promise<void> {
+  const container = dockerEngine(docker).getContainer(name);
   await waitFor({ what: `${name} to start`, timeoutMs: TIME_LIMIT_MS, intervalMs: 1_000 }, async () => {
     try {
       const { Config } = await container.inspect();

@@ -11,7 +11,7 @@ export function filesystemKeyMaterial(
   { environment }: LoadedEnvironment,
   { path }: FilesystemKeyStoreSettings,
 ): KeyMaterial {
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const source: MountSource = path === undefined ? { volume: namesOf(environment).keyVolume } : { folder: path };
   return {
     read: async (key) => withMountedFiles(docker, source, SERVICE_UID, async ({ read }) => read(key)),

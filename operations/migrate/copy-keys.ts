@@ -8,6 +8,7 @@ import { reachableAddress } from '../../config/reachable';
 import type { VaultVariables } from '../../config/external-vault';
 import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { kesConfiguration, vaultAccess } from '../../config/key-store';
+import type { DockerSettings } from '../../config/docker-engine';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeysByClient } from '../../config/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
@@ -119,14 +120,14 @@ async function loginBeforeDeploy({ environment, state }: LoadedEnvironment): Pro
         ...(keyStore.credentials === 'chain' ? { credentials: readAwsCredentials(state.secret.awsCredentials) } : {}),
       };
     case 'filesystem': {
-      const there = keyStore.path !== undefined || (await hasVolume(docker.host, namesOf(environment).keyVolume));
+      const there = keyStore.path !== undefined || (await hasVolume(docker, namesOf(environment).keyVolume));
       return there ? { type: 'filesystem' } : undefined;
     }
   }
 }
 
-async function hasVolume(host: string | undefined, name: string): Promise<boolean> {
-  const { Volumes } = await dockerEngine(host).listVolumes({ filters: JSON.stringify({ name: [name] }) });
+async function hasVolume(docker: DockerSettings, name: string): Promise<boolean> {
+  const { Volumes } = await dockerEngine(docker).listVolumes({ filters: JSON.stringify({ name: [name] }) });
   return Volumes.some(({ Name }) => Name === name);
 }
 
@@ -197,7 +198,7 @@ async function taskOf(
   task: Pick<KesTask, 'command' | 'files' | 'keys' | 'publish'>,
 ): Promise<KesTask> {
   const { environment } = target;
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const { prefix, network } = namesOf(environment);
   return {
     docker,

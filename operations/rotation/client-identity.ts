@@ -65,7 +65,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
     rotation.phase('hand-over', {
       title: 'Have MinIO connect anew',
       run: async () => {
-        await handOver(dockerEngine(environment.docker.host), kes, KES_ALIAS);
+        await handOver(dockerEngine(environment.docker), kes, KES_ALIAS);
         return `${kes} was restarted while a twin answered`;
       },
     }),

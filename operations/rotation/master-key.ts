@@ -64,7 +64,7 @@ export async function inventoryOf(
 ): Promise<Inventory> {
   const s3 = openS3({ environment, state });
   const admin = openAdmin({ environment, state });
-  const container = dockerEngine(environment.docker.host).getContainer(`${namesOf(environment).prefix}-minio`);
+  const container = dockerEngine(environment.docker).getContainer(`${namesOf(environment).prefix}-minio`);
   try {
     return await takeInventory({ s3, admin, readDrive: (folder) => container.getArchive({ path: folder }) }, report);
   } finally {

@@ -75,7 +75,7 @@ export async function provideFolder(
       await remove(temporary);
     }
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
 

@@ -4,6 +4,8 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker-engine';
 import { defaultStateHome } from '../../config/state';
 import { dockerEngine } from '../docker';
 import { ExternalError, messageOf } from '../errors';
@@ -25,41 +27,66 @@ export interface EngineInfo {
   readonly architecture: string;
 }
 
-/** Where `docker` and the Terraform provider will look: DOCKER_HOST, else the default socket. */
-export function dockerHost(env: NodeJS.ProcessEnv = process.env): string {
-  const host = env.DOCKER_HOST;
-  return host === undefined || host === '' ? 'the default socket, unix:///var/run/docker.sock' : `DOCKER_HOST, ${host}`;
+/** Why an engine did not say anything. */
+export interface EngineProblem {
+  readonly problem: string;
+  readonly cause: unknown;
 }
 
-/** Asks the engine who it is; says why it did not answer instead. */
-export async function askEngine(timeout = ANSWER_MILLISECONDS): Promise<EngineInfo | { readonly problem: string }> {
+/**
+ * Asks the engine who it is; says why it did not answer instead.
+ *
+ * @throws ExternalError if it is another program that speaks Docker's API
+ */
+export async function askEngine(timeout = ANSWER_MILLISECONDS): Promise<EngineInfo | EngineProblem> {
   const late = new AbortController();
+  let version: Docker.DockerVersion;
   try {
-    const version = await Promise.race([
+    version = await Promise.race([
       dockerEngine().version(),
       delay(timeout, undefined, { signal: late.signal }).then(() => {
         throw new Error(`no answer within ${timeout / 1000} s`);
       }),
     ]);
-    return { version: version.Version, architecture: version.Arch };
   } catch (error) {
-    return { problem: messageOf(error) };
+    return { problem: messageOf(error), cause: error };
   } finally {
     late.abort();
   }
+  requireDocker(version);
+  return { version: version.Version, architecture: version.Arch };
 }
 
-/** Whether this machine may install and start an engine of its own: a host that was named is another's business. */
-export function mayStartEngine(machine: Machine, env: NodeJS.ProcessEnv = process.env): boolean {
-  return machine.root && machine.apt && !env.DOCKER_HOST;
+/** Podman speaks Docker's API; what a deployment needs of it was not tried (legacy builds, file volumes, restarts). */
+function requireDocker(version: {
+  readonly Components?: readonly { readonly Name: string; readonly Version: string }[];
+}): void {
+  // containers/podman, pkg/api/handlers/compat/version.go
+  const podman = version.Components?.find(({ Name }) => /podman/i.test(Name));
+  if (podman === undefined) return;
+  throw new ExternalError(
+    `${podman.Name} ${podman.Version} answers at ${describeEngine(resolveEngine({}, process.env))}, and is no Docker Engine`,
+    'Name a Docker Engine 20.10 or newer by docker.host, DOCKER_HOST or `docker context use`.',
+  );
+}
+
+/** Whether this machine may install and start an engine of its own: one that was named is another's business. */
+export function mayStartEngine(machine: Machine, { namedBy }: EngineAddress): boolean {
+  return machine.root && machine.apt && namedBy === undefined;
 }
 
 /** The error for an engine that does not answer and cannot be started here. */
-export function engineUnreachable(problem: string, env: NodeJS.ProcessEnv = process.env): ExternalError {
+export function engineUnreachable(cause: unknown, engine: EngineAddress): ExternalError {
+  const problem = messageOf(cause);
+  if (cause instanceof ExternalError) {
+    return new ExternalError(`no Docker Engine answers at ${describeEngine(engine)}: ${problem}`, cause.hint, {
+      cause,
+    });
+  }
   return new ExternalError(
-    `no Docker Engine answers at ${dockerHost(env)}: ${problem}`,
-    env.DOCKER_HOST
-      ? 'Correct or unset DOCKER_HOST, or start the engine there.'
+    `no Docker Engine answers at ${describeEngine(engine)}: ${problem}`,
+    engine.namedBy !== undefined
+      ? 'Correct what names it, or start the engine there: `docker version` must answer with the same settings.'
       : problem.includes('EACCES')
         ? 'This user may not use the socket: join the group docker (sudo usermod -aG docker "$USER"; log in again), or name a rootless engine by DOCKER_HOST.'
         : 'Start Docker Engine 20.10 or newer (https://docs.docker.com/engine/install/), or name one by DOCKER_HOST. On Debian and Ubuntu, root may leave that to this command.',
@@ -68,9 +95,10 @@ export function engineUnreachable(problem: string, env: NodeJS.ProcessEnv = proc
 
 /** Makes sure that an engine answers; starts dockerd where that is allowed. */
 export async function ensureEngine(machine: Machine, context: StepContext): Promise<EngineInfo> {
+  const engine = resolveEngine({}, process.env);
   const first = await askEngine();
   if (!('problem' in first)) return first;
-  if (!mayStartEngine(machine)) throw engineUnreachable(first.problem);
+  if (!mayStartEngine(machine, engine)) throw engineUnreachable(first.cause, engine);
   const lock = await waitForLock(path.join(defaultStateHome(), 'dockerd.lock'), 'starting Docker', {
     signal: context.signal,
     onProgress: context.report,
@@ -80,7 +108,7 @@ export async function ensureEngine(machine: Machine, context: StepContext): Prom
     const again = await askEngine();
     return 'problem' in again ? await startEngine(context) : again;
   } finally {
-    await lock.release();
+    lock.release();
   }
 }
 

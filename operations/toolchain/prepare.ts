@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { resolveEngine } from '../../config/docker-engine';
 import { type Toolchain, toolchainFile } from '../../config/toolchain';
 import { UsageError } from '../errors';
 import { cacheLayout } from './cache';
@@ -240,7 +241,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
 /** Whether an engine that does not answer is one that is not there: a host that was named is another's business. */
 function needsEngineInstalled(problem: string): boolean {
   const installed = findProgram('dockerd', [], `${process.env.PATH ?? ''}:/usr/sbin`) !== undefined;
-  return !installed && !process.env.DOCKER_HOST && !problem.includes('EACCES');
+  return !installed && resolveEngine({}, process.env).namedBy === undefined && !problem.includes('EACCES');
 }
 
 /** The programs of the images are built for this machine and run by the engine. */

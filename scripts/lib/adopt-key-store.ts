@@ -60,7 +60,7 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
       let present = await presentInVault(loaded, declared);
       if (declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
         report('restarting Vault, which may have half an audit device');
-        await restartVault(loaded, dockerEngine(environment.docker.host));
+        await restartVault(loaded, dockerEngine(environment.docker));
         present = await presentInVault(loaded, declared);
       }
       const known = await deployedPaths(loaded, 'keystore');

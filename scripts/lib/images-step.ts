@@ -19,7 +19,7 @@ export function imagesStep({ images, vault, docker }: Environment): Step[] {
       run: async () => {
         const { here, pullable } = await requirePullableImages({
           images: wanted,
-          docker: dockerEngine(docker.host),
+          docker: dockerEngine(docker),
           loginOf: (reference) =>
             dockerConfigFile === undefined ? undefined : registryLogin(dockerConfigFile, reference),
         });

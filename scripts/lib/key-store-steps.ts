@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { remoteMachine, resolveEngine } from '../../config/docker-engine';
 import { masterKeys } from '../../config/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
@@ -112,13 +113,16 @@ function keyFolderStep({ keyStore, docker }: Environment): Step[] {
       run: async ({ announce }) => {
         announce(KEYS_BESIDE_DATA);
         const { path: folder } = keyStore;
-        if (folder !== undefined && isLocalEngine(process.env.DOCKER_HOST)) requireKeyFolder(folder);
-        return Promise.resolve(folder ?? `volume of ${docker.host ?? 'this host'}`);
+        if (folder !== undefined && isLocalEngine(docker)) requireKeyFolder(folder);
+        return Promise.resolve(
+          folder ?? `volume of ${remoteMachine(resolveEngine(docker, process.env)) ?? 'this host'}`,
+        );
       },
     },
   ];
 }
 
-export function isLocalEngine(host: string | undefined): boolean {
-  return host === undefined || host === '' || host.startsWith('unix:');
+/** Whether the engine is on this machine; one behind a port of this machine may be anywhere. */
+export function isLocalEngine(docker: Environment['docker']): boolean {
+  return resolveEngine(docker, process.env).transport === 'unix';
 }

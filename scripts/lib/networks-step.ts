@@ -9,14 +9,14 @@ import { shortPath } from './short-path';
 
 /** Asked before the long builds. Networks that are there already have theirs. */
 export function networksStep({ environment, file }: LoadedEnvironment): Step {
-  const { subnet, host } = environment.docker;
+  const { subnet } = environment.docker;
   return {
     title: 'Networks',
     run: async () => {
       const ranges = await requireFreeNetworks({
         networks: [{ name: namesOf(environment).network, subnet: subnet && halvesOf(subnet)[0] }],
         owner: { name: ENVIRONMENT_LABEL, value: environment.name },
-        docker: dockerEngine(host),
+        docker: dockerEngine(environment.docker),
         settings: shortPath(file),
       });
       return ranges.length === 0 ? 'there' : 'addresses are free';

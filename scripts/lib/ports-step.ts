@@ -17,8 +17,8 @@ export function portsStep({ environment, file }: LoadedEnvironment): Step {
       await requireFreePorts({
         ports,
         owner: { name: ENVIRONMENT_LABEL, value: environment.name },
-        docker: dockerEngine(environment.docker.host),
-        local: isLocalEngine(process.env.DOCKER_HOST),
+        docker: dockerEngine(environment.docker),
+        local: isLocalEngine(environment.docker),
         settings: shortPath(file),
       });
       return ports.map(({ port }) => port).join(', ');

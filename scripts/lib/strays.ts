@@ -35,7 +35,7 @@ async function removed(
   const { name, docker } = loaded.environment;
   let names: string[];
   try {
-    names = await remove(loaded, dockerEngine(docker.host), { name: ENVIRONMENT_LABEL, value: name });
+    names = await remove(loaded, dockerEngine(docker), { name: ENVIRONMENT_LABEL, value: name });
   } catch (error) {
     if (!(error instanceof UnreadableStateError)) throw error;
     announce(`${error.message}: nobody looks for what a killed deploy may have left`);

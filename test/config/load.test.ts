@@ -136,6 +136,11 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     ['name: 3', 'name: must be a string, got: 3.'],
     // docker
+    [
+      'docker: {host: nas}',
+      'docker.host: must be unix:///path, ssh://[user@]host[:port] or tcp://host:port, got: "nas".',
+    ],
+    ['docker: {certPath: pki}', 'docker.certPath: must be an absolute path, got: "pki".'],
     ['docker: {host: 5}', 'docker.host: must be a string, got: 5.'],
     ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IPv4 address, got: "localhost".'],
     [
@@ -362,6 +367,14 @@ describe('settings that contradict each other', () => {
     [
       `images: {source: registry, kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}'}`,
       'images.vault: must be given for an embedded Vault, got nothing. Name an image of Vault with its digest.',
+    ],
+    [
+      'docker: {host: "tcp://nas:2376"}',
+      'docker.host: must not be tcp:// without TLS except on loopback, because secrets go that way, got: "tcp://nas:2376". Name a folder with ca.pem, cert.pem and key.pem in docker.certPath, or use ssh://.',
+    ],
+    [
+      'docker: {host: "ssh://nas", certPath: /pki}',
+      'docker.host: must begin with tcp:// where docker.certPath is given, got: "ssh://nas". Remove docker.certPath, or write such a docker.host.',
     ],
     [
       'vault: {mode: embedded, shares: 3, threshold: 4}',

@@ -127,7 +127,7 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
           /error: the environment is being changed: process \d+ \(.*\) has been testing since/,
         );
       } finally {
-        await lock.release();
+        lock.release();
       }
     });
 
@@ -156,7 +156,7 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
         { env: { DOCKER_HOST: 'unix:///nonexistent.sock' } },
         [],
         1,
-        /error: no Docker Engine answers at unix/,
+        /error: no Docker Engine answers at DOCKER_HOST, unix/,
       ],
       ['of two forms at once', {}, ['--json', '--markdown'], 64, /error: --json or --markdown, not both/],
     ])('%s it says why', async (_, options, args, code, message) => {

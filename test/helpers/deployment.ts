@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RetiredKeys } from '../../config/retired-keys';
 import type { VaultVariables } from '../../config/external-vault';
+import { DEFAULT_SOCKET, resolveEngine } from '../../config/docker-engine';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
 import { PROVIDER_VERSIONS } from '../../config/provider-versions';
@@ -63,6 +64,7 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
   const environment = parseEnvironment(variation.environment ?? 'name: local', 'test.yaml');
   declareStacks(app, {
     environment,
+    engine: resolveEngine(environment.docker, { DOCKER_HOST: DEFAULT_SOCKET }),
     environmentFile: '/project/environments/test.yaml',
     state: stateLayout(environment.name, STATE_ROOT),
     toolchain: variation.toolchain ?? BUILT,

@@ -32,7 +32,7 @@ async function tearDown(deleteData: boolean) {
     mkdirSync(path.dirname(entry), { recursive: true });
     if (!existsSync(entry)) writeFileSync(entry, '');
   }
-  const left = [`${state.canaries}.0123456789ab.tmp`, `${lock}.0123456789abcdef`, `${lock}.stale-0123456789abcdef`];
+  const left = [`${state.canaries}.0123456789ab.tmp`];
   for (const file of [lock, ...left]) writeFileSync(file, '');
   mkdirSync(path.join(root, 'unfinished-backup-aB3xYz'));
   writeFileSync(path.join(root, 'unfinished-backup-aB3xYz', 'backup.age'), '');

@@ -8,6 +8,7 @@ import { thrownBy } from '../helpers/thrown';
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
 const deployment = (more = '', toolchain = BUILT): Deployment => ({
   environment: environment(more),
+  engine: { host: 'unix:///var/run/docker.sock', transport: 'unix' },
   environmentFile: '/e/prod.yaml',
   state: stateLayout('prod', '/state'),
   toolchain,

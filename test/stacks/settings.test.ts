@@ -45,7 +45,10 @@ minio: { port: 19000, hostnames: [s3.example.org] }
 `,
     });
     for (const name of ['foundation', 'vault', 'kes', 'minio']) {
-      expect(stackOf(stacks, name).provider('docker')).toEqual({ host: 'ssh://backup@nas' });
+      expect(stackOf(stacks, name).provider('docker')).toEqual({
+        host: 'ssh://backup@nas',
+        ssh_opts: ['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-o', 'ConnectTimeout=10'],
+      });
     }
     expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual(
       [17373, 19000, 18200].map((external) => expect.objectContaining({ external, ip: '192.0.2.7' }) as Block),

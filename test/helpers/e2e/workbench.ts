@@ -39,7 +39,7 @@ export class Workbench {
   constructor(deployed: LoadedEnvironment) {
     this.deployed = deployed;
     this.loaded = deployed;
-    this.docker = dockerEngine(deployed.environment.docker.host);
+    this.docker = dockerEngine(deployed.environment.docker);
   }
 
   /** Notes how what is about to be broken is mended. */

@@ -17,9 +17,11 @@ async function drillOf(original = ORIGINAL): Promise<string> {
 
 /** A lock file of a process that is gone. */
 async function leaveLock(file: string): Promise<void> {
-  await tryLock(file, 'rehearsing');
-  const holder = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-  writeFileSync(file, JSON.stringify({ ...holder, started: 'before the machine was started' }));
+  const lock = await tryLock(file, 'rehearsing');
+  if (!('release' in lock)) throw new Error(`${file} is locked`);
+  const holder = readFileSync(file);
+  lock.release();
+  writeFileSync(file, holder);
 }
 
 const copy = async () => parseEnvironment(await copyOf(ORIGINAL, folder()), 'the copy');
@@ -42,7 +44,7 @@ test('a drill that was killed is told from one that runs, and from one of which 
 test('what may be something else than a killed drill of this copy is left out', async () => {
   // GIVEN another environment's, one of which nobody can say whether it runs, and a state folder of a similar name
   await leaveLock(path.join(await drillOf(parseEnvironment('name: other', 'other.yaml')), 'lock'));
-  const onAnotherHost = parseEnvironment('name: demo\ndocker: { host: tcp://192.0.2.1:2376 }', 'demo.yaml');
+  const onAnotherHost = parseEnvironment('name: demo\ndocker: { host: ssh://192.0.2.1 }', 'demo.yaml');
   await leaveLock(path.join(await drillOf(onAnotherHost), 'lock'));
   await drillOf();
   const broken = await drillOf();

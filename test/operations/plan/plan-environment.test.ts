@@ -89,7 +89,7 @@ describe('an environment at which somebody works is not planned', () => {
     await expect(requireQuiet(state())).rejects.toThrow(
       /^the environment is being changed: process \d+ \(.*\) has been deploying demo since /,
     );
-    await lock.release();
+    lock.release();
     await expect(requireQuiet(state())).resolves.toBeUndefined();
   });
 

@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker-engine';
 import { UsageError } from '../../../operations/errors';
 import { checkDisk } from '../../../operations/toolchain/disk';
 import { engineUnreachable, mayStartEngine } from '../../../operations/toolchain/docker-engine';
@@ -77,17 +78,20 @@ describe('Terraform', () => {
 });
 
 describe('Docker Engine', () => {
+  const SOCKET: EngineAddress = { host: DEFAULT_SOCKET, transport: 'unix' };
+  const NAMED: EngineAddress = { host: 'ssh://backup', transport: 'ssh', namedBy: 'DOCKER_HOST' };
+
   test('is started here only by root on Debian, and never where a host is named', () => {
-    expect(mayStartEngine({ apt: true, root: true }, {})).toBe(true);
-    expect(mayStartEngine({ apt: true, root: true }, { DOCKER_HOST: 'ssh://backup' })).toBe(false);
-    expect(mayStartEngine({ apt: true, root: false }, {})).toBe(false);
-    expect(mayStartEngine({ apt: false, root: true }, {})).toBe(false);
+    expect(mayStartEngine({ apt: true, root: true }, SOCKET)).toBe(true);
+    expect(mayStartEngine({ apt: true, root: true }, NAMED)).toBe(false);
+    expect(mayStartEngine({ apt: true, root: false }, SOCKET)).toBe(false);
+    expect(mayStartEngine({ apt: false, root: true }, SOCKET)).toBe(false);
   });
 
   test('that does not answer is named with the reason and the way out', () => {
-    const named = engineUnreachable('connect ECONNREFUSED', { DOCKER_HOST: 'tcp://backup:2376' });
-    expect(named.message).toBe('no Docker Engine answers at DOCKER_HOST, tcp://backup:2376: connect ECONNREFUSED');
-    const denied = engineUnreachable('connect EACCES /var/run/docker.sock', {});
+    const named = engineUnreachable(new Error('connect ECONNREFUSED'), NAMED);
+    expect(named.message).toBe('no Docker Engine answers at DOCKER_HOST, ssh://backup: connect ECONNREFUSED');
+    const denied = engineUnreachable(new Error('connect EACCES /var/run/docker.sock'), SOCKET);
     expect(denied.hint).toMatch(/^This user may not use the socket: join the group docker/);
   });
 });

@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../../../config/toolchain';
+import { tryLock } from '../../../operations/lock';
 import { writeTerraformSettings } from '../../../operations/toolchain/terraform-settings';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
@@ -20,6 +22,8 @@ echo "config=\${TF_CLI_CONFIG_FILE-unset}"
 echo "lock=\${TF_CLI_ARGS_providers_lock-unset}"
 echo "cache=\${TF_PLUGIN_CACHE_DIR-unset}"
 echo "checkpoint=\${CHECKPOINT_DISABLE-unset}"
+echo "docker=\${DOCKER_HOST-unset} \${DOCKER_CONTEXT-unset} \${DOCKER_CERT_PATH-unset} \${DOCKER_CA_MATERIAL-unset}"
+echo "proxies=\${NO_PROXY-unset} \${no_proxy-unset}"
 exit 3
 `,
     { mode: 0o755 },
@@ -42,8 +46,9 @@ function makeClone(name = 'my clone'): string {
 
 const binOf = (clone: string) => path.join(clone, 'node_modules', '.bin');
 
-function call(command: string, env: Record<string, string>, args: string[] = ['init']) {
+function call(command: string, env: Record<string, string>, args: string[] = ['init'], cwd = folder()) {
   const result = spawnSync(command, args, {
+    cwd,
     encoding: 'utf8',
     env: { ...env, PATH: [env.PATH, '/usr/bin', '/bin'].filter(Boolean).join(':') },
   });
@@ -78,6 +83,8 @@ test('without a toolchain it is the first Terraform on PATH that is not itself',
       lock: 'unset',
       cache: 'unset',
       checkpoint: '1',
+      docker: 'unset unset unset unset',
+      proxies: 'unset unset',
     },
     status: 3,
     stderr: '',
@@ -91,6 +98,93 @@ test('with providers from the mirror it brings the configuration and locks from 
   expect(call('terraform', { PATH: pathWith(clone, at('real')) }).printed).toMatchObject({
     config,
     lock: `-fs-mirror=${mirror}`,
+  });
+});
+
+describe('in a stack, which says itself which Docker engine it is for,', () => {
+  const DOCKER = {
+    DOCKER_HOST: 'ssh://other',
+    DOCKER_CONTEXT: 'other',
+    DOCKER_CERT_PATH: '/o',
+    DOCKER_CA_MATERIAL: 'o',
+  };
+
+  function inStack(host: string, env: Record<string, string>) {
+    const clone = makeClone();
+    fakeProgram(at('real', 'terraform'));
+    const stack = { provider: { docker: [{ host, registry_auth: [{ address: 'https://registry:5000' }] }] } };
+    writeFileSync(at('cdk.tf.json'), JSON.stringify(stack, null, 2));
+    return call('terraform', { PATH: pathWith(clone, at('real')), ...env }, ['plan']).printed;
+  }
+
+  test('variables of another engine go no further, and elsewhere they do', () => {
+    expect(inStack('ssh://nas', DOCKER).docker).toBe('unset unset unset unset');
+    rmSync(at('cdk.tf.json'));
+    const env = { PATH: pathWith(at('my clone'), at('real')), ...DOCKER };
+    expect(call('terraform', env).printed.docker).toBe('ssh://other other /o o');
+  });
+
+  test.each([
+    ['tcp://nas.example.org:2376', { NO_PROXY: 'a.example' }, 'a.example,nas.example.org'],
+    ['tcp://nas.example.org:2376', { no_proxy: 'b.example' }, 'b.example,nas.example.org'],
+    ['tcp://[2001:db8::1]:2376', {}, ',2001:db8::1'],
+    ['ssh://nas', {}, 'unset'],
+    ['unix:///var/run/docker.sock', {}, 'unset'],
+  ])('%s is reached without a proxy', (host, env, proxies) => {
+    expect(inStack(host, env).proxies).toBe(`${proxies} ${proxies}`);
+  });
+});
+
+describe('while another command holds the lock of the environment', () => {
+  const lock = () => at('state "1"', 'lock');
+
+  async function stackOfLockedEnvironment() {
+    const clone = makeClone();
+    fakeProgram(at('real', 'terraform'));
+    writeFileSync(at('cdk.tf.json'), JSON.stringify({ '//': { metadata: {}, lock: lock() } }, null, 2));
+    const held = await tryLock(lock(), 'deploying local');
+    if (!('release' in held)) throw new Error('the lock is taken');
+    return { held, env: { PATH: pathWith(clone, at('real')) } };
+  }
+
+  test.each(['apply', 'destroy'])('`terraform %s` is refused, and runs again afterwards', async (command) => {
+    const { held, env } = await stackOfLockedEnvironment();
+    const refused = call('terraform', env, [command, '-auto-approve']);
+    expect(refused).toMatchObject({ status: 127, printed: {} });
+    expect(refused.stderr).toMatch(
+      new RegExp(
+        `^error: process ${process.pid} has been deploying local since \\S+\nhint: wait until it is done; nothing was changed\n$`,
+      ),
+    );
+    held.release();
+    expect(call('terraform', env, [command]).printed.arguments).toBe(command);
+  });
+
+  test('a plan is not refused, and nor is what that command itself runs', async () => {
+    const { held, env } = await stackOfLockedEnvironment();
+    expect(call('terraform', env, ['plan']).printed.arguments).toBe('plan');
+    const own = { ...env, EBS_LOCKS_HELD: `:/other:${lock()}:` };
+    expect(call('terraform', own, ['apply']).printed.arguments).toBe('apply');
+    held.release();
+  });
+
+  test('Terraform holds the lock until it ends, so that no other command begins', async () => {
+    const { held, env } = await stackOfLockedEnvironment();
+    held.release();
+    writeFileSync(at('real', 'terraform'), '#!/bin/sh\necho runs\nread -r line\n', { mode: 0o755 });
+    const child = spawn('terraform', ['apply'], {
+      cwd: folder(),
+      env: { PATH: `${env.PATH}:/usr/bin:/bin` },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    expect(await tryLock(lock(), 'rotating')).toMatchObject({ pid: child.pid, what: 'running terraform apply' });
+    const ended = once(child, 'exit');
+    child.stdin.end('\n');
+    await ended;
+    const after = await tryLock(lock(), 'rotating');
+    expect(after).toHaveProperty('release');
+    if ('release' in after) after.release();
   });
 });
 

@@ -1,0 +1,25 @@
+import { describeEngine, type EngineAddress, remoteMachine } from './docker-engine';
+import type { Environment } from './environment';
+import { UsageError } from '../operations/errors';
+
+/**
+ * Refuses to publish ports where the machine that deploys would look for them on itself: it asks Vault, KES and MinIO by
+ * the address on which they are published, and that of loopback or of every address is the Docker host's own.
+ *
+ * @throws UsageError
+ */
+export function requireReachablePorts(environment: Environment, engine: EngineAddress): void {
+  const machine = remoteMachine(engine);
+  if (machine === undefined) return;
+  for (const { setting, address } of publications(environment)) {
+    if (!/^(?:127\.|0\.0\.0\.0$)/.test(address)) continue;
+    throw new UsageError(
+      `${setting}: must be an address of ${machine} by which this machine reaches it, because the Docker engine is there (${describeEngine(engine)}), got: ${address}`,
+      `write for example ${setting.replace('.', ': {')}: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
+    );
+  }
+}
+
+function publications({ docker }: Environment): { readonly setting: string; readonly address: string }[] {
+  return [{ setting: 'docker.publishAddress', address: docker.publishAddress }];
+}
