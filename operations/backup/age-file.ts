@@ -66,9 +66,9 @@ export async function readBounded(file: string): Promise<Buffer> {
   return content;
 }
 
-export function tooLarge(file: string): ExternalError {
+export function tooLarge(file: string, mostBytes = MOST_BYTES): ExternalError {
   return new ExternalError(
-    `${file} is no backup: it has more than ${MOST_BYTES} bytes, and no backup has`,
+    `${file} is no backup: it has more than ${mostBytes} bytes, and no backup has`,
     'give a file that ./scripts/backup made',
   );
 }

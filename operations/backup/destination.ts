@@ -168,7 +168,7 @@ export async function upload(file: string, place: S3Destination, sha256: string)
     await s3.send(new PutObjectCommand({ ...object, ...body }));
     const { Body } = await s3.send(new GetObjectCommand(object));
     const hash = createHash('sha256');
-    for await (const chunk of Body as Readable) hash.update(chunk as Buffer);
+    for await (const chunk of bounded(Body as Readable, place, MOST_BYTES)) hash.update(chunk);
     const got = hash.digest('hex');
     if (got === sha256) return;
     throw new ExternalError(`${describePlace(place)} has SHA-256 ${got} when it is read back, expected ${sha256}`);
@@ -176,19 +176,21 @@ export async function upload(file: string, place: S3Destination, sha256: string)
 }
 
 /** Fetches a bundle; of what is larger than any, or does not end, no more than that. */
-export async function download(place: S3Destination, file: string): Promise<void> {
+export async function download(place: S3Destination, file: string, mostBytes = MOST_BYTES): Promise<void> {
   await withClient(place, 'the backup cannot be fetched', async (s3) => {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));
-    let bytes = 0;
-    const bounded = async function* (body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-      for await (const chunk of body) {
-        bytes += chunk.length;
-        if (bytes > MOST_BYTES) throw tooLarge(describePlace(place));
-        yield chunk;
-      }
-    };
-    await pipeline(Body as Readable, bounded, createWriteStream(file, { mode: 0o600 }));
+    await pipeline(bounded(Body as Readable, place, mostBytes), createWriteStream(file, { mode: 0o600 }));
   });
+}
+
+/** An answer as far as a bundle can be. */
+async function* bounded(body: Readable, place: S3Destination, mostBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) throw tooLarge(describePlace(place), mostBytes);
+    yield chunk;
+  }
 }
 
 async function objectExists(place: S3Destination): Promise<boolean> {

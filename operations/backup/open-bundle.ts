@@ -37,7 +37,7 @@ import {
   SIGNATURE_ENTRY,
   STATE_FOLDER,
 } from './entries';
-import { isSignedBy, type Provenance, signatureEntry, type Signer } from './signature';
+import { isSignedBy, type Provenance, signatureEntry } from './signature';
 
 /**
  * Opens a bundle and proves that it is one's own and whole, before anything of it is used.
@@ -68,18 +68,14 @@ export async function openFor(
   const archive = await decrypt(file, encrypted, identities);
   try {
     const entries = await entriesIn(archive);
-    const signer = provenSigner(entries, provenance);
     const header = headerIn(file, entries);
-    if (signer?.environment !== undefined && signer.environment !== header.environment) {
-      throw new Foreign(`is of environment ${header.environment}, and signed by that of ${signer.environment}`);
-    }
+    const signer = provenSigner(entries, provenance, header.environment);
     const list = manifestIn(entries, header);
     if (list.recipients?.some((recipient) => recipients.includes(recipient)) === false) {
       throw new Foreign('was made for other recipients than the given identity, and encrypted again for it');
     }
     requireWhole(entries, list);
-    const by = signer === undefined ? {} : { signer: signer.publicKey };
-    return { header, sha256: digest, ...by, ...contentsIn(entries, header) };
+    return { header, sha256: digest, ...(signer === undefined ? {} : { signer }), ...contentsIn(entries, header) };
   } catch (error) {
     throw explained(file, error);
   }
@@ -105,7 +101,11 @@ class Foreign extends Error {
 }
 
 /** @returns undefined where nobody has asked for one */
-function provenSigner(entries: ReadonlyMap<string, Buffer>, { signers, sha256 }: Provenance): Signer | undefined {
+function provenSigner(
+  entries: ReadonlyMap<string, Buffer>,
+  { signers, sha256 }: Provenance,
+  environment: string,
+): string | undefined {
   if (signers.length === 0 && sha256 !== undefined) return undefined;
   if (!entries.has(SIGNATURE_ENTRY)) {
     throw new Foreign(
@@ -114,13 +114,17 @@ function provenSigner(entries: ReadonlyMap<string, Buffer>, { signers, sha256 }:
     );
   }
   const signature = parsed(SIGNATURE_ENTRY, signatureEntry, jsonIn(entries, SIGNATURE_ENTRY));
-  const known = signers.find(({ publicKey }) => publicKey === signature.signer);
-  if (known === undefined) {
+  const known = signers.filter(({ publicKey }) => publicKey === signature.signer);
+  if (known.length === 0) {
     const asked = signers.map(({ publicKey }) => publicKey).join(' or ');
     throw new Foreign(`is signed by ${signature.signer}, and ${asked} was asked for`);
   }
-  if (isSignedBy(known.publicKey, entry(entries, MANIFEST_ENTRY), signature)) return known;
-  throw new Foreign(`was altered: the signature in it is not that of ${known.publicKey}`);
+  if (!isSignedBy(signature.signer, entry(entries, MANIFEST_ENTRY), signature)) {
+    throw new Foreign(`was altered: the signature in it is not that of ${signature.signer}`);
+  }
+  const environments = known.map((signer) => signer.environment ?? environment);
+  if (environments.includes(environment)) return signature.signer;
+  throw new Foreign(`is of environment ${environment}, and signed by that of ${environments.join(', ')}`);
 }
 
 /** What is missing or does not fit, as the end of a sentence. */

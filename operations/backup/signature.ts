@@ -113,7 +113,7 @@ function signersIn(file: string, option: string): Signer[] {
   });
 }
 
-/** Whether one of them has signed it. */
+/** Whether it was signed with the private half of this key. */
 export function isSignedBy(
   publicKey: string,
   content: Buffer,

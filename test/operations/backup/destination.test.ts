@@ -151,6 +151,16 @@ describe('another S3 storage', () => {
     expect(readFileSync(path.join(folder(), 'fetched.age'), 'utf8')).toBe('a bundle');
   });
 
+  test('of which the answer does not end is left when it is larger than any backup', async () => {
+    stored.set('/backups/today.age', '');
+    const fetched = path.join(folder(), 'fetched.age');
+    onRead = () => 'x'.repeat(1_000_001);
+    expect((await rejectionOf(download(place(), fetched, 1_000_000))).message).toBe(
+      `s3://backups/today.age at ${server.url} is no backup: it has more than 1000000 bytes, and no backup has`,
+    );
+    await download(place(), fetched, 1_000_001);
+  });
+
   test('that gives back something else than it was sent is told', async () => {
     onRead = (content) => content.replace('bundle', 'bumble');
     const { message } = await rejectionOf(upload(file(), place(), sha256('a bundle')));
