@@ -9,6 +9,13 @@ export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sud
 export interface PolicyRule {
   readonly path: string;
   readonly capabilities: readonly Capability[];
+  /**
+   * The only values that these parameters of a write may have; other parameters may have any
+   * (https://developer.hashicorp.com/vault/docs/concepts/policies#parameter-constraints).
+   *
+   * @default - every parameter may have any value
+   */
+  readonly allowedParameters?: Readonly<Record<string, readonly boolean[]>>;
   /** What it is needed for; becomes a comment. */
   readonly why?: string;
 }
@@ -16,11 +23,18 @@ export interface PolicyRule {
 /** A policy in Vault's language. */
 export function policyDocument(rules: readonly PolicyRule[]): string {
   return rules
-    .map(({ path, capabilities, why }) => {
+    .map(({ path, capabilities, allowedParameters, why }) => {
       const list = capabilities.map((capability) => `"${capability}"`).join(', ');
-      return `${why === undefined ? '' : `# ${why}\n`}path "${path}" {\n  capabilities = [${list}]\n}\n`;
+      const comment = why === undefined ? '' : `# ${why}\n`;
+      return `${comment}path "${path}" {\n  capabilities = [${list}]\n${parameters(allowedParameters)}}\n`;
     })
     .join('\n');
+}
+
+function parameters(allowed: PolicyRule['allowedParameters']): string {
+  if (allowed === undefined) return '';
+  const named = Object.entries(allowed).map(([name, values]) => `    "${name}" = [${values.join(', ')}]\n`);
+  return `  allowed_parameters = {\n${named.join('')}    "*" = []\n  }\n`;
 }
 
 /** Where the master keys of one KES are. */
@@ -159,7 +173,14 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
             why: 'and at its settings',
           },
         ] satisfies PolicyRule[])),
-    { path: role, capabilities: ['create', 'read', 'update', 'delete'], why: 'the role of KES' },
+    {
+      path: role,
+      capabilities: ['create', 'read', 'update', 'delete'],
+      ...(objects.mintsSecretId ? {} : { allowedParameters: { bind_secret_id: [true] } }),
+      why: objects.mintsSecretId
+        ? 'the role of KES'
+        : 'the role of KES; without a SecretID nobody logs in through it, this token neither',
+    },
     { path: `${role}/role-id`, capabilities: ['read'], why: 'its RoleID, for the configuration of KES' },
     ...(objects.mintsSecretId
       ? ([{ path: `${role}/secret-id`, capabilities: ['update'], why: 'mints its SecretID' }] satisfies PolicyRule[])

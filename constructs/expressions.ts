@@ -52,6 +52,13 @@ export function interruptedRuns(journal: string): string {
   return `\${tostring(${counted} + (fileexists(${quoted(`${journal}.running`)}) ? 1 : 0))}`;
 }
 
-function quoted(text: string): string {
-  return JSON.stringify(text);
+/** A string of Terraform's language, such as a path in an expression. */
+export function quoted(text: string): string {
+  return JSON.stringify(literal(text));
+}
+
+/** Text that Terraform takes as it is, such as a path with `${` in it. */
+export function literal(text: string): string {
+  // a function, because `$$` in a replacement text means `$`
+  return text.replaceAll('${', () => '$${').replaceAll('%{', '%%{');
 }

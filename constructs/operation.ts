@@ -1,11 +1,12 @@
 import { DataResource, type ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import type { OperationInput, OperationName } from '../config/operation-inputs';
-import { renewalGeneration, interruptedRuns } from './expressions';
+import { interruptedRuns, literal, renewalGeneration } from './expressions';
 
-/** How a `local-exec` starts an operation: a shell command to which the operation's name is appended. */
+/** How a `local-exec` starts an operation. */
 export interface OperationRunner {
-  readonly command: string;
+  /** Absolute path of the program; the operation's name is its only argument. */
+  readonly program: string;
   /**
    * Variables of its environment, such as `DOCKER_HOST`. Never a secret.
    *
@@ -72,7 +73,7 @@ export class Operation<N extends OperationName> extends Construct {
       provisioners: [
         {
           type: 'local-exec',
-          command: `${props.runner.command} ${props.operation}`,
+          command: literal(`${shellWord(props.runner.program)} ${props.operation}`),
           environment: {
             ...Object.fromEntries(
               Object.entries(props.runner.variables ?? {}).map(([name, value]) => [name, literal(value)]),
@@ -97,8 +98,7 @@ export class Operation<N extends OperationName> extends Construct {
   }
 }
 
-/** Text that Terraform takes as it is. */
-function literal(text: string): string {
-  // a function, because `$$` in a replacement text means `$`
-  return text.replaceAll('${', () => '$${').replaceAll('%{', '%%{');
+/** One word for a POSIX shell, whatever is in it. */
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

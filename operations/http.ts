@@ -3,8 +3,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
-import { buffer } from 'node:stream/consumers';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { TlsEndpoint } from '../config/operation-inputs';
 
 export interface HttpRequest {
@@ -17,7 +17,12 @@ export interface HttpRequest {
   readonly body?: Buffer;
   /** @default 30000 */
   readonly timeoutMs?: number;
+  /** Bytes of an answer; a longer one is an error. @default {@link MAX_ANSWER_BYTES} */
+  readonly maxBytes?: number;
 }
+
+/** Bytes of an answer that is held in memory: no server that is asked here has more to say. */
+export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export interface HttpResponse {
   readonly status: number;
@@ -79,7 +84,11 @@ export class HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const response = await this.open(request);
     const { statusCode: status = 0, headers } = response;
-    const bytes = await buffer(response);
+    const bytes = await bounded(
+      response,
+      request.maxBytes ?? MAX_ANSWER_BYTES,
+      `${request.method} ${request.path} of ${this.base.host}`,
+    );
     return { status, headers, bytes, text: bytes.toString('utf8') };
   }
 
@@ -127,4 +136,24 @@ export class HttpClient {
   close(): void {
     this.agent.destroy();
   }
+}
+
+/**
+ * All bytes of a stream, if they are few enough.
+ *
+ * @param what the subject of the error
+ * @throws if there are more than `limit`; the rest is not read
+ */
+export async function bounded(stream: Readable, limit: number, what: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > limit) {
+      stream.destroy();
+      throw new Error(`${what}: the answer is longer than ${limit} bytes`);
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }

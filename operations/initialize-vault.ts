@@ -132,7 +132,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
 
   // either the root token of an initialisation that was interrupted, or a new one by the unseal shares
   const rootToken =
-    leftoverRoot !== undefined && (await vault.withToken(leftoverRoot).probe('GET', 'auth/token/lookup-self')) === 200
+    leftoverRoot !== undefined && (await isAlive(vault, leftoverRoot))
       ? leftoverRoot
       : await vault.generateRootToken(readShares(input));
   // so that the next run finds and revokes it, should this one be killed
@@ -161,6 +161,23 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
   }
   rmSync(input.rootTokenFile, { force: true });
   process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
+}
+
+/**
+ * Whether Vault knows a root token. Only a 403 says that it is dead: after any other answer it may live, and its file is
+ * the only way to revoke it.
+ */
+async function isAlive(vault: VaultClient, rootToken: string): Promise<boolean> {
+  const client = vault.withToken(rootToken);
+  try {
+    await client.read('auth/token/lookup-self');
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return false;
+    throw error;
+  } finally {
+    client.close();
+  }
 }
 
 /** Renews the token where it is as declared. */

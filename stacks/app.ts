@@ -39,7 +39,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
     retiredKeys: retiredKeysByClient(environment, state),
     runner: {
       journal: state.operations,
-      command: `'${path.join(projectRoot, 'operations', 'run')}'`,
+      program: path.join(projectRoot, 'operations', 'run'),
       variables: engineVariables(engine),
     },
     ...migrationSourceOf(loaded),

@@ -5,6 +5,7 @@ import { type DeploymentNames, namesOf } from '../config/deployment-names';
 import { SSH_OPTIONS } from '../config/docker-engine';
 import { reachableAddress } from '../config/reachable';
 import type { Publication } from '../constructs/docker';
+import { literal } from '../constructs/expressions';
 import type { Deployment } from './deployment';
 
 /** Registries with the file that Terraform reads their logins from; the logins themselves are nowhere. */
@@ -44,7 +45,7 @@ export abstract class EnvironmentStack extends TerraformStack {
       // younger than the class
       this.addOverride('terraform.backend.s3.use_lockfile', true);
     } else {
-      new LocalBackend(this, { path: `${state.terraform}/${name}.tfstate` });
+      new LocalBackend(this, { path: literal(`${state.terraform}/${name}.tfstate`) });
     }
     // for toolchain/terraform/bin/terraform; to Terraform it is a comment
     this.addOverride('//.lock', state.lock);
@@ -67,9 +68,11 @@ export abstract class EnvironmentStack extends TerraformStack {
     const { host, transport, certPath } = this.deployment.engine;
     new DockerProvider(this, 'docker', {
       host,
-      ...(certPath === undefined ? {} : { certPath }),
+      ...(certPath === undefined ? {} : { certPath: literal(certPath) }),
       ...(transport === 'ssh' ? { sshOpts: [...SSH_OPTIONS] } : {}),
-      ...(logins.length === 0 ? {} : { registryAuth: [...logins] }),
+      ...(logins.length === 0
+        ? {}
+        : { registryAuth: logins.map(({ address, configFile }) => ({ address, configFile: literal(configFile) })) }),
     });
     this.addOverride('terraform.required_providers.docker.version', this.deployment.toolchain.providers.docker);
   }

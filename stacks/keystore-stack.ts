@@ -6,7 +6,7 @@ import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess } from '../config/key-store';
 import { otherIdentities } from '../config/leaf-certificates';
 import { declaredPlace } from '../config/key-store-place';
-import { fileHash } from '../constructs/expressions';
+import { fileHash, literal, quoted } from '../constructs/expressions';
 import { KesConfigurationFile, type KesServerProps } from '../constructs/kes/kes-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { KeyStore } from '../constructs/vault/key-store';
@@ -39,8 +39,8 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
     new VaultProvider(this, 'vault', {
       address: vault.url,
       // evaluated by Terraform when it talks to Vault; a token of the environment is not even named
-      ...(vault.tokenFile === undefined ? {} : { token: `\${trimspace(file(${JSON.stringify(vault.tokenFile)}))}` }),
-      ...(vault.caFile === undefined ? {} : { caCertFile: vault.caFile }),
+      ...(vault.tokenFile === undefined ? {} : { token: `\${trimspace(file(${quoted(vault.tokenFile)}))}` }),
+      ...(vault.caFile === undefined ? {} : { caCertFile: literal(vault.caFile) }),
       ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
       // a child is for secrets that end with it; no resource here has one, and each deploy would leave a token behind
       skipChildToken: true,

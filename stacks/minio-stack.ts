@@ -4,7 +4,7 @@ import { LEAVES } from '../config/deployment-names';
 import { minioKms } from '../config/minio-variables';
 import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
 import { imageReference } from '../constructs/docker';
-import { fileText } from '../constructs/expressions';
+import { fileText, literal } from '../constructs/expressions';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
@@ -60,7 +60,7 @@ export class MinioStack extends EnvironmentStack {
     const caFile = s3CaFile(environment, state);
     output('s3_endpoint', s3Url(environment), 'Address of the S3 API');
     if (caFile !== undefined) {
-      output('ca_certificate', caFile, 'CA certificate that S3 clients must trust');
+      output('ca_certificate', literal(caFile), 'CA certificate that S3 clients must trust');
       output('ca_certificate_pem', fileText(caFile), 'The same certificate itself, PEM');
     }
     output('region', minio.region, 'Region to tell S3 clients');

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { Construct } from 'constructs';
 import { SERVICE_UID } from '../../config/service-user';
 import { DeclarationError } from '../declaration-error';
-import { fileHash } from '../expressions';
+import { fileHash, literal } from '../expressions';
 import { environmentLabels } from './labels';
 
 /** Where the content of a file comes from. */
@@ -86,7 +86,9 @@ export class FileVolume extends Construct {
         permissions: '0400',
         owner: String(SERVICE_UID),
         group: String(SERVICE_UID),
-        ...('content' in file ? { content: file.content } : { source: file.source, source_hash: versionOf(file) }),
+        ...('content' in file
+          ? { content: file.content }
+          : { source: literal(file.source), source_hash: versionOf(file) }),
       })),
     );
     this.versions = Object.fromEntries(props.files.map((file) => [file.path, versionOf(file)]));

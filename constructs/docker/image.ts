@@ -1,5 +1,6 @@
 import { Image as DockerImage } from '@cdktf/provider-docker/lib/image';
 import { Construct } from 'constructs';
+import { literal } from '../expressions';
 
 /** Where an image comes from. */
 export type ImageSource =
@@ -40,7 +41,7 @@ export class Image extends Construct {
       name: this.reference,
       keepLocally: true,
       ...(source.kind === 'build'
-        ? { buildAttribute: { context: source.context }, triggers: { content: source.hash } }
+        ? { buildAttribute: { context: literal(source.context) }, triggers: { content: source.hash } }
         : {}),
     });
     if (source.kind === 'build') {

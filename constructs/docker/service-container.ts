@@ -110,7 +110,7 @@ export class ServiceContainer extends Construct {
         : {
             mounts: props.folders.map(({ host, path, readOnly }) => ({
               type: 'bind',
-              source: host,
+              source: literal(host),
               target: path,
               readOnly,
             })),

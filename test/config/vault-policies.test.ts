@@ -47,6 +47,34 @@ path "sys/mounts" {
   );
 });
 
+test('a parameter may have only the values that are allowed, others may have any', () => {
+  expect(
+    policyDocument([
+      { path: 'auth/approle/role/kes', capabilities: ['update'], allowedParameters: { bind_secret_id: [true] } },
+    ]),
+  ).toBe(
+    `path "auth/approle/role/kes" {
+  capabilities = ["update"]
+  allowed_parameters = {
+    "bind_secret_id" = [true]
+    "*" = []
+  }
+}
+`,
+  );
+});
+
+test.each([
+  ['minted', true, undefined],
+  ['wrapped', false, { bind_secret_id: [true] }],
+])('with a %s SecretID, what the deploy may do to the role', (_, mintsSecretId, allowed) => {
+  const rule = provisionerPolicyRules({ ...OBJECTS, mintsSecretId }).find(
+    ({ path }) => path === 'auth/approle/role/ebs-local-kes',
+  );
+  expect(rule?.capabilities).toEqual(['create', 'read', 'update', 'delete']);
+  expect(rule?.allowedParameters).toEqual(allowed);
+});
+
 describe('KES', () => {
   test.each([
     [1, 'kes/local/*'],

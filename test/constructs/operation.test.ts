@@ -1,11 +1,14 @@
 import { TerraformOutput } from 'cdktf';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { Operation } from '../../constructs/operation';
 import { newStack, synth } from '../helpers/synth';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { planned, terraformIsThere } from '../helpers/terraform';
 
 const folder = useTemporaryFolder();
-const RUNNER = { command: "'/project/operations/run'" };
+const RUNNER = { program: '/project/operations/run' };
 
 test('an operation with minimal properties runs when it is created and when its input changes', () => {
   // GIVEN
@@ -72,6 +75,28 @@ test('an operation with maximal properties runs again for its triggers and when 
   const told = planned(folder(), { input: input ?? '', FILE });
   expect(JSON.parse(String(told.input))).toEqual({ configEnvFile: '/a', rootFile });
   expect(told.FILE).toBe(rootFile);
+});
+
+(terraformIsThere ? test : test.skip)('the program is one word of the shell, whatever is in its path', () => {
+  // GIVEN a program in a folder whose name is hostile to shells and to Terraform
+  const program = path.join(folder(), `it's "here" \${HOME} %{ if true } $(false) ; x`, 'run');
+  mkdirSync(path.dirname(program));
+  writeFileSync(program, '#!/bin/sh\nprintf "%s %s" "$0" "$1"\n', { mode: 0o700 });
+  const stack = newStack();
+
+  // WHEN
+  new Operation(stack, 'Root', {
+    runner: { program },
+    operation: 'create-root-credentials',
+    input: { configEnvFile: '/a', rootFile: '/b' },
+  });
+
+  // THEN
+  const { command } = synth(stack).operation('create-root-credentials');
+  const told = planned(folder(), { command });
+  expect(execFileSync('/bin/sh', ['-c', String(told.command)], { encoding: 'utf8' })).toBe(
+    `${program} create-root-credentials`,
+  );
 });
 
 test('settings that are not there are not passed', () => {

@@ -410,6 +410,14 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     return Promise.all(places.map(async (place) => mountOrSecret.parse(await vault.root.read(place)).data));
   }
 
+  /** What a login through a role needs besides a SecretID. */
+  async function roleOf(role: string): Promise<{ appRoleLogin: string; roleId: string }> {
+    const { data } = z
+      .object({ data: z.object({ role_id: z.string() }) })
+      .parse(await vault.root.read(`${role}/role-id`));
+    return { appRoleLogin: path.posix.join(role, '../../login'), roleId: data.role_id };
+  }
+
   async function mintWrapped(path: string, bounds: object = {}): Promise<string> {
     // a token that can do just that, and cannot see the SecretID
     const pipeline = await vault.tokenWith(
@@ -452,6 +460,30 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     expect(searchFor(secrets, fileHaystacks(adopting))).toEqual([]);
     const again = mustSucceed(await deployUpTo('keystore', adopting, env));
     expect(adopting.changes(again)).toEqual({ foundation: 'no change', keystore: 'no change' });
+  });
+
+  test('the token of the deploy cannot log in as KES: it may keep the role, not open it', async () => {
+    const role = path.posix.dirname(mintPath);
+    const { appRoleLogin, roleId } = await roleOf(role);
+    const deploying = vault.root.withToken(readFileSync(tokenFile(), 'utf8').trim());
+    try {
+      const opening = { bind_secret_id: false, secret_id_bound_cidrs: ['0.0.0.0/0'] };
+      for (const [where, body] of [
+        [role, opening],
+        [role, { ...opening, bind_secret_id: 'false' }],
+        [role, { ...opening, bind_secret_id: 0 }],
+        [`${role}/bind-secret-id`, { bind_secret_id: false }],
+        [mintPath, {}],
+        [`${role}/custom-secret-id`, { secret_id: 'of-my-own' }],
+      ] as const) {
+        expect([where, body, await deploying.probe('POST', where, body)]).toEqual([where, body, 403]);
+      }
+      // what a deploy does to the role is allowed, and a login still needs a SecretID
+      expect(await deploying.probe('POST', role, { bind_secret_id: true })).toBe(204);
+      expect(await vault.root.probe('POST', appRoleLogin, { role_id: roleId })).toBe(400);
+    } finally {
+      deploying.close();
+    }
   });
 
   test('a rotation takes the SecretID that is handed over; none, and one that is not as declared, are refused', async () => {

@@ -69,7 +69,7 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
     state: stateLayout(environment.name, STATE_ROOT),
     toolchain: variation.toolchain ?? BUILT,
     retiredKeys: variation.retiredKeys ?? {},
-    runner: { command: "'/project/operations/run'" },
+    runner: { program: '/project/operations/run' },
     vaultVariables: variation.vaultVariables ?? {},
   });
   return environment.name;

@@ -59,6 +59,15 @@ beforeAll(async () => {
         setTimeout(() => request.socket.destroy(), 20);
         return;
       }
+      if (request.url === '/endless') {
+        const piece = Buffer.alloc(1024, 'x');
+        const more = (): void => {
+          while (!response.destroyed && response.write(piece));
+          if (!response.destroyed) response.once('drain', more);
+        };
+        more();
+        return;
+      }
       response.writeHead(request.url === '/none' ? 404 : 200, { 'x-answer': 'yes' }).end('an answer: é');
     });
   open = await start({});
@@ -92,6 +101,16 @@ describe('a request', () => {
 
     expect(response).toMatchObject({ status: 200, text: 'an answer: é', headers: { 'x-answer': 'yes' } });
     expect(seen).toMatchObject([{ method: 'GET', url: '/v1/a?b=c', body: '' }]);
+  });
+
+  test('is given up where the answer is longer than it may be, however long it goes on', async () => {
+    const client = clientOf({ url: open.url, caFile: ca.file });
+    const request = { method: 'GET', maxBytes: 20_000 } as const;
+    const host = new URL(open.url).host;
+    expect((await rejectionOf(client.send({ ...request, path: '/endless' }))).message).toBe(
+      `GET /endless of ${host}: the answer is longer than 20000 bytes`,
+    );
+    expect(await client.send({ ...request, path: '/v1/a' })).toMatchObject({ status: 200 });
   });
 
   test('carries JSON and headers', async () => {

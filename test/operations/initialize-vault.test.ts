@@ -1,5 +1,6 @@
 /** What an empty Vault means: keys that were lost, or a place that keys are on their way to. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import type { KeyStorePlace } from '../../config/key-store-place';
 import { writeKeyStoreNote } from '../../config/key-store-place';
@@ -26,6 +27,8 @@ let initialized: boolean;
 let sealed: boolean;
 /** Whether the answer to the initialisation arrives. */
 let vaultAnswers: boolean;
+/** Answers instead. */
+let instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
 
 beforeEach(async () => {
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
@@ -34,8 +37,14 @@ beforeEach(async () => {
   initialized = false;
   sealed = true;
   vaultAnswers = true;
+  instead = undefined;
   // a Vault that was never initialised, and does what its root token asks
-  vault = await TlsServer.start(await ca.issue('vault'), ({ method, url }, response) => {
+  vault = await TlsServer.start(await ca.issue('vault'), (request, response) => {
+    if (instead !== undefined) {
+      instead(request, response);
+      return;
+    }
+    const { method, url } = request;
     const answers: Record<string, unknown> = {
       'GET /v1/sys/seal-status': { ...seal, initialized, sealed },
       'POST /v1/sys/init': { keys: ['share'], root_token: 'root' },
@@ -90,6 +99,52 @@ test.each<[string, KeyStorePlace | undefined]>([
   );
   expect(initialized).toBe(false);
   expect(existsSync(input.unsealShareFiles[0] ?? '')).toBe(false);
+});
+
+describe('a root token that an interrupted run left', () => {
+  const asked: string[] = [];
+  /** What Vault answers to the question whether it knows the token. */
+  let answer: number;
+
+  beforeEach(async () => {
+    writeCanaries(input.canariesFile, {});
+    await initializeVault(input);
+    rmSync(input.provisionerTokenFile);
+    writeFileSync(input.rootTokenFile, 'left-root');
+    asked.length = 0;
+    instead = ({ method, url, headers }, response) => {
+      asked.push(`${method} ${url}`);
+      const tokens: Record<string, unknown> = {
+        'POST /v1/sys/generate-root/attempt': { nonce: 'n', otp: '\0\0\0\0' },
+        'POST /v1/sys/generate-root/update': { nonce: 'n', encoded_token: Buffer.from('made').toString('base64') },
+        'GET /v1/sys/seal-status': { t: 1, n: 1, progress: 0, initialized: true, sealed: false },
+        'POST /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
+      };
+      if (url === '/v1/auth/token/lookup-self' && headers['x-vault-token'] === 'left-root')
+        response.statusCode = answer;
+      response.end(JSON.stringify(tokens[`${method} ${url}`] ?? {}));
+    };
+  });
+
+  test.each([
+    ['is used and revoked where Vault knows it', 200, false],
+    ['is replaced where Vault denies it', 403, true],
+  ])('%s', async (_, status, replaced) => {
+    answer = status;
+    await initializeVault(input);
+    expect(asked.some((request) => request.includes('generate-root'))).toBe(replaced);
+    expect(asked).toContain('POST /v1/auth/token/revoke-self');
+    expect(existsSync(input.rootTokenFile)).toBe(false);
+  });
+
+  test.each([429, 472, 500, 503])('stays in its file where Vault answers %i: it may live', async (status) => {
+    answer = status;
+    expect((await rejectionOf(initializeVault(input))).message).toContain(
+      `GET /v1/auth/token/lookup-self: {} (HTTP ${status})`,
+    );
+    expect(readFileSync(input.rootTokenFile, 'utf8')).toBe('left-root');
+    expect(asked.some((request) => request.includes('generate-root'))).toBe(false);
+  });
 });
 
 describe('an initialisation that was killed', () => {

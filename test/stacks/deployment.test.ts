@@ -13,7 +13,7 @@ const deployment = (more = '', toolchain = BUILT): Deployment => ({
   state: stateLayout('prod', '/state'),
   toolchain,
   retiredKeys: {},
-  runner: { command: 'run' },
+  runner: { program: 'run' },
   vaultVariables: {},
 });
 

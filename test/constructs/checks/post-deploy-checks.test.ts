@@ -7,7 +7,7 @@ test('the checks run whenever something was deployed, and not because the enviro
 
   // WHEN
   new PostDeployChecks(stack, 'Checks', {
-    runner: { command: 'run' },
+    runner: { program: 'run' },
     environmentFile: '/e/local.yaml',
     triggers: { kes: 'the id of KES', buckets: 'a run' },
   });

@@ -13,7 +13,7 @@ const LOCKED = {
 
 const declare = (buckets: BucketsProps['buckets'], stack = newStack()) =>
   new Buckets(stack, 'Buckets', {
-    runner: { command: 'run' },
+    runner: { program: 'run' },
     endpoint: { url: 'https://127.0.0.1:9000', caFile: '/state/tls/ca.crt' },
     region: 'us-east-1',
     rootFile: '/state/secrets/minio/root.json',

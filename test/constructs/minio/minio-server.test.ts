@@ -11,7 +11,7 @@ const KMS: MinioServerProps['kms'] = {
 };
 
 const PROPS: MinioServerProps = {
-  runner: { command: 'run' },
+  runner: { program: 'run' },
   environment: 'local',
   namePrefix: 'ebs-local',
   image: 'minio:1',
