@@ -16,7 +16,7 @@ test('the checks run whenever something was deployed, and not because the enviro
   const operation = synth(stack).operation('run-checks');
   expect(operation.input).toEqual({});
   expect(operation).toMatchObject({
-    command: 'run run-checks',
+    command: "'run' run-checks",
     variables: { EBS_ENVIRONMENT: '/e/local.yaml' },
     triggers: { kes: 'the id of KES', buckets: 'a run' },
   });

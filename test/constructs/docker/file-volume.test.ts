@@ -45,7 +45,7 @@ test('files come from a path with a version of its own, or carry their content, 
   // GIVEN
   const stack = newStack();
   const before = new Operation(stack, 'Before', {
-    runner: { command: 'run' },
+    runner: { program: 'run' },
     operation: 'create-root-credentials',
     input: { configEnvFile: '/a', rootFile: '/b' },
   });

@@ -10,7 +10,7 @@ import { KES_CONFIGURATION } from '../../helpers/kes';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
-const RUNNER = { command: 'run' };
+const RUNNER = { program: 'run' };
 const PLACE = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 } as const;
 
 describe('KesConfigurationFile', () => {

@@ -12,7 +12,7 @@ const as = (client: string) => ({
 
 const declare = (keys: readonly string[], stack = newStack()) =>
   new MasterKeys(stack, 'Keys', {
-    runner: { command: 'run' },
+    runner: { program: 'run' },
     keys,
     creator: as('key-creator'),
     prover: as('key-prover'),

@@ -9,7 +9,7 @@ const CLIENT: LeafCertificate = { name: 'minio', usage: 'client', dnsNames: [], 
 
 const declare = (leaves: readonly LeafCertificate[], stack = newStack()) =>
   new Certificates(stack, 'Certificates', {
-    runner: { command: 'run' },
+    runner: { program: 'run' },
     environment: 'local',
     certificateFolder: '/state/tls',
     privateKeyFolder: '/state/secrets/tls',

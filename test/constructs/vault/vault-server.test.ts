@@ -4,7 +4,7 @@ import { newStack, synth, type Synthesized } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
 const MINIMAL: VaultServerProps = {
-  runner: { command: 'run' },
+  runner: { program: 'run' },
   environment: 'local',
   namePrefix: 'ebs-local',
   image: 'vault:1',
