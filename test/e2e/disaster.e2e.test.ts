@@ -2,7 +2,16 @@
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -87,6 +96,13 @@ function atOther(): string[] {
 
 async function restore(file: string, more: readonly string[] = []): Promise<CommandResult> {
   return environment.script('restore', ['--from', file, '--identity', identity, ...more]);
+}
+
+/** As ./scripts/backup --new-identity has made it. */
+function identityWithoutSigner(): string {
+  const file = path.join(environment.folder, 'unsaid.txt');
+  writeFileSync(file, readFileSync(identity, 'utf8').replace(/^# signer: .*\n/gm, ''));
+  return file;
 }
 
 /** Kills a restore, with everything that it started, as soon as it has come so far. */
@@ -195,8 +211,9 @@ describe('a restore', () => {
     const life = await environment.lifeOf('minio');
     const other = path.join(environment.folder, 'other.txt');
     await newIdentity(other);
-    const unsaid = path.join(environment.folder, 'unsaid.txt');
-    writeFileSync(unsaid, readFileSync(identity, 'utf8').replace(/^# signer: .*\n/gm, ''));
+    const [signer = ''] = /^# signer: .*$/m.exec(readFileSync(identity, 'utf8')) ?? [];
+    appendFileSync(other, `${signer}\n`);
+    const unsaid = identityWithoutSigner();
     const forged = path.join(environment.folder, 'forged.age');
     await forge(forged, membersWith([], { ...HEADER, format: 1, environment: environment.name }), recipient);
     const damaged = path.join(environment.folder, 'damaged.age');
@@ -252,9 +269,7 @@ describe('a restore', () => {
       .object({ sha256: z.string() })
       .parse(JSON.parse(mustSucceed(await backUpTo('s3://backups/last.age')).stdout));
     rmSync(environment.state.root, { recursive: true });
-    const unsaid = path.join(environment.folder, 'unsaid.txt');
-    writeFileSync(unsaid, readFileSync(identity, 'utf8').replace(/^# signer: .*\n/gm, ''));
-    const known = ['--identity', unsaid, '--sha256', sha256];
+    const known = ['--identity', identityWithoutSigner(), '--sha256', sha256];
     const from = ['--from', 's3://backups/last.age', ...atOther(), ...known, environment.file];
     const result = mustSucceed(
       await environment.scriptWith('restore', [...from, '--replace', environment.name], { env: other.variables }),
