@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../operations/errors';
+import { restoreCall } from './restore-call';
 import type { StateLayout } from './state';
 
 const marker = z.object({ id: z.string() });
@@ -37,12 +38,7 @@ export function requireIntactState(environment: string, state: StateLayout, env 
   const here = readMarker(state.deployment);
   const secrets = readMarker(state.secret.deployment);
   if (here === secrets) return;
-  if (here !== undefined && secrets === undefined) {
-    throw new UsageError(
-      `environment ${environment} was deployed, but its secrets are gone: ${state.secrets} does not hold them`,
-      'put the folder back from where you keep it; nothing was changed, and nothing is made anew over existing keys',
-    );
-  }
+  requireSecrets(environment, state);
   if (here === undefined) {
     if (holdsNothingElse(state)) return;
     throw new UsageError(
@@ -53,6 +49,20 @@ export function requireIntactState(environment: string, state: StateLayout, env 
   throw new UsageError(
     `environment ${environment} has the secrets of another deployment in ${state.secrets}`,
     'put the right folder back; nothing was changed',
+  );
+}
+
+/**
+ * The row in which the secrets are lost.
+ *
+ * @throws UsageError that says how a backup brings them back
+ */
+export function requireSecrets(environment: string, state: StateLayout): void {
+  if (readMarker(state.deployment) === undefined || readMarker(state.secret.deployment) !== undefined) return;
+  throw new UsageError(
+    `environment ${environment} was deployed, but its secrets are gone: ${state.secrets} does not hold them`,
+    `a backup brings them back: ${restoreCall(environment, state)}; or put the folder back from a copy of it. ` +
+      'Nothing was changed, and nothing is made anew over existing keys',
   );
 }
 

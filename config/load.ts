@@ -15,6 +15,8 @@ export interface LoadedEnvironment {
   readonly environment: Environment;
   /** Absolute path of the environment file. */
   readonly file: string;
+  /** How the commands that are advised name the environment: as it was typed, quoted for a shell where that is needed. */
+  readonly argument: string;
   readonly state: StateLayout;
 }
 
@@ -47,7 +49,21 @@ export function loadEnvironment(
     );
   }
   const environment = parseEnvironment(text, path.basename(file));
-  return { environment, file, state: stateLayout(environment.name, environment.state.directory) };
+  const argument = argumentFor(nameOrPath, file);
+  return { environment, file, argument, state: stateLayout(environment.name, environment.state.directory) };
+}
+
+/** A deploy hands its operations the absolute path: a file of `environments/` is named as people do. */
+export function argumentFor(typed: string, file: string = environmentFile(typed)): string {
+  const { dir, name } = path.parse(file);
+  const isOurs = path.isAbsolute(typed) && dir === path.join(projectRoot, 'environments') && file.endsWith('.yaml');
+  const argument = isOurs ? name : typed;
+  return /^[\w./@:+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** The same for an operation, which knows no more of its environment than the name that a construct gave it. */
+export function argumentOfOperation(name: string, env: NodeJS.ProcessEnv = process.env): string {
+  return env.EBS_ENVIRONMENT === undefined ? name : argumentFor(env.EBS_ENVIRONMENT);
 }
 
 /**

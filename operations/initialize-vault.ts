@@ -17,6 +17,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { isInEmbeddedVault, readKeyStoreNote } from '../config/key-store-place';
+import { argumentOfOperation } from '../config/load';
 import type { OperationInput } from '../config/operation-inputs';
 import { readCanaries } from './canaries';
 import { ExternalError } from './errors';
@@ -102,7 +103,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
   if (shares.length < input.threshold) {
     throw new ExternalError(
       `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${folder}`,
-      `put the shares back, or unseal Vault by hand: ./scripts/unseal ${input.environment}`,
+      `put the shares back, or unseal Vault by hand: ./scripts/unseal ${argumentOfOperation(input.environment)}`,
     );
   }
   try {
@@ -114,7 +115,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
     if (input.unsealShareFiles.some((file) => existsSync(`${file}.new`))) {
       throw new ExternalError(
         'Vault is sealed, and a rotation of its unseal shares was interrupted: the new ones may be in force',
-        `./scripts/rotate unseal-keys ${input.environment} unseals it by them, and ends the rotation`,
+        `./scripts/rotate unseal-keys ${argumentOfOperation(input.environment)} unseals it by them, and ends the rotation`,
       );
     }
     throw new ExternalError(

@@ -29,9 +29,14 @@ export class KesClient {
     this.http = new HttpClient(endpoint);
   }
 
-  /** Whether KES reaches its key store. */
-  async ready(): Promise<boolean> {
-    const response = await this.http.send({ method: 'GET', path: '/v1/status' });
+  /**
+   * Whether KES reaches its key store.
+   *
+   * @param timeoutMs default: that of {@link HttpRequest.timeoutMs}
+   */
+  async ready(timeoutMs?: number): Promise<boolean> {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const response = await this.http.send({ method: 'GET', path: '/v1/status', ...limit });
     if (response.status !== 200) throw new KesError('status', response);
     return status.parse(JSON.parse(response.text)).keystore_unreachable !== true;
   }

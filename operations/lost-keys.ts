@@ -5,7 +5,6 @@ import type { Environment } from '../config/environment';
 import { vaultVariables } from '../config/external-vault';
 import { keyLocation, vaultAccess } from '../config/key-store';
 import type { StateLayout } from '../config/state';
-import { readLastBackup } from './backup/last-backup';
 import type { KesError } from './kes-client';
 import { VaultClient, VaultError } from './vault-client';
 
@@ -124,10 +123,4 @@ export function deleted(born: string, { at, undelete }: Extract<KeyInVault, { ki
 
 function restored(restore: string): string {
   return `a backup brings it back: ${restore}`;
-}
-
-/** How the newest backup that is known is restored. */
-export function restoreCall({ name }: Environment, state: StateLayout): string {
-  const from = readLastBackup(state)?.destination ?? 'BACKUP';
-  return `./scripts/restore --from ${from} --identity FILE --replace ${name}`;
 }

@@ -1,19 +1,19 @@
 import { loadEnvironment } from '../config/load';
-import type { TlsEndpoint } from '../config/operation-inputs';
-import { s3Endpoint } from '../config/s3-endpoint';
+import type { ServiceContext } from './checks/check';
 import { checkEnvironment } from './checks/check-environment';
+import { withServices } from './checks/context';
 import type { Report } from './checks/report/model';
 import { describeCounts, describeResult } from './checks/report/text';
 import { type ReportFiles, writeReport } from './checks/report/write';
 import { leaveObjects } from './earlier-objects';
 import { ExternalError, messageOf } from './errors';
-import { HttpClient, NO_CONNECTION } from './http';
+import { NO_CONNECTION } from './http';
 import { NotYet, waitFor } from './wait';
 
 /** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
 export async function runChecks(): Promise<void> {
   const loaded = loadEnvironment();
-  await waitForMinio(s3Endpoint(loaded.environment, loaded.state));
+  await withServices(loaded, undefined, waitForServices);
   const report = await untilInterrupted((signal) =>
     checkEnvironment(loaded, {
       signal,
@@ -21,44 +21,47 @@ export async function runChecks(): Promise<void> {
     }),
   );
   const files = writeReport(loaded.state.reports, report);
-  if (report.outcome !== 'passed') throw failureOf(loaded.environment.name, report, files);
+  if (report.outcome !== 'passed') throw failureOf(loaded.argument, report, files);
   await leaveObjects(loaded);
 }
 
+/** Docker waits up to a minute before it starts again what ended again and again. */
+const RETURN_LIMIT_MS = 120_000;
+
 /**
- * Gives MinIO time where it had none to come back: after a reboot, or while KES was away, Docker waits up to a minute
- * before it starts it again. If it does not come within two minutes, this is printed, and the checks say why.
+ * Gives KES and MinIO time where they had none to come back. KES looks at its key store every 10 s, and until then it
+ * says of a Vault that was just unsealed that it does not reach it; MinIO ends while KES is away, and Docker starts it
+ * again later and later. If one does not come within two minutes, this is printed, and the checks say why.
  */
-export async function waitForMinio(endpoint: TlsEndpoint): Promise<void> {
-  const http = new HttpClient(endpoint);
+export async function waitForServices({ kes, minio }: Pick<ServiceContext, 'kes' | 'minio'>): Promise<void> {
   try {
-    await waitFor({ what: 'MinIO to be ready', timeoutMs: 120_000 }, async () => {
-      const { status } = await http.send({ method: 'GET', path: '/minio/health/cluster' }).catch(unlessAway);
-      return status === 503 ? new NotYet('HTTP 503') : true;
+    await waitFor({ what: 'KES to reach its key store', timeoutMs: RETURN_LIMIT_MS }, async () =>
+      (await kes.ready().catch(unlessAway)) === false ? new NotYet('KES answers, and does not reach it') : true,
+    );
+    await waitFor({ what: 'MinIO to be ready', timeoutMs: RETURN_LIMIT_MS }, async () => {
+      const answer = await minio.send({ method: 'GET', path: '/minio/health/cluster' }).catch(unlessAway);
+      return answer?.status === 503 ? new NotYet('HTTP 503') : true;
     });
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
-  } finally {
-    http.close();
   }
 }
 
 /** Whoever answers is no longer waited for, also if nobody can trust it. */
-function unlessAway(error: unknown): { readonly status: number } {
-  const { code } = (error as { cause: NodeJS.ErrnoException }).cause;
-  if (NO_CONNECTION.includes(code)) throw error;
-  return { status: 0 };
+function unlessAway(error: unknown): undefined {
+  const { cause } = error as { cause?: NodeJS.ErrnoException };
+  if (cause !== undefined && NO_CONNECTION.includes(cause.code)) throw error;
 }
 
 /** Everything that did not pass, in one error: Terraform shows the end of what an operation prints. */
-function failureOf(environment: string, report: Report, { html }: ReportFiles): ExternalError {
+function failureOf(argument: string, report: Report, { html }: ReportFiles): ExternalError {
   const lines = report.results
     .filter(({ status }) => status === 'failed' || status === 'could-not-check')
     .map(({ id, status, message = '' }) => `  ${id}: ${status === 'failed' ? '' : 'could not check: '}${message}`);
   const fixes = new Set(report.results.flatMap(({ status, fix }) => (status === 'failed' && fix ? [fix] : [])));
   return new ExternalError(
     [`the deployment did not pass its checks (${describeCounts(report)}):`, ...lines].join('\n'),
-    [...fixes, `the whole report: ${html}; again: ./scripts/check ${environment}`].join('\n      '),
+    [...fixes, `the whole report: ${html}; again: ./scripts/check ${argument}`].join('\n      '),
   );
 }
 

@@ -52,7 +52,7 @@ export async function removeIdleStrays(
   docker: Docker,
   owner: OwnerLabel,
 ): Promise<string[]> {
-  const { environment } = loaded;
+  const { environment, argument } = loaded;
   const { containers, networks } = await straysAmong(await belongingsOf(docker, owner), loaded);
   // it is in no deploy's way, and the rotation that was killed takes it away by itself
   const twin = twinOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
@@ -60,7 +60,7 @@ export async function removeIdleStrays(
   if (used.length > 0) {
     throw new ExternalError(
       `Terraform's state does not know ${used.map(({ name }) => name).join(', ')}, as after a deploy that was killed, and the deploys of a rotation would stop there`,
-      `./scripts/up ${environment.name} removes that, and makes again what is declared; then run the rotation again. Nothing was changed`,
+      `./scripts/up ${argument} removes that, and makes again what is declared; then run the rotation again. Nothing was changed`,
     );
   }
   return remove({ containers: containers.filter(({ running }) => !running), networks: [] }, docker);
@@ -83,7 +83,7 @@ async function straysAmong({ containers, networks }: Strays, loaded: LoadedEnvir
   if (state.backend === 's3' && containers.length > 0 && states.every((made) => made === undefined)) {
     throw new ExternalError(
       `environment ${name} runs here (${containers.length} containers), but s3://${state.bucket}/${state.keyPrefix}/${name}/ holds no Terraform state of it`,
-      `have state in the environment file say where it was deployed with. If that state is lost: ./scripts/down ${name}, then ./scripts/up ${name}, which adopts volumes and what is in an embedded Vault; nothing was changed`,
+      `have state in the environment file say where it was deployed with. If that state is lost: ./scripts/down ${loaded.argument}, then ./scripts/up ${loaded.argument}, which adopts volumes and what is in an embedded Vault; nothing was changed`,
     );
   }
   const ids = new Set(

@@ -65,8 +65,10 @@ export class VaultClient {
     return new VaultClient(this.endpoint, token);
   }
 
-  async sealStatus(): Promise<SealStatus> {
-    return sealStatus.parse(await this.call({ method: 'GET', path: '/v1/sys/seal-status' }));
+  /** @param timeoutMs default: that of {@link HttpRequest.timeoutMs} */
+  async sealStatus(timeoutMs?: number): Promise<SealStatus> {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    return sealStatus.parse(await this.call({ method: 'GET', path: '/v1/sys/seal-status', ...limit }));
   }
 
   /** Whether this node answers requests: 200 of `sys/health`, unsealed and active. */

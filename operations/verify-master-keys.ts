@@ -4,11 +4,12 @@ import { namesOf } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
 import { kesUrl } from '../config/reachable';
 import { KES_RELOADED } from '../config/kes-configuration';
+import { restoreCall } from '../config/restore-call';
 import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
 import { ExternalError, messageOf } from './errors';
 import { KesClient, KesError } from './kes-client';
-import { type KeyInVault, keyInVault, missing, type Problem, replaced, restoreCall, unreadable } from './lost-keys';
+import { type KeyInVault, keyInVault, missing, type Problem, replaced, unreadable } from './lost-keys';
 import { reloadContainer } from './reload-container';
 import { NotYet, waitFor } from './wait';
 
@@ -91,7 +92,8 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
       return `proven after the deploy, because KES cannot be asked now (${messageOf(error)})`;
     }
     if (!reachable) return 'proven after the deploy, because KES does not reach its key store now';
-    const prove = () => proveCanaries(prover, canaries, looker(environment, state), restoreCall(environment, state));
+    const prove = () =>
+      proveCanaries(prover, canaries, looker(environment, state), restoreCall(environment.name, state));
     try {
       return described(await prove());
     } catch (error) {
@@ -159,7 +161,7 @@ export async function proveDeployedKeys(environment: Environment, state: StateLa
   try {
     const canaries = readCanaries(state.canaries);
     const look = looker(environment, state);
-    const restore = restoreCall(environment, state);
+    const restore = restoreCall(environment.name, state);
     return described({ proven: await requireProvenKeys(prover, kesUrl(environment), canaries, look, restore) });
   } finally {
     prover.close();

@@ -59,12 +59,12 @@ void main(async (args) => {
   const place = parsePlace('--to', values.to, { endpoint: values.endpoint, region: values.region, caFile: values.ca });
   const recipients = readRecipients(values.recipient ?? []);
   const loaded = loadEnvironment(positionals[0]);
-  const { environment, state } = loaded;
+  const { environment, argument, state } = loaded;
   pinEngine(environment.docker);
   if (readIfExists(state.deployment) === undefined) {
     throw new UsageError(
       `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
-      `deploy it with: ./scripts/up ${environment.name}`,
+      `deploy it with: ./scripts/up ${argument}`,
     );
   }
   requireIntactState(environment.name, state);

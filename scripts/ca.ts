@@ -27,14 +27,14 @@ void main((args) => {
     process.stdout.write(HELP);
     return Promise.resolve();
   }
-  const { environment, state } = loadEnvironment(positionals[0]);
+  const { environment, argument, state } = loadEnvironment(positionals[0]);
   const file = s3CaFile(environment, state);
   if (file === undefined) {
     process.stderr.write(`clients of ${environment.name} need no CA certificate: every system trusts its authority\n`);
     return Promise.resolve();
   }
   if (!existsSync(file)) {
-    throw new ExternalError(`there is no ${file}`, `deploy it first: ./scripts/up ${environment.name}`);
+    throw new ExternalError(`there is no ${file}`, `deploy it first: ./scripts/up ${argument}`);
   }
   const text = readFileSync(file, 'utf8');
   const fingerprints = pemCertificates(text).map((pem) => new X509Certificate(pem).fingerprint256);

@@ -106,7 +106,7 @@ function requireName(given: string, { environment }: LoadedEnvironment): void {
 }
 
 function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, deleteData: boolean): string {
-  const { environment, state, file } = loaded;
+  const { environment, state } = loaded;
   if (deleteData) {
     const folders = [state.root, ...setAsideFolders(state)]
       .filter((folder) => existsSync(folder))
@@ -119,13 +119,9 @@ function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, dele
     `  data volumes  ${dataVolumes.length === 0 ? 'none' : dataVolumes.join(', ')}`,
     `  state         ${existsSync(state.root) ? state.root : 'none'}`,
     '',
-    `./scripts/up ${positionalFor(environment.name, file)} brings it back; ./scripts/down --delete-data deletes the rest.`,
+    `./scripts/up ${loaded.argument} brings it back; ./scripts/down ${loaded.argument} --delete-data deletes the rest.`,
     '',
   ].join('\n');
-}
-
-function positionalFor(name: string, file: string): string {
-  return file.endsWith(`/environments/${name}.yaml`) ? name : file;
 }
 
 /** Keys in a place that others use, too, are never ours to delete. */

@@ -195,7 +195,7 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
 async function lose({ environment, state }: LoadedEnvironment, context: Parameters<Step['run']>[0]): Promise<void> {
   const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
-  const loaded = { environment, state, file: '' };
+  const loaded = { environment, state, file: '', argument: environment.name };
   for (const step of tearDownSteps({ docker, owner, loaded, deleteData: false })) {
     if (step.applies?.() ?? true) await step.run(context);
   }

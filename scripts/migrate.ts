@@ -94,7 +94,7 @@ void main(async (args, signal) => {
       await showSteps([...again, ...(await adoptingDeploy(target, verbose))], signal, { plain: verbose });
       return;
     }
-    requirePossible(source.environment.name, note, from, to);
+    requirePossible(source, note, from, to);
     const migration: Migration = {
       source,
       target,

@@ -116,10 +116,10 @@ void main(async (args, signal) => {
     : kind === 'ca'
       ? caRotation(loaded, values.finish ?? false)
       : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
-  const { environment, state } = loaded;
+  const { environment, argument, state } = loaded;
 
   await withLock(state.lock, `rotating ${what} of ${environment.name}`, async () => {
-    const rotation = Rotation.begin(state, what);
+    const rotation = Rotation.begin(state, what, argument);
     if (rotation.resumed) process.stderr.write(`going on with what was begun on ${rotation.startedAt.toISOString()}\n`);
     try {
       const { prerequisites, builds } = prepareToolchain({
@@ -145,7 +145,7 @@ void main(async (args, signal) => {
   });
 
   process.stdout.write(`${ended}\n`);
-  const warning = escrowWarning(environment.name, state);
+  const warning = escrowWarning(argument, state);
   if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 });
 
@@ -190,8 +190,8 @@ function caRotation(loaded: LoadedEnvironment, finish: boolean): Chosen {
   // a rotation that is under way has changed what is asked for here
   if (Rotation.unfinished(loaded.state) === undefined) requireOverlap(loaded, finish);
   if (finish) return { what, steps: finishCa };
-  const { name } = loaded.environment;
-  const ended = `Two CAs of ${name} are trusted. Give both to its clients (./scripts/ca ${name}), then: ./scripts/rotate ca ${name} --finish`;
+  const { environment, argument } = loaded;
+  const ended = `Two CAs of ${environment.name} are trusted. Give both to its clients (./scripts/ca ${argument}), then: ./scripts/rotate ca ${argument} --finish`;
   return { what, steps: beginCa, ended };
 }
 
@@ -211,18 +211,18 @@ async function showInventory(loaded: LoadedEnvironment): Promise<void> {
 /** There is nothing to rotate before the first deploy. */
 function requireDeployed(loaded: LoadedEnvironment): void {
   requireDeployable(loaded, process.env);
-  const { environment, state } = loaded;
+  const { environment, argument, state } = loaded;
   if (readIfExists(state.deployment) === undefined) {
     throw new UsageError(
       `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
-      `deploy it with: ./scripts/up ${environment.name}`,
+      `deploy it with: ./scripts/up ${argument}`,
     );
   }
   const [cut] = cutStates(loaded);
   if (cut !== undefined) {
     throw new UsageError(
       `${cut} was cut short, as by a kill of Terraform in the middle of writing it`,
-      `./scripts/up ${environment.name} finds again what it named; then run this again`,
+      `./scripts/up ${argument} finds again what it named; then run this again`,
     );
   }
 }

@@ -110,7 +110,7 @@ async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): 
 export async function provenKey(
   store: Pick<KeyMaterial, 'read'>,
   key: string,
-  { environment, state }: LoadedEnvironment,
+  { argument, state }: LoadedEnvironment,
 ): Promise<Buffer> {
   const material = await store.read(key);
   if (material === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
@@ -118,7 +118,7 @@ export async function provenKey(
   if (canary === undefined) {
     throw new ExternalError(
       `master key ${key} has no canary, so nobody knows whether it is the right one`,
-      `deploy first: ./scripts/up ${environment.name}`,
+      `deploy first: ./scripts/up ${argument}`,
     );
   }
   if (opensCanary(material, key, canary)) return material;
@@ -175,13 +175,13 @@ function readdirIfFolder(entry: string): string[] | undefined {
   }
 }
 
-function deploymentId({ environment, state }: LoadedEnvironment): string {
+function deploymentId({ environment, argument, state }: LoadedEnvironment): string {
   try {
     return marker.parse(JSON.parse(readFileSync(state.deployment, 'utf8'))).id;
   } catch (error) {
     throw new ExternalError(
       `environment ${environment.name} is not deployed: ${messageOf(error)}`,
-      `deploy it with: ./scripts/up ${environment.name}`,
+      `deploy it with: ./scripts/up ${argument}`,
     );
   }
 }

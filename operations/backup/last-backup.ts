@@ -50,13 +50,13 @@ export function unsavedKeys(canaries: Canaries, backup: LastBackup | undefined):
 
 /** Why the newest backup would not save this deployment: it is older than a master key. Undefined if it would. */
 export function escrowWarning(
-  environment: string,
+  argument: string,
   state: Pick<StateLayout, 'canaries' | 'lastBackup'>,
 ): string | undefined {
   const canaries = readCanaries(state.canaries);
   if (Object.keys(canaries).length === 0) return undefined;
   const backup = readLastBackup(state);
-  const command = `./scripts/backup ${environment} --to FILE --recipient age1…`;
+  const command = `./scripts/backup ${argument} --to FILE --recipient age1…`;
   if (backup === undefined) {
     return `no backup of the master keys is known: if they are lost, so is everything under them. Make one: ${command}`;
   }

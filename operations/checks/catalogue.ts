@@ -13,10 +13,13 @@ import { keyChecks } from './keys';
 import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
-import { vaultDriftChecks } from './vault-drift';
+import { serviceChecks } from './services';
+import { vaultDriftChecks, vaultSealChecks } from './vault-drift';
 import { vaultPrivilegeChecks } from './vault-privileges';
 
 export const catalogue: readonly Check[] = [
+  ...serviceChecks,
+  ...vaultSealChecks,
   ...keyChecks,
   ...earlierChecks,
   ...vaultDriftChecks,

@@ -1,10 +1,11 @@
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { catalogue, isDisruptive, undisturbing } from './catalogue';
-import type { Check } from './check';
-import { withContext } from './context';
+import type { Check, ServiceContext } from './check';
+import { withContext, withServices } from './context';
 import { type LeftOut, makeReport, type Report } from './report/model';
-import { bind, runAll, type RunOptions } from './runner';
+import { bindWithout, isFirst, type RootCause, runFirst } from './root-cause';
+import { bind, type CheckResult, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {
   /** @default - every check that interrupts nothing */
@@ -26,14 +27,34 @@ export async function checkEnvironment(
   // whoever names the checks knows what they leave out
   const leftOut = options.checks === undefined ? disruptive : [];
   const startedAt = new Date();
-  return withContext(loaded, { signal: options.signal, s3Endpoint }, async (context) => {
-    const results = await runAll(
-      checks.map((check) => bind(check, context)),
-      running,
-    );
-    const run = { environment: loaded.environment.name, endpoint: context.s3Endpoint.url };
+  return withServices(loaded, s3Endpoint, async (services) => {
+    const wanted = new Set(checks.map(({ id }) => id));
+    const first = await runFirst(catalogue.filter(isFirst), services, wanted, running);
+    const rest = checks.filter((check) => !isFirst(check));
+    const results = [...first.results, ...(await runRest(rest, services, first.cause, running))];
+    const run = { environment: loaded.environment.name, endpoint: services.s3Endpoint.url };
     return makeReport({ ...run, startedAt, finishedAt: new Date() }, results, leftOut);
   });
+}
+
+async function runRest(
+  checks: readonly Check[],
+  services: ServiceContext,
+  cause: RootCause | undefined,
+  running: Pick<RunOptions, 'signal' | 'onResult'>,
+): Promise<CheckResult[]> {
+  if (checks.length === 0) return [];
+  if (cause !== undefined)
+    return runAll(
+      checks.map((check) => bindWithout(check, services, cause)),
+      running,
+    );
+  return withContext(services, running.signal, async (context) =>
+    runAll(
+      checks.map((check) => bind(check, context)),
+      running,
+    ),
+  );
 }
 
 const disruptive: readonly LeftOut[] = catalogue

@@ -50,19 +50,41 @@ export interface OutsideCheck extends CheckDescription {
   readonly run: (context: OutsideContext) => Promise<Evidence>;
 }
 
-/** A check that looks at the deployment itself: its state folder, its containers, KES or Vault. */
-export interface DeploymentCheck extends CheckDescription {
+/** What checks of the deployment itself, of its state folder, containers, KES or Vault, have in common. */
+interface CheckFromInside extends CheckDescription {
   readonly from: 'deployment';
-  /** It interrupts service: it runs only when asked for, by itself, after all others, and puts everything back. */
-  readonly disruptive?: true;
   /** Why the check means nothing for an environment. Default: it always does. */
   readonly skipReason?: (environment: Environment, state: StateLayout) => string | undefined;
+}
+
+/** A check that needs every service, as most do. */
+export interface FullCheck extends CheckFromInside {
+  readonly needs?: never;
+  /** It interrupts service: it runs only when asked for, by itself, after all others, and puts everything back. */
+  readonly disruptive?: true;
   /** Looks; see {@link OutsideCheck.run}. */
   readonly run: (context: CheckContext) => Promise<Evidence>;
 }
 
+/** A check that finds out something also while services are away. */
+export interface ServiceCheck extends CheckFromInside {
+  /** The last service that it needs; each needs those before it. */
+  readonly needs: Service | 'none';
+  /** It runs before all others, also when it was not selected: what it finds down is the cause of what they would find. */
+  readonly first?: true;
+  readonly disruptive?: never;
+  /** Looks; see {@link OutsideCheck.run}. A {@link ServiceDown} makes every check that needs the service follow from it. */
+  readonly run: (context: ServiceContext) => Promise<Evidence>;
+}
+
+export type DeploymentCheck = FullCheck | ServiceCheck;
+
 /** One thing that is true of a healthy deployment, and a way to find out whether it is. */
 export type Check = OutsideCheck | DeploymentCheck;
+
+/** The services, each of which needs those before it. */
+export const SERVICES = ['vault', 'kes', 'minio'] as const;
+export type Service = (typeof SERVICES)[number];
 
 /** How objects should be encrypted. */
 export interface Expectations {
@@ -95,11 +117,15 @@ export interface OutsideContext {
   readonly newBucket: (options?: ScratchBucketOptions) => Promise<string>;
 }
 
-/** What checks of a deployment have besides. */
-export interface CheckContext extends OutsideContext {
+/** What is there of a deployment also while its services are away. */
+export interface ServiceContext extends Pick<OutsideContext, 's3Endpoint' | 'minio'> {
   readonly loaded: LoadedEnvironment;
   /** KES as the client that may use every master key and change none. */
   readonly kes: KesClient;
+}
+
+/** What checks of a deployment have besides. */
+export interface CheckContext extends OutsideContext, ServiceContext {
   /**
    * Stops a container while `use` runs. It is started again whatever happens, also when the run is interrupted or killed;
    * whether it works again is for the check to see.
@@ -119,5 +145,15 @@ export class CheckFailure extends Error {
     super(message);
     this.fix = fix;
     this.evidence = evidence;
+  }
+}
+
+/** A service is away, so that nothing can be said of what needs it. */
+export class ServiceDown extends CheckFailure {
+  readonly service: Service;
+
+  constructor(service: Service, message: string, fix: string, evidence?: Evidence) {
+    super(message, fix, evidence);
+    this.service = service;
   }
 }

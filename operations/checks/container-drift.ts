@@ -13,6 +13,7 @@ import {
 } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { KEY_FOLDER } from '../../config/kes-configuration';
+import type { LoadedEnvironment } from '../../config/load';
 import { minioKms, minioVariables } from '../../config/minio-variables';
 import { SERVICE_UID } from '../../config/service-user';
 import { DRIVE } from './at-rest/drive';
@@ -44,7 +45,7 @@ const containersHardened: DeploymentCheck = {
       problems.push(...found.map((problem) => `${container.name}: ${problem}`));
       containers[alias] = actual;
     }
-    if (problems.length > 0) throw new CheckFailure(someOf(problems), makeAnew(environment, wrong), { containers });
+    if (problems.length > 0) throw new CheckFailure(someOf(problems), makeAnew(context.loaded, wrong), { containers });
     return { containers };
   },
 };
@@ -75,7 +76,7 @@ const minioConfiguration: DeploymentCheck = {
     }
     const evidence = { settings: declared };
     if (found.length === 0) return evidence;
-    throw new CheckFailure(someOf(found), makeAnew(environment, [container.name]), evidence);
+    throw new CheckFailure(someOf(found), makeAnew(context.loaded, [container.name]), evidence);
   },
 };
 
@@ -197,6 +198,6 @@ function ofMinio(variables: readonly string[] | null): Record<string, string> {
   );
 }
 
-function makeAnew({ name }: Environment, containers: readonly string[]): string {
-  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${name}: it makes them anew, and their volumes stay`;
+function makeAnew({ argument }: LoadedEnvironment, containers: readonly string[]): string {
+  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${argument}: it makes them anew, and their volumes stay`;
 }

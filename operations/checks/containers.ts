@@ -1,7 +1,7 @@
 /** Containers as the checks look at them. */
 import type { ContainerInspectInfo } from 'dockerode';
 import { namesOf } from '../../config/deployment-names';
-import type { CheckContext } from './check';
+import type { ServiceContext } from './check';
 import { filesOf } from './at-rest/drive';
 
 /** A container of a deployment. */
@@ -17,7 +17,7 @@ export interface ServiceContainer {
 }
 
 /** The container `ebs-<environment>-<alias>`. */
-export async function containerOf({ loaded }: CheckContext, alias: string): Promise<ServiceContainer> {
+export async function containerOf({ loaded }: ServiceContext, alias: string): Promise<ServiceContainer> {
   const { environment } = loaded;
   // loading it takes longer than most checks run
   const { containerLogs, dockerEngine } = await import('../docker.js');

@@ -3,33 +3,28 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { LEAVES, namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { requireSecrets } from '../../config/intact-state';
 import { reachableAddress } from '../../config/reachable';
 import { minioKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError } from '../errors';
+import { HttpClient } from '../http';
 import { KesClient } from '../kes-client';
-import type { CheckContext, Expectations } from './check';
+import type { CheckContext, Expectations, ServiceContext } from './check';
 import { Outages } from './outages';
 import { type S3Target, withS3Run } from './s3-run';
 
-export interface ContextOptions {
-  /** Ends every S3 request of the checks when it is aborted; what the run made is taken back all the same. */
-  readonly signal?: AbortSignal | undefined;
-  /** Where the S3 API is looked at. @default - where the environment publishes it */
-  readonly s3Endpoint?: TlsEndpoint | undefined;
-}
-
 /**
- * Calls `use` with a context that exists only as long as the call.
+ * Calls `use` with what is there of a deployment also while its services are away.
  *
- * @throws ExternalError if there is nothing that could be checked: not deployed, not reachable, not let in
+ * @throws ExternalError if it is not deployed, or its secrets are lost
  */
-export async function withContext<T>(
+export async function withServices<T>(
   loaded: LoadedEnvironment,
-  { signal, s3Endpoint }: ContextOptions,
-  use: (context: CheckContext) => Promise<T>,
+  elsewhere: TlsEndpoint | undefined,
+  use: (context: ServiceContext) => Promise<T>,
 ): Promise<T> {
   const { environment, state } = loaded;
   const kesFiles = {
@@ -38,48 +33,64 @@ export async function withContext<T>(
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
   const kes = new KesClient({ ...endpointOf(loaded, environment.kes.port), ...kesFiles });
+  const published = elsewhere ?? s3Endpoint(environment, state);
+  const minio = new HttpClient(published);
   try {
-    return await withS3Run(targetOf(loaded, s3Endpoint), signal, async ({ firstBucket, guardian, ...run }) => {
-      const outages = new Outages(loaded, guardian);
-      try {
-        return await use({
-          ...run,
-          get bucket() {
-            return firstBucket();
-          },
-          loaded,
-          kes,
-          readDrive: driveReader(loaded),
-          whileStopped: async (program, action) => outages.during(program, action),
-        });
-      } finally {
-        await outages.endAll();
-      }
-    });
+    return await use({ loaded, kes, minio, s3Endpoint: published });
   } finally {
     kes.close();
+    minio.close();
   }
+}
+
+/**
+ * Calls `use` with a context that exists only as long as the call.
+ *
+ * @param signal ends every S3 request of the checks when it is aborted; what the run made is taken back all the same
+ * @throws ExternalError if there is nothing that could be checked: not reachable, not let in
+ */
+export async function withContext<T>(
+  { loaded, kes, s3Endpoint: endpoint }: ServiceContext,
+  signal: AbortSignal | undefined,
+  use: (context: CheckContext) => Promise<T>,
+): Promise<T> {
+  return withS3Run(targetOf(loaded, endpoint), signal, async ({ firstBucket, guardian, ...run }) => {
+    const outages = new Outages(loaded, guardian);
+    try {
+      return await use({
+        ...run,
+        get bucket() {
+          return firstBucket();
+        },
+        loaded,
+        kes,
+        readDrive: driveReader(loaded),
+        whileStopped: async (program, action) => outages.during(program, action),
+      });
+    } finally {
+      await outages.endAll();
+    }
+  });
 }
 
 function endpointOf({ environment, state }: LoadedEnvironment, port: number): TlsEndpoint {
   return { url: `https://${reachableAddress(environment)}:${port}`, caFile: state.caCertificate };
 }
 
-function targetOf(loaded: LoadedEnvironment, elsewhere: TlsEndpoint | undefined): S3Target {
+function targetOf(loaded: LoadedEnvironment, endpoint: TlsEndpoint): S3Target {
   const { environment, state } = loaded;
-  const { name, minio, buckets } = environment;
-  const published = s3Endpoint(environment, state);
+  const { minio, buckets } = environment;
   return {
     expected: expectationsOf(environment),
-    endpoint: elsewhere ?? published,
-    guardedEndpoint: published,
+    endpoint,
+    guardedEndpoint: s3Endpoint(environment, state),
     region: minio.region,
     credentialsFile: state.secret.minioRoot,
     credentialsName: `the root credentials of ${state.secret.minioRoot}`,
     declaredBuckets: buckets.map((bucket) => bucket.name),
     needsTrust: false,
     hints: {
-      noAnswer: `see \`docker ps --filter name=${namesOf(environment).prefix}-\`; deploy with ./scripts/up ${name}`,
+      noAnswer: `see \`docker ps --filter name=${namesOf(environment).prefix}-\`; deploy with ./scripts/up ${loaded.argument}`,
       credentials: 'another deployment answers on this port, or the file is not the one that was deployed',
     },
   };
@@ -95,12 +106,13 @@ export function expectationsOf(environment: Environment): Expectations {
   };
 }
 
-function requireDeployed({ environment }: LoadedEnvironment, files: readonly string[]): void {
+function requireDeployed({ environment, state, argument }: LoadedEnvironment, files: readonly string[]): void {
   const missing = files.find((file) => !existsSync(file));
   if (missing === undefined) return;
+  requireSecrets(environment.name, state);
   throw new ExternalError(
     `environment ${environment.name} is not deployed: there is no ${missing}`,
-    `deploy it with: ./scripts/up ${environment.name}`,
+    `deploy it with: ./scripts/up ${argument}`,
   );
 }
 

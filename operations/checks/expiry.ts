@@ -53,7 +53,7 @@ const certificatesValid: DeploymentCheck = {
     const now = Date.now();
     const problems: string[] = [];
     const fixes = new Set<string>();
-    const byDeploy = `./scripts/up ${environment.name} renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca`;
+    const byDeploy = `./scripts/up ${context.loaded.argument} renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca ${context.loaded.argument}`;
     const certificates: Record<string, Evidence> = {};
     const read = (name: string): X509Certificate =>
       new X509Certificate(readFileSync(path.join(state.tls, `${name}.crt`)));
@@ -82,7 +82,9 @@ const certificatesValid: DeploymentCheck = {
         fixes.add(byDeploy);
       } else {
         problems.push(`${name}, deployed from ${source}, ${ended(daysLeft, '')}`);
-        fixes.add(`put a renewed certificate with its key where ${source} is, then ./scripts/up ${environment.name}`);
+        fixes.add(
+          `put a renewed certificate with its key where ${source} is, then ./scripts/up ${context.loaded.argument}`,
+        );
         lateFiles.add(name);
       }
     }
@@ -108,6 +110,7 @@ const secretIdShape = z.object({
 
 const provisionerToken: DeploymentCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'provisioner-token-valid',
   title: 'The token that declares the key store works for long enough',
   proves: 'Vault accepts the token, lets it be renewed, and it has more than a sixth of its period left.',
@@ -118,7 +121,7 @@ const provisionerToken: DeploymentCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const fix =
-        `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${environment.name}: its data stays, and the ` +
+        `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${context.loaded.argument}: its data stays, and the ` +
         'initialisation makes another token by the unseal shares';
       let token: z.infer<typeof tokenShape>;
       try {
@@ -140,6 +143,7 @@ const provisionerToken: DeploymentCheck = {
 
 const secretIdOfKes: DeploymentCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'kes-secret-id-valid',
   title: 'KES can log in to Vault again whenever it has to',
   proves: 'Vault knows the SecretID of KES, it has no limit of uses, and it ends never or not soon.',
@@ -152,7 +156,7 @@ const secretIdOfKes: DeploymentCheck = {
       const { secretId } = credentialsOfKes(context);
       const role = `auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
-      const fix = `./scripts/rotate secret-id ${environment.name}`;
+      const fix = `./scripts/rotate secret-id ${context.loaded.argument}`;
       // 204 without a body
       if (data === undefined) {
         throw new CheckFailure(

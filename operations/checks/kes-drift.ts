@@ -7,13 +7,14 @@ import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '
 import { retiredKeysByClient } from '../../config/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
 import { kesIdentities } from '../kes-identity';
-import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
+import { CheckFailure, type ServiceCheck, type ServiceContext } from './check';
 import { containerOf, createdAt, type ServiceContainer } from './containers';
 import { differences, flat, someOf } from './differences';
 import { accessOf, credentialsOfKes, yamlValue } from './vault';
 
-const kesConfigurationDeclared: DeploymentCheck = {
+const kesConfigurationDeclared: ServiceCheck = {
   from: 'deployment',
+  needs: 'kes',
   id: 'kes-configuration',
   title: 'KES runs with the declared configuration, and knows no other client',
   proves:
@@ -22,7 +23,7 @@ const kesConfigurationDeclared: DeploymentCheck = {
   doesNotProve: 'That the program called KES is KES: images are pinned, and trusted.',
   severity: 'critical',
   run: async (context) => {
-    const { environment, state } = context.loaded;
+    const { state } = context.loaded;
     const container = await containerOf(context, KES_ALIAS);
     const [delivered, loader] = await Promise.all([
       container.read(KES_FILES.configuration),
@@ -30,7 +31,7 @@ const kesConfigurationDeclared: DeploymentCheck = {
     ]);
     const written = readFileSync(state.secret.kesConfiguration);
     const declared = declaredConfiguration(context);
-    const again = `./scripts/up ${environment.name}`;
+    const again = `./scripts/up ${context.loaded.argument}`;
     if (!delivered.equals(written)) {
       const found = differencesOf(yamlValue(written.toString('utf8')), delivered);
       throw new CheckFailure(
@@ -64,10 +65,10 @@ const kesConfigurationDeclared: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const kesDriftChecks: readonly DeploymentCheck[] = [kesConfigurationDeclared];
+export const kesDriftChecks: readonly ServiceCheck[] = [kesConfigurationDeclared];
 
 /** What would be written now: with the credentials of the present file, because only Vault knows others. */
-function declaredConfiguration(context: CheckContext): Record<string, unknown> {
+function declaredConfiguration(context: ServiceContext): Record<string, unknown> {
   const { environment, state } = context.loaded;
   const inVault = environment.keyStore.type === 'vault';
   const retired = retiredKeysByClient(environment, state);
@@ -76,7 +77,7 @@ function declaredConfiguration(context: CheckContext): Record<string, unknown> {
   return renderKesConfiguration(configuration, { identities, login: loginOf(context) });
 }
 
-function loginOf(context: CheckContext): KesLogin {
+function loginOf(context: ServiceContext): KesLogin {
   const { environment, state } = context.loaded;
   const { keyStore } = environment;
   switch (keyStore.type) {

@@ -15,7 +15,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { issuingCertificate } from '../certificate-authority';
 import { type ClientIdentity, HttpClient, type HttpRequest } from '../http';
 import { KesError } from '../kes-client';
-import { type CheckContext, CheckFailure, type DeploymentCheck } from './check';
+import { CheckFailure, type ServiceCheck, type ServiceContext } from './check';
 import { someOf } from './differences';
 import { selfSignedStranger, strangerOf } from './strangers';
 
@@ -52,8 +52,9 @@ const READ_ROUTES = [
   '/v1/identity/list/',
 ];
 
-const kesClientsConfined: DeploymentCheck = {
+const kesClientsConfined: ServiceCheck = {
   from: 'deployment',
+  needs: 'kes',
   id: 'kes-clients-confined',
   title: 'Each client of KES may do what is declared and nothing else',
   proves:
@@ -87,8 +88,9 @@ const kesClientsConfined: DeploymentCheck = {
   },
 };
 
-const kesStrangersRefused: DeploymentCheck = {
+const kesStrangersRefused: ServiceCheck = {
   from: 'deployment',
+  needs: 'kes',
   id: 'kes-strangers-refused',
   title: 'KES does nothing for a client that it does not know',
   proves:
@@ -126,10 +128,10 @@ const kesStrangersRefused: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const kesPrivilegeChecks: readonly DeploymentCheck[] = [kesClientsConfined, kesStrangersRefused];
+export const kesPrivilegeChecks: readonly ServiceCheck[] = [kesClientsConfined, kesStrangersRefused];
 
 /** A refusal says nothing if KES is not there. */
-async function requireAnswer({ kes }: CheckContext): Promise<void> {
+async function requireAnswer({ kes }: ServiceContext): Promise<void> {
   try {
     await kes.ready();
   } catch (error) {
@@ -154,13 +156,13 @@ function probesFor(keys: readonly string[]): HttpRequest[] {
   ];
 }
 
-function endpointOf({ loaded }: CheckContext): TlsEndpoint {
+function endpointOf({ loaded }: ServiceContext): TlsEndpoint {
   const { environment, state } = loaded;
   return { url: kesUrl(environment), caFile: state.caCertificate };
 }
 
 /** KES as one of its clients. Docker’s health check has its certificate in the state folder, too. */
-function clientOf(context: CheckContext, name: string): HttpClient {
+function clientOf(context: ServiceContext, name: string): HttpClient {
   const { state } = context.loaded;
   return new HttpClient({
     ...endpointOf(context),

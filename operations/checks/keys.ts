@@ -1,21 +1,23 @@
 /** The keys, and the way to them. */
 import { openCanary, readCanaries } from '../canaries';
-import { KES_ALIAS } from '../../config/deployment-names';
+import { KES_ALIAS, namesOf } from '../../config/deployment-names';
 import { masterKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
+import { restoreCall } from '../../config/restore-call';
 import { retiredKeys } from '../../config/retired-keys';
 import type { StateLayout } from '../../config/state';
 import { messageOf } from '../errors';
 import { KesError } from '../kes-client';
-import { keyInVault, restoreCall, unreadable } from '../lost-keys';
-import { type CheckContext, type DeploymentCheck, CheckFailure, type Evidence } from './check';
-import { containerOf } from './containers';
+import { keyInVault, unreadable } from '../lost-keys';
+import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext, ServiceDown } from './check';
 
 /** `ready` has KES make a data key; `cluster` waits for storage, bucket metadata and IAM (cmd/healthcheck-handler.go). */
 const HEALTH_PAGES = ['/minio/health/ready', '/minio/health/cluster'] as const;
 
-const kmsReady: DeploymentCheck = {
+const kmsReady: ServiceCheck = {
   from: 'deployment',
+  needs: 'minio',
+  first: true,
   id: 'kms-ready',
   title: 'KES reaches its key store, and MinIO its KMS',
   proves: 'KES answers and sees its key store; MinIO gets data keys from KES and has loaded storage and IAM.',
@@ -40,8 +42,9 @@ const kmsReady: DeploymentCheck = {
   },
 };
 
-const keyContinuity: DeploymentCheck = {
+const keyContinuity: ServiceCheck = {
   from: 'deployment',
+  needs: 'kes',
   id: 'key-continuity',
   title: 'Every master key still opens what it sealed at its birth',
   proves:
@@ -87,7 +90,7 @@ async function refusal(
   const seen = error.status === 502 ? await keyInVault(environment, state, key) : undefined;
   if (seen === undefined || seen.kind === 'no answer')
     return { said: `${key}: does not open its canary: ${error.message}` };
-  return unreadable(key, error, seen, restoreCall(environment, state));
+  return unreadable(key, error, seen, restoreCall(environment.name, state));
 }
 
 function putBack({ canaries }: StateLayout): string {
@@ -101,45 +104,21 @@ const VERDICTS = {
 } as const;
 
 /** In the order in which they are reported. */
-export const keyChecks: readonly DeploymentCheck[] = [kmsReady, keyContinuity];
+export const keyChecks: readonly ServiceCheck[] = [kmsReady, keyContinuity];
 
-async function kesReady(context: CheckContext): Promise<string> {
-  const { kes, loaded } = context;
-  const { name } = loaded.environment;
+async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string> {
+  const kes = `${namesOf(loaded.environment).prefix}-${KES_ALIAS}`;
+  const logs = `\`docker logs ${kes}\``;
   let ready: boolean;
   try {
-    ready = await kes.ready();
+    ready = await client.ready();
   } catch (error) {
-    throw await silent(context, error);
+    throw new CheckFailure(`KES does not say how it is: ${messageOf(error)}`, `see ${logs}`);
   }
-  if (!ready) {
-    throw new CheckFailure(
-      'KES does not reach its key store',
-      `see whether it answers (Vault: runs, and is unsealed), and \`docker logs ebs-${name}-kes\``,
-    );
-  }
-  return 'reaches its key store';
-}
-
-/** Why KES does not answer, as far as Docker knows. */
-async function silent(context: CheckContext, error: unknown): Promise<CheckFailure> {
-  const { name } = context.loaded.environment;
-  const container = await containerOf(context, KES_ALIAS);
-  const said = `KES does not say how it is: ${messageOf(error)}`;
-  const logs = `see \`docker logs ${container.name}\``;
-  let state: Awaited<ReturnType<typeof container.inspect>>['State'];
-  try {
-    state = (await container.inspect()).State;
-  } catch (reason) {
-    if ((reason as { statusCode?: number }).statusCode !== 404) return new CheckFailure(said, logs);
-    return new CheckFailure(
-      `KES is not there: its container ${container.name} is missing`,
-      `./scripts/up ${name} makes it again; its keys are in the key store`,
-    );
-  }
-  if (state.Running) return new CheckFailure(said, logs);
-  return new CheckFailure(
-    `KES does not run: its container ${container.name} is ${state.Status} (exit code ${state.ExitCode})`,
-    `${logs}; ./scripts/up ${name} starts it again`,
+  if (ready) return 'reaches its key store';
+  throw new ServiceDown(
+    'kes',
+    'KES does not reach its key store',
+    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes}\` has KES log in anew`,
   );
 }

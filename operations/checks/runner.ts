@@ -8,6 +8,8 @@ import {
   type Evidence,
   type OutsideCheck,
   type OutsideContext,
+  type ServiceCheck,
+  type ServiceContext,
 } from './check';
 
 /** Enough to overlap the waiting, few enough that the checks do not slow each other down on two cores. */
@@ -21,7 +23,7 @@ const DISRUPTIVE_TIME_LIMIT_MS = 180_000;
 /**
  * - `passed`: what the check guards is as it should be
  * - `failed`: it is not
- * - `skipped`: the check means nothing for this environment; the message says why
+ * - `skipped`: the check means nothing for this environment, or follows from another that failed; the message says which
  * - `could-not-check`: nobody knows
  */
 export const STATUSES = ['passed', 'failed', 'skipped', 'could-not-check'] as const;
@@ -49,12 +51,18 @@ export interface BoundCheck extends CheckDescription {
 /** A check of a deployment. */
 export function bind(check: Check, context: CheckContext): BoundCheck {
   if (check.from === 'outside') return bindOutside(check, context);
+  if (check.needs !== undefined) return bindService(check, context);
   const { environment, state } = context.loaded;
-  const skipReason = check.skipReason?.(environment, state);
   return {
-    ...bound(check, skipReason, () => check.run(context)),
+    ...bound(check, check.skipReason?.(environment, state), () => check.run(context)),
     ...(check.disruptive === undefined ? {} : { disruptive: check.disruptive }),
   };
+}
+
+/** A check of a deployment whose services may be away. */
+export function bindService(check: ServiceCheck, context: ServiceContext): BoundCheck {
+  const { environment, state } = context.loaded;
+  return bound(check, check.skipReason?.(environment, state), () => check.run(context));
 }
 
 /** A check of any endpoint. */

@@ -6,7 +6,7 @@ import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
 import { masterKeys } from '../../config/master-keys';
 import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } from '../../config/key-store';
 import { VaultError } from '../vault-client';
-import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
+import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext, ServiceDown } from './check';
 import { containerOf } from './containers';
 import { differences } from './differences';
 import {
@@ -20,8 +20,10 @@ import {
   withVault,
 } from './vault';
 
-const vaultUnsealed: DeploymentCheck = {
+const vaultUnsealed: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
+  first: true,
   id: 'vault-unsealed',
   title: 'Vault is unsealed and answers',
   proves: 'Vault is initialised, unsealed and serves requests, and has as many unseal shares as were declared.',
@@ -34,7 +36,8 @@ const vaultUnsealed: DeploymentCheck = {
       const { initialized, sealed, t: threshold, n: shares, progress } = await vault.sealStatus();
       const evidence = { initialized, sealed, shares, threshold };
       if (sealed) {
-        throw new CheckFailure(
+        throw new ServiceDown(
+          'vault',
           initialized
             ? `Vault is sealed; ${progress} of the ${threshold} unseal shares that it needs were given`
             : 'Vault is empty: it was never initialised, so it holds no key',
@@ -56,7 +59,8 @@ const vaultUnsealed: DeploymentCheck = {
       const health = await vault.health();
       // 429: a standby, which passes requests on
       if (health !== 200 && health !== 429) {
-        throw new CheckFailure(
+        throw new ServiceDown(
+          'vault',
           `Vault is unsealed and does not serve: sys/health answers ${health}`,
           environment.vault.mode === 'embedded'
             ? `see \`docker logs ebs-${environment.name}-vault\``
@@ -71,8 +75,9 @@ const vaultUnsealed: DeploymentCheck = {
 const auditOptions = z.record(z.string(), z.string()).nullable();
 const auditDevices = z.record(z.string(), z.object({ type: z.string(), options: auditOptions }));
 
-const vaultAudit: DeploymentCheck = {
+const vaultAudit: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-audit-devices',
   title: 'Vault records every request, where and how it was declared',
   proves:
@@ -95,7 +100,7 @@ const vaultAudit: DeploymentCheck = {
       );
       requireNone(
         differences(declared, found).map((problem) => `audit device ${problem}`),
-        `./scripts/up ${context.loaded.environment.name} switches on what is declared; \`vault audit disable NAME\` takes another away`,
+        `./scripts/up ${context.loaded.argument} switches on what is declared; \`vault audit disable NAME\` takes another away`,
         { devices: found },
       );
       await requireWritable(context, before);
@@ -104,7 +109,7 @@ const vaultAudit: DeploymentCheck = {
 };
 
 /** Vault goes on as long as it can write to one device, and only its log says that another failed. */
-async function requireWritable(context: CheckContext, sinceSeconds: number): Promise<void> {
+async function requireWritable(context: ServiceContext, sinceSeconds: number): Promise<void> {
   const container = await containerOf(context, VAULT_ALIAS);
   const lines = (await container.logsSince(sinceSeconds)).split('\n');
   // audit/broker.go of hashicorp/vault
@@ -119,8 +124,9 @@ async function requireWritable(context: CheckContext, sinceSeconds: number): Pro
 
 const policyShape = z.object({ policy: z.string() });
 
-const vaultPolicies: DeploymentCheck = {
+const vaultPolicies: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-policies',
   title: 'The policies in Vault are the declared ones, byte for byte',
   proves: 'What KES, and in an embedded Vault the provisioner, may do in Vault is exactly what this version declares.',
@@ -146,9 +152,9 @@ const vaultPolicies: DeploymentCheck = {
             ? `there is no policy ${name} in Vault`
             : `the policy ${name} in Vault is not the declared one: ${lineDifference(text, actual.policy)}`,
           name === names.provisionerPolicy
-            ? `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${environment.name}: its data stays, and ` +
+            ? `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
                 'the policy is written again'
-            : `./scripts/up ${environment.name} writes it again; find out in Vault's audit log who changed it`,
+            : `./scripts/up ${context.loaded.argument} writes it again; find out in Vault's audit log who changed it`,
           { policy: name, declaredBytes: text.length, bytes: bytes[name] },
         );
       }
@@ -156,8 +162,9 @@ const vaultPolicies: DeploymentCheck = {
     }),
 };
 
-const vaultRole: DeploymentCheck = {
+const vaultRole: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-approle-role',
   title: 'The AppRole role of KES is as declared',
   proves:
@@ -194,8 +201,9 @@ const vaultRole: DeploymentCheck = {
 const mountShape = z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullable() });
 const mountConfiguration = z.object({ delete_version_after: z.string(), max_versions: z.number() });
 
-const vaultMount: DeploymentCheck = {
+const vaultMount: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-key-mount',
   title: 'The mount of the master keys is as declared, and forgets nothing',
   proves: 'The master keys are in a KV mount of the declared version that never deletes a version by itself.',
@@ -236,8 +244,9 @@ const keyMetadata = z.object({
   ),
 });
 
-const vaultMasterKeys: DeploymentCheck = {
+const vaultMasterKeys: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-master-keys',
   title: 'Every master key is in Vault, not only in the memory of KES',
   proves:
@@ -275,9 +284,11 @@ const vaultMasterKeys: DeploymentCheck = {
     }),
 };
 
+/** What goes first. */
+export const vaultSealChecks: readonly ServiceCheck[] = [vaultUnsealed];
+
 /** In the order in which they are reported. */
-export const vaultDriftChecks: readonly DeploymentCheck[] = [
-  vaultUnsealed,
+export const vaultDriftChecks: readonly ServiceCheck[] = [
   vaultMount,
   vaultMasterKeys,
   vaultPolicies,
@@ -285,12 +296,12 @@ export const vaultDriftChecks: readonly DeploymentCheck[] = [
   vaultAudit,
 ];
 
-function unsealing({ loaded }: CheckContext): string {
+function unsealing({ loaded }: ServiceContext): string {
   const { environment } = loaded;
   if (environment.vault.mode !== 'embedded') return 'ask who runs it to unseal it';
   return environment.vault.unseal === 'manual'
-    ? `./scripts/unseal ${environment.name}`
-    : `see \`docker logs ebs-${environment.name}-vault-unsealer\`, which should unseal it; or ./scripts/unseal ${environment.name}`;
+    ? `./scripts/unseal ${loaded.argument}`
+    : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ebs-${environment.name}-vault-unsealer\` says why the unsealer did not`;
 }
 
 function problemOf(

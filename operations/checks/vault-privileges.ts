@@ -12,7 +12,7 @@ import { retiredKeys } from '../../config/retired-keys';
 import { messageOf } from '../errors';
 import type { HttpRequest } from '../http';
 import type { VaultClient } from '../vault-client';
-import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
+import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext } from './check';
 import { someOf } from './differences';
 import { credentialsOfKes, withoutLoginOfKes, withoutVault, withVault } from './vault';
 
@@ -22,8 +22,9 @@ const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
 const login = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
 const capabilities = z.object({ data: z.record(z.string(), z.unknown()) });
 
-const kesTokenConfined: DeploymentCheck = {
+const kesTokenConfined: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-kes-token-confined',
   title: 'The token of KES can read its keys and write each once, and nothing else in Vault',
   proves:
@@ -68,8 +69,9 @@ const kesTokenConfined: DeploymentCheck = {
     }),
 };
 
-const anonymousRefused: DeploymentCheck = {
+const anonymousRefused: ServiceCheck = {
   from: 'deployment',
+  needs: 'vault',
   id: 'vault-anonymous-refused',
   title: 'Vault shows nothing to who has no token',
   proves: 'Without a token, and with a made-up one, reading or listing master keys, policies and mounts is refused.',
@@ -106,11 +108,11 @@ const anonymousRefused: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const vaultPrivilegeChecks: readonly DeploymentCheck[] = [kesTokenConfined, anonymousRefused];
+export const vaultPrivilegeChecks: readonly ServiceCheck[] = [kesTokenConfined, anonymousRefused];
 
 /** Calls `use` with a fresh token of KES and revokes it; were the check killed, it would die after its period. */
 async function withTokenOfKes<T>(
-  context: CheckContext,
+  context: ServiceContext,
   use: (kes: VaultClient, policies: string[]) => Promise<T>,
 ): Promise<T> {
   const { environment } = context.loaded;

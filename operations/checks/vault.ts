@@ -8,7 +8,7 @@ import { inVault, type VaultAccess, vaultAccess } from '../../config/key-store';
 import { readKesLogin } from '../approle';
 import { VaultClient } from '../vault-client';
 import { readVaultToken } from '../vault-token';
-import type { CheckContext } from './check';
+import type { ServiceContext } from './check';
 
 /** Why Vault does not matter. */
 export function withoutVault({ keyStore }: Environment): string | undefined {
@@ -45,12 +45,12 @@ export function withoutOwnVault(environment: Environment): string | undefined {
 }
 
 /** How the Vault of a deployment is reached. */
-export function accessOf({ loaded }: CheckContext): VaultAccess {
+export function accessOf({ loaded }: ServiceContext): VaultAccess {
   return vaultAccess(loaded.environment, loaded.state, vaultVariables(process.env));
 }
 
 /** Calls `use` with Vault as nobody. */
-export async function withVault<T>(context: CheckContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+export async function withVault<T>(context: ServiceContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
   const vault = new VaultClient(accessOf(context));
   try {
     return await use(vault);
@@ -60,7 +60,7 @@ export async function withVault<T>(context: CheckContext, use: (vault: VaultClie
 }
 
 /** Calls `use` with Vault as the one who declares the key store: the provisioner, or VAULT_TOKEN. */
-export async function withProvisioner<T>(context: CheckContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+export async function withProvisioner<T>(context: ServiceContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
   const { token } = readVaultToken(accessOf(context).tokenFile);
   return withVault(context, async (vault) => {
     const provisioner = vault.withToken(token);
@@ -78,7 +78,7 @@ export async function readData<T>(vault: VaultClient, path: string, shape: z.Zod
 }
 
 /** What KES logs in with, as the configuration file that was written for it has it. */
-export function credentialsOfKes({ loaded }: CheckContext): { readonly roleId: string; readonly secretId: string } {
+export function credentialsOfKes({ loaded }: ServiceContext): { readonly roleId: string; readonly secretId: string } {
   const file = loaded.state.secret.kesConfiguration;
   const found = readKesLogin(file);
   if (found === undefined) throw new Error(`${file} holds no RoleID and SecretID`);
@@ -89,13 +89,13 @@ export function credentialsOfKes({ loaded }: CheckContext): { readonly roleId: s
  * How the role of KES and its SecretID are made anew: a deploy writes the SecretID only for a role with another RoleID,
  * and version 1.9 of the Terraform provider crashes on a role that was not written in its own words.
  */
-export function newRole(context: CheckContext): string {
+export function newRole(context: ServiceContext): string {
   const { environment } = context.loaded;
   const { tokenFile } = accessOf(context);
   const token = tokenFile === undefined ? 'VAULT_TOKEN' : `the token in ${tokenFile}`;
   return (
     `\`vault delete auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}\` with ${token}, ` +
-    `then ./scripts/up ${environment.name}: it makes role and SecretID anew, and KES log in by them`
+    `then ./scripts/up ${context.loaded.argument}: it makes role and SecretID anew, and KES log in by them`
   );
 }
 

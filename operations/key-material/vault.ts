@@ -55,14 +55,14 @@ export async function openVaultKeyMaterial(loaded: LoadedEnvironment): Promise<K
   };
 }
 
-function readSettings({ environment, state }: LoadedEnvironment): Settings {
+function readSettings({ argument, state }: LoadedEnvironment): Settings {
   try {
     return kesFile.parse(parse(readFileSync(state.secret.kesConfiguration, 'utf8'))).keystore.vault;
   } catch {
     // the parser's error would quote the SecretID
     throw new ExternalError(
       `${state.secret.kesConfiguration} is not there, or does not say how KES reaches Vault`,
-      `deploy first: ./scripts/up ${environment.name}`,
+      `deploy first: ./scripts/up ${argument}`,
     );
   }
 }

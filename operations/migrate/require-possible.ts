@@ -34,13 +34,16 @@ export function requireSameEnvironment(source: Named, target: Named): void {
  * @param note where the keys of the environment are; undefined before its first deploy
  */
 export function requirePossible(
-  name: string,
+  { environment: { name }, argument }: Pick<LoadedEnvironment, 'environment' | 'argument'>,
   note: KeyStoreNote | undefined,
   from: KeyStorePlace,
   to: KeyStorePlace,
 ): void {
   if (note === undefined) {
-    throw new UsageError(`environment ${name} is not deployed, so there are no keys to move`, `./scripts/up ${name}`);
+    throw new UsageError(
+      `environment ${name} is not deployed, so there are no keys to move`,
+      `./scripts/up ${argument}`,
+    );
   }
   if (!samePlace(note.place, from)) {
     throw new UsageError(

@@ -62,7 +62,7 @@ export function requireOverlap(loaded: LoadedEnvironment, finish: boolean): void
   if (overlaps && !finish) {
     throw new UsageError(
       `ca: two CAs are trusted already (${loaded.state.caCertificate})`,
-      `give both to the clients (./scripts/ca ${loaded.environment.name}), then end it by: ./scripts/rotate ca --finish`,
+      `give both to the clients (./scripts/ca ${loaded.argument}), then end it by: ./scripts/rotate ca ${loaded.argument} --finish`,
     );
   }
   if (!overlaps && finish) {

@@ -37,14 +37,15 @@ export class Rotation {
    * Begins a rotation, or takes up the one that was interrupted.
    *
    * @param what with everything by which it differs from another, such as `master-key old new`
+   * @param argument how a command names the environment
    * @throws UsageError if another one has not ended yet
    */
-  static begin(places: Places, what: string): Rotation {
+  static begin(places: Places, what: string, argument: string): Rotation {
     const unfinished = readNote(places.rotation);
     if (unfinished !== undefined && unfinished.what !== what) {
       throw new UsageError(
         `a rotation of ${unfinished.what}, begun on ${unfinished.startedAt}, has not ended`,
-        `end it first: ./scripts/rotate ${unfinished.what}`,
+        `end it first: ./scripts/rotate ${unfinished.what} ${argument}`,
       );
     }
     return new Rotation(places, what, unfinished);

@@ -4,6 +4,7 @@
  */
 import { describeDisruptiveChecks } from './checks/disruptive';
 import { describeEndpointChecks } from './checks/endpoint';
+import { describeOutages } from './checks/outages';
 import { describeLeftovers } from './checks/leftovers';
 import { describePlantedFaults } from './checks/planted-faults';
 import { useDeployment } from '../helpers/e2e/shared-deployment';
@@ -12,5 +13,6 @@ const deployment = useDeployment();
 
 describeDisruptiveChecks(deployment);
 describeLeftovers(deployment);
+describeOutages(deployment);
 describeEndpointChecks(deployment);
 describePlantedFaults(deployment);

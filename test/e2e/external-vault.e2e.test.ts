@@ -492,7 +492,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
       const context = { report: () => undefined, announce: () => undefined, signal: new AbortController().signal };
       const steps = rotateSecretId({
         loaded: adopting.loaded,
-        rotation: Rotation.begin(adopting.state, 'secret-id'),
+        rotation: Rotation.begin(adopting.state, 'secret-id', adopting.name),
         deploy: (title) => ({ title, run: () => Promise.reject(new Error('KES is not to read it')) }),
       });
       const step = steps.find(({ title }) => title === phase);

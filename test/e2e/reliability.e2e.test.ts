@@ -369,7 +369,7 @@ describe('what somebody has to mend', () => {
         saying(
           await check('kms-ready'),
           './scripts/check',
-          /kms-ready: KES is not there: its container ebs-\S+-kes is missing\n {2}fix: \.\/scripts\/up [^\n]*/,
+          /services-running: KES does not run: its container ebs-\S+-kes is missing\n {2}fix: \.\/scripts\/up [^\n]*/,
         ),
       mend: up,
       noticedWithinMs: NOTICED,

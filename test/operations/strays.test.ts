@@ -38,7 +38,12 @@ function environmentWith(setting: string, marker = true) {
   const state = stateLayout('demo', folder());
   mkdirSync(state.terraform, { recursive: true });
   if (marker) writeFileSync(state.deployment, '{}');
-  return { environment: parseEnvironment(`name: demo\n${setting}`, 'demo.yaml'), file: 'demo.yaml', state };
+  return {
+    environment: parseEnvironment(`name: demo\n${setting}`, 'demo.yaml'),
+    file: 'demo.yaml',
+    argument: 'demo',
+    state,
+  };
 }
 
 /** An environment with these local states. */

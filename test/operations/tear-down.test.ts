@@ -38,7 +38,7 @@ async function tearDown(deleteData: boolean) {
   writeFileSync(path.join(root, 'unfinished-backup-aB3xYz', 'backup.age'), '');
   const before = readdirSync(root).sort();
 
-  const loaded = { environment, file: 'demo.yaml', state };
+  const loaded = { environment, file: 'demo.yaml', argument: 'demo', state };
   const steps = tearDownSteps({ docker, owner: { name: 'label', value: 'demo' }, loaded, deleteData });
   for (const step of steps) if (step.applies?.() !== false) await step.run(CONTEXT);
   return { state, before };

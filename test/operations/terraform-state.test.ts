@@ -49,7 +49,7 @@ describe('a state file that was cut short', () => {
     const state = stateLayout('home', folder());
     mkdirSync(state.terraform, { recursive: true });
     for (const [name, content] of Object.entries(files)) writeFileSync(path.join(state.terraform, name), content);
-    return { environment: parseEnvironment(text, 'home.yaml'), file: 'home.yaml', state };
+    return { environment: parseEnvironment(text, 'home.yaml'), file: 'home.yaml', argument: 'home', state };
   }
 
   test.each([0, 1, WHOLE.length - 1])('is set aside as it is, after %d bytes; whole ones stay', (bytes) => {

@@ -37,7 +37,7 @@ function portsOf(context: CheckContext): TlsPort[] {
       endpoint,
       fixes: {
         plainHttp: proxy,
-        certificate: `./scripts/up ${environment.name} issues ${leaf}.crt anew when it is due, and has it served`,
+        certificate: `./scripts/up ${context.loaded.argument} issues ${leaf}.crt anew when it is due, and has it served`,
         oldTls: proxy,
       },
     };

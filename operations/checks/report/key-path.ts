@@ -47,6 +47,7 @@ export const KEY_PATH = {
       'sse-c-denied',
       'minio-configuration',
       'containers-hardened',
+      'services-running',
     ],
   },
   drive: {
@@ -63,6 +64,7 @@ export const KEY_PATH = {
     name: 'KES',
     role: 'Makes and opens data keys with the master keys.',
     guards: [
+      'services-running',
       'kms-ready',
       'key-continuity',
       'kes-configuration',
@@ -87,6 +89,7 @@ export const KEY_PATH = {
     name: 'Key store',
     role: 'Keeps the master keys, the very same ones for as long as anything is sealed under them.',
     guards: [
+      'services-running',
       'key-continuity',
       'vault-unsealed',
       'vault-key-mount',

@@ -40,7 +40,7 @@ const result = z.strictObject({
   status: z
     .enum(STATUSES)
     .describe(
-      'passed: it is as it should be; failed: it is not; skipped: the check means nothing here; could-not-check: ' +
+      'passed: it is as it should be; failed: it is not; skipped: the check means nothing here, or follows from another that failed; could-not-check: ' +
         'nobody knows.',
     ),
   durationMs,

@@ -34,18 +34,17 @@ export const vaultFaults: readonly PlantedFault[] = [
   {
     name: 'Vault is sealed',
     red: {
+      // what else would unseal it at once is stopped
+      'services-running': {
+        message:
+          /^the unsealer of Vault does not run: its container ebs-.*-vault-unsealer is exited \(exit code \d+\), so that Vault stays sealed/,
+        fix: /^\.\/scripts\/up \S+ starts it again; `docker logs ebs-.*-vault-unsealer` says why it ended$/,
+      },
+      // everything else follows from it: test/e2e/checks/outages.ts
       'vault-unsealed': {
         message: /^Vault is sealed; 0 of the 1 unseal shares that it needs were given$/,
-        fix: /docker logs ebs-.*-vault-unsealer/,
+        fix: /^\.\/scripts\/unseal \S+ unseals it; `docker logs ebs-.*-vault-unsealer` says why/,
       },
-      'kms-ready': { message: /^KES does not reach its key store$/, fix: /Vault: runs, and is unsealed/ },
-    },
-    alsoRed: {
-      ...Object.fromEntries(
-        [...NEEDS_PROVISIONER, 'provisioner-token-valid', 'vault-kes-token-confined', 'vault-anonymous-refused'].map(
-          (id) => [id, 'asks Vault, which answers nobody'],
-        ),
-      ),
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();

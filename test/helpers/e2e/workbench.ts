@@ -128,6 +128,19 @@ export class Workbench {
     await this.container(program).stop();
   }
 
+  /** Leaves no container of its name; the mending puts it back. */
+  async takeAway(program: Program): Promise<void> {
+    const name = this.containerName(program);
+    const own = this.docker.getContainer((await this.container(program).inspect()).Id);
+    await own.stop();
+    await own.rename({ name: `${name}-away` });
+    this.mendBy(async () => {
+      await own.rename({ name });
+      await own.start();
+      await this.waitForHealth(program);
+    });
+  }
+
   /**
    * Runs a program in another container, made like its own except for `change`: on the same volumes, in the same network,
    * under the same name. The mending puts its own back.

@@ -56,7 +56,7 @@ function into(keys = '[b]', name = 'demo') {
     `name: ${name}\nminio: { defaultKey: a, keys: ${keys} }\nstate: { backend: local, directory: ${root} }`,
     'demo.yaml',
   );
-  const target = { environment, file: 'demo.yaml', state: stateLayout(name, root) };
+  const target = { environment, file: 'demo.yaml', argument: 'demo', state: stateLayout(name, root) };
   return { target, writeEnvironmentFile: false };
 }
 

@@ -10,7 +10,7 @@ const folder = useTemporaryFolder();
 function keysIn(place: string) {
   const file = 'demo.yaml';
   const environment = parseEnvironment(`name: demo\nkeyStore: { type: filesystem, path: ${place} }`, file);
-  return { environment, file, state: stateLayout('demo', path.join(folder(), 'state')) };
+  return { environment, file, argument: file, state: stateLayout('demo', path.join(folder(), 'state')) };
 }
 
 test.each<[string, string | undefined, boolean]>([

@@ -4,10 +4,11 @@ import { thrownBy } from '../../helpers/thrown';
 
 test('the ids are these, each once: pipelines select checks by them', () => {
   expect(catalogue.map(({ id }) => id)).toEqual([
+    'services-running',
+    'vault-unsealed',
     'kms-ready',
     'key-continuity',
     'earlier-objects-open',
-    'vault-unsealed',
     'vault-key-mount',
     'vault-master-keys',
     'vault-policies',
@@ -72,6 +73,10 @@ test('an unknown id is refused with the known ones', () => {
   const error = thrownBy(() => selectChecks(['range-read', 'nope', 'neither']));
   if (!(error instanceof UsageError)) throw error;
   expect(error.message).toBe('there are no checks nope, neither');
-  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*durable-after-kes-restart$/);
-  expect(error.hint).toMatch(/^the checks are kms-ready, key-continuity, .*durable-after-kes-restart$/);
+  expect(error.hint).toMatch(
+    /^the checks are services-running, vault-unsealed, kms-ready, key-continuity, .*durable-after-kes-restart$/,
+  );
+  expect(error.hint).toMatch(
+    /^the checks are services-running, vault-unsealed, kms-ready, key-continuity, .*durable-after-kes-restart$/,
+  );
 });

@@ -1,8 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { rmSync } from 'node:fs';
-import { withContext } from '../../../operations/checks/context';
-import { ExternalError } from '../../../operations/errors';
+import { rmSync, writeFileSync } from 'node:fs';
+import type { LoadedEnvironment } from '../../../config/load';
+import type { CheckContext } from '../../../operations/checks/check';
+import { withContext, withServices } from '../../../operations/checks/context';
+import { ExternalError, UsageError } from '../../../operations/errors';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { type FakeDeployment, fakeDeployment, loaded } from './fakes';
@@ -63,11 +65,19 @@ afterEach(async () => {
   deployment = undefined;
 });
 
+async function runWith<T>(
+  environment: LoadedEnvironment,
+  signal: AbortSignal | undefined,
+  use: (context: CheckContext) => Promise<T>,
+): Promise<T> {
+  return withServices(environment, undefined, async (services) => withContext(services, signal, use));
+}
+
 test('a run has a bucket of its own, which is gone with everything in it when a check throws', async () => {
   const { loaded: environment } = await deploy(minio);
   uploads = ['half'];
   let seen = '';
-  const run = withContext(environment, {}, async ({ bucket }) => {
+  const run = runWith(environment, undefined, async ({ bucket }) => {
     seen = bucket;
     return Promise.reject(new Error('as a check might'));
   });
@@ -85,7 +95,7 @@ test('a run has a bucket of its own, which is gone with everything in it when a 
 
 test('further buckets have the settings they are made with, and go with it', async () => {
   const { loaded: environment } = await deploy(minio);
-  const names = await withContext(environment, {}, async ({ bucket, newBucket }) => [
+  const names = await runWith(environment, undefined, async ({ bucket, newBucket }) => [
     bucket,
     await newBucket({ versioning: true, encryption: { SSEAlgorithm: 'AES256' } }),
   ]);
@@ -104,7 +114,7 @@ test('further buckets have the settings they are made with, and go with it', asy
 test('it is gone when the run is interrupted, too, and the checks can write no more', async () => {
   const { loaded: environment } = await deploy(minio);
   const interruption = new AbortController();
-  const run = withContext(environment, { signal: interruption.signal }, async ({ s3, bucket }) => {
+  const run = runWith(environment, interruption.signal, async ({ s3, bucket }) => {
     interruption.abort(new Error('interrupted by SIGINT'));
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'late', Body: 'x' }));
   });
@@ -124,7 +134,7 @@ test('buckets that killed runs left behind are swept; young ones and those of ot
     'ebs-check-00000000000000aa': old,
     backup: old,
   };
-  await withContext(environment, {}, async () => Promise.resolve());
+  await runWith(environment, undefined, async () => Promise.resolve());
   expect(Object.keys(buckets)).toEqual([
     'ebs-check-1111111111111111',
     'ebs-check-mine',
@@ -136,7 +146,7 @@ test('buckets that killed runs left behind are swept; young ones and those of ot
 test('wrong credentials end the run before any check', async () => {
   const { loaded: environment } = await deploy(refusing(403, 'SignatureDoesNotMatch'));
   const use = jest.fn<Promise<void>, []>();
-  const error = await rejectionOf(withContext(environment, {}, use));
+  const error = await rejectionOf(runWith(environment, undefined, use));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toMatch(/^https:\/\/127\.0\.0\.1:\d+ does not accept the root credentials of /);
   expect(use).not.toHaveBeenCalled();
@@ -146,7 +156,7 @@ test.each([-16, 16])('a clock that is %i minutes off ends the run before any che
   const date = new Date(Date.now() + minutes * 60_000).toUTCString();
   const { loaded: environment } = await deploy((_, response) => response.setHeader('date', date).end());
   const use = jest.fn<Promise<void>, []>();
-  const error = await rejectionOf(withContext(environment, {}, use));
+  const error = await rejectionOf(runWith(environment, undefined, use));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toMatch(
     /^the clocks of this machine and of https:\S+ differ by 16 minutes, and S3 refuses more than 15$/,
@@ -156,7 +166,7 @@ test.each([-16, 16])('a clock that is %i minutes off ends the run before any che
 
 test('where MinIO has a problem of its own, checks that need no bucket still run', async () => {
   const { loaded: environment } = await deploy(refusing(400, 'XMinioServerNotInitialized'));
-  const run = withContext(environment, {}, async (context) => Promise.resolve(() => context.bucket));
+  const run = runWith(environment, undefined, async (context) => Promise.resolve(() => context.bucket));
   expect(await run).toThrow('a bucket for the checks could not be made: XMinioServerNotInitialized: said MinIO');
 });
 
@@ -164,19 +174,33 @@ test('a server that does not listen is one clear line', async () => {
   const { loaded: environment, port } = await deploy(minio);
   await deployment?.close();
   deployment = undefined;
-  const error = await rejectionOf(withContext(environment, {}, async () => Promise.resolve()));
+  const error = await rejectionOf(runWith(environment, undefined, async () => Promise.resolve()));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toBe(`the S3 API does not answer at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`);
 });
 
+test('an environment whose secrets are lost is no environment that was never deployed', async () => {
+  const { loaded: environment } = await deploy(minio);
+  const { state } = environment;
+  writeFileSync(state.deployment, JSON.stringify({ id: 'A' }));
+  rmSync(state.secrets, { recursive: true });
+  const lost = await rejectionOf(runWith(environment, undefined, async () => Promise.resolve()));
+  expect(lost).toBeInstanceOf(UsageError);
+  expect(lost.message).toBe(
+    `environment test was deployed, but its secrets are gone: ${state.secrets} does not hold them`,
+  );
+  expect(lost).toHaveProperty('hint', expect.stringContaining('--from BACKUP --identity FILE --replace test'));
+  expect(requests).toEqual([]);
+});
+
 test('an environment that is not deployed says so, and what is missing', async () => {
-  const never = await rejectionOf(withContext(loaded(folder()), {}, async () => Promise.resolve()));
+  const never = await rejectionOf(runWith(loaded(folder()), undefined, async () => Promise.resolve()));
   expect(never).toBeInstanceOf(ExternalError);
   expect(never.message).toBe(`environment test is not deployed: there is no ${folder()}/tls/ca.crt`);
 
   const { loaded: environment } = await deploy(minio);
   rmSync(environment.state.secret.minioRoot);
-  const half = await rejectionOf(withContext(environment, {}, async () => Promise.resolve()));
+  const half = await rejectionOf(runWith(environment, undefined, async () => Promise.resolve()));
   expect(half.message).toBe(`environment test is not deployed: there is no ${environment.state.secret.minioRoot}`);
   expect(requests).toEqual([]);
 });

@@ -101,7 +101,7 @@ describe('certificates-valid', () => {
   });
 
   const BY_DEPLOY =
-    './scripts/up test renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca';
+    './scripts/up test renews certificates and has them served; then let it run on a schedule. The CA: ./scripts/rotate ca test';
   const BY_OWNER =
     'put a renewed certificate with its key where tls.certificate (/pki/s3.crt) is, then ./scripts/up test';
 

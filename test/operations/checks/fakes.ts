@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import type { RequestListener, Server as HttpServer } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -19,7 +19,8 @@ import { KesClient } from '../../../operations/kes-client';
 /** An environment whose state is in `folder`. */
 export function loaded(folder: string, text = 'name: test'): LoadedEnvironment {
   const environment = parseEnvironment(text, 'test.yaml');
-  return { environment, file: '/project/environments/test.yaml', state: stateLayout(environment.name, folder) };
+  const file = '/project/environments/test.yaml';
+  return { environment, file, argument: environment.name, state: stateLayout(environment.name, folder) };
 }
 
 /** A check that does what it is told. */
@@ -99,6 +100,22 @@ export async function fakeDeployment(folder: string, handler: RequestListener): 
     loaded: loaded(folder, `name: test\nminio: { port: ${port} }\nbuckets: [{ name: ebs-check-00000000000000aa }]`),
     close: async () => close(server),
   };
+}
+
+/** A Docker of which each container is in the state that a test says; undefined: there is none of that name. */
+export async function fakeDocker(
+  folder: string,
+  stateOf: (container: string) => object | undefined,
+): Promise<{ readonly host: string; readonly close: () => Promise<void> }> {
+  const socket = path.join(folder, 'docker.sock');
+  const server = createHttpServer(({ url = '' }, response) => {
+    const State = stateOf(url.split('/')[2] ?? '');
+    response.writeHead(State === undefined ? 404 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(State === undefined ? { message: 'No such container' } : { State }));
+  });
+  server.listen(socket);
+  await once(server, 'listening');
+  return { host: `unix://${socket}`, close: async () => close(server) };
 }
 
 /** Has a server listen on a free port. */

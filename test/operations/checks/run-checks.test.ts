@@ -5,7 +5,7 @@ import { ExternalError } from '../../../operations/errors';
 import { runChecks } from '../../../operations/run-checks';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { fakeDeployment } from './fakes';
+import { fakeDeployment, fakeDocker } from './fakes';
 
 const folder = useTemporaryFolder();
 
@@ -14,16 +14,26 @@ test('a deployment that protects nothing fails with the messages of its checks, 
   jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
   // says yes to everything
   const { port, loaded, close } = await fakeDeployment(folder(), (_, response) => response.end());
+  const { close: closeKes, port: kesPort } = await fakeDeployment(folder(), (_, response) => response.end());
+  const docker = await fakeDocker(folder(), () => ({ Running: true, Status: 'running', ExitCode: 0 }));
   const environmentFile = path.join(folder(), 'test.yaml');
   writeFileSync(
     environmentFile,
-    `name: test\nminio: { port: ${port} }\nkes: { port: 1 }\nstate: { backend: local, directory: ${folder()} }\n`,
+    `name: test
+keyStore: { type: filesystem }
+docker: { host: ${docker.host} }
+minio: { port: ${port} }
+kes: { port: ${kesPort} }
+state: { backend: local, directory: ${folder()} }
+`,
   );
   const listeners = process.listenerCount('SIGINT');
   process.env.EBS_ENVIRONMENT = environmentFile;
   const error = await rejectionOf(runChecks());
   delete process.env.EBS_ENVIRONMENT;
   await close();
+  await closeKes();
+  await docker.close();
   jest.restoreAllMocks();
 
   expect(error).toBeInstanceOf(ExternalError);

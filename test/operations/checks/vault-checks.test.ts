@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckContext } from '../../../operations/checks/check';
 import type { CheckResult } from '../../../operations/checks/runner';
-import { vaultDriftChecks } from '../../../operations/checks/vault-drift';
+import { vaultDriftChecks, vaultSealChecks } from '../../../operations/checks/vault-drift';
 import { vaultPrivilegeChecks } from '../../../operations/checks/vault-privileges';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { contextWith, type FakeDeployment, fakeDeployment, loaded, resultOf } from './fakes';
@@ -35,7 +35,7 @@ function context(text = ''): CheckContext {
 const seal = (more: object) => [200, { initialized: true, sealed: false, t: 1, n: 1, progress: 0, ...more }] as const;
 
 async function run(id: string, given: CheckContext = context()): Promise<CheckResult> {
-  return resultOf([...vaultDriftChecks, ...vaultPrivilegeChecks], id, given);
+  return resultOf([...vaultSealChecks, ...vaultDriftChecks, ...vaultPrivilegeChecks], id, given);
 }
 
 describe('vault-unsealed', () => {

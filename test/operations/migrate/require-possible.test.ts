@@ -4,6 +4,7 @@ import { UsageError } from '../../../operations/errors';
 import { requirePossible, requireSameEnvironment } from '../../../operations/migrate/require-possible';
 import { thrownBy } from '../../helpers/thrown';
 
+const LOCAL = { environment: parseEnvironment('name: local', 'local.yaml'), argument: 'local' };
 const FILES: KeyStorePlace = { type: 'filesystem' };
 const KV1: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 1 };
 const KV2: KeyStorePlace = { ...KV1, kvVersion: 2 };
@@ -25,7 +26,7 @@ test.each<[string, KeyStoreNote, KeyStorePlace, KeyStorePlace]>([
   ['one that was interrupted', at(FILES, underWay(KV2)), FILES, KV2],
 ])('possible: %s', (_, note, from, to) => {
   expect(() => {
-    requirePossible('local', note, from, to);
+    requirePossible(LOCAL, note, from, to);
   }).not.toThrow();
 });
 
@@ -61,7 +62,7 @@ test.each<[string, KeyStoreNote | undefined, KeyStorePlace, KeyStorePlace, strin
   ],
 ])('refused: %s', (_, note, from, to, message) => {
   const error = thrownBy(() => {
-    requirePossible('local', note, from, to);
+    requirePossible(LOCAL, note, from, to);
   });
   expect(error).toBeInstanceOf(UsageError);
   expect(error.message).toBe(message);

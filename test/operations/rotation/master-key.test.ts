@@ -28,7 +28,7 @@ test.each<[string, boolean, string]>([
     withdrawn: { ...CANARY, withdrawnAt: '2026-11-23T00:00:00.000Z' },
     stock: { ...CANARY, client: 'client-warehouse' },
   });
-  const loaded: LoadedEnvironment = { environment, state, file: 'x.yaml' };
+  const loaded: LoadedEnvironment = { environment, state, file: 'x.yaml', argument: 'x.yaml' };
 
   expect(isRetired(loaded, key)).toBe(retired);
 });

@@ -24,7 +24,7 @@ describe('a rotation', () => {
 
   test('leaves out what an earlier run has done, and remembers what that found out', async () => {
     // GIVEN
-    const first = Rotation.begin(places(), 'secret-id');
+    const first = Rotation.begin(places(), 'secret-id', 'demo');
     first.remember('old', 'an-accessor');
     await first.phase('mint', { title: 'Mint', run: () => Promise.resolve('done') }).run(context);
     const failing = first.phase('deliver', {
@@ -34,7 +34,7 @@ describe('a rotation', () => {
     await rejectionOf(failing.run(context));
 
     // WHEN
-    const second = Rotation.begin(places(), 'secret-id');
+    const second = Rotation.begin(places(), 'secret-id', 'demo');
 
     // THEN
     const step = { title: 'Mint', run: () => Promise.resolve(undefined) };
@@ -53,7 +53,7 @@ describe('a rotation', () => {
 
   test('does not count as done what is not in its log', async () => {
     // GIVEN a log that cannot be written
-    const rotation = Rotation.begin(places(), 'secret-id');
+    const rotation = Rotation.begin(places(), 'secret-id', 'demo');
     rmSync(places().rotationsLog);
     mkdirSync(places().rotationsLog);
 
@@ -63,19 +63,19 @@ describe('a rotation', () => {
     rmSync(places().rotationsLog, { recursive: true });
 
     // THEN
-    expect(Rotation.begin(places(), 'secret-id').phase('mint', step).applies?.()).toBe(true);
+    expect(Rotation.begin(places(), 'secret-id', 'demo').phase('mint', step).applies?.()).toBe(true);
   });
 
   test('that could not be noted in the log is not begun', () => {
     mkdirSync(places().rotationsLog);
-    expect(thrownBy(() => Rotation.begin(places(), 'secret-id'))).toMatchObject({ code: 'EISDIR' });
+    expect(thrownBy(() => Rotation.begin(places(), 'secret-id', 'demo'))).toMatchObject({ code: 'EISDIR' });
     expect(Rotation.unfinished(places())).toBeUndefined();
   });
 
   test('that has ended leaves nothing but its lines in the log', () => {
-    const rotation = Rotation.begin(places(), 'secret-id');
+    const rotation = Rotation.begin(places(), 'secret-id', 'demo');
     rotation.end();
-    Rotation.begin(places(), 'certificates').end();
+    Rotation.begin(places(), 'certificates', 'demo').end();
 
     expect(existsSync(places().rotation)).toBe(false);
     expect(logged().map(({ what, outcome }) => [what, outcome])).toEqual([
@@ -89,10 +89,10 @@ describe('a rotation', () => {
   });
 
   test('that fails before it changed anything stands in nobody’s way', () => {
-    Rotation.begin(places(), 'secret-id').abandonUnlessBegun();
+    Rotation.begin(places(), 'secret-id', 'demo').abandonUnlessBegun();
     expect(existsSync(places().rotation)).toBe(false);
 
-    const begun = Rotation.begin(places(), 'secret-id');
+    const begun = Rotation.begin(places(), 'secret-id', 'demo');
     begun.remember('old', 'an-accessor');
     begun.abandonUnlessBegun();
     expect(existsSync(places().rotation)).toBe(true);
@@ -100,11 +100,11 @@ describe('a rotation', () => {
   });
 
   test('is not begun while another has not ended', () => {
-    const { startedAt } = Rotation.begin(places(), 'secret-id');
+    const { startedAt } = Rotation.begin(places(), 'secret-id', 'demo');
 
-    expect(thrownBy(() => Rotation.begin(places(), 'certificates'))).toMatchObject({
+    expect(thrownBy(() => Rotation.begin(places(), 'certificates', 'demo'))).toMatchObject({
       message: `a rotation of secret-id, begun on ${startedAt.toISOString()}, has not ended`,
-      hint: 'end it first: ./scripts/rotate secret-id',
+      hint: 'end it first: ./scripts/rotate secret-id demo',
     });
   });
 });

@@ -88,12 +88,12 @@ function declare(files: Readonly<Record<string, string>>): LoadedEnvironment {
   for (const [name, share] of Object.entries(files)) {
     writeFileSync(path.join(path.dirname(state.secret.unsealShare(1)), `unseal-share-${name}`), share);
   }
-  return { environment, state, file: 'x.yaml' };
+  return { environment, state, file: 'x.yaml', argument: 'x' };
 }
 
 /** Up to the end of the replacing. @returns what is in the folder then */
 async function rotate(loaded: LoadedEnvironment): Promise<Record<string, string>> {
-  const rotation = Rotation.begin(loaded.state, 'unseal-keys');
+  const rotation = Rotation.begin(loaded.state, 'unseal-keys', 'demo');
   const nothing = { title: 'Deploy', run: () => Promise.resolve(undefined) };
   const steps = rotateUnsealKeys({ loaded, rotation, deploy: () => nothing });
   const context: StepContext = {

@@ -44,7 +44,7 @@ test.each([
   mkdirSync(state.root, { recursive: true });
   writeFileSync(state.deployment, '{}');
   const text = `name: demo\ndocker: { host: "unix://${socket}" }\n${bucket.setting()}`;
-  const loaded = { environment: parseEnvironment(text, 'demo.yaml'), file: 'demo.yaml', state };
+  const loaded = { environment: parseEnvironment(text, 'demo.yaml'), file: 'demo.yaml', argument: 'demo', state };
   bucket.refusal = 'AccessDenied';
 
   // WHEN

@@ -1,0 +1,103 @@
+/** What `./scripts/check` says while something is merely stopped: one cause, the command that mends it, in seconds. */
+import path from 'node:path';
+import type { LoadedEnvironment } from '../../../config/load';
+import { projectRoot } from '../../../config/toolchain';
+import { withServices } from '../../../operations/checks/context';
+import { reportSchema, type Report } from '../../../operations/checks/report/model';
+import { runChecks, waitForServices } from '../../../operations/run-checks';
+import { waitUntilActive } from '../../../operations/unseal-vault';
+import { runCommand } from '../../helpers/e2e/command';
+import { measured } from '../../helpers/e2e/measured';
+import { Workbench } from '../../helpers/e2e/workbench';
+
+/** What was promised; a program that is started for the first time is bundled before, which takes its own time. */
+const LIMIT_SECONDS = 20;
+
+/** Looks at Vault alone, so it goes on without the others. */
+const OF_VAULT = [
+  'vault-unsealed',
+  'vault-key-mount',
+  'vault-master-keys',
+  'vault-policies',
+  'vault-approle-role',
+  'vault-audit-devices',
+  'provisioner-token-valid',
+  'kes-secret-id-valid',
+  'vault-kes-token-confined',
+  'vault-anonymous-refused',
+];
+const OF_KES = ['key-continuity', 'kes-configuration', 'kes-clients-confined', 'kes-strangers-refused'];
+
+export function describeOutages(deployment: () => LoadedEnvironment): void {
+  describe('./scripts/check while something is stopped', () => {
+    let bench: Workbench;
+    beforeEach(() => {
+      bench = new Workbench(deployment());
+    });
+    afterEach(async () => {
+      await bench.mend();
+      await withServices(deployment(), undefined, waitForServices);
+    });
+
+    test.each<[string, () => Promise<unknown>, RegExp, RegExp, readonly string[]]>([
+      [
+        'the container of KES was removed',
+        () => bench.takeAway('kes'),
+        /^KES does not run: its container ebs-\S+-kes is missing$/,
+        /^\.\/scripts\/up \S+ makes it again; keys and objects are in volumes, which it keeps$/,
+        OF_VAULT,
+      ],
+      [
+        'MinIO was stopped',
+        () => bench.stop('minio'),
+        /^MinIO does not run: its container ebs-\S+-minio is exited \(exit code \d+\)$/,
+        /^\.\/scripts\/up \S+ starts it again; `docker logs ebs-\S+-minio` says why it ended$/,
+        [...OF_VAULT, ...OF_KES],
+      ],
+      [
+        'Vault was stopped',
+        () => bench.stop('vault'),
+        /^Vault does not run: its container ebs-\S+-vault is exited \(exit code \d+\)$/,
+        /^\.\/scripts\/up \S+ starts it again; `docker logs ebs-\S+-vault` says why it ended$/,
+        [],
+      ],
+    ])('%s', async (_, stop, message, fix, stillChecked) => {
+      await stop();
+      const { report, seconds } = await check(deployment());
+      measured('./scripts/check during an outage', seconds);
+      expect(report.durationMs / 1000).toBeLessThan(LIMIT_SECONDS);
+      const failed = report.results.filter(({ status }) => status === 'failed' || status === 'could-not-check');
+      expect(failed).toEqual([
+        expect.objectContaining({
+          id: 'services-running',
+          status: 'failed',
+          message: expect.stringMatching(message) as string,
+          fix: expect.stringMatching(fix) as string,
+        }),
+      ]);
+      const passed = report.results.filter(({ status }) => status === 'passed').map(({ id }) => id);
+      expect(passed.sort()).toEqual([...stillChecked].sort());
+      const following = report.results.filter(({ message: said }) => said === 'follows from services-running');
+      expect(following).toHaveLength(report.results.length - passed.length - 1);
+    });
+
+    // until KES has looked at it again, up to 10 s, it says that it does not reach it
+    test('the checks of a deploy wait for KES to see that Vault is back', async () => {
+      const { file } = deployment();
+      const vault = await bench.vaultRoot();
+      await bench.container('vault').restart();
+      await waitUntilActive(vault);
+      jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+      process.env.EBS_ENVIRONMENT = file;
+      await expect(runChecks()).resolves.toBeUndefined();
+      delete process.env.EBS_ENVIRONMENT;
+      jest.restoreAllMocks();
+    });
+  });
+}
+
+async function check({ file }: LoadedEnvironment): Promise<{ readonly report: Report; readonly seconds: number }> {
+  const result = await runCommand(path.join(projectRoot, 'scripts', 'check'), [file, '--json']);
+  expect(result.code).toBe(1);
+  return { report: reportSchema.parse(JSON.parse(result.stdout)), seconds: result.seconds };
+}
