@@ -37,7 +37,7 @@ const servicesRunning: ServiceCheck = {
     const evidence = { containers: containers.map(({ name, state }): Evidence => ({ name, state })) };
     requireRunning(context, containers, evidence);
     const answers = await answersOf(context);
-    const silent = Object.entries(answers).find(([, answer]) => answer !== ANSWERS && answer !== SEALED);
+    const silent = Object.entries(answers).find(([, answer]) => ![ANSWERS, SEALED, CUT_OFF].includes(answer));
     if (silent !== undefined) throw unanswered(context, silent[0] as Service, silent[1], containers, evidence);
     return { ...evidence, ...answers };
   },
@@ -131,6 +131,8 @@ function requireRunning({ loaded }: ServiceContext, containers: readonly SeenCon
 const ANSWERS = 'answers';
 /** vault-unsealed says more; what needs Vault may be away for that alone, so it is not asked. */
 const SEALED = 'is sealed';
+/** … and kms-ready of this. */
+const CUT_OFF = 'does not reach its key store';
 
 /** What came of asking each service, up to the first that does not answer. */
 async function answersOf(context: ServiceContext): Promise<Partial<Record<Service, string>>> {
@@ -142,13 +144,8 @@ async function answersOf(context: ServiceContext): Promise<Partial<Record<Servic
     );
     if (answers.vault !== ANSWERS) return answers;
   }
-  // whether KES reaches its key store says kms-ready
-  let ready = true;
-  answers.kes = await answerOf(async () => {
-    ready = await kes.ready(ANSWER_LIMIT_MS);
-    return ANSWERS;
-  });
-  if (answers.kes !== ANSWERS || !ready) return answers;
+  answers.kes = await answerOf(async () => ((await kes.ready(ANSWER_LIMIT_MS)) ? ANSWERS : CUT_OFF));
+  if (answers.kes !== ANSWERS) return answers;
   answers.minio = await answerOf(async () => {
     await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: ANSWER_LIMIT_MS });
     return ANSWERS;
