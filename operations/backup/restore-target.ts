@@ -60,5 +60,6 @@ function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined, trusted:
   // the same file of one's own needs nobody's word
   if (present === undefined) requireConfirmed(text, trusted);
   const state = stateLayout(environment.name, environment.state.directory);
-  return { target: { environment, file, state }, writeEnvironmentFile: present === undefined };
+  const target = { environment, file, argument: environment.name, state };
+  return { target, writeEnvironmentFile: present === undefined };
 }

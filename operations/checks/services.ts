@@ -62,7 +62,7 @@ async function containersOf({ loaded }: ServiceContext): Promise<SeenContainer[]
   const { vault } = environment;
   // loading it takes longer than most checks run
   const { dockerEngine } = await import('../docker.js');
-  const docker = dockerEngine(environment.docker.host);
+  const docker = dockerEngine(environment.docker);
   const look = async (alias: string, program: string, service?: Service): Promise<SeenContainer> => {
     const name = `${namesOf(environment).prefix}-${alias}`;
     const seen = await stateOf(docker.getContainer(name));

@@ -153,6 +153,7 @@ test('beside an environment file that was given the one in the backup says nothi
   const own = {
     environment: parseEnvironment(`name: ${NAME}`, ''),
     file: '/own.yaml',
+    argument: '/own.yaml',
     state: stateLayout(NAME, '/own'),
   };
   expect(restoreTarget(bundleWith(OUTER), own)).toEqual({ target: own, writeEnvironmentFile: false });
