@@ -65,6 +65,7 @@ test('an environment file in a backup that stays inside is restored as it is, in
   expect({ ...target, state: target.state.root, writeEnvironmentFile }).toEqual({
     environment: parseEnvironment(INNER, ''),
     file: FILE,
+    argument: NAME,
     state: path.join(defaultStateHome(), NAME),
     writeEnvironmentFile: true,
   });
