@@ -41,7 +41,12 @@ function environmentWith(settings: string, initialised = true) {
   mkdirSync(path.dirname(state.secret.provisionerToken), { recursive: true });
   mkdirSync(state.terraform, { recursive: true });
   if (initialised) writeFileSync(state.secret.provisionerToken, 'token');
-  return { environment: parseEnvironment(`name: home\n${settings}`, 'home.yaml'), file: 'home.yaml', argument: 'home', state };
+  return {
+    environment: parseEnvironment(`name: home\n${settings}`, 'home.yaml'),
+    file: 'home.yaml',
+    argument: 'home',
+    state,
+  };
 }
 
 /** One whose `keystore` stack has this state in a file. */

@@ -39,7 +39,9 @@ async function stepsTo(
     writeFileSync(path.join(state.terraform, 'keystore.tfstate'), JSON.stringify({ version: 4, resources }));
   }
   const environment = parseEnvironment(`name: home\n${settings}`, 'home.yaml');
-  const steps = await adoptingDeploy({ environment, file: 'home.yaml', argument: 'home', state }, false, { to: 'keystore' });
+  const steps = await adoptingDeploy({ environment, file: 'home.yaml', argument: 'home', state }, false, {
+    to: 'keystore',
+  });
   return steps.map(({ title }) => title);
 }
 
