@@ -14,7 +14,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import type { Environment } from '../../config/environment';
+import { remoteMachine, resolveEngine } from '../../config/docker-engine';
+import type { Environment, EnvironmentInput } from '../../config/environment';
 import { minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
@@ -45,8 +46,7 @@ export async function copyOf(original: Environment, directory: string): Promise<
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
-    // its own range of addresses, if it has one, is taken
-    docker: { host: original.docker.host, certPath: original.docker.certPath, mtu: original.docker.mtu },
+    docker: engineOf(original),
     images,
     providers,
     // an external Vault, or a cloud, is not ours to rehearse in: its keys are not the copy's
@@ -59,6 +59,14 @@ export async function copyOf(original: Environment, directory: string): Promise<
   });
   parseEnvironment(text, 'the environment file of the drill');
   return text;
+}
+
+/** The copy is for this machine alone, which reaches only what another one publishes on its own addresses. */
+function engineOf({ docker }: Environment): EnvironmentInput['docker'] {
+  const { host, certPath, publishAddress, mtu } = docker;
+  const isElsewhere = remoteMachine(resolveEngine(docker, process.env)) !== undefined;
+  // the range of addresses of the original, if it has one, is taken
+  return { host, certPath, mtu, ...(isElsewhere ? { publishAddress } : {}) };
 }
 
 /** In the folder of a drill, held as long as it runs. */
