@@ -16,7 +16,8 @@ and a machine that does nothing else: what runs beside it is in the numbers.
   deploy    cdktf deploy '*' against terraform init && terraform apply of the same synthesized stacks, one after the
             other: the first time, and unchanged
   objects   PUT and GET of 64 MiB and 4 KiB objects, 8 at a time, in each SSE mode, against MinIO of the same image with
-            the same TLS but without KMS; the modes take turns in every round
+            the same TLS but without KMS, and of that against MinIO without the guard; the modes take turns in every
+            round
 
   --rounds  how often each is measured; the median counts (default: 5)
   --json    print the results as JSON

@@ -10,6 +10,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { containerLogs } from '../operations/docker';
 import { HttpClient } from '../operations/http';
 import { s3Client } from '../operations/s3-client';
+import { cacheLayout } from '../operations/toolchain/cache';
+import { buildProgram } from '../operations/toolchain/go-build';
+import { unguardedMinio } from '../operations/toolchain/programs';
 import { GiveUp, NotYet, waitFor } from '../operations/wait';
 import type { TestEnvironment } from '../test/helpers/e2e/test-environment';
 import { freePorts } from '../operations/free-ports';
@@ -18,6 +21,9 @@ import { compare, type Comparison } from './statistics';
 const PARALLEL = 8;
 const BUCKET = 'bench';
 const BASELINE = 'plain';
+/** The same without our files in MinIO: what the guard costs. */
+const UNGUARDED = 'plain, unguarded';
+const GUARD_GOAL = '>= 0.98';
 
 /** Object sizes, how many objects make one measurement, and as how many units each counts. */
 const SIZES = [
@@ -32,13 +38,18 @@ interface Mode {
   readonly get: Partial<GetObjectCommandInput>;
 }
 
-/** Measures against a MinIO of the same image, with the same TLS, but without KMS. */
+/**
+ * Measures against a MinIO of the same image, with the same TLS, but without KMS; and that one against MinIO without the
+ * guard.
+ */
 export async function benchObjects(
   environment: TestEnvironment,
   rounds: number,
   signal: AbortSignal,
 ): Promise<Comparison[]> {
-  const plain = await startPlainMinio(environment);
+  const plain = await startPlainMinio(environment, 'plain');
+  const unguardedProgram = await buildProgram(cacheLayout(), unguardedMinio, { signal });
+  const unguarded = await startPlainMinio(environment, 'unguarded', unguardedProgram);
   const encrypted = unsignedPayloads(environment.s3());
   const key = randomBytes(32);
   const customer = {
@@ -48,6 +59,7 @@ export async function benchObjects(
   };
   const modes: readonly Mode[] = [
     { name: BASELINE, s3: plain, put: {}, get: {} },
+    { name: UNGUARDED, s3: unguarded, put: {}, get: {} },
     { name: 'no header (auto-encryption)', s3: encrypted, put: {}, get: {} },
     { name: 'SSE-S3', s3: encrypted, put: { ServerSideEncryption: 'AES256' }, get: {} },
     {
@@ -59,7 +71,7 @@ export async function benchObjects(
     { name: 'SSE-C', s3: encrypted, put: customer, get: customer },
   ];
   try {
-    for (const s3 of [plain, encrypted]) await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    for (const s3 of [plain, unguarded, encrypted]) await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
     const comparisons: Comparison[] = [];
     for (const size of SIZES) {
       const body = randomBytes(size.bytes);
@@ -79,16 +91,30 @@ export async function benchObjects(
         process.stderr.write(`${size.name}: round ${round} of ${rounds}\n`);
       }
       for (const act of ['PUT', 'GET'] as const) {
-        for (const { name } of modes.filter((mode) => mode.name !== BASELINE)) {
+        const ratesOf = (name: string): number[] => rates.get(`${act} ${name}`) ?? [];
+        comparisons.push(
+          compare(
+            {
+              what: `${act} ${size.name}, ${PARALLEL} at a time, guard`,
+              unit: size.unit,
+              goal: GUARD_GOAL,
+              baselineName: 'MinIO without KMS and guard',
+            },
+            ratesOf(BASELINE),
+            ratesOf(UNGUARDED),
+          ),
+        );
+        for (const { name } of modes.filter((mode) => mode.name !== BASELINE && mode.name !== UNGUARDED)) {
           const what = `${act} ${size.name}, ${PARALLEL} at a time, ${name}`;
           const labels = { what, unit: size.unit, goal: size.goal, baselineName: 'MinIO without KMS' };
-          comparisons.push(compare(labels, rates.get(`${act} ${name}`) ?? [], rates.get(`${act} ${BASELINE}`) ?? []));
+          comparisons.push(compare(labels, ratesOf(name), ratesOf(BASELINE)));
         }
       }
     }
     return comparisons;
   } finally {
     plain.destroy();
+    unguarded.destroy();
     encrypted.destroy();
   }
 }
@@ -126,17 +152,21 @@ function unsignedPayloads(s3: S3Client): S3Client {
   return s3;
 }
 
-/** The deployment's own MinIO container once more, without a KMS and with a volume of its own. */
-async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> {
+/**
+ * The deployment's own MinIO container once more, without a KMS and with a volume of its own.
+ *
+ * @param program runs instead of that of the image
+ */
+async function startPlainMinio(environment: TestEnvironment, name: string, program?: string): Promise<S3Client> {
   const { docker, owner } = environment;
   const { Config, HostConfig } = await docker.getContainer(environment.containerName('minio')).inspect();
   const [port] = await freePorts(1);
   // the label makes `down` remove both, whatever happens here
   const Labels = { [owner.name]: owner.value };
-  const volume = environment.containerName('plain-data');
+  const volume = environment.containerName(`${name}-data`);
   await docker.createVolume({ Name: volume, Labels });
   const container = await docker.createContainer({
-    name: environment.containerName('plain'),
+    name: environment.containerName(name),
     Image: Config.Image,
     Labels,
     ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
@@ -146,7 +176,11 @@ async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> 
     Env: Config.Env.filter((variable) => !variable.startsWith('MINIO_KMS_')),
     HostConfig: {
       ...HostConfig,
-      Binds: [`${environment.containerName('minio-files')}:/files:ro`, `${volume}:/data`],
+      Binds: [
+        `${environment.containerName('minio-files')}:/files:ro`,
+        `${volume}:/data`,
+        ...(program === undefined ? [] : [`${program}:/usr/bin/minio:ro`]),
+      ],
       Mounts: [],
       PortBindings: { '9000/tcp': [{ HostIp: '127.0.0.1', HostPort: String(port) }] },
     },
@@ -154,9 +188,9 @@ async function startPlainMinio(environment: TestEnvironment): Promise<S3Client> 
   await container.start();
   const endpoint = { url: `https://127.0.0.1:${port}`, caFile: environment.state.caCertificate };
   const http = new HttpClient(endpoint);
-  await waitFor({ what: 'the plain MinIO to be ready', timeoutMs: 60_000 }, async () => {
+  await waitFor({ what: `the ${name} MinIO to be ready`, timeoutMs: 60_000 }, async () => {
     const { State } = await container.inspect();
-    if (!State.Running) throw new GiveUp(new Error(`the plain MinIO ended: ${await containerLogs(container, 0)}`));
+    if (!State.Running) throw new GiveUp(new Error(`the ${name} MinIO ended: ${await containerLogs(container, 0)}`));
     const { status } = await http.send({ method: 'GET', path: '/minio/health/cluster' });
     return status === 200 ? true : new NotYet(`HTTP ${status}`);
   });

@@ -62,7 +62,7 @@ func ebsGuardMiddleware(next http.Handler) http.Handler {
 		case apiErr != ErrNone:
 			ebsRefuse(w, r, "EBSGuard.Auth", errorCodes.ToAPIErr(apiErr))
 		default:
-			next.ServeHTTP(w, r)
+			ebsServeOnce(next, w, r)
 		}
 	})
 }

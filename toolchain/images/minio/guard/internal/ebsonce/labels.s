@@ -1,0 +1,1 @@
+// Lets the package have a function without a body, which the runtime defines.

@@ -1,0 +1,57 @@
+package kms
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/minio/minio/internal/ebsonce"
+)
+
+// EBSOnce returns the same KMS, asked once in a request for each data key.
+func (k *KMS) EBSOnce() *KMS {
+	return &KMS{
+		Type:           k.Type,
+		DefaultKey:     k.DefaultKey,
+		conn:           ebsOnceConn{k.conn},
+		latencyBuckets: k.latencyBuckets,
+		latency:        make([]atomic.Uint64, len(k.latencyBuckets)),
+	}
+}
+
+type ebsOnceConn struct{ conn }
+
+func (c ebsOnceConn) GenerateKey(ctx context.Context, req *GenerateKeyRequest) (DEK, error) {
+	dek, err := c.conn.GenerateKey(ctx, req)
+	if err == nil {
+		// whoever opens it asks for version 0
+		if name, ok := ebsDataKey(dek.KeyID, 0, dek.Ciphertext, req.AssociatedData); ok {
+			ebsonce.Remember(name, dek.Plaintext)
+		}
+	}
+	return dek, err
+}
+
+func (c ebsOnceConn) Decrypt(ctx context.Context, req *DecryptRequest) ([]byte, error) {
+	name, ok := ebsDataKey(req.Name, req.Version, req.Ciphertext, req.AssociatedData)
+	if ok {
+		if plaintext, found := ebsonce.Recall(name); found {
+			return plaintext, nil
+		}
+	}
+	plaintext, err := c.conn.Decrypt(ctx, req)
+	if err == nil && ok {
+		ebsonce.Remember(name, plaintext)
+	}
+	return plaintext, err
+}
+
+// ebsDataKey names a sealed data key by everything that the KMS is asked with.
+func ebsDataKey(key string, version int, ciphertext []byte, associated Context) (string, bool) {
+	text, err := associated.MarshalText()
+	if err != nil {
+		return "", false
+	}
+	return strings.Join([]string{strconv.Quote(key), strconv.Itoa(version), strconv.Quote(string(ciphertext)), string(text)}, " "), true
+}
