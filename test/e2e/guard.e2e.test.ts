@@ -4,6 +4,9 @@
  * refused for another reason.
  */
 import { GUARD_RULES } from '../../config/guard-rules';
+import { describeClients } from './guard/clients';
+import { describeCorrections } from './guard/corrections';
+import { describeWire } from './guard/wire';
 import { useGuard } from './guard/servers';
 import { REFUSALS } from './guard/refusals';
 
@@ -40,3 +43,7 @@ describe('refuses', () => {
     expect([...rows].sort()).toEqual(GUARD_RULES.map(({ id }): string => id).sort());
   });
 });
+
+describeCorrections(guard);
+describeWire(guard);
+describeClients(guard);

@@ -12,6 +12,7 @@ import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram, locateProgram } from '../../../operations/toolchain/go-build';
 import { type GoProgram, mc as mcProgram, minio, unguardedMinio } from '../../../operations/toolchain/programs';
 import { output } from '../../helpers/e2e/command';
+import { AuditReceiver } from '../../helpers/e2e/audit-receiver';
 import { OtherStorage } from '../../helpers/e2e/other-storage';
 import { RawS3 } from '../../helpers/e2e/raw-s3';
 
@@ -35,6 +36,7 @@ export interface Server {
   readonly storage: OtherStorage;
   /** As root, unless the request says otherwise. */
   readonly raw: RawS3;
+  readonly audit: AuditReceiver;
   /** Its drive, as a folder of this machine. */
   readonly drive: string;
 }
@@ -59,9 +61,10 @@ export function useGuard(): () => Guard {
     guard = { guarded, unguarded };
   });
   afterAll(async () => {
-    for (const { storage, raw } of started) {
+    for (const { storage, raw, audit } of started) {
       raw.close();
       await storage.stop();
+      await audit.stop();
     }
     rmSync(folder, { recursive: true, force: true });
   });
@@ -70,15 +73,18 @@ export function useGuard(): () => Guard {
 
 async function start(folder: string, program: GoProgram, started: Server[]): Promise<Server> {
   mkdirSync(folder);
+  const audit = await AuditReceiver.start();
   const storage = await OtherStorage.start(folder, PLAIN, {
     program,
     domain: 'guard.test',
     variables: {
       MINIO_KMS_SECRET_KEY: `guard-key:${randomBytes(32).toString('base64')}`,
       MINIO_KMS_AUTO_ENCRYPTION: 'on',
+      MINIO_AUDIT_WEBHOOK_ENABLE_GUARD: 'on',
+      MINIO_AUDIT_WEBHOOK_ENDPOINT_GUARD: audit.url,
     },
   });
-  const server = { storage, raw: new RawS3(storage, storage.credentials), drive: path.join(folder, 'drive') };
+  const server = { storage, audit, raw: new RawS3(storage, storage.credentials), drive: path.join(folder, 'drive') };
   started.push(server);
   const { s3 } = storage;
   await s3.send(new PutBucketVersioningCommand({ Bucket: PLAIN, VersioningConfiguration: { Status: 'Enabled' } }));
@@ -101,14 +107,25 @@ async function start(folder: string, program: GoProgram, started: Server[]): Pro
 
 /** `mc` with the server as its alias `guard`. */
 export async function mc(storage: OtherStorage, args: readonly string[]): Promise<string> {
+  const command = await mcCommand(storage, args);
+  return output(command.program, command.args, { env: command.env });
+}
+
+/** The same, for whoever starts it. */
+export async function mcCommand(
+  storage: OtherStorage,
+  args: readonly string[],
+): Promise<{ readonly program: string; readonly args: string[]; readonly env: Readonly<Record<string, string>> }> {
   const { file } = await locateProgram(cacheLayout(), mcProgram);
   const { accessKey, secretKey } = storage.credentials;
-  return output(file, ['--config-dir', path.join(path.dirname(storage.caFile), 'mc'), ...args], {
+  return {
+    program: file,
+    args: ['--config-dir', path.join(path.dirname(storage.caFile), 'mc'), ...args],
     env: {
       MC_HOST_guard: storage.url.replace('://', `://${accessKey}:${secretKey}@`),
       SSL_CERT_FILE: storage.caFile,
     },
-  });
+  };
 }
 
 async function addWriter(storage: OtherStorage, folder: string): Promise<void> {

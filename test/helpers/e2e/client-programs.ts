@@ -25,6 +25,18 @@ export const CLIENT_PROGRAMS = {
     aptPackages: ['restic'],
     what: 'restic, a client that writes backups',
   },
+  rclone: {
+    names: ['rclone'],
+    versionArgument: 'version',
+    aptPackages: ['rclone'],
+    what: 'rclone, a client that writes backups',
+  },
+  s3cmd: {
+    names: ['s3cmd'],
+    versionArgument: '--version',
+    aptPackages: ['s3cmd'],
+    what: 's3cmd, a client that writes backups',
+  },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     versionArgument: '--version',
