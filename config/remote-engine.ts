@@ -12,7 +12,7 @@ export function requireReachablePorts(environment: Environment, engine: EngineAd
   const machine = remoteMachine(engine);
   if (machine === undefined) return;
   for (const { setting, address } of publications(environment)) {
-    if (!/^(?:127\.|0\.0\.0\.0$)/.test(address)) continue;
+    if (!/^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address)) continue;
     throw new UsageError(
       `${setting}: must be an address of ${machine} by which this machine reaches it, because the Docker engine is there (${describeEngine(engine)}), got: ${address}`,
       `write for example ${setting.replace('.', ': {')}: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
@@ -20,6 +20,11 @@ export function requireReachablePorts(environment: Environment, engine: EngineAd
   }
 }
 
-function publications({ docker }: Environment): { readonly setting: string; readonly address: string }[] {
-  return [{ setting: 'docker.publishAddress', address: docker.publishAddress }];
+/** Every address on which something is published, by its setting. */
+function publications({ docker, vault, kes }: Environment): { readonly setting: string; readonly address: string }[] {
+  return Object.entries({ docker, vault, kes }).flatMap(([section, settings]) =>
+    'publishAddress' in settings && typeof settings.publishAddress === 'string'
+      ? [{ setting: `${section}.publishAddress`, address: settings.publishAddress }]
+      : [],
+  );
 }

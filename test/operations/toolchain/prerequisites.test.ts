@@ -1,9 +1,10 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker-engine';
 import { UsageError } from '../../../operations/errors';
 import { checkDisk } from '../../../operations/toolchain/disk';
-import { engineUnreachable, mayStartEngine } from '../../../operations/toolchain/docker-engine';
+import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/toolchain/docker-engine';
 import { findProgram, isStaticElf, thisMachine } from '../../../operations/toolchain/machine';
 import {
   checkTerraform,
@@ -94,6 +95,33 @@ describe('Docker Engine', () => {
     const denied = engineUnreachable(new Error('connect EACCES /var/run/docker.sock'), SOCKET);
     expect(denied.hint).toMatch(/^This user may not use the socket: join the group docker/);
   });
+});
+
+test('Podman behind the socket is no Docker Engine', async () => {
+  const socket = path.join(folder(), 'podman.sock');
+  // what Podman 4.3 answers
+  const Components = [
+    { Name: 'Podman Engine', Version: '4.3.1' },
+    { Name: 'Conmon', Version: '2.1.6' },
+  ];
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ Version: '4.3.1', Arch: 'amd64', Components }));
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  process.env.DOCKER_HOST = `unix://${socket}`;
+  try {
+    expect(await rejectionOf(askEngine())).toMatchObject({
+      message: `Podman Engine 4.3.1 answers at DOCKER_HOST, unix://${socket}, and is no Docker Engine`,
+      hint: 'Name a Docker Engine 20.10 or newer by docker.host, DOCKER_HOST or `docker context use`.',
+    });
+    Components.shift();
+    await expect(askEngine()).resolves.toEqual({ version: '4.3.1', architecture: 'amd64' });
+  } finally {
+    delete process.env.DOCKER_HOST;
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 describe('machine', () => {
