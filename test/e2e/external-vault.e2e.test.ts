@@ -25,6 +25,8 @@ import { collectSecrets, fileHaystacks, searchFor } from '../helpers/e2e/secrets
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import {
   describeImagesThatCannotBePulled,
+  describePushes,
+  type ImagesBlock,
   pushImages,
   requireNoImageHere,
   requirePulledImages,
@@ -44,13 +46,13 @@ let environment: TestEnvironment;
 let vault: ExternalVaultServer;
 let token = '';
 let registry: ImageRegistry;
-let references: Awaited<ReturnType<typeof pushImages>>;
+let images: ImagesBlock;
 
 beforeAll(async () => {
   environment = await TestEnvironment.create();
   vault = await ExternalVaultServer.start(environment);
   registry = await ImageRegistry.start(environment.folderFor('registry'), environment.docker);
-  references = await pushImages(registry);
+  images = await pushImages(environment, registry);
   environment.write(settings());
   token = await vault.tokenWith('deploys', await printedPolicy(environment));
 });
@@ -58,7 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await vault.stop();
   await environment.remove();
-  await registry.stop();
+  await registry.stop([images.kes, images.minio]);
 });
 
 /** Where the Vault is comes from its own variables in the first half, and from the environment file in the second. */
@@ -69,7 +71,7 @@ function settings(secretId?: Record<string, unknown>, more: Settings = {}): Sett
     vault: { mode: 'external' },
     keyStore: { type: 'vault', ...(secretId === undefined ? {} : { approle: { secretId: secretId as never } }) },
     buckets: [{ name: 'backup' }],
-    images: { source: 'registry', ...references, dockerConfigFile: registry.dockerConfigFile },
+    images,
     ...more,
   };
 }
@@ -236,16 +238,18 @@ describe('before anything is deployed', () => {
   });
 });
 
-describeImagesThatCannotBePulled(() => ({ environment, registry, references }));
+describePushes(() => ({ environment, registry }));
+
+describeImagesThatCannotBePulled(() => ({ environment, registry, images }));
 
 describe('mounts of its own, KV version 2, where VAULT_… variables say', () => {
   test('a token with the printed policy deploys everything, from images that are pulled by digest', async () => {
     environment.write(settings());
-    await requireNoImageHere({ environment, registry, references });
+    await requireNoImageHere({ environment, registry, images });
     const result = mustSucceed(await environment.script('up', [], { env: variables() }));
     measured('./scripts/up with an external Vault and images from a registry', result.seconds);
     expect(result.stderr).toContain('2 can be pulled');
-    await requirePulledImages({ environment, registry, references });
+    await requirePulledImages({ environment, registry, images });
     expect(await vault.root.probe('GET', `kes/data/${environment.name}/backup-default`)).toBe(200);
   });
 

@@ -2,11 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type Docker from 'dockerode';
 import { createHash } from 'node:crypto';
-import { openSync, readdirSync, writeFileSync } from 'node:fs';
+import { openSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import type { ImageContext } from '../../../config/toolchain';
 import { UsageError } from '../../../operations/errors';
 import { waitFor } from '../../../operations/wait';
 import { findClient } from './client-programs';
@@ -16,8 +15,6 @@ import { testPorts } from './test-ports';
 export const REGISTRY_LOGIN = { username: 'puller', password: 'a-password-of-the-test' } as const;
 /** bcrypt, the only hash that the registry takes. */
 const HTPASSWD = `${REGISTRY_LOGIN.username}:$2b$05$abcdefghijklmnopqrstuucJN1xUTuNbvk10ocK89fJt/kt8RDCH6\n`;
-/** Of every image that a test pushes: no other image has it. */
-const LABEL = 'encrypted-backup-storage.pushed-by';
 
 export class ImageRegistry {
   /** Host and port, as image references begin. */
@@ -26,7 +23,6 @@ export class ImageRegistry {
   readonly dockerConfigFile: string;
   private readonly docker: Docker;
   private readonly server: ChildProcess;
-  private readonly pushed: string[] = [];
 
   private constructor(folder: string, docker: Docker, host: string, server: ChildProcess) {
     this.docker = docker;
@@ -62,22 +58,6 @@ export class ImageRegistry {
   }
 
   /**
-   * Builds an image from a context of the toolchain, pushes it, and takes it away from this machine again.
-   *
-   * @returns its reference by digest
-   */
-  async push(program: string, { context }: ImageContext): Promise<string> {
-    const repository = `${this.host}/ebs/${program}`;
-    const tag = `${repository}:test`;
-    const build = await this.docker.buildImage(
-      { context, src: readdirSync(context) },
-      { t: tag, labels: { [LABEL]: this.host } },
-    );
-    await this.finished(build);
-    return this.pushImage(tag, repository);
-  }
-
-  /**
    * Puts an image of another kind of machine there, with nothing to run in it: Docker itself cannot make one.
    *
    * @returns its reference by digest
@@ -107,15 +87,9 @@ export class ImageRegistry {
     return `${this.host}/ebs/${program}@${sha256(manifest)}`;
   }
 
-  /** Whether an image of the engine came from here: each that was pushed was taken away from the engine then. */
-  async isFromHere(imageId: string): Promise<boolean> {
-    const { Config } = await this.docker.getImage(imageId).inspect();
-    return Config.Labels[LABEL] === this.host;
-  }
-
   /** Ends it and takes what was pulled from it away. */
-  async stop(): Promise<void> {
-    for (const reference of this.pushed) await this.forget(reference);
+  async stop(pulled: readonly string[]): Promise<void> {
+    for (const reference of pulled) await this.forget(reference);
     await endServer(this.server);
   }
 
@@ -132,20 +106,6 @@ export class ImageRegistry {
     return response;
   }
 
-  private async pushImage(tag: string, repository: string): Promise<string> {
-    const image = this.docker.getImage(tag);
-    const events = await this.finished(
-      await image.push({ authconfig: { ...REGISTRY_LOGIN, serveraddress: this.host } } as Docker.ImagePushOptions),
-    );
-    const digest = events.map(({ aux }) => aux?.Digest).find((found) => found !== undefined);
-    if (digest === undefined) throw new Error(`the push of ${tag} named no digest`);
-    const reference = `${repository}@${digest}`;
-    this.pushed.push(reference);
-    await this.forget(tag);
-    await this.forget(reference);
-    return reference;
-  }
-
   /** Without its layers, which the images of other tests share. */
   private async forget(name: string): Promise<void> {
     try {
@@ -154,26 +114,11 @@ export class ImageRegistry {
       if ((error as { statusCode?: number }).statusCode !== 404) throw error;
     }
   }
-
-  private async finished(stream: NodeJS.ReadableStream): Promise<ProgressEvent[]> {
-    return new Promise((resolve, reject) => {
-      this.docker.modem.followProgress(stream, (error: Error | null, events: ProgressEvent[]) => {
-        const failed = error ?? events.find(({ error: text }) => text !== undefined);
-        if (failed) reject(failed instanceof Error ? failed : new Error(failed.error));
-        else resolve(events);
-      });
-    });
-  }
 }
 
 /** As Docker's configuration file and HTTP have it. */
 export function encodedLogin(): string {
   return Buffer.from(`${REGISTRY_LOGIN.username}:${REGISTRY_LOGIN.password}`).toString('base64');
-}
-
-interface ProgressEvent {
-  readonly error?: string;
-  readonly aux?: { readonly Digest?: string };
 }
 
 function sha256(content: Buffer): string {

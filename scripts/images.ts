@@ -1,0 +1,88 @@
+/** `./scripts/images push`: what was built here, for machines that pull instead of building. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { loadEnvironment } from '../config/load';
+import { readToolchain } from '../config/toolchain';
+import { dockerEngine } from '../operations/docker';
+import { UsageError } from '../operations/errors';
+import { registryLogin } from '../operations/registry-logins';
+import { prepareToolchain } from '../operations/toolchain/prepare';
+import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/push-images';
+import type { Step } from '../operations/toolchain/step';
+import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { showSteps } from './lib/progress';
+
+const HELP = `Usage: ./scripts/images push REGISTRY/PATH [environment] [--docker-config FILE] [--json]
+
+Pushes the images that are built here, as REGISTRY/PATH/vault, kes and minio, and prints the \`images:\` block with their
+digests. In an environment file this block deploys them on any machine whose Docker Engine reaches the registry. What is
+not built yet is built first.
+
+  environment           whose docker.host pushes: a name in environments/ or the path of a YAML file
+                        (default: EBS_ENVIRONMENT, else local)
+  --docker-config FILE  where \`docker login\` wrote the login (default: DOCKER_CONFIG, else ~/.docker/config.json)
+  --json                print the block as JSON
+  -h, --help            this text
+
+${EXIT_CODES_HELP}
+`;
+
+void main(async (args, signal) => {
+  const options = {
+    'docker-config': { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  const { values, positionals } = parseCommandLine('images', args, options, 2);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (positionals[0] !== 'push') {
+    throw new UsageError(
+      `push is what can be done, got: ${positionals[0] ?? 'nothing'}`,
+      'See ./scripts/images --help.',
+    );
+  }
+  const target = requirePushTarget(positionals[1]);
+  const { environment } = loadEnvironment(positionals[2]);
+  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  const configFile = dockerConfigFile(values['docker-config']);
+  const login = configFile === undefined ? undefined : registryLogin(configFile, `${target}/kes`);
+
+  const { prerequisites, engine, builds } = prepareToolchain({ images: 'build', providers: environment.providers });
+  let pushed: PushedImages | undefined;
+  const push: Step = {
+    title: 'Push',
+    run: async ({ report }) => {
+      const { images } = readToolchain();
+      if (images === undefined) throw new Error('the toolchain steps left no images');
+      pushed = await pushImages(images, target, dockerEngine(environment.docker.host), login, {
+        signal,
+        onProgress: report,
+      });
+      return target;
+    },
+  };
+  await showSteps([prerequisites, engine, ...builds, push], signal);
+  const block = {
+    images: {
+      source: 'registry',
+      ...pushed,
+      // with it the block deploys as it stands; who may only pull names another file
+      ...(login !== undefined && { dockerConfigFile: configFile }),
+    },
+  };
+  process.stdout.write(values.json === true ? `${JSON.stringify(block, null, 2)}\n` : stringify(block));
+});
+
+/** Docker's own configuration where none is named; there need not be one. */
+function dockerConfigFile(named: string | undefined): string | undefined {
+  if (named !== undefined) return path.resolve(named);
+  const given = process.env.DOCKER_CONFIG;
+  const folder = given === undefined || given === '' ? path.join(homedir(), '.docker') : given;
+  const file = path.resolve(folder, 'config.json');
+  return existsSync(file) ? file : undefined;
+}
