@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
 import { dockerEngine } from '../operations/docker';
+import { pinEngine } from '../config/docker-engine';
 import { UsageError } from '../operations/errors';
 import { registryLogin } from '../operations/registry-logins';
 import { prepareToolchain } from '../operations/toolchain/prepare';
@@ -20,7 +21,7 @@ Pushes the images that are built here, as REGISTRY/PATH/vault, kes and minio, an
 digests. In an environment file this block deploys them on any machine whose Docker Engine reaches the registry. What is
 not built yet is built first.
 
-  environment           whose docker.host pushes: a name in environments/ or the path of a YAML file
+  environment           whose Docker engine pushes: a name in environments/ or the path of a YAML file
                         (default: EBS_ENVIRONMENT, else local)
   --docker-config FILE  where \`docker login\` wrote the login (default: DOCKER_CONFIG, else ~/.docker/config.json)
   --json                print the block as JSON
@@ -48,7 +49,7 @@ void main(async (args, signal) => {
   }
   const target = requirePushTarget(positionals[1]);
   const { environment } = loadEnvironment(positionals[2]);
-  if (environment.docker.host !== undefined) process.env.DOCKER_HOST = environment.docker.host;
+  pinEngine(environment.docker);
   const configFile = dockerConfigFile(values['docker-config']);
   const login = configFile === undefined ? undefined : registryLogin(configFile, `${target}/kes`);
 
@@ -59,7 +60,7 @@ void main(async (args, signal) => {
     run: async ({ report }) => {
       const { images } = readToolchain();
       if (images === undefined) throw new Error('the toolchain steps left no images');
-      pushed = await pushImages(images, target, dockerEngine(environment.docker.host), login, {
+      pushed = await pushImages(images, target, dockerEngine(environment.docker), login, {
         signal,
         onProgress: report,
       });
