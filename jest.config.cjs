@@ -1,3 +1,5 @@
+require('./test/helpers/own-variables.cjs');
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',

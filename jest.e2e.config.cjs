@@ -1,3 +1,5 @@
+require('./test/helpers/own-variables.cjs');
+
 /** Drives real containers; ./scripts/test runs it after the toolchain is there. @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
