@@ -1,8 +1,9 @@
 import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { z } from 'zod';
 import type { Environment } from '../config/environment';
-import type { StackName } from '../config/stack-names';
+import { STACKS, type StackName } from '../config/stack-names';
 import { ExternalError, messageOf } from './errors';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
@@ -55,8 +56,41 @@ export async function readRemoteState(
   state: S3State,
   stack: StackName,
 ): Promise<string | undefined> {
+  return readObject(state, `${state.keyPrefix}/${environment}/${stack}.tfstate`);
+}
+
+// terraform's internal/states/statemgr/locker.go, LockInfo; the S3 backend writes it beside the state
+const lockInfo = z.object({ ID: z.string(), Operation: z.string(), Who: z.string(), Created: z.string() });
+
+/**
+ * Refuses where a Terraform is known to hold the lock of a state in S3, or was killed while it did: a deploy would stop there, with
+ * what comes before already changed. It is the lock of one stack at a time, so that a deploy between two is not noticed.
+ *
+ * A bucket that cannot be read is left to whoever needs it: Terraform may know a way that we do not.
+ *
+ * @throws ExternalError that names who holds it
+ */
+export async function requireUnlocked({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<void> {
+  if (state.backend !== 's3') return;
+  const keys = STACKS.map((stack) => `${state.keyPrefix}/${name}/${stack}.tfstate`);
+  const locks = await Promise.all(keys.map((key) => readObject(state, `${key}.tflock`).catch(unlessUnreadable)));
+  keys.forEach((key, index) => {
+    const text = locks[index];
+    if (text === undefined) return;
+    const { ID, Operation, Who, Created } = lockInfo.parse(JSON.parse(text));
+    throw new ExternalError(
+      `the Terraform state s3://${state.bucket}/${key} is locked by ${Who} since ${Created} (${Operation}, ID ${ID})`,
+      `if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
+    );
+  });
+}
+
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableStateError)) throw error;
+}
+
+async function readObject(state: S3State, Key: string): Promise<string | undefined> {
   const s3 = stateClient(state);
-  const Key = `${state.keyPrefix}/${environment}/${stack}.tfstate`;
   try {
     return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
   } catch (error) {

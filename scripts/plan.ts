@@ -10,6 +10,7 @@ import { projectRoot } from '../config/toolchain';
 import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/plan/plan-environment';
+import { requireUnlocked } from '../operations/remote-state';
 import { planStack, type StackToPlan } from '../operations/plan/plan-stack';
 import type { PlanReport } from '../operations/plan/report';
 import { EXIT } from '../operations/print-error';
@@ -63,18 +64,22 @@ void main(async (args, signal) => {
     throw new UsageError('--json or --markdown, not both', 'See ./scripts/plan --help.');
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
-  const { environment, state } = loaded;
-  pinEngine(environment.docker);
+  pinEngine(loaded.environment.docker);
 
-  await requireQuiet(state);
+  await requireNobodyAtWork(loaded);
   const report = await planEnvironment(loaded, signal);
-  await requireQuiet(state);
+  await requireNobodyAtWork(loaded);
 
   const forPrograms = values.json ? `${JSON.stringify(report, null, 2)}\n` : values.markdown && planMarkdown(report);
   (forPrograms ? process.stderr : process.stdout).write(planText(report));
   if (forPrograms) process.stdout.write(forPrograms);
   process.exitCode = EXIT_OF[report.outcome];
 });
+
+async function requireNobodyAtWork({ environment, state }: LoadedEnvironment): Promise<void> {
+  await requireQuiet(state);
+  await requireUnlocked(environment);
+}
 
 async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): Promise<PlanReport> {
   const { environment } = loaded;

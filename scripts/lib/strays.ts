@@ -2,7 +2,7 @@ import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker';
-import { UnreadableStateError } from '../../operations/remote-state';
+import { requireUnlocked, UnreadableStateError } from '../../operations/remote-state';
 import { removeIdleStrays, removeStrays } from '../../operations/strays';
 import { setAsideCutStates } from '../../operations/terraform-state';
 import type { Step, StepContext } from '../../operations/toolchain/step';
@@ -33,6 +33,7 @@ async function removed(
   { announce }: StepContext,
 ): Promise<string | undefined> {
   const { name, docker } = loaded.environment;
+  await requireUnlocked(loaded.environment);
   let names: string[];
   try {
     names = await remove(loaded, dockerEngine(docker), { name: ENVIRONMENT_LABEL, value: name });

@@ -8,7 +8,7 @@ import { TlsServer } from './tls-server';
 export interface StateBucket {
   /** The setting of an environment file that names it. */
   readonly setting: () => string;
-  /** States by `<environment>/<stack>`. */
+  /** States by `<environment>/<stack>`, and locks by the same with `.tflock` behind it. */
   readonly states: Map<string, unknown>;
   /** What it answers instead of any state, an error code of S3. */
   refusal: string | undefined;
@@ -28,7 +28,7 @@ export function useStateBucket(): StateBucket {
     const ca = await ThrowawayCa.create(folder, 'ca');
     server = await TlsServer.start(await ca.issue('s3'), ({ url = '' }, response) => {
       const { pathname } = new URL(url, 'https://s3');
-      const name = /^\/states\/all\/(.*)\.tfstate$/.exec(pathname)?.[1] ?? '';
+      const name = /^\/states\/all\/(.*)\.tfstate((?:\.tflock)?)$/.exec(pathname)?.slice(1).join('') ?? '';
       const code = bucket.refusal ?? 'NoSuchKey';
       if (bucket.refusal === undefined && bucket.states.has(name)) {
         response.end(JSON.stringify(bucket.states.get(name)));

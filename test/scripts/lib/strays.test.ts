@@ -7,6 +7,7 @@ import { stateLayout } from '../../../config/state';
 import { idleStraysStep, straysStep } from '../../../scripts/lib/strays';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { rejectionOf } from '../../helpers/thrown';
 
 const folder = useTemporaryFolder();
 const bucket = useStateBucket();
@@ -61,4 +62,35 @@ test.each([
     ),
   ]);
   expect([...asked].sort()).toEqual(['GET /containers/json', 'GET /networks', 'GET /volumes']);
+});
+
+test.each([
+  ['a deploy', straysStep],
+  ['a rotation', idleStraysStep],
+])('before %s a lock on a state is said with its holder, and nothing is looked for', async (_, stepOf) => {
+  // GIVEN
+  const text = `name: demo\ndocker: { host: "unix://${socket}" }\n${bucket.setting()}`;
+  const loaded = {
+    environment: parseEnvironment(text, 'demo.yaml'),
+    file: 'demo.yaml',
+    state: stateLayout('demo', folder()),
+  };
+  bucket.states.set('demo/kes.tflock', {
+    ID: 'fa5cfc35',
+    Operation: 'OperationTypeApply',
+    Who: 'ann@laptop',
+    Created: '2026-01-01T00:00:00Z',
+  });
+
+  // WHEN
+  const { signal } = new AbortController();
+  const error = await rejectionOf(stepOf(loaded).run({ announce: () => undefined, report: () => undefined, signal }));
+
+  // THEN
+  expect(error).toMatchObject({
+    message:
+      'the Terraform state s3://states/all/demo/kes.tfstate is locked by ann@laptop since 2026-01-01T00:00:00Z (OperationTypeApply, ID fa5cfc35)',
+    hint: 'if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed',
+  });
+  expect(asked).toEqual([]);
 });
