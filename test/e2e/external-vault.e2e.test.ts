@@ -538,6 +538,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
   test('where the state of Terraform was lost, what is there is used, and KES keeps its SecretID', async () => {
     const before = secretIdOf(adopting);
     rmSync(path.join(adopting.state.terraform, 'keystore.tfstate'));
+    writeFileSync(wrappingTokenFile(), '');
     const { stderr } = mustSucceed(await adopting.script('up', [], { env }));
     expect(stderr).toContain('Key store that is there: 1 adopted');
     expect(secretIdOf(adopting)).toEqual(before);

@@ -73,6 +73,7 @@ test.each([
   const loaded = {
     environment: parseEnvironment(text, 'demo.yaml'),
     file: 'demo.yaml',
+    argument: 'demo',
     state: stateLayout('demo', folder()),
   };
   bucket.states.set('demo/kes.tflock', {
