@@ -112,8 +112,8 @@ function bucketRules({ buckets }: Environment): Problem[] {
       problems.push({ path: at('name'), message, fix: 'choose another name', other: [] });
     }
     if (objectLock && !versioning) {
-      const fix = 'add versioning: true';
-      problems.push({ path: at('objectLock'), message: 'needs versioning', fix, other: at('versioning') });
+      const message = 'must be true where objectLock is';
+      problems.push({ path: at('versioning'), message, fix: 'write versioning: true', other: at('objectLock') });
     }
     return problems;
   });

@@ -3,12 +3,13 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/errors';
 import { type Environment, environmentSchema } from './environment';
 import { type StateLayout, stateLayout } from './state';
 import { projectRoot } from './toolchain';
+import { unknownSetting } from './unknown-setting';
 
 /** An environment with where it came from and where its state is. */
 export interface LoadedEnvironment {
@@ -93,7 +94,9 @@ export function parseEnvironment(text: string, label: string): Environment {
   if (result.success) return result.data;
   const single = result.error.issues.filter((issue) => !isCrossField(issue));
   const issues = [...single, ...crossFieldIssues(result.error.issues, single, raw)];
-  const problems = issues.flatMap((issue) => describeIssue(issue, raw));
+  const problems = issues.flatMap((issue) =>
+    describeIssue(issue, raw).map(({ path, text: said }) => `${lineOf(document, lines, path)}${said}`),
+  );
   throw new UsageError(
     [
       `${label} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`,
@@ -137,18 +140,40 @@ function isCrossField(issue: z.core.$ZodIssue): issue is z.core.$ZodIssueCustom 
   return issue.code === 'custom' && issue.params?.other !== undefined;
 }
 
-function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
+/** `line 3: `, of what a path leads to or, where that is not in the file, of what it would be in; `` for the file itself. */
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): string {
+  let line: number | undefined;
+  let node: unknown = document.contents;
+  for (const part of path) {
+    // as the name of a setting stands before its value
+    const key = isMap(node)
+      ? node.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === part)?.key
+      : undefined;
+    node = isCollection(node) ? node.get(part, true) : undefined;
+    const [start] = (isNode(key) ? key.range : isNode(node) ? node.range : undefined) ?? [];
+    if (start === undefined) break;
+    line = lines.linePos(start).line;
+  }
+  return line === undefined ? '' : `line ${line}: `;
+}
+
+interface Described {
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, raw: unknown): Described[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${pathText([...issue.path, key])}: is not a setting. Remove it, or correct its spelling.`,
-    );
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key];
+      return { path, text: `${pathText(path)}: ${unknownSetting(issue.path, key, valueAt(raw, issue.path))}` };
+    });
   }
   const params = issue.code === 'custom' ? (issue.params as { fix?: string; value?: unknown } | undefined) : undefined;
   const fix = params?.fix;
   const where = issue.path.length === 0 ? 'the file' : pathText(issue.path);
-  return [
-    `${where}: ${ruleText(issue)}, ${got(valueAt(raw, issue.path), params?.value)}.${fix === undefined ? '' : ` ${sentence(fix)}`}`,
-  ];
+  const said = `${ruleText(issue)}, ${got(valueAt(raw, issue.path), params?.value)}`;
+  return [{ path: issue.path, text: `${where}: ${said}.${fix === undefined ? '' : ` ${sentence(fix)}`}` }];
 }
 
 /** @param standIn the default that a rule between settings was asked about */

@@ -94,8 +94,16 @@ async function exists(s3: S3Client, bucket: string): Promise<boolean> {
   }
 }
 
-/** S3 decides about object lock when a bucket is made, and never again. */
 async function requireSameObjectLock(s3: S3Client, bucket: Bucket): Promise<void> {
+  const problem = await objectLockProblem(s3, bucket);
+  if (problem !== undefined) throw new ExternalError(problem.said, problem.fix);
+}
+
+/** S3 decides about object lock when a bucket is made, and never again: why a bucket that exists is not the declared one. */
+export async function objectLockProblem(
+  s3: S3Client,
+  bucket: Pick<Bucket, 'name' | 'objectLock'>,
+): Promise<{ readonly said: string; readonly fix: string } | undefined> {
   let locked: boolean;
   try {
     const answer = await s3.send(new GetObjectLockConfigurationCommand({ Bucket: bucket.name }));
@@ -104,14 +112,13 @@ async function requireSameObjectLock(s3: S3Client, bucket: Bucket): Promise<void
     if (statusOf(error) !== 404) throw error;
     locked = false;
   }
-  if (locked !== bucket.objectLock) {
-    throw new ExternalError(
-      `bucket ${bucket.name} exists ${locked ? 'with' : 'without'} object lock, but is declared ${bucket.objectLock ? 'with' : 'without'} it, which can only be chosen when a bucket is made`,
-      `write objectLock: ${locked} for it, or declare a bucket of another name`,
-    );
-  }
+  if (locked === bucket.objectLock) return undefined;
+  return {
+    said: `bucket ${bucket.name} exists ${locked ? 'with' : 'without'} object lock, but is declared ${bucket.objectLock ? 'with' : 'without'} it, which can only be chosen when a bucket is made`,
+    fix: `write objectLock: ${locked} for it, or declare a bucket of another name`,
+  };
 }
 
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
 }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { loadEnvironment } from '../config/load';
 import { s3CaFile } from '../config/s3-endpoint';
 import { pemCertificates } from '../operations/certificate-authority';
-import { ExternalError } from '../operations/errors';
+import { UsageError } from '../operations/errors';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/ca [environment]
@@ -34,7 +34,7 @@ void main((args) => {
     return Promise.resolve();
   }
   if (!existsSync(file)) {
-    throw new ExternalError(`there is no ${file}`, `deploy it first: ./scripts/up ${argument}`);
+    throw new UsageError(`there is no ${file}`, `deploy it first: ./scripts/up ${argument}`);
   }
   const text = readFileSync(file, 'utf8');
   const fingerprints = pemCertificates(text).map((pem) => new X509Certificate(pem).fingerprint256);

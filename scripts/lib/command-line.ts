@@ -1,5 +1,6 @@
 /** What all commands share: errors, interruption, exit codes. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { nearest } from '../../config/spelling';
 import { ExternalError, messageOf, UsageError } from '../../operations/errors';
 import { printError } from '../../operations/print-error';
 
@@ -17,6 +18,7 @@ export const EXIT_CODES_HELP = `Exit codes:
  * its children and take back what is half-done; a second one ends at once.
  */
 export async function main(command: (args: string[], signal: AbortSignal) => Promise<void>): Promise<void> {
+  goOnUnread();
   const interruption = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
@@ -29,6 +31,15 @@ export async function main(command: (args: string[], signal: AbortSignal) => Pro
     await command(process.argv.slice(2), interruption.signal);
   } catch (error) {
     process.exitCode = interruption.signal.aborted ? EXIT_INTERRUPTED : printError(explain(error));
+  }
+}
+
+/** Who reads no more, as `| head` does, ends no command: what is under way, a deploy perhaps, goes on to its end. */
+function goOnUnread(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
   }
 }
 
@@ -60,6 +71,21 @@ export function parseCommandLine<const Options extends NonNullable<ParseArgsConf
     if (environments.length > 1) throw new Error(`one environment at most, got: ${environments.join(' ')}`);
     return parsed;
   } catch (error) {
-    throw new UsageError(messageOf(error), `See ./scripts/${script} --help.`);
+    throw new UsageError(
+      unknownOption(error, Object.keys(options)) ?? messageOf(error),
+      `See ./scripts/${script} --help.`,
+    );
   }
+}
+
+/** What Node.js says of an unknown option is about positional arguments. */
+function unknownOption(error: unknown, known: readonly string[]): string | undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return undefined;
+  const name = /'(-[^' ]*)'/.exec(messageOf(error))?.[1] ?? '';
+  const written = name.replace(/^-+/, '');
+  if (nearest(written, ['environment']) !== undefined) {
+    return `there is no option ${name}: an environment is given by its name or path alone`;
+  }
+  const meant = nearest(written, known);
+  return `there is no option ${name}${meant === undefined ? '' : `. Did you mean --${meant}?`}`;
 }

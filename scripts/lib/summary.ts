@@ -89,7 +89,8 @@ Connect (once per shell; the credentials are not shown):
   aws      aws --endpoint-url ${s3.endpoint}${ca(' --ca-bundle "$CA"')} s3 cp FILE s3://${bucket}/
   mc       export MC_HOST_${mcAlias(environment)}="${s3.endpoint.replace('://', '://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@')}"
            ${ca('SSL_CERT_FILE="$CA" ')}${mc} cp FILE ${mcAlias(environment)}/${bucket}/
-  restic   restic${ca(' --cacert "$CA"')} -r s3:${s3.endpoint}/${bucket}/restic init
+  restic   export RESTIC_REPOSITORY=s3:${s3.endpoint}/${bucket}/restic RESTIC_PASSWORD_FILE=FILE
+           restic${ca(' --cacert "$CA"')} init   # once; then: backup FOLDER, snapshots, restore latest --target FOLDER
 `;
 }
 

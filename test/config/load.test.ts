@@ -6,12 +6,17 @@ import { UsageError } from '../../operations/errors';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
 
-/** What is wrong with a file, one line for each problem. */
-function problemsOf(text: string): string[] {
+/** What is wrong with a file, one line for each problem, and where. */
+function placedProblemsOf(text: string): string[] {
   const error = thrownBy(() => parseEnvironment(text, 'test.yaml'));
   expect(error).toBeInstanceOf(UsageError);
   const [, ...problems] = error.message.split('\n');
   return problems.map((problem) => problem.trim());
+}
+
+/** The same without the lines, of which there are tests of their own. */
+function problemsOf(text: string): string[] {
+  return placedProblemsOf(text).map((problem) => problem.replace(/^line \d+: /, ''));
 }
 
 describe('a file that says nothing but the name', () => {
@@ -260,7 +265,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['tls: {mode: self-signed, ipAddresses: [s3]}', 'tls.ipAddresses[0]: must be an IP address, got: "s3".'],
     [
       'tls: {mode: self-signed, certificate: /a}',
-      'tls.certificate: is not a setting. Remove it, or correct its spelling.',
+      'tls.certificate: is a setting only with mode: files. Remove it, or write that.',
     ],
     ['tls: {mode: files, certificate: /a.crt}', 'tls.privateKey: must be a string, got nothing.'],
     [
@@ -332,31 +337,66 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
 });
 
 describe('what is not a setting is an error, wherever it is', () => {
+  const NOTHING_LIKE_IT = 'is not a setting. Remove it, or correct its spelling.';
+  const didYouMean = (setting: string): string => `is not a setting. Did you mean ${setting}?`;
+  const onlyWith = (other: string): string => `is a setting only with ${other}. Remove it, or write that.`;
+
   test.each([
-    ['nam: y', 'nam'],
-    ['docker: {hots: ssh://nas}', 'docker.hots'],
-    ['vault: {mode: embedded, address: "https://v"}', 'vault.address'],
-    ['vault: {mode: external, token: hvs.1}', 'vault.token'],
-    ['vault: {mode: external, unseal: auto}', 'vault.unseal'],
-    ['keyStore: {type: vault, approle: {secret: x}}', 'keyStore.approle.secret'],
+    ['nam: y', 'nam', didYouMean('name')],
+    ['bucket: []', 'bucket', didYouMean('buckets')],
+    ['docker: {hots: ssh://nas}', 'docker.hots', didYouMean('host')],
+    ['minio: {memoryMB: 512}', 'minio.memoryMB', didYouMean('memoryMb')],
+    ['minio: {auto-encryption: true}', 'minio.auto-encryption', didYouMean('autoEncryption')],
+    ['vault: {mode: embedded, address: "https://v"}', 'vault.address', onlyWith('mode: external')],
+    ['vault: {mode: external, token: hvs.1}', 'vault.token', NOTHING_LIKE_IT],
+    ['vault: {mode: external, unseal: auto}', 'vault.unseal', onlyWith('mode: embedded')],
+    ['keyStore: {type: vault, approle: {secret: x}}', 'keyStore.approle.secret', didYouMean('secretId')],
     [
       'keyStore: {type: vault, approle: {secretId: {delivery: minted, wrappingTokenFile: /x}}}',
       'keyStore.approle.secretId.wrappingTokenFile',
+      onlyWith('delivery: wrapped'),
     ],
-    ['keyStore: {type: filesystem, mount: kes}', 'keyStore.mount'],
-    ['keyStore: {type: aws, region: eu-central-1, secretKey: x}', 'keyStore.secretKey'],
-    ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry'],
-    ['minio: {rootPassword: x}', 'minio.rootPassword'],
-    ['buckets: [{name: backup, key: k}]', 'buckets[0].key'],
-    ['buckets: [{name: backup, encryption: {type: sse-s3, key: k}}]', 'buckets[0].encryption.key'],
-    ['state: {backend: local, bucket: states}', 'state.bucket'],
-    ['images: {source: build, vault: x}', 'images.vault'],
-    ['__proto__: {name: y}', '__proto__'],
-  ])('%s', (text, setting) => {
-    expect(problemsOf(`name: x\n${text}`)).toEqual([
-      `${setting}: is not a setting. Remove it, or correct its spelling.`,
-    ]);
+    ['keyStore: {type: filesystem, mount: kes}', 'keyStore.mount', onlyWith('type: vault')],
+    ['keyStore: {type: aws, region: eu-central-1, secretKey: x}', 'keyStore.secretKey', NOTHING_LIKE_IT],
+    ['kes: {cache: {expiry: 1m}}', 'kes.cache.expiry', NOTHING_LIKE_IT],
+    ['minio: {rootPassword: x}', 'minio.rootPassword', NOTHING_LIKE_IT],
+    ['buckets: [{name: backup, key: k}]', 'buckets[0].key', NOTHING_LIKE_IT],
+    [
+      'buckets: [{name: backup, encryption: {type: sse-s3, key: k}}]',
+      'buckets[0].encryption.key',
+      onlyWith('type: sse-kms'),
+    ],
+    ['state: {backend: local, bucket: states}', 'state.bucket', onlyWith('backend: s3')],
+    ['images: {source: build, vault: x}', 'images.vault', onlyWith('source: registry')],
+    ['__proto__: {name: y}', '__proto__', NOTHING_LIKE_IT],
+  ])('%s', (text, setting, said) => {
+    expect(problemsOf(`name: x\n${text}`)).toEqual([`${setting}: ${said}`]);
   });
+});
+
+test('each problem is shown with its line, or that of the settings in which something is missing', () => {
+  const text = `# an environment
+name: x
+docker: { mtu: 100 }
+minio:
+  port: 9001
+
+  memoryMB: 512
+kes: { port: 9001 }
+buckets:
+  - name: backup
+  - name: archive
+    objectLock: true
+`;
+  expect(placedProblemsOf(text)).toEqual([
+    'line 3: docker.mtu: must be at least 576, got: 100.',
+    'line 7: minio.memoryMB: is not a setting. Did you mean memoryMb?',
+    'line 5: minio.port: must differ from kes.port, got: 9001. Choose another port.',
+    'line 11: buckets[1].versioning: must be true where objectLock is, got: false (the default). Write versioning: true.',
+  ]);
+  expect(placedProblemsOf('name: x\ntls:\n  mode: files\n  certificate: /a.crt')).toEqual([
+    'line 2: tls.privateKey: must be a string, got nothing.',
+  ]);
 });
 
 describe('settings that contradict each other', () => {
@@ -442,7 +482,7 @@ describe('settings that contradict each other', () => {
     ],
     [
       'buckets: [{name: backup, objectLock: true}]',
-      'buckets[0].objectLock: needs versioning, got: true. Add versioning: true.',
+      'buckets[0].versioning: must be true where objectLock is, got: false (the default). Write versioning: true.',
     ],
     [
       'allowDataLoss: y',
@@ -492,14 +532,15 @@ allowDataLoss: y
   // THEN
   const [title, ...problems] = message.split('\n');
   expect(title).toBe('prod.yaml has 7 problems:');
-  expect(problems.map((problem) => problem.replace(/:.*/, ''))).toEqual([
-    '  vault.memoryMb',
-    '  buckets[2].name',
-    '  minoi',
-    '  allow',
-    '  minio.port',
-    '  buckets[1].name',
-    '  allowDataLoss',
+  expect(problems.map((problem) => /^ {2}(?:line )?((?:\d+: )?[^:]+)/.exec(problem)?.[1])).toEqual([
+    '5: vault.memoryMb',
+    '10: buckets[2].name',
+    '3: minoi',
+    '4: allow',
+    // no line of the file asks for it
+    'minio.port',
+    '9: buckets[1].name',
+    '11: allowDataLoss',
   ]);
 });
 
