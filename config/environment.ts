@@ -221,7 +221,13 @@ const bucket = z.strictObject({
   name: named(bucketName),
   encryption: encryption.default({ type: 'sse-s3' }),
   versioning: z.boolean().default(false),
-  objectLock: z.boolean().default(false).describe('Can only be chosen when the bucket is made; needs versioning.'),
+  objectLock: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Can only be chosen when the bucket is made; needs versioning. Alone it retains nothing: a client sets how long ' +
+        'each object is kept, or `mc retention set --default` how long every new one.',
+    ),
 });
 
 const images = z.discriminatedUnion('source', [

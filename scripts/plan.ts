@@ -19,6 +19,7 @@ import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/toolchain/step';
 import { declareApp } from '../stacks/app';
 import { main, parseCommandLine } from './lib/command-line';
+import { objectLockStep } from './lib/object-lock-step';
 import { describeCounts, planMarkdown, planText } from './lib/plan-text';
 import { showSteps } from './lib/progress';
 
@@ -90,7 +91,7 @@ async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): 
   // plan files hold values
   const folder = mkdtempSync(path.join(tmpdir(), 'ebs-plan-'));
   try {
-    await showSteps([prerequisites, engineStep(loaded), ...builds], signal);
+    await showSteps([prerequisites, engineStep(loaded), objectLockStep(loaded), ...builds], signal);
     const stacks = synthesize(loaded, folder);
     const planned: PlannedStack[] = [];
     await showSteps(

@@ -6,6 +6,7 @@ import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
 import { withLock } from '../operations/lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';
+import { removeEmptyStateFolder } from '../operations/tear-down';
 import type { Step } from '../operations/toolchain/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
 import { adoptingDeploy } from './lib/adopting-deploy';
@@ -13,6 +14,7 @@ import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
+import { objectLockStep } from './lib/object-lock-step';
 import { networksStep } from './lib/networks-step';
 import { ENGINE_OPTION_HELP, ownEngineStep } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
@@ -55,7 +57,7 @@ void main(async (args, signal) => {
   pinEngine(environment.docker);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
-  await withLock(state.lock, `deploying ${environment.name}`, async () => {
+  const deploy = async (): Promise<void> => {
     const { prerequisites, engine, builds } = prepareToolchain({
       images: environment.images.source,
       providers: environment.providers,
@@ -71,12 +73,19 @@ void main(async (args, signal) => {
       ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
+      objectLockStep(loaded),
       ...builds,
       ...(await adoptingDeploy(loaded, values.verbose ?? false)),
       provenKeysStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
-  });
+  };
+  try {
+    await withLock(state.lock, `deploying ${environment.name}`, deploy);
+  } finally {
+    // a refusal before the first deploy leaves nothing
+    removeEmptyStateFolder(state);
+  }
 
   showSummary(loaded, values.json ?? false);
   warnOfEscrow(loaded);

@@ -165,6 +165,26 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
       expect(result.stderr).toMatch(message);
     });
 
+    // S3 would refuse it in the middle of the deploy, when other changes were applied already
+    test('object lock that was declared is not taken away: plan and up refuse before anything is changed', async () => {
+      const { environment } = subject();
+      const without = ({ buckets, minio, ...settings }: Settings): object => ({
+        ...settings,
+        minio: { ...minio, memoryMb: 1100 },
+        buckets: (buckets as object[]).map((bucket) => ({ ...bucket, objectLock: false })),
+      });
+      const life = await environment.lifeOf('minio');
+      await withFile(environment, without, async () => {
+        for (const script of ['plan', 'up'] as const) {
+          const result = await environment.script(script);
+          expect(result).toMatchObject({ code: 64, stdout: '' });
+          expect(result.stderr).toContain('bucket archive exists with object lock, but is declared without it');
+          expect(result.stderr).toContain('hint: write objectLock: true for it, or declare a bucket of another name');
+        }
+      });
+      expect(await environment.lifeOf('minio')).toBe(life);
+    });
+
     test('a broken file is a wrong call, exit code 64', async () => {
       const { environment } = subject();
       const result = await withFile(
