@@ -39,7 +39,8 @@ export function goSettings(program: GoProgram): GoSettings {
   };
 }
 
-function goEnvironment(program: GoProgram, go: GoCommand): NodeJS.ProcessEnv {
+/** The environment of a Go command that works on the module of a program. */
+export function goEnvironment(program: GoProgram, go: GoCommand): NodeJS.ProcessEnv {
   const { GOVERSION: _, ...settings } = goSettings(program);
   return {
     ...process.env,
