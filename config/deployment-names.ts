@@ -8,7 +8,10 @@ export const ENVIRONMENT_LABEL = 'encrypted-backup-storage.environment';
 export interface DeploymentNames {
   /** Containers are `<prefix>-<alias>`. */
   readonly prefix: string;
+  /** MinIO and KES are in it. */
   readonly network: string;
+  /** An embedded Vault, its unsealer and KES are in it, and nothing else: MinIO cannot reach Vault. */
+  readonly vaultNetwork: string;
   readonly dataVolume: string;
   /** What MinIO reads, its certificates among it. */
   readonly minioFiles: string;
@@ -28,6 +31,7 @@ export function namesOf(environment: Environment): DeploymentNames {
   return {
     prefix,
     network: prefix,
+    vaultNetwork: `${prefix}-${VAULT_ALIAS}`,
     dataVolume: `${prefix}-minio-data`,
     // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
     minioFiles: `${prefix}-minio${publicCertificates === 0 ? '' : `-${publicCertificates}-certificates`}-files`,
@@ -42,7 +46,7 @@ export function namesOf(environment: Environment): DeploymentNames {
 /** Bucket of the objects that a deploy leaves, to see later whether they still open. */
 export const EARLIER_OBJECTS_BUCKET = 'ebs-earlier-objects';
 
-/** How the services find each other in the network of their environment. */
+/** How the services find each other in the networks of their environment. */
 export const VAULT_ALIAS = 'vault';
 export const KES_ALIAS = 'kes';
 export const MINIO_ALIAS = 'minio';

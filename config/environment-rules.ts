@@ -5,6 +5,7 @@ import { durationToMs, isDuration } from './duration';
 import type { Environment, VaultKeyStoreSettings } from './environment';
 import { minioKeys } from './master-keys';
 import { coversName, overlap } from './names';
+import { networkRules } from './network-rules';
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
 export const MINIMUM_TOKEN_PERIOD = '10m';
@@ -14,7 +15,8 @@ export const MAXIMUM_SECRET_ID_TTL = '768h';
 /** Shortest: below, it would have to be renewed more often than anybody deploys. */
 export const MINIMUM_SECRET_ID_TTL = '24h';
 
-interface Problem {
+/** A rule that is broken. */
+export interface Problem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly fix: string;
@@ -27,6 +29,7 @@ export function crossFieldRules(environment: Environment): Problem[] {
   return [
     ...engineRules(environment),
     ...portRules(environment),
+    ...networkRules(environment),
     ...vaultRules(environment),
     ...keyStoreRules(environment),
     ...cacheRules(environment),

@@ -17,6 +17,7 @@ const named = (rule: NameRule, fix?: string) =>
 
 const duration = z.string().refine(isDuration, { error: durationRule });
 const port = z.int().min(1).max(65535);
+const address = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' });
 const absolutePath = z.string().refine((value) => value.startsWith('/'), { error: 'must be an absolute path' });
 
 /** A reference that always names the same bytes. */
@@ -47,6 +48,12 @@ const vault = z.discriminatedUnion('mode', [
     shares: z.int().min(1).max(10).default(1).describe('Unseal shares that the initialisation makes.'),
     threshold: z.int().min(1).max(10).default(1).describe('Shares that unseal Vault.'),
     port: port.default(8200).describe('Published port of the Vault API.'),
+    publishAddress: address
+      .default('127.0.0.1')
+      .describe(
+        'Address of the Docker host on which it is published. Only the deploying machine needs it: whoever else reaches ' +
+          'Vault can cancel a rekeying without a token (CVE-2026-5807).',
+      ),
     memoryMb: z.int().min(128).default(512),
   }),
   z.strictObject({
@@ -164,6 +171,9 @@ const kesClient = z.strictObject({
 
 const kes = z.strictObject({
   port: port.default(7373).describe('Published port of KES, for the post-deploy checks and the key operations.'),
+  publishAddress: address
+    .default('127.0.0.1')
+    .describe('Address of the Docker host on which it is published. Clients of `kes.clients` need it, MinIO does not.'),
   cache: z
     .strictObject({
       any: duration.default('5m').describe('A master key leaves the cache after this time.'),
@@ -269,10 +279,7 @@ const acmeDomains = z
 const acmeChallenge = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('http-01').describe('This machine answers on port 80 of every domain while it orders.'),
-    address: z
-      .union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' })
-      .default('0.0.0.0')
-      .describe('Address on which it answers.'),
+    address: address.default('0.0.0.0').describe('Address on which it answers.'),
     port: port.default(80).describe('Port on which it answers; the authority always asks port 80.'),
   }),
   z.strictObject({
@@ -290,7 +297,7 @@ const tls = z.discriminatedUnion(
       mode: z.literal('self-signed').describe('Certificates of the private CA of this environment.'),
       validityDays,
       ipAddresses: z
-        .array(z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }))
+        .array(address)
         .default([])
         .describe('More addresses by which clients reach the S3 API; they go into its certificate.'),
     }),
@@ -381,10 +388,12 @@ const shape = z.strictObject({
       certPath: absolutePath
         .optional()
         .describe('Folder with ca.pem, cert.pem and key.pem, for a docker.host that begins with tcp://.'),
-      publishAddress: z
-        .ipv4({ error: 'must be an IPv4 address' })
+      publishAddress: address
         .default('127.0.0.1')
-        .describe('Address on which ports are published.'),
+        .describe(
+          'Address of the Docker host on which the S3 API is published; 0.0.0.0 and :: mean every one. Vault and KES ' +
+            'have a setting of their own.',
+        ),
       subnet: z
         .string()
         .superRefine((value, context) => {
@@ -393,8 +402,8 @@ const shape = z.strictObject({
         })
         .optional()
         .describe(
-          'IPv4 range from which the networks of this environment are cut. To change it, take the environment down first. ' +
-            'Default: Docker chooses from its address pools.',
+          'IPv4 range of the Docker networks: the first half for MinIO and KES, the second for KES and an embedded ' +
+            'Vault. Default: Docker chooses from its address pools.',
         ),
       mtu: z
         .int()
@@ -402,7 +411,7 @@ const shape = z.strictObject({
         .max(65535)
         .optional()
         .describe(
-          'Largest packet of the networks, in bytes, for a host behind a VPN or tunnel; changed like the subnet. Default: that of Docker.',
+          'Largest packet of the networks, in bytes, for a host behind a VPN or tunnel. Default: that of Docker.',
         ),
     })
     .prefault({}),

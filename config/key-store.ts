@@ -4,7 +4,7 @@
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
 import type { Environment, VaultKeyStoreSettings } from './environment';
-import { reachableAddress } from './reachable';
+import { embeddedVaultUrl } from './reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { kesClients } from './kes-clients';
@@ -58,7 +58,7 @@ export function vaultAccess(environment: Environment, state: StateLayout, variab
   }
   if (vault.mode === 'none') throw new Error(`environment ${environment.name} has no Vault`);
   return {
-    url: `https://${reachableAddress(environment)}:${vault.port}`,
+    url: embeddedVaultUrl(vault),
     caFile: state.caCertificate,
     tokenFile: state.secret.provisionerToken,
     endpointForKes: `https://${VAULT_ALIAS}:${VAULT_PORT}`,

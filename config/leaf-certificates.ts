@@ -1,37 +1,43 @@
 import { clientLeaf, KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deployment-names';
 import type { Environment } from './environment';
 import type { LeafCertificate, OperationInput } from './operation-inputs';
+import { meansEveryAddress } from './reachable';
 import type { StateLayout } from './state';
 
 /** Every certificate that the private CA of an environment issues. */
 export function leafCertificates({ docker, vault, kes, minio, tls }: Environment): LeafCertificate[] {
-  const address = docker.publishAddress;
-  const ipAddresses = [...new Set(['127.0.0.1', ...(address === '0.0.0.0' ? [] : [address])])];
   const server = (
     name: string,
     alias: string,
+    address: string,
     hostnames: readonly string[] = [],
     addresses: readonly string[] = [],
   ): LeafCertificate => ({
     name,
     usage: 'server',
     dnsNames: [...new Set([alias, 'localhost', ...hostnames])],
-    ipAddresses: [...new Set([...ipAddresses, ...addresses])],
+    ipAddresses: [...new Set(['127.0.0.1', ...ownAddresses(address), ...addresses])],
   });
   const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
   return [
-    ...(vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS)] : []),
-    server(LEAVES.kes, KES_ALIAS),
+    ...(vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS, vault.publishAddress)] : []),
+    server(LEAVES.kes, KES_ALIAS, kes.publishAddress),
     tls.mode === 'self-signed'
-      ? server(LEAVES.minio, MINIO_ALIAS, minio.hostnames, tls.ipAddresses)
+      ? server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress, minio.hostnames, tls.ipAddresses)
       : // beside its default certificate MinIO takes only those without addresses
-        { ...server(LEAVES.minio, MINIO_ALIAS), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
+        { ...server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
     client(LEAVES.minioClient),
     client(LEAVES.keyCreator),
     client(LEAVES.keyProver),
     client(LEAVES.health),
     ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
+}
+
+/** What a client of the same machine asks for, besides 127.0.0.1, where a port is published on `address`. */
+function ownAddresses(address: string): string[] {
+  if (!meansEveryAddress(address)) return [address];
+  return address === '::' ? ['::1'] : [];
 }
 
 /** What the operation that issues certificates is told about an environment. */

@@ -1,5 +1,6 @@
 import { describeEngine, type EngineAddress, remoteMachine } from './docker-engine';
 import type { Environment } from './environment';
+import { isLoopback, meansEveryAddress } from './reachable';
 import { UsageError } from '../operations/errors';
 
 /**
@@ -12,7 +13,7 @@ export function requireReachablePorts(environment: Environment, engine: EngineAd
   const machine = remoteMachine(engine);
   if (machine === undefined) return;
   for (const { setting, address } of publications(environment)) {
-    if (!/^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address)) continue;
+    if (!isLoopback(address) && !meansEveryAddress(address)) continue;
     throw new UsageError(
       `${setting}: must be an address of ${machine} by which this machine reaches it, because the Docker engine is there (${describeEngine(engine)}), got: ${address}`,
       `write for example ${setting.replace('.', ': {')}: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
@@ -20,11 +21,10 @@ export function requireReachablePorts(environment: Environment, engine: EngineAd
   }
 }
 
-/** Every address on which something is published, by its setting. */
-function publications({ docker, vault, kes }: Environment): { readonly setting: string; readonly address: string }[] {
-  return Object.entries({ docker, vault, kes }).flatMap(([section, settings]) =>
-    'publishAddress' in settings && typeof settings.publishAddress === 'string'
-      ? [{ setting: `${section}.publishAddress`, address: settings.publishAddress }]
-      : [],
-  );
+function publications({ docker, kes, vault }: Environment): { readonly setting: string; readonly address: string }[] {
+  return [
+    { setting: 'docker.publishAddress', address: docker.publishAddress },
+    { setting: 'kes.publishAddress', address: kes.publishAddress },
+    ...(vault.mode === 'embedded' ? [{ setting: 'vault.publishAddress', address: vault.publishAddress }] : []),
+  ];
 }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { AcmeSettings, Environment, FilesSettings } from './environment';
-import { reachableAddress } from './reachable';
+import { publishedUrl, reachableAddress } from './reachable';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from './operation-inputs';
 import type { StateLayout } from './state';
 
@@ -19,7 +19,9 @@ export function s3Name({ minio, tls }: Pick<Settings, 'minio' | 'tls'>): string 
 
 /** Where S3 clients connect. */
 export function s3Url(settings: Pick<Settings, 'docker' | 'minio' | 'tls'>): string {
-  return `https://${s3Name(settings) ?? reachableAddress(settings)}:${settings.minio.port}`;
+  const { docker, minio } = settings;
+  const name = s3Name(settings);
+  return name === undefined ? publishedUrl(docker.publishAddress, minio.port) : `https://${name}:${minio.port}`;
 }
 
 /** CA certificates by which clients verify the S3 API; undefined: those that every system trusts. */
@@ -33,7 +35,7 @@ export function s3CaFile({ tls, trustedCAs }: Pick<Settings, 'tls' | 'trustedCAs
  * that clients use, so that what they are shown is what is verified.
  */
 export function s3Endpoint(settings: Settings, state: StateLayout): TlsEndpoint {
-  const url = `https://${reachableAddress(settings)}:${settings.minio.port}`;
+  const url = publishedUrl(settings.docker.publishAddress, settings.minio.port);
   const caFile = s3CaFile(settings, state);
   const serverName = settings.tls.mode === 'self-signed' ? undefined : s3Name(settings);
   return {
@@ -46,7 +48,9 @@ export function s3Endpoint(settings: Settings, state: StateLayout): TlsEndpoint 
 /** What the certificates of the S3 API must cover: its names, or the address where there are none. */
 export function s3RequiredNames(settings: Pick<Settings, 'docker' | 'minio' | 'tls'>): string[] {
   const { hostnames } = settings.minio;
-  return hostnames.length > 0 || settings.tls.mode === 'acme' ? hostnames : [reachableAddress(settings)];
+  return hostnames.length > 0 || settings.tls.mode === 'acme'
+    ? hostnames
+    : [reachableAddress(settings.docker.publishAddress)];
 }
 
 /** The names of each certificate that is ordered, the first being MinIO's default one. */

@@ -31,6 +31,14 @@ export function rangesOverlap(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.first < b.first + size(b) && b.first < a.first + size(a);
 }
 
+/** Whether every address of the IPv4 range `inner` is one of `outer`. */
+export function rangeCovers(outer: string, inner: string): boolean {
+  const [a, b] = [parse(outer), parse(inner)];
+  if (a === undefined || b === undefined) return false;
+  const start = floor(a).first;
+  return start <= b.first && b.first + size(b) <= start + size(a);
+}
+
 function parse(subnet: string): Range | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(subnet);
   if (match === null) return undefined;

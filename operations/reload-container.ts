@@ -8,6 +8,7 @@ import { containerLogs, dockerEngine } from './docker';
 import { ExternalError } from './errors';
 import { namesOf } from './server-certificate';
 import { GiveUp, NotYet, waitFor } from './wait';
+import { socketAddress } from './socket-address';
 
 /**
  * Sends the signal that makes a program read its files again, and waits until it shows that it did.
@@ -98,12 +99,10 @@ export async function reloadContainer(
 
 /** The fingerprint of the certificate that is served. */
 async function handshake(url: string, { caFile, serverName }: Omit<TlsEndpoint, 'url'>): Promise<string> {
-  const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(
       {
-        host: hostname,
-        port: Number(port),
+        ...socketAddress(url),
         ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
         // a client that asks for an address sends no name
         ...(serverName === undefined || isIP(serverName) > 0 ? {} : { servername: serverName }),

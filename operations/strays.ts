@@ -3,18 +3,20 @@
  * after Docker had made something and before that was written down. Terraform would try to make it once more, and stop
  * at the name that is taken.
  *
- * Containers and the network hold nothing, and the deploy that follows makes them again. Volumes are left alone: Docker
+ * Containers and networks hold nothing, and the deploy that follows makes them again. Volumes are left alone: Docker
  * gives a volume of the same name to whoever asks for it.
  */
 import { existsSync } from 'node:fs';
 import type Docker from 'dockerode';
 import { KES_ALIAS, namesOf } from '../config/deployment-names';
+import type { Environment } from '../config/environment';
 import type { LoadedEnvironment } from '../config/load';
+import { networksOf } from '../config/networks';
 import { STACKS } from '../config/stack-names';
 import type { OwnerLabel } from './docker';
 import { ExternalError } from './errors';
 import { twinOf } from './rotation/hand-over';
-import { type Belongings, belongingsOf, removeContainer, removeNetwork } from './tear-down';
+import { type Belongings, belongingsOf, type DockerNetwork, removeContainer, removeNetwork } from './tear-down';
 import { madeBy } from './terraform-state';
 
 type Strays = Pick<Belongings, 'containers' | 'networks'>;
@@ -28,7 +30,7 @@ type Strays = Pick<Belongings, 'containers' | 'networks'>;
 export async function removeStrays(loaded: LoadedEnvironment, docker: Docker, owner: OwnerLabel): Promise<string[]> {
   const { environment, state } = loaded;
   const belongings = await belongingsOf(docker, owner);
-  // only the network may be older than the marker
+  // only a network may be older than the marker
   if (!existsSync(state.deployment) && belongings.containers.length > 0) {
     throw new ExternalError(
       `environment ${environment.name} runs here (${belongings.containers.length} containers), but the state folder ${state.root} did not deploy it`,
@@ -38,6 +40,34 @@ export async function removeStrays(loaded: LoadedEnvironment, docker: Docker, ow
   const { containers, networks } = await straysAmong(belongings, loaded);
   // a network cannot go while a container is in it
   return remove({ containers: networks.length > 0 ? belongings.containers : containers, networks }, docker);
+}
+
+/**
+ * Removes networks that are not as they are declared, with every container, because Docker changes nothing about a network
+ * and takes none away that is in use. Both hold nothing, and the deploy that follows makes them again.
+ *
+ * @returns the names of the networks
+ */
+export async function removeChangedNetworks(
+  { environment }: Pick<LoadedEnvironment, 'environment'>,
+  docker: Docker,
+  owner: OwnerLabel,
+): Promise<string[]> {
+  const { containers, networks } = await belongingsOf(docker, owner);
+  const changed = changedNetworks(networks, environment);
+  if (changed.length > 0) await remove({ containers, networks: changed }, docker);
+  return changed.map(({ name }) => name);
+}
+
+function changedNetworks(networks: readonly DockerNetwork[], environment: Environment): DockerNetwork[] {
+  const declared = networksOf(environment);
+  return networks.filter(({ name, subnet, mtu }) => {
+    const wanted = declared.find((network) => network.name === name);
+    // where nothing is declared, what Docker has is as good as anything
+    return (
+      wanted !== undefined && ((wanted.subnet ?? subnet) !== subnet || (wanted.mtu !== undefined && wanted.mtu !== mtu))
+    );
+  });
 }
 
 /**
@@ -53,7 +83,15 @@ export async function removeIdleStrays(
   owner: OwnerLabel,
 ): Promise<string[]> {
   const { environment, argument } = loaded;
-  const { containers, networks } = await straysAmong(await belongingsOf(docker, owner), loaded);
+  const belongings = await belongingsOf(docker, owner);
+  const [changed] = changedNetworks(belongings.networks, environment);
+  if (changed !== undefined) {
+    throw new ExternalError(
+      `network ${changed.name} is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew`,
+      `./scripts/up ${argument} does; then run the rotation again. Nothing was changed`,
+    );
+  }
+  const { containers, networks } = await straysAmong(belongings, loaded);
   // it is in no deploy's way, and the rotation that was killed takes it away by itself
   const twin = twinOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
   const used = [...containers.filter(({ name, running }) => running && name !== twin), ...networks];

@@ -7,7 +7,7 @@
  *
  * |                                             | down | down --delete-data        |
  * |---------------------------------------------|------|---------------------------|
- * | containers, network, file volumes           | gone | gone                      |
+ * | containers, networks, file volumes          | gone | gone                      |
  * | data volumes (Vault's keys, audit, objects) | stay | gone                      |
  * | secrets, canaries, certificates, state      | stay | gone                      |
  * | the same, set aside by a restore            | stay | gone                      |
@@ -18,6 +18,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../config/load';
+import { MTU_OPTION } from '../config/networks';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../config/state';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from './errors';
@@ -32,7 +33,16 @@ export interface Belongings {
   readonly fileVolumes: readonly string[];
   /** Volumes whose content cannot be made again. */
   readonly dataVolumes: readonly string[];
-  readonly networks: readonly { readonly id: string; readonly name: string }[];
+  readonly networks: readonly DockerNetwork[];
+}
+
+export interface DockerNetwork {
+  readonly id: string;
+  readonly name: string;
+  /** IPv4 range. */
+  readonly subnet?: string | undefined;
+  /** Largest packet, if it was asked for. */
+  readonly mtu?: number | undefined;
 }
 
 /** Docker's states of a container that nobody uses at the moment; in the others it runs, or soon will again. */
@@ -59,7 +69,18 @@ export async function belongingsOf(docker: Docker, owner: OwnerLabel): Promise<B
       })),
     fileVolumes: volumes.filter((name) => name.endsWith(FILE_VOLUME_SUFFIX)),
     dataVolumes: volumes.filter((name) => !name.endsWith(FILE_VOLUME_SUFFIX)),
-    networks: networks.map(({ Id, Name }) => ({ id: Id, name: Name })),
+    networks: networks.map(networkOf),
+  };
+}
+
+function networkOf({ Id, Name, IPAM, Options }: Docker.NetworkInspectInfo): DockerNetwork {
+  const subnet = IPAM?.Config?.map(({ Subnet }) => Subnet).find((range) => range?.includes('.') === true);
+  const mtu = Options?.[MTU_OPTION];
+  return {
+    id: Id,
+    name: Name,
+    ...(subnet === undefined ? {} : { subnet }),
+    ...(mtu === undefined ? {} : { mtu: Number(mtu) }),
   };
 }
 
@@ -100,7 +121,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
     },
   };
   const networks: Step = {
-    title: 'Network',
+    title: 'Networks',
     run: async () => {
       const { networks } = await belongingsOf(docker, owner);
       for (const { id, name } of networks) {

@@ -23,7 +23,7 @@ import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/down [environment] [--delete-data [--confirm NAME]] [--engine ID]
 
-Removes the containers, the network and the file volumes of an environment. Data volumes (master keys, audit log,
+Removes the containers, the networks and the file volumes of an environment. Data volumes (master keys, audit log,
 objects), secrets, certificates and state stay, and ./scripts/up brings everything back with the same keys and data.
 What is gone already is no error.
 

@@ -151,7 +151,7 @@ void main(async (args, signal) => {
   } finally {
     removeEmptyStateFolder(state);
   }
-  showSummary(into.target, values.json ?? false);
+  await showSummary(into.target, values.json ?? false);
 });
 
 async function fetchBundle(place: BackupPlace, identities: readonly string[], ours: Provenance): Promise<Bundle> {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { reachableAddress } from '../config/reachable';
+import { embeddedVaultUrl } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
@@ -47,7 +47,7 @@ void main(async (args) => {
       : Array.from({ length: vault.shares }, (_, index) => readIfExists(state.secret.unsealShare(index + 1))?.trim());
   const known = shares.filter((share) => share !== undefined);
   const typed = typedShares();
-  const endpoint = { url: `https://${reachableAddress(environment)}:${vault.port}`, caFile: state.caCertificate };
+  const endpoint = { url: embeddedVaultUrl(vault), caFile: state.caCertificate };
   const result = await unsealVault(endpoint, async ({ progress, t }) => {
     const share = known.shift();
     if (share !== undefined || files.length > 0) return share;

@@ -87,7 +87,7 @@ void main(async (args, signal) => {
     removeEmptyStateFolder(state);
   }
 
-  showSummary(loaded, values.json ?? false);
+  await showSummary(loaded, values.json ?? false);
   warnOfEscrow(loaded);
 });
 

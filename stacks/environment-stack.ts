@@ -3,8 +3,6 @@ import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
 import { type DeploymentNames, namesOf } from '../config/deployment-names';
 import { SSH_OPTIONS } from '../config/docker-engine';
-import { reachableAddress } from '../config/reachable';
-import type { Publication } from '../constructs/docker';
 import { literal } from '../constructs/expressions';
 import type { Deployment } from './deployment';
 
@@ -51,12 +49,6 @@ export abstract class EnvironmentStack extends TerraformStack {
     this.addOverride('//.lock', state.lock);
     // terraform_data and plantimestamp(); lock files in S3 are younger
     this.addOverride('terraform.required_version', environment.state.backend === 's3' ? '>= 1.10' : '>= 1.5');
-  }
-
-  /** A port of this environment on its Docker host. */
-  protected published(port: number): Publication {
-    const { environment } = this.deployment;
-    return { address: environment.docker.publishAddress, port, reachableAs: reachableAddress(environment) };
   }
 
   /**

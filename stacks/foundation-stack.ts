@@ -1,17 +1,16 @@
-import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
 import { leafCertificates } from '../config/leaf-certificates';
 import type { CertificateFiles } from '../config/operation-inputs';
+import { storageNetwork } from '../config/networks';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';
-import { halvesOf } from '../config/subnets';
-import { environmentLabels, Image } from '../constructs/docker';
+import { declareNetwork, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';
 import { Certificates } from '../constructs/tls/certificates';
 import { type Deployment, imageSource, registryLogins } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
-/** What everything else stands on: network, images, certificates, root credentials. */
+/** What everything else stands on: the network of MinIO and KES, images, certificates, root credentials. */
 export class FoundationStack extends EnvironmentStack {
   readonly certificates: Certificates;
 
@@ -19,9 +18,8 @@ export class FoundationStack extends EnvironmentStack {
     super(scope, 'foundation', deployment);
     this.useDocker(registryLogins(deployment.environment));
     const { environment, state, runner } = deployment;
-    const { subnet } = environment.docker;
 
-    this.declareNetwork('Network', this.names.network, subnet === undefined ? undefined : halvesOf(subnet)[0]);
+    declareNetwork(this, 'Network', { ...storageNetwork(environment), environment: environment.name });
     if (environment.vault.mode === 'embedded') {
       new Image(this, 'VaultImage', { source: imageSource(deployment, 'vault') });
     }
@@ -66,18 +64,6 @@ export class FoundationStack extends EnvironmentStack {
       operation: 'create-root-credentials',
       input: { configEnvFile: state.secret.minioConfigEnv, rootFile: state.secret.minioRoot },
       dependsOn,
-    });
-  }
-
-  /** @param subnet its IPv4 range. Default: Docker chooses one */
-  private declareNetwork(id: string, name: string, subnet?: string): void {
-    const { environment } = this.deployment;
-    const { mtu } = environment.docker;
-    new Network(this, id, {
-      name,
-      labels: environmentLabels(environment.name),
-      ...(subnet === undefined ? {} : { ipamConfig: [{ subnet }] }),
-      ...(mtu === undefined ? {} : { options: { 'com.docker.network.driver.mtu': String(mtu) } }),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import { clientLeaf, LEAVES } from '../config/deployment-names';
 import { masterKeys } from '../config/master-keys';
+import { networksOfService } from '../config/networks';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
 import { MasterKeys } from '../constructs/kes/master-keys';
@@ -29,8 +30,8 @@ export class KesStack extends EnvironmentStack {
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'kes')),
       program: PROGRAM_PATHS.kes,
-      network: this.names.network,
-      publish: this.published(environment.kes.port),
+      networks: networksOfService(environment, 'kes'),
+      publish: { address: environment.kes.publishAddress, port: environment.kes.port },
       configurationFile: state.secret.kesConfiguration,
       ca: certificates.ca,
       ...forKeyStore,

@@ -2,6 +2,7 @@ import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
 import { LEAVES } from '../config/deployment-names';
 import { minioKms } from '../config/minio-variables';
+import { storageNetwork } from '../config/networks';
 import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
 import { imageReference } from '../constructs/docker';
 import { fileText, literal } from '../constructs/expressions';
@@ -28,8 +29,8 @@ export class MinioStack extends EnvironmentStack {
       image: imageReference(imageSource(deployment, 'minio')),
       program: PROGRAM_PATHS.minio,
       mcProgram: PROGRAM_PATHS.mc,
-      network: this.names.network,
-      publish: this.published(minio.port),
+      network: storageNetwork(environment).name,
+      publish: { address: environment.docker.publishAddress, port: minio.port },
       region: minio.region,
       certificate: certificates.leaf(LEAVES.minio),
       ca: certificates.ca,

@@ -2,13 +2,14 @@ import type { Construct } from 'constructs';
 import { LEAVES } from '../config/deployment-names';
 import type { EmbeddedVault } from '../config/environment';
 import { provisionerPolicy } from '../config/key-store';
+import { vaultNetwork } from '../config/networks';
 import type { Certificates } from '../constructs/tls/certificates';
 import { VaultServer } from '../constructs/vault/vault-server';
-import { imageReference } from '../constructs/docker';
+import { declareNetwork, imageReference } from '../constructs/docker';
 import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
-/** An embedded Vault: running, unsealed, with a token that can declare the key store and no more. */
+/** An embedded Vault: in a network with KES alone, running, unsealed, with a token that can declare the key store and no more. */
 export class VaultStack extends EnvironmentStack {
   readonly server: VaultServer;
 
@@ -17,14 +18,15 @@ export class VaultStack extends EnvironmentStack {
     this.useDocker();
     const { environment, state, runner } = deployment;
     const allowDataLoss = environment.allowDataLoss === environment.name;
+    const { name } = declareNetwork(this, 'Network', { ...vaultNetwork(environment), environment: environment.name });
     this.server = new VaultServer(this, 'Vault', {
       runner,
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'vault')),
       program: PROGRAM_PATHS.vault,
-      network: this.names.network,
-      publish: this.published(vault.port),
+      network: name,
+      publish: { address: vault.publishAddress, port: vault.port },
       ca: certificates.ca,
       certificate: certificates.leaf(LEAVES.vault),
       memoryMb: vault.memoryMb,

@@ -15,11 +15,9 @@ export interface HealthCheck {
 
 /** Where a port is published on the Docker host. */
 export interface Publication {
-  /** Address to listen on; `0.0.0.0` is all of them. */
+  /** Address to listen on; `0.0.0.0` and `::` are all of them. */
   readonly address: string;
   readonly port: number;
-  /** Address by which the machine that deploys connects. */
-  readonly reachableAs: string;
 }
 
 export interface ServiceContainerProps {
@@ -29,7 +27,9 @@ export interface ServiceContainerProps {
   readonly image: string;
   /** Program and arguments; replaces the image's own. */
   readonly command: readonly [string, ...string[]];
-  readonly network: { readonly name: string; readonly alias: string };
+  readonly networks: readonly [string, ...string[]];
+  /** Its name in each of them. */
+  readonly alias: string;
   /** @default - none */
   readonly volumes?: readonly { readonly name: string; readonly path: string; readonly readOnly: boolean }[];
   /** Existing folders of the Docker host. @default - none */
@@ -99,7 +99,7 @@ export class ServiceContainer extends Construct {
         ...environmentLabels(props.environment),
         ...(props.readAtStart ?? []).map((value, index) => ({ label: `${READ_AT_START_LABEL}.${index + 1}`, value })),
       ],
-      networksAdvanced: [{ name: props.network.name, aliases: [props.network.alias] }],
+      networksAdvanced: props.networks.map((name) => ({ name, aliases: [props.alias] })),
       volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
         volumeName: name,
         containerPath: path,

@@ -10,6 +10,7 @@ import {
 } from '../../config/kes-configuration';
 import type { KeyStorePlace } from '../../config/key-store-place';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
+import { publishedUrl } from '../../config/reachable';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
@@ -84,7 +85,7 @@ export interface KesServerProps {
   readonly image: string;
   /** Path of the `kes` program in the image. */
   readonly program: string;
-  readonly network: string;
+  readonly networks: readonly [string, ...string[]];
   readonly publish: Publication;
   /** The file that {@link KesConfigurationFile} writes. */
   readonly configurationFile: string;
@@ -143,7 +144,8 @@ export class KesServer extends Construct {
       environment,
       image,
       command: [props.program, 'server', '--config', KES_FILES.configuration],
-      network: { name: props.network, alias: KES_ALIAS },
+      networks: props.networks,
+      alias: KES_ALIAS,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         ...(keys === undefined || 'folder' in keys ? [] : [{ name: keys.volume, path: KEY_FOLDER, readOnly: false }]),
@@ -175,7 +177,7 @@ export class KesServer extends Construct {
           }),
       dependsOn: [files.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = { url: publishedUrl(props.publish.address, props.publish.port), caFile: props.ca };
     this.reload = new Operation(this, 'Reload', {
       runner: props.runner,
       operation: 'reload-container',

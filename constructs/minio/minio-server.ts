@@ -114,7 +114,8 @@ export class MinioServer extends Construct {
         '10s',
         MINIO_DRIVE,
       ],
-      network: { name: props.network, alias: MINIO_ALIAS },
+      networks: [props.network],
+      alias: MINIO_ALIAS,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         { name: data.name, path: MINIO_DRIVE, readOnly: false },

@@ -2,6 +2,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { VAULT_ALIAS, VAULT_PORT } from '../../config/deployment-names';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
+import { publishedUrl } from '../../config/reachable';
 import { DeclarationError } from '../declaration-error';
 import { fileHash } from '../expressions';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
@@ -98,7 +99,8 @@ export class VaultServer extends Construct {
       environment,
       image,
       command: [props.program, 'server', '-config=/files/vault.json'],
-      network: { name: props.network, alias: VAULT_ALIAS },
+      networks: [props.network],
+      alias: VAULT_ALIAS,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         { name: data.name, path: '/vault/data', readOnly: false },
@@ -119,7 +121,7 @@ export class VaultServer extends Construct {
       stopSeconds: 30,
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
-    this.endpoint = { url: `https://${props.publish.reachableAs}:${props.publish.port}`, caFile: props.ca };
+    this.endpoint = { url: publishedUrl(props.publish.address, props.publish.port), caFile: props.ca };
 
     const reload = new Operation(this, 'Reload', {
       runner,
@@ -190,7 +192,8 @@ export class VaultServer extends Construct {
       environment,
       image,
       command: ['sh', '/files/unseal.sh'],
-      network: { name: props.network, alias: `${VAULT_ALIAS}-unsealer` },
+      networks: [props.network],
+      alias: `${VAULT_ALIAS}-unsealer`,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
       variables: { VAULT_ADDR: `https://${VAULT_ALIAS}:${VAULT_PORT}`, VAULT_CACERT: '/files/ca.crt' },
       memoryMb: 256,

@@ -9,12 +9,13 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect } from 'node:tls';
 import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
-import { reachableAddress } from '../../config/reachable';
+import { reachableAddress, urlHost } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../errors';
 import { tooLarge } from './age-file';
 import { MOST_BYTES } from './entries';
+import { socketAddress } from '../socket-address';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
 export interface S3Destination {
@@ -83,11 +84,17 @@ export async function requireOtherStorage(
   if (place.kind === 'file') return;
   const endpoint = place.endpoint ?? (await usualEndpoint(place));
   const url = new URL(endpoint);
+  const { host } = socketAddress(endpoint);
   const port = Number(url.port || (url.protocol === 'http:' ? 80 : 443));
   const { docker, minio } = environment;
-  const own = ['localhost', reachableAddress(environment), docker.publishAddress, ...minio.hostnames];
-  const sameAddress = own.includes(url.hostname) && port === minio.port;
-  if (!sameAddress && !(await servesOurCertificate(url.hostname, port, state))) return;
+  const addresses = [reachableAddress(docker.publishAddress), docker.publishAddress];
+  const own = [
+    'localhost',
+    ...addresses.map((address) => socketAddress(`https://${urlHost(address)}`).host),
+    ...minio.hostnames,
+  ];
+  const sameAddress = own.includes(host) && port === minio.port;
+  if (!sameAddress && !(await servesOurCertificate(host, port, state))) return;
   throw new UsageError(
     `--to: must not be the storage that the backup is to save, got: ${describePlace({ ...place, endpoint })}`,
     'what is stored there can only be read with the keys that would be in the backup; choose a file, or another storage',

@@ -43,6 +43,8 @@ export const DRILL_ENVIRONMENT = 'environment.yaml';
 export async function copyOf(original: Environment, directory: string): Promise<string> {
   const [vault, kes, minio] = await freePorts(3);
   const { images, providers, buckets, keyStore } = original;
+  // what is nobody's but the drill's is published on loopback
+  const { publishAddress: _, ...kesSettings } = original.kes;
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
@@ -52,7 +54,7 @@ export async function copyOf(original: Environment, directory: string): Promise<
     // an external Vault, or a cloud, is not ours to rehearse in: its keys are not the copy's
     vault: { mode: 'embedded', port: vault },
     keyStore: { type: 'vault', ...(keyStore.type === 'vault' ? { kvVersion: keyStore.kvVersion } : {}) },
-    kes: { ...original.kes, port: kes },
+    kes: { ...kesSettings, port: kes },
     minio: { ...original.minio, port: minio, hostnames: [] },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },

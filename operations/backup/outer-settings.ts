@@ -34,6 +34,8 @@ const INNER_VALUES: ReadonlySet<string> = new Set([
   'tls.mode: self-signed',
   'state.backend: local',
   'docker.publishAddress: 127.0.0.1',
+  'kes.publishAddress: 127.0.0.1',
+  'vault.publishAddress: 127.0.0.1',
 ]);
 
 export interface OuterSetting {

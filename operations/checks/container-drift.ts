@@ -15,6 +15,8 @@ import type { Environment } from '../../config/environment';
 import { KEY_FOLDER } from '../../config/kes-configuration';
 import type { LoadedEnvironment } from '../../config/load';
 import { minioKms, minioVariables } from '../../config/minio-variables';
+import { networksOfService } from '../../config/networks';
+import { urlHost } from '../../config/reachable';
 import { SERVICE_UID } from '../../config/service-user';
 import { DRIVE } from './at-rest/drive';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
@@ -28,8 +30,8 @@ const containersHardened: DeploymentCheck = {
   proves:
     'No process is root, may become it, has a capability, shares processes or memory with others or writes to its ' +
     'image; Docker’s own seccomp and AppArmor profiles are not switched off; the declared volumes are mounted, each as ' +
-    'it was declared, and of the machine nothing but a declared folder of keys; ports are published on the declared ' +
-    'address only, and no foreign network is attached.',
+    'it was declared, and of the machine nothing but a declared folder of keys; each port is published on its declared ' +
+    'address only, no foreign network is attached, and MinIO and Vault have none in common.',
   doesNotProve: 'That the kernel and Docker keep what they promise, or that only trusted people may use Docker.',
   severity: 'high',
   run: async (context) => {
@@ -37,10 +39,10 @@ const containersHardened: DeploymentCheck = {
     const containers: Record<string, Evidence> = {};
     const problems: string[] = [];
     const wrong: string[] = [];
-    for (const [alias, ports] of Object.entries(publishedPorts(environment))) {
+    for (const [alias, { networks, ports }] of Object.entries(declaredReach(environment))) {
       const container = await containerOf(context, alias);
       const actual = confinementOf(await container.inspect());
-      const found = differences(declaredConfinement(environment, alias, ports), actual);
+      const found = differences({ ...declaredConfinement(environment, alias), networks, ports }, actual);
       if (found.length > 0) wrong.push(container.name);
       problems.push(...found.map((problem) => `${container.name}: ${problem}`));
       containers[alias] = actual;
@@ -83,23 +85,29 @@ const minioConfiguration: DeploymentCheck = {
 /** In the order in which they are reported. */
 export const containerDriftChecks: readonly DeploymentCheck[] = [containersHardened, minioConfiguration];
 
-/** The containers of an environment, and what each publishes. */
-function publishedPorts({ vault, kes, minio }: Environment): Record<string, Record<string, number>> {
+/** From where each container of an environment is reached, in the words of {@link confinementOf}. */
+function declaredReach(
+  environment: Environment,
+): Record<string, { readonly networks: string; readonly ports: string }> {
+  const { docker, vault, kes, minio } = environment;
+  const reach = (service: 'vault' | 'kes' | 'minio', ports = ''): { networks: string; ports: string } => ({
+    networks: networksOfService(environment, service).sort().join(', '),
+    ports,
+  });
+  const published = (address: string, outside: number, inside: number): string =>
+    `${urlHost(address)}:${outside} to ${inside}/tcp`;
   return {
-    ...(vault.mode === 'embedded' ? { [VAULT_ALIAS]: { [`${VAULT_PORT}/tcp`]: vault.port } } : {}),
-    ...(vault.mode === 'embedded' && vault.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: {} } : {}),
-    [KES_ALIAS]: { [`${KES_PORT}/tcp`]: kes.port },
-    [MINIO_ALIAS]: { [`${MINIO_PORT}/tcp`]: minio.port },
+    ...(vault.mode === 'embedded'
+      ? { [VAULT_ALIAS]: reach('vault', published(vault.publishAddress, vault.port, VAULT_PORT)) }
+      : {}),
+    ...(vault.mode === 'embedded' && vault.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: reach('vault') } : {}),
+    [KES_ALIAS]: reach('kes', published(kes.publishAddress, kes.port, KES_PORT)),
+    [MINIO_ALIAS]: reach('minio', published(docker.publishAddress, minio.port, MINIO_PORT)),
   };
 }
 
 /** What constructs/docker/service-container.ts declares, in the words of {@link confinementOf}. */
-function declaredConfinement(
-  environment: Environment,
-  alias: string,
-  ports: Readonly<Record<string, number>>,
-): Evidence {
-  const { docker } = environment;
+function declaredConfinement(environment: Environment, alias: string): Evidence {
   return {
     user: `${SERVICE_UID}:${SERVICE_UID}`,
     readOnly: true,
@@ -110,10 +118,6 @@ function declaredConfinement(
     devices: 0,
     processes: 'own',
     sharedMemory: 'own',
-    networks: namesOf(environment).network,
-    ports: Object.entries(ports)
-      .map(([inside, outside]) => `${docker.publishAddress}:${outside} to ${inside}`)
-      .join(', '),
     ...declaredMounts(environment, alias),
   };
 }
@@ -176,7 +180,9 @@ function confinementOf({ Config, HostConfig, Mounts, NetworkSettings }: Containe
     sharedMemory: ['', 'none', 'private', 'shareable'].includes(ipc) ? 'own' : ipc,
     networks: Object.keys(NetworkSettings.Networks).sort().join(', '),
     ports: Object.entries(bindings)
-      .flatMap(([inside, all]) => (all ?? []).map(({ HostIp, HostPort }) => `${HostIp}:${HostPort} to ${inside}`))
+      .flatMap(([inside, all]) =>
+        (all ?? []).map(({ HostIp, HostPort }) => `${urlHost(HostIp)}:${HostPort} to ${inside}`),
+      )
       .sort()
       .join(', '),
     ...mountsOf({ Config, Mounts }),

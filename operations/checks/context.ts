@@ -4,7 +4,7 @@ import path from 'node:path';
 import { LEAVES, namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { requireSecrets } from '../../config/intact-state';
-import { reachableAddress } from '../../config/reachable';
+import { kesUrl } from '../../config/reachable';
 import { minioKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
@@ -32,7 +32,7 @@ export async function withServices<T>(
     privateKeyFile: path.join(state.secret.tls, `${LEAVES.keyProver}.key`),
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
-  const kes = new KesClient({ ...endpointOf(loaded, environment.kes.port), ...kesFiles });
+  const kes = new KesClient({ url: kesUrl(environment), caFile: state.caCertificate, ...kesFiles });
   const published = elsewhere ?? s3Endpoint(environment, state);
   const minio = new HttpClient(published);
   try {
@@ -71,10 +71,6 @@ export async function withContext<T>(
       await outages.endAll();
     }
   });
-}
-
-function endpointOf({ environment, state }: LoadedEnvironment, port: number): TlsEndpoint {
-  return { url: `https://${reachableAddress(environment)}:${port}`, caFile: state.caCertificate };
 }
 
 function targetOf(loaded: LoadedEnvironment, endpoint: TlsEndpoint): S3Target {

@@ -18,6 +18,7 @@ import { VaultError } from '../vault-client';
 import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { someOf } from './differences';
 import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
+import { socketAddress } from '../socket-address';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -224,12 +225,11 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
 
 /** The fingerprint of the certificate that a server shows, or why it is not trusted. */
 async function servedBy({ url, caFile, serverName }: TlsEndpoint): Promise<string> {
-  const { hostname, port, host } = new URL(url);
+  const { host } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(
       {
-        host: hostname,
-        port: Number(port || 443),
+        ...socketAddress(url),
         // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
         rejectUnauthorized: true,
         ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { reachableAddress } from '../../config/reachable';
+import { embeddedVaultUrl } from '../../config/reachable';
 import { externalVaultAddress, type VaultAddress, vaultVariables } from '../../config/external-vault';
 import type { LoadedEnvironment } from '../../config/load';
 import { ExternalError, messageOf } from '../errors';
@@ -71,7 +71,7 @@ function addressOf({ environment, state }: LoadedEnvironment): VaultAddress {
   const { vault } = environment;
   if (vault.mode === 'external') return externalVaultAddress(vault, vaultVariables(process.env));
   if (vault.mode === 'none') throw new Error('this environment has no Vault');
-  return { url: `https://${reachableAddress(environment)}:${vault.port}`, caFile: state.caCertificate };
+  return { url: embeddedVaultUrl(vault), caFile: state.caCertificate };
 }
 
 /** KES keeps a key under a field of its own name, and reads version 1 only (kes v0.24.0, vault.go). */

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { KES_PORT, LEAVES, namesOf } from '../../config/deployment-names';
-import { reachableAddress } from '../../config/reachable';
+import { storageNetwork, vaultNetwork } from '../../config/networks';
+import { publishedUrl } from '../../config/reachable';
 import type { VaultVariables } from '../../config/external-vault';
 import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../config/kes-configuration';
 import { kesConfiguration, vaultAccess } from '../../config/key-store';
@@ -149,7 +150,7 @@ async function withKesOfTarget<T>(
 ): Promise<T> {
   const { target, program } = migration;
   const { environment, state } = target;
-  const address = reachableAddress(environment);
+  const address = environment.kes.publishAddress;
   const task = await taskOf(migration, 'proof', {
     command: [program, 'server', '--config', '/files/server-config.yaml'],
     files: {
@@ -158,7 +159,7 @@ async function withKesOfTarget<T>(
       ...keyStoreCas(target, migration.variables, 'target'),
     },
     keys: keyFolder(target, KEY_FOLDER),
-    publish: { port: KES_PORT, address: environment.docker.publishAddress },
+    publish: { port: KES_PORT, address },
   });
   return withKesContainer(task, async (container) => {
     await container.start();
@@ -167,7 +168,7 @@ async function withKesOfTarget<T>(
       if (!State.Running) return new NotYet(`KES ended: ${(await containerLogs(container, 0)).trim()}`);
       return NetworkSettings.Ports[`${KES_PORT}/tcp`]?.[0]?.HostPort ?? new NotYet('no port');
     });
-    const url = `https://${address}:${port}`;
+    const url = publishedUrl(address, Number(port));
     const prover = new KesClient({
       url,
       caFile: state.caCertificate,
@@ -193,19 +194,21 @@ async function imageOf(container: Docker.Container): Promise<string | undefined>
 }
 
 async function taskOf(
-  { target, owner, image }: Migration,
+  { source, target, owner, image }: Migration,
   what: string,
   task: Pick<KesTask, 'command' | 'files' | 'keys' | 'publish'>,
 ): Promise<KesTask> {
   const { environment } = target;
   const docker = dockerEngine(environment.docker);
-  const { prefix, network } = namesOf(environment);
+  const { prefix } = namesOf(environment);
+  // an embedded Vault is reached from nowhere else; what is outside is reached from both
+  const withVault = [target, source].find(({ environment: { vault } }) => vault.mode === 'embedded')?.environment;
   return {
     docker,
     owner,
     name: `${prefix}-kes-${what}`,
     image: (await imageOf(docker.getContainer(`${prefix}-kes`))) ?? image(),
-    network,
+    network: (withVault === undefined ? storageNetwork(environment) : vaultNetwork(withVault)).name,
     // Go reads the folder besides the bundle of the image
     variables: { SSL_CERT_DIR: '/files/CAs' },
     ...task,

@@ -1,5 +1,5 @@
 /**
- * KES in a container for one task beside the deployed one: with files of its own, in the network of the environment.
+ * KES in a container for one task beside the deployed one: with files of its own, in a network of the environment.
  * It bears the environment's label, so that `./scripts/down` finds what an interruption left.
  */
 import type Docker from 'dockerode';

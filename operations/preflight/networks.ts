@@ -4,6 +4,7 @@ import type Docker from 'dockerode';
 import { rangesOverlap } from '../../config/subnets';
 import type { OwnerLabel } from '../docker';
 import { ExternalError, messageOf } from '../errors';
+import { type Route, routeConflicts } from './host-routes';
 
 /** A network that the deployment will have. */
 export interface WantedNetwork {
@@ -16,6 +17,9 @@ export interface NetworksRequest {
   readonly networks: readonly WantedNetwork[];
   readonly owner: OwnerLabel;
   readonly docker: Docker;
+  /** Of the Docker host, if it is this machine. */
+  readonly routes: readonly Route[];
+  readonly announce: (line: string) => void;
   /** Where `docker.subnet` can be changed, for the hint. */
   readonly settings: string;
 }
@@ -27,9 +31,12 @@ export interface NetworksRequest {
  * @returns the ranges that were asked for or given
  * @throws ExternalError that names the networks in the way
  */
-export async function requireFreeNetworks({ networks, owner, docker, settings }: NetworksRequest): Promise<string[]> {
+export async function requireFreeNetworks(request: NetworksRequest): Promise<string[]> {
+  const { networks, owner, docker, settings } = request;
   const there = await docker.listNetworks();
   const missing = networks.filter(({ name }) => there.every((network) => network.Name !== name));
+  // Docker looks at routes only where it chooses the range
+  for (const network of missing) requireNoRoute(network, request);
   const made: Docker.Network[] = [];
   try {
     for (const network of missing) made.push(await tryNetwork(docker, network, owner, there, settings));
@@ -37,6 +44,21 @@ export async function requireFreeNetworks({ networks, owner, docker, settings }:
     return ranges.flat();
   } finally {
     for (const network of made) await network.remove();
+  }
+}
+
+function requireNoRoute({ name, subnet }: WantedNetwork, { routes, announce, settings }: NetworksRequest): void {
+  if (subnet === undefined) return;
+  const { taken, cut } = routeConflicts(subnet, routes);
+  const list = (conflicts: readonly Route[]): string => conflicts.map(({ range, by }) => `${range} (${by})`).join(', ');
+  if (taken.length > 0) {
+    throw new ExternalError(
+      `docker.subnet: ${subnet} of network ${name} overlaps a route of this machine: ${list(taken)}`,
+      `Write a range into ${settings} that this machine does not use.`,
+    );
+  }
+  if (cut.length > 0) {
+    announce(`docker.subnet: ${subnet} is taken out of ${list(cut)}: what is there is not reached from this machine`);
   }
 }
 

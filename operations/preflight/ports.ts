@@ -1,6 +1,7 @@
 /** Refuses ports that someone else holds, all of them at once and by name, before anything is deployed. */
 import { createServer } from 'node:net';
 import type Docker from 'dockerode';
+import { urlHost } from '../../config/reachable';
 import type { OwnerLabel } from '../docker';
 import { ExternalError } from '../errors';
 import { processListeningOn } from './port-holder';
@@ -38,7 +39,7 @@ export async function requireFreePorts({ ports, owner, docker, local, settings }
           ? await tryToListen(wanted)
           : undefined;
     if (holder !== undefined) {
-      problems.push(`\n  - ${wanted.address}:${wanted.port} (${wanted.purpose}): ${holder}`);
+      problems.push(`\n  - ${urlHost(wanted.address)}:${wanted.port} (${wanted.purpose}): ${holder}`);
     }
   }
   if (problems.length > 0) {

@@ -121,12 +121,12 @@ export async function requireDataKeys(environment: Environment, state: StateLayo
 }
 
 async function requireRefusal(
-  { docker, kes, minio }: Environment,
+  { kes, minio }: Environment,
   state: StateLayout,
   certificateFile: string,
   privateKeyFile: string,
 ): Promise<void> {
-  const url = kesUrl({ docker, kes });
+  const url = kesUrl({ kes });
   const old = new HttpClient({ url, caFile: state.caCertificate, certificateFile, privateKeyFile });
   try {
     const { status } = await old.send({ method: 'PUT', path: `/v1/key/generate/${minio.defaultKey}`, json: {} });

@@ -3,18 +3,18 @@ import type Docker from 'dockerode';
 import { waitUntilHealthy } from '../docker';
 
 /**
- * Restarts a stateless server that others reach by an alias of its network, without a moment in which nobody answers
+ * Restarts a stateless server that others reach by an alias of its networks, without a moment in which nobody answers
  * there. Every connection to it is closed and made anew, with all that belongs to a connection: TLS sessions, and the
  * identity that a client showed when it began.
  *
- * @param alias what others call it in its network
+ * @param alias what others call it in its networks
  */
 export async function handOver(docker: Docker, name: string, alias: string): Promise<void> {
   const original = docker.getContainer(name);
   const twinName = twinOf(name);
   await remove(docker, twinName);
   const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
-  const networks = Object.keys(NetworkSettings.Networks);
+  const [first = '', ...others] = Object.keys(NetworkSettings.Networks);
   const twin = await docker.createContainer({
     name: twinName,
     Image,
@@ -24,12 +24,14 @@ export async function handOver(docker: Docker, name: string, alias: string): Pro
     ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
     Cmd: Config.Cmd,
     ...(Config.Healthcheck === undefined ? {} : { Healthcheck: Config.Healthcheck }),
-    HostConfig: { ...HostConfig, PortBindings: {}, RestartPolicy: { Name: 'no' } },
-    NetworkingConfig: {
-      EndpointsConfig: Object.fromEntries(networks.map((network) => [network, { Aliases: [alias] }])),
-    },
+    HostConfig: { ...HostConfig, NetworkMode: first, PortBindings: {}, RestartPolicy: { Name: 'no' } },
+    // engines before API 1.44 take no more than one here
+    NetworkingConfig: { EndpointsConfig: { [first]: { Aliases: [alias] } } },
   });
   try {
+    for (const network of others) {
+      await docker.getNetwork(network).connect({ Container: twin.id, EndpointConfig: { Aliases: [alias] } });
+    }
     await twin.start();
     await waitUntilHealthy(twin, twinName);
     await original.restart({ t: STOP_SECONDS });

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { reachableAddress } from '../../config/reachable';
+import { embeddedVaultUrl } from '../../config/reachable';
 import { ExternalError, UsageError } from '../errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../files';
 import type { Step } from '../toolchain/step';
@@ -38,7 +38,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
   const folder = path.dirname(state.secret.unsealShare(1));
   const newFile = (number: number): string => `${state.secret.unsealShare(number)}.new`;
   const numbers = Array.from({ length: settings.shares }, (_, index) => index + 1);
-  const endpoint = { url: `https://${reachableAddress(environment)}:${settings.port}`, caFile: state.caCertificate };
+  const endpoint = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
   const withVault = async <T>(act: (vault: VaultClient) => Promise<T>): Promise<T> => {
     const vault = new VaultClient(endpoint);
     try {

@@ -8,7 +8,7 @@ import { externalVaultAddress, vaultVariables } from '../../config/external-vaul
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
-import { reachableAddress } from '../../config/reachable';
+import { embeddedVaultUrl } from '../../config/reachable';
 import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
 import { requireProvisioner } from '../../operations/preflight/provisioner';
@@ -63,7 +63,7 @@ function embeddedVaultStep({ environment, state }: LoadedEnvironment): Step[] {
       title: 'Vault',
       run: async ({ announce }) => {
         const problem = await requireProvisioner({
-          endpoint: { url: `https://${reachableAddress(environment)}:${vault.port}`, caFile: state.caCertificate },
+          endpoint: { url: embeddedVaultUrl(vault), caFile: state.caCertificate },
           threshold: vault.threshold,
           unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
           provisionerTokenFile: state.secret.provisionerToken,

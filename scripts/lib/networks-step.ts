@@ -1,22 +1,25 @@
 /** Whether Docker has addresses for the networks of an environment. */
-import { ENVIRONMENT_LABEL, namesOf } from '../../config/deployment-names';
+import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
-import { halvesOf } from '../../config/subnets';
+import { networksOf } from '../../config/networks';
 import { dockerEngine } from '../../operations/docker';
+import { hostRoutes } from '../../operations/preflight/host-routes';
 import { requireFreeNetworks } from '../../operations/preflight/networks';
 import type { Step } from '../../operations/toolchain/step';
+import { isLocalEngine } from './key-store-steps';
 import { shortPath } from './short-path';
 
 /** Asked before the long builds. Networks that are there already have theirs. */
 export function networksStep({ environment, file }: LoadedEnvironment): Step {
-  const { subnet } = environment.docker;
   return {
     title: 'Networks',
-    run: async () => {
+    run: async ({ announce }) => {
       const ranges = await requireFreeNetworks({
-        networks: [{ name: namesOf(environment).network, subnet: subnet && halvesOf(subnet)[0] }],
+        networks: networksOf(environment),
         owner: { name: ENVIRONMENT_LABEL, value: environment.name },
         docker: dockerEngine(environment.docker),
+        routes: isLocalEngine(environment.docker) ? hostRoutes() : [],
+        announce,
         settings: shortPath(file),
       });
       return ranges.length === 0 ? 'there' : 'addresses are free';

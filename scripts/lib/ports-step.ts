@@ -27,10 +27,11 @@ export function portsStep({ environment, file }: LoadedEnvironment): Step {
 }
 
 function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
-  const address = docker.publishAddress;
   return [
-    ...(vault.mode === 'embedded' ? [{ address, port: vault.port, purpose: 'Vault API, vault.port' }] : []),
-    { address, port: kes.port, purpose: 'KES API, kes.port' },
-    { address, port: minio.port, purpose: 'S3 API, minio.port' },
+    ...(vault.mode === 'embedded'
+      ? [{ address: vault.publishAddress, port: vault.port, purpose: 'Vault API, vault.port' }]
+      : []),
+    { address: kes.publishAddress, port: kes.port, purpose: 'KES API, kes.port' },
+    { address: docker.publishAddress, port: minio.port, purpose: 'S3 API, minio.port' },
   ];
 }

@@ -3,7 +3,7 @@ import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker';
 import { requireUnlocked, UnreadableStateError } from '../../operations/remote-state';
-import { removeIdleStrays, removeStrays } from '../../operations/strays';
+import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/strays';
 import { setAsideCutStates } from '../../operations/terraform-state';
 import type { Step, StepContext } from '../../operations/toolchain/step';
 
@@ -17,7 +17,16 @@ export function straysStep(loaded: LoadedEnvironment): Step {
           `${file} was cut short, as by a kill, and is ${path.basename(now)} now: what it named is found again`,
         );
       }
-      return removed(loaded, removeStrays, context);
+      const strays = await removed(loaded, removeStrays, context);
+      const { name, docker } = loaded.environment;
+      const owner = { name: ENVIRONMENT_LABEL, value: name };
+      const changed = await removeChangedNetworks(loaded, dockerEngine(docker), owner);
+      if (changed.length > 0) {
+        context.announce(
+          `docker.subnet or docker.mtu changed: ${changed.join(' and ')} and every container are removed, the deploy makes them again`,
+        );
+      }
+      return strays;
     },
   };
 }

@@ -6,6 +6,7 @@ import type { LoadedEnvironment } from '../../config/load';
 import { s3CaFile, s3Url } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { reportFiles } from '../../operations/checks/report/write';
+import { reachNotes } from '../../operations/reach-notes';
 import { builtMc } from '../../operations/toolchain/prepare';
 import { shellQuote } from '../../operations/toolchain/terraform-settings';
 
@@ -16,15 +17,18 @@ export interface SummaryInput {
   readonly report?: string | undefined;
   /** The `mc` that was built here. */
   readonly mc?: string | undefined;
+  /** What to know about how it is reached, see operations/reach-notes.ts. */
+  readonly notes?: readonly string[] | undefined;
   /** The user's home folder, which is written as `~`. */
   readonly home?: string | undefined;
 }
 
 /** Prints the summary of a deployment that is up. */
-export function showSummary({ environment, state }: LoadedEnvironment, json: boolean): void {
+export async function showSummary({ environment, state }: LoadedEnvironment, json: boolean): Promise<void> {
   const { html } = reportFiles(state.reports);
   const report = existsSync(html) ? html : undefined;
-  const summary = { environment, state, report, mc: builtMc(), home: homedir() };
+  const notes = await reachNotes(environment);
+  const summary = { environment, state, report, mc: builtMc(), notes, home: homedir() };
   process.stdout.write(json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
 }
 
@@ -40,6 +44,8 @@ export interface SummaryJson {
     readonly credentialsFile: string;
     readonly buckets: readonly { readonly name: string; readonly encryption: string }[];
   };
+  /** What to know about how it is reached, such as a name that does not resolve. */
+  readonly notes: readonly string[];
   readonly stateFolder: string;
   readonly report: string | null;
 }
@@ -58,13 +64,14 @@ export function summaryJson(input: SummaryInput): SummaryJson {
         encryption: encryption.type === 'sse-kms' ? `SSE-KMS with key ${encryption.key}` : 'SSE-S3',
       })),
     },
+    notes: input.notes ?? [],
     stateFolder: state.root,
     report: input.report ?? null,
   };
 }
 
 export function summaryText(input: SummaryInput): string {
-  const { s3, report, stateFolder, environment } = summaryJson(input);
+  const { s3, report, notes, stateFolder, environment } = summaryJson(input);
   const shown = (file: string): string => tilde(file, input.home);
   const word = (file: string): string => quotedTilde(file, input.home);
   const bucket = s3.buckets[0]?.name ?? 'BUCKET';
@@ -80,7 +87,7 @@ Encrypted backup storage "${environment}" is ready and proven.
   credentials   ${shown(input.state.secret.minioConfigEnv)}
   report        ${report === null ? `${shown(input.state.reports)} (no report yet)` : shown(report)}
   state         ${shown(stateFolder)}   (back it up: without it, nothing can be unsealed)
-
+${notes.map((note) => `  note          ${note}\n`).join('')}
 Connect (once per shell; the credentials are not shown):
   . ${word(input.state.secret.minioConfigEnv)}
   export AWS_ACCESS_KEY_ID="$MINIO_ROOT_USER" AWS_SECRET_ACCESS_KEY="$MINIO_ROOT_PASSWORD"

@@ -7,6 +7,7 @@ test('everything of an environment is named after it', () => {
   expect(namesOf(environment())).toEqual({
     prefix: 'ebs-prod',
     network: 'ebs-prod',
+    vaultNetwork: 'ebs-prod-vault',
     minioFiles: 'ebs-prod-minio-files',
     dataVolume: 'ebs-prod-minio-data',
     keyVolume: 'ebs-prod-kes-keys',

@@ -1,5 +1,6 @@
 import { environmentSchema } from '../../config/environment';
-import { reachableAddress } from '../../config/reachable';
+import { kesUrl } from '../../config/reachable';
+import { s3Url } from '../../config/s3-endpoint';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
 import { durationToMs } from '../../config/duration';
 
@@ -16,7 +17,14 @@ test.each([
   ['127.0.0.1', '127.0.0.1'],
   ['192.0.2.7', '192.0.2.7'],
   ['0.0.0.0', '127.0.0.1'],
-])('what is published on %s is reached by %s', (publishAddress, reachableAs) => {
-  const environment = environmentSchema.parse({ name: 'x', docker: { publishAddress } });
-  expect(reachableAddress(environment)).toBe(reachableAs);
+  ['2001:db8::7', '[2001:db8::7]'],
+  ['::', '[::1]'],
+])('what is published on %s is reached by %s', (publishAddress, host) => {
+  const environment = environmentSchema.parse({
+    name: 'x',
+    docker: { publishAddress },
+    kes: { publishAddress, port: 17373 },
+  });
+  expect(kesUrl(environment)).toBe(`https://${host}:17373`);
+  expect(s3Url(environment)).toBe(`https://${host}:9000`);
 });

@@ -28,7 +28,15 @@ describe('a file that says nothing but the name', () => {
       docker: { publishAddress: '127.0.0.1' },
       images: { source: 'build' },
       providers: {},
-      vault: { mode: 'embedded', unseal: 'auto', shares: 1, threshold: 1, port: 8200, memoryMb: 512 },
+      vault: {
+        mode: 'embedded',
+        unseal: 'auto',
+        shares: 1,
+        threshold: 1,
+        port: 8200,
+        publishAddress: '127.0.0.1',
+        memoryMb: 512,
+      },
       keyStore: {
         type: 'vault',
         mount: 'kes',
@@ -41,7 +49,13 @@ describe('a file that says nothing but the name', () => {
           secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
         },
       },
-      kes: { port: 7373, cache: { any: '5m', unused: '30s', offline: '0s' }, clients: [], memoryMb: 256 },
+      kes: {
+        port: 7373,
+        publishAddress: '127.0.0.1',
+        cache: { any: '5m', unused: '30s', offline: '0s' },
+        clients: [],
+        memoryMb: 256,
+      },
       minio: {
         port: 9000,
         hostnames: [],
@@ -68,7 +82,7 @@ describe('a file that says nothing but the name', () => {
 test('a file may use every setting', () => {
   const text = `
 name: everything
-docker: { host: ssh://backup@nas, publishAddress: 0.0.0.0 }
+docker: { host: ssh://backup@nas, publishAddress: 0.0.0.0, subnet: 10.89.0.0/24, mtu: 1400 }
 images:
   source: registry
   vault: docker.io/hashicorp/vault@sha256:${'a'.repeat(64)}
@@ -79,6 +93,7 @@ vault: { mode: external, address: https://vault.example.org:8200, namespace: tea
 keyStore: { type: vault, mount: team/kes, prefix: prod, kvVersion: 1, approle: { mount: ci/approle, tokenPeriod: 10m } }
 kes:
   port: 17373
+  publishAddress: 2001:db8::7
   cache: { any: 1h30m, unused: 5m, offline: 24h }
   clients: [{ name: warehouse, keys: [stock, prices] }]
   memoryMb: 64
@@ -127,6 +142,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
   const bucketName = 'must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit';
   const vaultPath =
     'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
+  const oneAddress = 'must be one address, because whoever reaches Vault can cancel a rekeying without a token';
   const image = 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…';
 
   test.each([
@@ -147,7 +163,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     ['docker: {certPath: pki}', 'docker.certPath: must be an absolute path, got: "pki".'],
     ['docker: {host: 5}', 'docker.host: must be a string, got: 5.'],
-    ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IPv4 address, got: "localhost".'],
+    ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IP address, got: "localhost".'],
     [
       'docker: {subnet: 10.1.0.0}',
       'docker.subnet: must be an IPv4 range between /8 and /27 such as 10.123.0.0/24, got: "10.1.0.0".',
@@ -161,6 +177,10 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       'docker.subnet: must begin at its first address, as 10.1.0.0/16 does, got: "10.1.2.3/16".',
     ],
     ['docker: {mtu: 100}', 'docker.mtu: must be at least 576, got: 100.'],
+    [
+      'docker: {publishAddress: 10.89.0.7, subnet: 10.89.0.0/24}',
+      'docker.publishAddress: must not be in docker.subnet (10.89.0.0/24), whose addresses are those of containers, got: "10.89.0.7". Choose another docker.subnet.',
+    ],
     // images and providers
     ['images: {source: pull}', 'images.source: must be one of build, registry, got: "pull".'],
     [
@@ -187,6 +207,14 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['vault: {mode: embedded, shares: 0}', 'vault.shares: must be at least 1, got: 0.'],
     ['vault: {mode: embedded, shares: 11, threshold: 2}', 'vault.shares: must be at most 10, got: 11.'],
     ['vault: {mode: embedded, memoryMb: 64}', 'vault.memoryMb: must be at least 128, got: 64.'],
+    [
+      'vault: {mode: embedded, publishAddress: 0.0.0.0}',
+      `vault.publishAddress: ${oneAddress}, got: "0.0.0.0". Name the address by which this machine reaches the Docker host.`,
+    ],
+    [
+      'vault: {mode: embedded, publishAddress: "::"}',
+      `vault.publishAddress: ${oneAddress}, got: "::". Name the address by which this machine reaches the Docker host.`,
+    ],
     [
       'vault: {mode: external, address: "http://vault:8200"}',
       'vault.address: must be an https:// address; Vault is never spoken to in the clear, got: "http://vault:8200".',
@@ -328,6 +356,14 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     [
       'keyStore: {type: vault, approle: {secretId: {delivery: minted, boundCidrs: [10.0.0.1/33]}}}',
       'keyStore.approle.secretId.boundCidrs[0]: must be a range of addresses such as 192.0.2.0/24 or 2001:db8::/32, got: "10.0.0.1/33".',
+    ],
+    [
+      'keyStore: {type: vault, approle: {secretId: {delivery: minted, boundCidrs: [10.0.0.0/8]}}}',
+      'keyStore.approle.secretId.boundCidrs: needs docker.subnet with an embedded Vault, because Docker otherwise chooses the address of KES, got: ["10.0.0.0/8"]. Write docker.subnet, or remove the line.',
+    ],
+    [
+      'docker: {subnet: 10.89.0.0/24}\nkeyStore: {type: vault, approle: {secretId: {delivery: minted, tokenBoundCidrs: [10.89.0.0/25]}}}',
+      'keyStore.approle.secretId.tokenBoundCidrs: must hold 10.89.0.128/25, the half of docker.subnet where Vault and KES are, got: ["10.89.0.0/25"]. Add 10.89.0.128/25.',
     ],
     ['allowDataLoss: true', 'allowDataLoss: must be a string, got: true.'],
   ])('%s', (text, problem) => {

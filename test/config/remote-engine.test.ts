@@ -3,9 +3,15 @@ import { parseEnvironment } from '../../config/load';
 import { requireReachablePorts } from '../../config/remote-engine';
 import { thrownBy } from '../helpers/thrown';
 
-const tried = (host: string, publishAddress: string) => () => {
+const NEAR = { docker: '192.0.2.10', kes: '192.0.2.10', vault: '192.0.2.10' };
+
+const tried = (host: string, addresses: typeof NEAR) => () => {
+  const { docker, kes, vault } = addresses;
   const environment = parseEnvironment(
-    `name: demo\ndocker: { host: "${host}", publishAddress: "${publishAddress}" }`,
+    `name: demo
+docker: { host: "${host}", publishAddress: "${docker}" }
+kes: { publishAddress: "${kes}" }
+vault: { mode: embedded, publishAddress: "${vault}" }`,
     'demo.yaml',
   );
   requireReachablePorts(environment, resolveEngine(environment.docker, {}));
@@ -17,13 +23,20 @@ test.each([
   ['tcp://127.0.0.1:2375', '0.0.0.0'],
   ['ssh://nas', '192.0.2.10'],
 ])('what %s publishes on %s is reached', (host, address) => {
-  expect(tried(host, address)).not.toThrow();
+  expect(tried(host, { ...NEAR, docker: address, kes: address })).not.toThrow();
 });
 
-test.each(['127.0.0.1', '127.1.2.3', '0.0.0.0'])('what another machine publishes on %s is not', (address) => {
-  expect(thrownBy(tried('ssh://deploy@nas', address))).toMatchObject({
+test.each([
+  ['docker', '127.0.0.1'],
+  ['docker', '127.1.2.3'],
+  ['docker', '0.0.0.0'],
+  ['docker', '::'],
+  ['kes', '::1'],
+  ['vault', '127.0.0.1'],
+])('what another machine publishes by %s.publishAddress on %s is not', (section, address) => {
+  expect(thrownBy(tried('ssh://deploy@nas', { ...NEAR, [section]: address }))).toMatchObject({
     name: 'UsageError',
-    message: `docker.publishAddress: must be an address of nas by which this machine reaches it, because the Docker engine is there (docker.host, ssh://deploy@nas), got: ${address}`,
-    hint: 'write for example docker: {publishAddress: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed',
+    message: `${section}.publishAddress: must be an address of nas by which this machine reaches it, because the Docker engine is there (docker.host, ssh://deploy@nas), got: ${address}`,
+    hint: `write for example ${section}: {publishAddress: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
   });
 });

@@ -1,4 +1,4 @@
-import { halvesOf, rangesOverlap } from '../../config/subnets';
+import { halvesOf, rangeCovers, rangesOverlap } from '../../config/subnets';
 
 test.each([
   ['10.123.0.0/24', ['10.123.0.0/25', '10.123.0.128/25']],
@@ -16,4 +16,13 @@ test.each([
   ['10.0.0.0/8', 'fd00::/8', false],
 ])('%s and %s overlap: %s', (one, other, overlap) => {
   expect(rangesOverlap(one, other)).toBe(overlap);
+});
+
+test.each([
+  ['10.0.0.0/8', '10.89.0.0/24', true],
+  ['10.89.0.7/24', '10.89.0.128/25', true],
+  ['10.89.0.0/24', '10.0.0.0/8', false],
+  ['fd00::/8', '10.0.0.0/8', false],
+])('%s covers %s: %s', (outer, inner, covers) => {
+  expect(rangeCovers(outer, inner)).toBe(covers);
 });

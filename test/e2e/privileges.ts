@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { vaultAccess } from '../../config/key-store';
 import { AppRole } from '../../operations/approle';
+import { containerLogs } from '../../operations/docker';
 import { HttpClient, type HttpRequest } from '../../operations/http';
 import { VaultClient } from '../../operations/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
@@ -186,6 +187,50 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
         client.close();
         anonymous.close();
       }
+    });
+
+    describe('what a program in the place of MinIO connects to', () => {
+      /** `connected` or why not, as a program sees it that shares the network of a container. */
+      async function connectionTo(host: string, port: number, from = 'minio'): Promise<string> {
+        const { environment } = subject();
+        const { Image } = await environment.docker.getContainer(environment.containerName('vault')).inspect();
+        const program = await environment.docker.createContainer({
+          Image,
+          Entrypoint: ['sh', '-c', 'nc -w 3 "$0" "$1" </dev/null 2>&1 && echo connected', host, String(port)],
+          HostConfig: { NetworkMode: `container:${environment.containerName(from)}` },
+        });
+        try {
+          await program.start();
+          await program.wait();
+          return (await containerLogs(program, 0)).trim();
+        } finally {
+          await program.remove({ force: true });
+        }
+      }
+
+      async function addressIn(network: string, program: string): Promise<string> {
+        const { environment } = subject();
+        const container = environment.docker.getContainer(environment.containerName(program));
+        return (await container.inspect()).NetworkSettings.Networks[network]?.IPAddress ?? 'none';
+      }
+
+      test('KES by name and address, Vault by neither; KES itself reaches Vault', async () => {
+        const { network, vaultNetwork } = namesOf(subject().environment.loaded.environment);
+        const vault = await addressIn(vaultNetwork, 'vault');
+        expect({
+          kes: await connectionTo('kes', 7373),
+          kesByAddress: await connectionTo(await addressIn(network, 'kes'), 7373),
+          vault: await connectionTo('vault', 8200),
+          vaultByAddress: await connectionTo(vault, 8200),
+          kesToVault: await connectionTo(vault, 8200, 'kes'),
+        }).toEqual({
+          kes: 'connected',
+          kesByAddress: 'connected',
+          vault: "nc: bad address 'vault'",
+          vaultByAddress: 'nc: timed out',
+          kesToVault: 'connected',
+        });
+      });
     });
   });
 }

@@ -176,15 +176,18 @@ async function killProcess(...programs: Program[]): Promise<void> {
   expect(((await ended) as { StatusCode: number }).StatusCode).toBe(0);
 }
 
-/** Takes a container off the network for a while. */
+/** Takes a container off its networks for a while. */
 async function cutOff(program: Program, seconds: number): Promise<void> {
-  const network = environment.docker.getNetwork(namesOf(environment.loaded.environment).network);
   const { NetworkSettings, Id, Config } = await container(program).inspect();
-  const aliases = Object.values(NetworkSettings.Networks).flatMap(({ Aliases }) => (Aliases ?? []) as string[]);
-  await network.disconnect({ Container: Id });
+  const networks = Object.entries(NetworkSettings.Networks);
+  for (const [name] of networks) await environment.docker.getNetwork(name).disconnect({ Container: Id });
   await delay(seconds * 1000);
-  const EndpointConfig = { Aliases: aliases.filter((alias) => alias !== Config.Hostname) };
-  await network.connect({ Container: Id, EndpointConfig });
+  for (const [name, { Aliases }] of networks) {
+    const EndpointConfig = {
+      Aliases: ((Aliases ?? []) as string[]).filter((alias) => alias !== Config.Hostname),
+    };
+    await environment.docker.getNetwork(name).connect({ Container: Id, EndpointConfig });
+  }
 }
 
 /** Acts as root in Vault, as the owner of the unseal share can. */

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { removeIdleStrays, removeStrays } from '../../operations/strays';
+import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/strays';
 import { useStateBucket } from '../helpers/state-bucket';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
@@ -12,7 +12,7 @@ const bucket = useStateBucket();
 const OWNER = { name: 'label', value: 'demo' };
 
 /** A Docker with containers, each in a state, and networks, which notes what is removed. */
-function fakeDocker(containers: Readonly<Record<string, string>>, networks: readonly string[]) {
+function fakeDocker(containers: Readonly<Record<string, string>>, networks: readonly (string | object)[]) {
   const removed: string[] = [];
   const remove = (id: string) => () => Promise.resolve(void removed.push(id));
   const listed = Object.entries(containers).map(([Id, State]) => ({
@@ -24,7 +24,12 @@ function fakeDocker(containers: Readonly<Record<string, string>>, networks: read
   const docker = {
     listContainers: () => Promise.resolve(listed),
     listVolumes: () => Promise.resolve({ Volumes: [{ Name: 'ebs-demo-minio-data' }] }),
-    listNetworks: () => Promise.resolve(networks.map((id) => ({ Id: id, Name: `ebs-demo-${id}` }))),
+    listNetworks: () =>
+      Promise.resolve(
+        networks.map((network) =>
+          typeof network === 'string' ? { Id: network, Name: `ebs-demo-${network}` } : network,
+        ),
+      ),
     getContainer: (id: string) => ({ stop: () => Promise.resolve(), remove: remove(id) }),
     getNetwork: (id: string) => ({ remove: remove(id) }),
   };
@@ -181,4 +186,49 @@ test('a bucket is not asked where nothing was made yet: Terraform finds out', as
   bucket.refusal = 'NoSuchBucket';
   const { docker } = fakeDocker({}, []);
   await expect(removeStrays(deployedRemotely({}, false), docker, OWNER)).resolves.toEqual([]);
+});
+
+describe('networks that are declared otherwise', () => {
+  const running = { kes: 'running', minio: 'running' };
+  const declared = (settings: string) =>
+    environmentWith(`docker: { ${settings} }\nstate: { backend: local, directory: ${folder()} }`);
+  /** Networks as Docker lists them. */
+  const networks = (subnets: readonly [string, string], mtu?: string) =>
+    ['ebs-demo', 'ebs-demo-vault'].map((Name, index) => ({
+      Id: Name,
+      Name,
+      IPAM: { Config: [{ Subnet: 'fd00::/64' }, { Subnet: subnets[index] }] },
+      Options: mtu === undefined ? null : { 'com.docker.network.driver.mtu': mtu },
+    }));
+  const ANY = ['172.18.0.0/16', '172.19.0.0/16'] as const;
+  const HALVES = ['10.89.0.0/25', '10.89.0.128/25'] as const;
+
+  test.each([
+    ['another subnet', 'subnet: 10.89.0.0/24', networks(ANY), ['ebs-demo', 'ebs-demo-vault']],
+    ['the other half', 'subnet: 10.89.0.0/24', networks([HALVES[0], ANY[1]]), ['ebs-demo-vault']],
+    ['another MTU', 'mtu: 1400', networks(ANY, '1300'), ['ebs-demo', 'ebs-demo-vault']],
+    ['an MTU where there was none', 'mtu: 1400', networks(ANY), ['ebs-demo', 'ebs-demo-vault']],
+  ])('%s: they are removed, after every container', async (_, settings, there, changed) => {
+    const { docker, removed } = fakeDocker(running, there);
+    await expect(removeChangedNetworks(declared(settings), docker, OWNER)).resolves.toEqual(changed);
+    expect(removed).toEqual(['kes', 'minio', ...changed]);
+  });
+
+  test.each([
+    ['as they are', 'subnet: 10.89.0.0/24, mtu: 1400', networks(HALVES, '1400')],
+    ['nothing, which leaves what Docker chose', '', networks(ANY)],
+    ['nothing any more', '', networks(HALVES, '1400')],
+  ])('declared is %s: nothing is removed', async (_, settings, there) => {
+    const { docker, removed } = fakeDocker(running, there);
+    await expect(removeChangedNetworks(declared(settings), docker, OWNER)).resolves.toEqual([]);
+    expect(removed).toEqual([]);
+  });
+
+  test('before a rotation they are refused, and nothing is removed', async () => {
+    const { docker, removed } = fakeDocker(running, networks(ANY));
+    await expect(removeIdleStrays(declared('subnet: 10.89.0.0/24'), docker, OWNER)).rejects.toThrow(
+      'network ebs-demo is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew',
+    );
+    expect(removed).toEqual([]);
+  });
 });

@@ -35,12 +35,12 @@ describe('settings reach what they are about', () => {
     expect(other).toEqual({ ...usual, keystore: usual.keystore?.replace('"5.9.0"', '"5.11.0"') });
   });
 
-  test('the Docker host, the address to publish on, names and ports', () => {
+  test('the Docker host, the addresses to publish on, names and ports', () => {
     const stacks = synthDeployment({
       environment: `name: nas
 docker: { host: ssh://backup@nas, publishAddress: 192.0.2.7 }
-vault: { mode: embedded, port: 18200 }
-kes: { port: 17373 }
+vault: { mode: embedded, port: 18200, publishAddress: 192.0.2.8 }
+kes: { port: 17373, publishAddress: 192.0.2.9 }
 minio: { port: 19000, hostnames: [s3.example.org] }
 `,
     });
@@ -50,38 +50,81 @@ minio: { port: 19000, hostnames: [s3.example.org] }
         ssh_opts: ['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-o', 'ConnectTimeout=10'],
       });
     }
-    expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual(
-      [17373, 19000, 18200].map((external) => expect.objectContaining({ external, ip: '192.0.2.7' }) as Block),
-    );
+    expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual([
+      { internal: 7373, external: 17373, ip: '192.0.2.9' },
+      { internal: 9000, external: 19000, ip: '192.0.2.7' },
+      { internal: 8200, external: 18200, ip: '192.0.2.8' },
+    ]);
     const { leaves } = stackOf(stacks, 'foundation').operation('issue-certificates').input as { leaves: Block[] };
     expect(leaves.find(({ name }) => name === 'minio-server')).toMatchObject({
       dnsNames: ['minio', 'localhost', 's3.example.org'],
       ipAddresses: ['127.0.0.1', '192.0.2.7'],
     });
+    expect(leaves.find(({ name }) => name === 'kes-server')).toMatchObject({ ipAddresses: ['127.0.0.1', '192.0.2.9'] });
+    expect(stackOf(stacks, 'keystore').provider('vault').address).toBe('https://192.0.2.8:18200');
     expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://s3.example.org:19000');
   });
 
-  test('all addresses of the Docker host, of which the deploy uses one that it can connect to', () => {
-    const stacks = synthDeployment({ environment: 'name: local\ndocker: { publishAddress: 0.0.0.0 }' });
-    for (const { ip } of servicesOf(stacks).flatMap(({ ports }) => ports as Block[])) expect(ip).toBe('0.0.0.0');
-    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe('https://127.0.0.1:9000');
+  test.each([
+    ['0.0.0.0', 'https://127.0.0.1:9000', ['127.0.0.1']],
+    ['::', 'https://[::1]:9000', ['127.0.0.1', '::1']],
+    ['2001:db8::7', 'https://[2001:db8::7]:9000', ['127.0.0.1', '2001:db8::7']],
+  ])('S3 alone is published on %s', (address, url, ipAddresses) => {
+    const stacks = synthDeployment({ environment: `name: local\ndocker: { publishAddress: "${address}" }` });
+    const published = servicesOf(stacks).flatMap(({ ports }) => ports as Block[]);
+    expect(published.map(({ internal, ip }) => [internal, ip])).toEqual([
+      [7373, '127.0.0.1'],
+      [9000, address],
+      [8200, '127.0.0.1'],
+    ]);
+    expect(stackOf(stacks, 'minio').output('s3_endpoint').value).toBe(url);
+    const { leaves } = stackOf(stacks, 'foundation').operation('issue-certificates').input as { leaves: Block[] };
+    expect(leaves.find(({ name }) => name === 'minio-server')).toMatchObject({ ipAddresses });
     expect(stackOf(stacks, 'keystore').provider('vault').address).toBe('https://127.0.0.1:8200');
     expect(stackOf(stacks, 'kes').operation('create-master-keys').input.creator).toMatchObject({
       url: 'https://127.0.0.1:7373',
     });
   });
 
-  test('the range and the largest packet of the network', () => {
-    const network = (environment: string) =>
-      stackOf(synthDeployment({ environment }), 'foundation').resource('docker_network');
-    expect(network('name: local\ndocker: { subnet: 10.123.0.0/24, mtu: 1400 }')).toMatchObject({
-      ipam_config: [{ subnet: '10.123.0.0/25' }],
-      options: { 'com.docker.network.driver.mtu': '1400' },
+  test('MinIO and Vault have no network in common; KES is in both', () => {
+    const stacks = synthDeployment({ environment: 'name: local\ndocker: { subnet: 10.89.0.0/24, mtu: 1400 }' });
+    const options = { 'com.docker.network.driver.mtu': '1400' };
+    expect(stackOf(stacks, 'foundation').resource('docker_network')).toMatchObject({
+      name: 'ebs-local',
+      ipam_config: [{ subnet: '10.89.0.0/25' }],
+      options,
     });
-    const byDefault = network('name: local');
-    expect(byDefault).not.toHaveProperty('ipam_config');
-    expect(byDefault).not.toHaveProperty('options');
+    expect(stackOf(stacks, 'vault').resource('docker_network')).toMatchObject({
+      name: 'ebs-local-vault',
+      ipam_config: [{ subnet: '10.89.0.128/25' }],
+      options,
+    });
+    const networks = servicesOf(stacks).map(({ name, networks_advanced: all }) => [
+      name,
+      (all as Block[]).map((network) => network.name),
+    ]);
+    const ofVault = '${docker_network.Network.name}';
+    expect(networks).toEqual([
+      ['ebs-local-kes', ['ebs-local', 'ebs-local-vault']],
+      ['ebs-local-minio', ['ebs-local']],
+      ['ebs-local-vault', [ofVault]],
+      ['ebs-local-vault-unsealer', [ofVault]],
+    ]);
   });
+
+  test.each(['vault: { mode: external, address: "https://v:8200" }', 'keyStore: { type: filesystem }'])(
+    'without an embedded Vault there is one network: %s',
+    (settings) => {
+      const stacks = synthDeployment({ environment: `name: local\n${settings}` });
+      const declared = Object.values(stacks).flatMap((stack) => Object.values(stack.resources('docker_network')));
+      expect(declared.map(({ name, ipam_config: ranges, options }) => ({ name, ranges, options }))).toEqual([
+        { name: 'ebs-local', ranges: undefined, options: undefined },
+      ]);
+      for (const { networks_advanced: networks } of servicesOf(stacks)) {
+        expect(networks).toMatchObject([{ name: 'ebs-local' }]);
+      }
+    },
+  );
 
   test('the version of KV reaches the mount, the policy and KES', () => {
     const keystore = stackOf(

@@ -1,6 +1,7 @@
 /** Requests in the clear to a port that should speak TLS only. */
 import { connect } from 'node:net';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
+import { socketAddress } from '../../socket-address';
 
 const TIMEOUT_MS = 30_000;
 
@@ -28,7 +29,7 @@ export interface PlainAnswer {
 
 /** What the port answers to a plain HTTP request. */
 export async function plainHttpAnswer({ url }: TlsEndpoint, request: PlainRequest): Promise<PlainAnswer> {
-  const text = await exchange(new URL(url), request);
+  const text = await exchange(url, request);
   if (text === '') return { refused: true, said: 'connection closed', status: 0, text };
   const [said = ''] = text.split('\r\n');
   const status = Number(/^HTTP\/1\.[01] (\d{3}) /.exec(said)?.[1] ?? 0);
@@ -37,14 +38,15 @@ export async function plainHttpAnswer({ url }: TlsEndpoint, request: PlainReques
   return { refused: wantsTls && !/^x-(?:amz|minio)-/im.test(text), said, status, text };
 }
 
-async function exchange({ hostname, port, host }: URL, request: PlainRequest): Promise<string> {
+async function exchange(url: string, request: PlainRequest): Promise<string> {
+  const { host } = new URL(url);
   const { method, path, headers, body = '' } = request;
   const lines = Object.entries({ Host: host, Connection: 'close', 'Content-Length': String(body.length), ...headers });
   const head = [`${method} ${path} HTTP/1.1`, ...lines.map(([name, value]) => `${name}: ${value}`), '', ''];
   return new Promise((resolve, reject) => {
     let answer = '';
     let connected = false;
-    const socket = connect({ host: hostname, port: Number(port || 443) }, () => {
+    const socket = connect(socketAddress(url), () => {
       connected = true;
       socket.write(head.join('\r\n') + body);
     });

@@ -5,6 +5,7 @@ import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
+import { socketAddress } from '../../socket-address';
 
 const CONNECTION_TIMEOUT_MS = 30_000;
 
@@ -149,13 +150,12 @@ async function handshake(
   ca: string | undefined,
   versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
 ): Promise<Handshake> {
-  const { hostname, port, host } = new URL(url);
+  const { host } = new URL(url);
   return new Promise((resolve, reject) => {
     let connected = false;
     const socket: TLSSocket = connectTls(
       {
-        host: hostname,
-        port: Number(port || 443),
+        ...socketAddress(url),
         ...(ca === undefined ? {} : { ca }),
         ...(serverName === undefined ? {} : { servername: serverName }),
         ...versions,

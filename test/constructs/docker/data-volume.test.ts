@@ -41,7 +41,8 @@ test('a volume can be given to the service user by a container that ends before 
     environment: 'local',
     image: 'minio:1',
     command: ['minio'],
-    network: { name: 'n', alias: 'a' },
+    networks: ['n'],
+    alias: 'a',
     memoryMb: 64,
     dependsOn: [volume.dependable],
   });

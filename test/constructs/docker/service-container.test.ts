@@ -6,7 +6,8 @@ const MINIMAL = {
   environment: 'local',
   image: 'kes:1',
   command: ['/usr/bin/kes', 'server'],
-  network: { name: 'ebs-local', alias: 'kes' },
+  networks: ['ebs-local'],
+  alias: 'kes',
   memoryMb: 256,
 } as const;
 

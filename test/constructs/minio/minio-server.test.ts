@@ -18,7 +18,7 @@ const PROPS: MinioServerProps = {
   program: '/usr/bin/minio',
   mcProgram: '/usr/bin/mc',
   network: 'ebs-local',
-  publish: { address: '0.0.0.0', port: 19000, reachableAs: '127.0.0.1' },
+  publish: { address: '0.0.0.0', port: 19000 },
   region: 'eu-central-1',
   certificate: { certificate: '/state/tls/s3.crt', privateKey: '/state/secrets/tls/s3.key' },
   ca: '/state/tls/ca.crt',

@@ -10,7 +10,7 @@ const MINIMAL: VaultServerProps = {
   image: 'vault:1',
   program: '/usr/bin/vault',
   network: 'ebs-local',
-  publish: { address: '0.0.0.0', port: 18200, reachableAs: '127.0.0.1' },
+  publish: { address: '0.0.0.0', port: 18200 },
   ca: '/state/tls/ca.crt',
   certificate: { certificate: '/state/tls/vault.crt', privateKey: '/state/secrets/tls/vault.key' },
   memoryMb: 512,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
-import { kesUrl, reachableAddress } from '../../../config/reachable';
+import { embeddedVaultUrl, kesUrl } from '../../../config/reachable';
 import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
 import { writeFileAtomically } from '../../../operations/files';
 import { KesClient } from '../../../operations/kes-client';
@@ -270,8 +270,8 @@ function embedded({ deployed }: Workbench) {
 
 /** Puts a proxy between the checks and Vault. */
 async function proxy(bench: Workbench, options: VaultProxyOptions): Promise<void> {
-  const { environment, state } = bench.deployed;
-  const url = `https://${reachableAddress(environment)}:${embedded(bench).port}`;
+  const { state } = bench.deployed;
+  const url = embeddedVaultUrl(embedded(bench));
   const started = await startVaultProxy({ url, caFile: state.caCertificate }, state, options);
   bench.mendBy(async () => started.stop());
   bench.declare((declared) => ({ ...declared, vault: { ...embedded(bench), port: started.port } }));

@@ -10,7 +10,7 @@ import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { parse, stringify } from 'yaml';
 import type { Environment } from '../../../config/environment';
-import { kesUrl, reachableAddress } from '../../../config/reachable';
+import { embeddedVaultUrl, kesUrl, publishedUrl } from '../../../config/reachable';
 import type { LoadedEnvironment } from '../../../config/load';
 import { KES_RELOADED } from '../../../config/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
@@ -65,7 +65,8 @@ export class Workbench {
   }
 
   get realS3(): TlsEndpoint {
-    return this.endpoint(this.deployed.environment.minio.port);
+    const { docker, minio } = this.deployed.environment;
+    return this.endpoint(publishedUrl(docker.publishAddress, minio.port));
   }
 
   /** An S3 client with the root credentials, not through any gateway; destroyed by the mending. */
@@ -142,7 +143,7 @@ export class Workbench {
   }
 
   /**
-   * Runs a program in another container, made like its own except for `change`: on the same volumes, in the same network,
+   * Runs a program in another container, made like its own except for `change`: on the same volumes, in the same networks,
    * under the same name. The mending puts its own back.
    *
    * @param change returns what Docker is told to create
@@ -163,8 +164,7 @@ export class Workbench {
     });
     await own.stop();
     await own.rename({ name: away });
-    const replacement = await this.docker.createContainer(change({ ...options, name }));
-    this.mendBy(async () => replacement.remove({ force: true }));
+    const replacement = await this.create(change({ ...options, name }));
     await replacement.start();
     await this.waitForHealth(program);
   }
@@ -172,17 +172,31 @@ export class Workbench {
   /** Runs a program once more, on the same volumes and by the same name in the network; the mending takes it away. */
   async runSecond(program: Program): Promise<void> {
     const { HostConfig, ...options } = await this.optionsOf(program);
-    const second = await this.docker.createContainer({
+    const second = await this.create({
       ...options,
       name: `${this.containerName(program)}-second`,
       HostConfig: { ...HostConfig, PortBindings: {} },
     });
-    this.mendBy(async () => second.remove({ force: true }));
     await second.start();
     await waitFor({ what: `a second ${program} to be healthy`, timeoutMs: 180_000 }, async () => {
       const { State } = await second.inspect();
       return State.Health?.Status === 'healthy' ? true : new NotYet(State.Health?.Status ?? State.Status);
     });
+  }
+
+  /** Makes a container; the mending takes it away. Engines before API 1.44 take no more than one network at first. */
+  private async create(options: Docker.ContainerCreateOptions): Promise<Docker.Container> {
+    const [[first, endpoint] = ['', {}], ...others] = Object.entries(options.NetworkingConfig?.EndpointsConfig ?? {});
+    const container = await this.docker.createContainer({
+      ...options,
+      HostConfig: { ...options.HostConfig, NetworkMode: first },
+      NetworkingConfig: { EndpointsConfig: { [first]: endpoint } },
+    });
+    this.mendBy(async () => container.remove({ force: true }));
+    for (const [network, EndpointConfig] of others) {
+      await this.docker.getNetwork(network).connect({ Container: container.id, EndpointConfig });
+    }
+    return container;
   }
 
   /** What makes a container like the one of a program, but for its name. */
@@ -269,7 +283,7 @@ export class Workbench {
   async vaultRoot(): Promise<VaultClient> {
     const { environment, state } = this.deployed;
     if (environment.vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-    const vault = new VaultClient(this.endpoint(environment.vault.port));
+    const vault = new VaultClient(this.endpoint(embeddedVaultUrl(environment.vault)));
     const shares = Array.from({ length: environment.vault.threshold }, (_, index) =>
       readFileSync(state.secret.unsealShare(index + 1), 'utf8').trim(),
     );
@@ -282,9 +296,8 @@ export class Workbench {
     return root;
   }
 
-  private endpoint(port: number): TlsEndpoint {
-    const { environment, state } = this.deployed;
-    return { url: `https://${reachableAddress(environment)}:${port}`, caFile: state.caCertificate };
+  private endpoint(url: string): TlsEndpoint {
+    return { url, caFile: this.deployed.state.caCertificate };
   }
 
   private async readFile(program: Program, name: string): Promise<Buffer> {

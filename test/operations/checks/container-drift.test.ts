@@ -2,7 +2,6 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import path from 'node:path';
-import { namesOf } from '../../../config/deployment-names';
 import { containerDriftChecks } from '../../../operations/checks/container-drift';
 import type { CheckResult } from '../../../operations/checks/runner';
 import { synthDeployment } from '../../helpers/deployment';
@@ -37,10 +36,11 @@ interface Declared {
   readonly ports?: readonly { internal: number; external: number; ip: string }[];
   readonly start?: boolean;
   readonly must_run?: boolean;
+  readonly networks_advanced?: readonly { readonly name: string }[];
 }
 
 /** What Docker says of a container that was made as declared. */
-function inspected(declared: Declared, network: string): Inspected {
+function inspected(declared: Declared, networks: readonly string[]): Inspected {
   const { volumes = [], mounts = [], ports = [] } = declared;
   return {
     Config: {
@@ -69,7 +69,7 @@ function inspected(declared: Declared, network: string): Inspected {
         ...{ Type: type, Source: source, Destination: target, RW: !readOnly },
       })),
     ],
-    NetworkSettings: { Networks: { [network]: {} } },
+    NetworkSettings: { Networks: Object.fromEntries(networks.map((name) => [name, {}])) },
   };
 }
 
@@ -77,11 +77,17 @@ function inspected(declared: Declared, network: string): Inspected {
 async function look(text: string, change: (container: Inspected, name: string) => Inspected): Promise<CheckResult> {
   const socket = path.join(folder(), 'docker.sock');
   const environment = loaded(folder(), `name: local\ndocker: { host: "unix://${socket}" }\n${text}`);
-  const { network } = namesOf(environment.environment);
-  const containers = Object.values(synthDeployment({ environment: `name: local\n${text}` }))
-    .flatMap((stack) => Object.values(stack.resources('docker_container')) as unknown as Declared[])
-    .filter(({ start, must_run: mustRun }) => start !== false && mustRun !== false)
-    .map((declared) => [declared.name, change(inspected(declared, network), declared.name)] as const);
+  const containers = Object.values(synthDeployment({ environment: `name: local\n${text}` })).flatMap((stack) =>
+    (Object.values(stack.resources('docker_container')) as unknown as Declared[])
+      .filter(({ start, must_run: mustRun }) => start !== false && mustRun !== false)
+      .map((declared) => {
+        const networks = (declared.networks_advanced ?? []).map(({ name }) =>
+          // of a network in the same stack
+          name === '${docker_network.Network.name}' ? String(stack.resource('docker_network').name) : name,
+        );
+        return [declared.name, change(inspected(declared, networks), declared.name)] as const;
+      }),
+  );
   const docker = createServer(({ url = '' }, response) => {
     const found = containers.find(([name]) => url.endsWith(`/containers/${name}/json`));
     response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' });

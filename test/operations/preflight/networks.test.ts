@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import type { Route } from '../../../operations/preflight/host-routes';
 import { requireFreeNetworks, type WantedNetwork } from '../../../operations/preflight/networks';
 import { rejectionOf } from '../../helpers/thrown';
 
@@ -15,8 +16,12 @@ class FakeEngine {
     this.refusal = refusal;
   }
 
-  request(networks: readonly WantedNetwork[]) {
-    return requireFreeNetworks({ networks, owner: OWNER, docker: this as unknown as Docker, settings: 'demo.yaml' });
+  readonly announced: string[] = [];
+
+  request(networks: readonly WantedNetwork[], routes: readonly Route[] = []) {
+    const announce = (line: string): void => void this.announced.push(line);
+    const docker = this as unknown as Docker;
+    return requireFreeNetworks({ networks, owner: OWNER, docker, routes, announce, settings: 'demo.yaml' });
   }
 
   listNetworks() {
@@ -83,4 +88,27 @@ test.each([
 ])('refused where %s', async (_case, refusal, subnet, message, hint) => {
   const error = await rejectionOf(new FakeEngine(refusal).request([{ name: 'ebs-demo', subnet }]));
   expect(error).toMatchObject({ message, hint });
+});
+
+describe('routes of the machine, which Docker does not look at where it is told a range', () => {
+  const wanted = [{ name: 'ebs-demo', subnet: '10.6.0.0/24' }];
+
+  test('one that the range would compete with is refused, before anything is made', async () => {
+    const engine = new FakeEngine();
+    const error = await rejectionOf(engine.request(wanted, [{ range: '10.6.0.0/16', by: 'eth0', direct: true }]));
+    expect(error).toMatchObject({
+      message: 'docker.subnet: 10.6.0.0/24 of network ebs-demo overlaps a route of this machine: 10.6.0.0/16 (eth0)',
+      hint: 'Write a range into demo.yaml that this machine does not use.',
+    });
+    expect(engine.asked).toEqual([]);
+  });
+
+  test('a larger one behind a gateway is named, and the range is used', async () => {
+    const engine = new FakeEngine();
+    const routes = [{ range: '10.0.0.0/8', by: 'tun0', direct: false }];
+    await expect(engine.request(wanted, routes)).resolves.toEqual(['10.6.0.0/24']);
+    expect(engine.announced).toEqual([
+      'docker.subnet: 10.6.0.0/24 is taken out of 10.0.0.0/8 (tun0): what is there is not reached from this machine',
+    ]);
+  });
 });

@@ -61,7 +61,7 @@ test.each([
       /^the Terraform state s3:\/\/states\/all\/demo\/\w+\.tfstate cannot be read: said S3: nobody looks for what a killed deploy may have left$/,
     ),
   ]);
-  expect([...asked].sort()).toEqual(['GET /containers/json', 'GET /networks', 'GET /volumes']);
+  expect([...new Set(asked)].sort()).toEqual(['GET /containers/json', 'GET /networks', 'GET /volumes']);
 });
 
 test.each([

@@ -60,10 +60,19 @@ test('says the same as JSON, with whole paths', () => {
         { name: 'archive', encryption: 'SSE-KMS with key archive-key' },
       ],
     },
+    notes: [],
     stateFolder: '/home/ann/my state',
     report: '/home/ann/my state/reports/checks.html',
   });
   expect(summaryJson({ ...input, report: undefined }).report).toBeNull();
+});
+
+test('says what to know about how it is reached', () => {
+  const notes = ['this machine does not resolve s3.example.org'];
+  expect(summaryText({ ...input, notes })).toContain(
+    '\n  note          this machine does not resolve s3.example.org\n\nConnect',
+  );
+  expect(summaryJson({ ...input, notes }).notes).toEqual(notes);
 });
 
 test.each([
