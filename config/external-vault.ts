@@ -26,6 +26,13 @@ export function vaultVariables(env: NodeJS.ProcessEnv): VaultVariables {
   };
 }
 
+/** An address as each Vault has only one: `https://V:443/` is `https://v`. What is no URL stays as it is. */
+export function normalizedAddress(address: string): string {
+  if (!URL.canParse(address)) return address;
+  const { protocol, host, pathname } = new URL(address);
+  return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
+}
+
 /**
  * The address of an external Vault: the environment file wins over the variables.
  *
@@ -45,7 +52,7 @@ export function externalVaultAddress(vault: ExternalVault, variables: VaultVaria
   const namespace = vault.namespace ?? variables.namespace;
   const caFile = vault.caFile ?? variables.caFile;
   return {
-    url,
+    url: normalizedAddress(url),
     ...(namespace === undefined ? {} : { namespace }),
     ...(caFile === undefined ? {} : { caFile }),
   };

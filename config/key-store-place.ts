@@ -7,7 +7,7 @@ import { UsageError } from '../operations/errors';
 import { readIfExists, writeFileAtomically } from '../operations/files';
 import { secretsManagerEndpoint } from './aws';
 import type { Environment } from './environment';
-import { externalVaultAddress, type VaultVariables } from './external-vault';
+import { externalVaultAddress, normalizedAddress, type VaultVariables } from './external-vault';
 import type { StateLayout } from './state';
 
 /** What makes a key store this one and no other. */
@@ -15,7 +15,7 @@ export const keyStorePlace = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('vault'),
     /** Address and namespace of an external Vault; absent: the embedded one. */
-    address: z.string().optional(),
+    address: z.string().transform(normalizedAddress).optional(),
     namespace: z.string().optional(),
     mount: z.string(),
     prefix: z.string(),

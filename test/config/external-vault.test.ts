@@ -42,6 +42,22 @@ describe('externalVaultAddress', () => {
     expect(externalVaultAddress({ mode: 'external', address: 'https://file' }, {})).toEqual({ url: 'https://file' });
   });
 
+  test.each(['https://v:8200/', 'https://V:8200', 'https://v:8200//'])(
+    'is the same Vault as https://v:8200: %s',
+    (address) => {
+      expect(externalVaultAddress({ mode: 'external', address }, {})).toEqual({ url: 'https://v:8200' });
+      expect(externalVaultAddress({ mode: 'external' }, { address })).toEqual({ url: 'https://v:8200' });
+    },
+  );
+
+  test.each([
+    ['https://v:443/', 'https://v'],
+    ['https://proxy.example/vault/', 'https://proxy.example/vault'],
+    ['https://[2001:DB8::7]:8200', 'https://[2001:db8::7]:8200'],
+  ])('%s is %s', (address, url) => {
+    expect(externalVaultAddress({ mode: 'external', address }, {})).toEqual({ url });
+  });
+
   test.each([
     [undefined, 'vault.address: must be given for an external Vault, got nothing'],
     ['http://vault:8200', 'VAULT_ADDR: must be an https:// address, got: http://vault:8200'],

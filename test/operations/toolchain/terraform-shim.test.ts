@@ -109,10 +109,15 @@ describe('in a stack, which says itself which Docker engine it is for,', () => {
     DOCKER_CA_MATERIAL: 'o',
   };
 
-  function inStack(host: string, env: Record<string, string>) {
+  function inStack(host: string, env: Record<string, string>, vault?: string) {
     const clone = makeClone();
     fakeProgram(at('real', 'terraform'));
-    const stack = { provider: { docker: [{ host, registry_auth: [{ address: 'https://registry:5000' }] }] } };
+    const stack = {
+      provider: {
+        docker: [{ host, registry_auth: [{ address: 'https://registry:5000' }] }],
+        ...(vault === undefined ? {} : { vault: [{ address: vault, max_retries: 5 }] }),
+      },
+    };
     writeFileSync(at('cdk.tf.json'), JSON.stringify(stack, null, 2));
     return call('terraform', { PATH: pathWith(clone, at('real')), ...env }, ['plan']).printed;
   }
@@ -132,6 +137,15 @@ describe('in a stack, which says itself which Docker engine it is for,', () => {
     ['unix:///var/run/docker.sock', {}, 'unset'],
   ])('%s is reached without a proxy', (host, env, proxies) => {
     expect(inStack(host, env).proxies).toBe(`${proxies} ${proxies}`);
+  });
+
+  test.each([
+    ['https://vault.example.org:8200', { NO_PROXY: 'a.example' }, 'a.example,vault.example.org'],
+    ['https://vault.example.org', { no_proxy: 'b.example' }, 'b.example,vault.example.org'],
+    ['https://192.0.2.7:18200', {}, ',192.0.2.7'],
+    ['https://[2001:db8::7]:8200', {}, ',2001:db8::7'],
+  ])('the Vault at %s is reached without a proxy', (vault, env, proxies) => {
+    expect(inStack('unix:///var/run/docker.sock', env, vault).proxies).toBe(`${proxies} ${proxies}`);
   });
 });
 
