@@ -43,18 +43,17 @@ export const DRILL_ENVIRONMENT = 'environment.yaml';
 export async function copyOf(original: Environment, directory: string): Promise<string> {
   const [vault, kes, minio] = await freePorts(3);
   const { images, providers, buckets, keyStore } = original;
-  // what is nobody's but the drill's is published on loopback
-  const { publishAddress: _, ...kesSettings } = original.kes;
+  const { docker, at } = placeOf(original);
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
-    docker: engineOf(original),
+    docker: { ...docker, publishAddress: at.minio },
     images,
     providers,
     // an external Vault, or a cloud, is not ours to rehearse in: its keys are not the copy's
-    vault: { mode: 'embedded', port: vault },
+    vault: { mode: 'embedded', port: vault, publishAddress: at.vault },
     keyStore: { type: 'vault', ...(keyStore.type === 'vault' ? { kvVersion: keyStore.kvVersion } : {}) },
-    kes: { ...kesSettings, port: kes },
+    kes: { ...original.kes, port: kes, publishAddress: at.kes },
     minio: { ...original.minio, port: minio, hostnames: [] },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },
@@ -64,12 +63,23 @@ export async function copyOf(original: Environment, directory: string): Promise<
 }
 
 /** The copy is for this machine alone, which reaches only what another one publishes on its own addresses. */
-function engineOf({ docker }: Environment): EnvironmentInput['docker'] {
+function placeOf({ docker, kes, vault }: Environment): {
+  readonly docker: EnvironmentInput['docker'];
+  readonly at: { readonly minio: string; readonly kes: string; readonly vault: string };
+} {
   const { host, certPath, publishAddress, mtu } = docker;
   const isElsewhere = remoteMachine(resolveEngine(docker, process.env)) !== undefined;
-  // the range of addresses of the original, if it has one, is taken
-  return { host, certPath, mtu, ...(isElsewhere ? { publishAddress } : {}) };
+  const own = vault.mode === 'embedded' ? vault.publishAddress : kes.publishAddress;
+  return {
+    // the range of addresses of the original, if it has one, is taken
+    docker: { host, certPath, mtu },
+    at: isElsewhere
+      ? { minio: publishAddress, kes: kes.publishAddress, vault: own }
+      : { minio: LOOPBACK, kes: LOOPBACK, vault: LOOPBACK },
+  };
 }
+
+const LOOPBACK = '127.0.0.1';
 
 /** In the folder of a drill, held as long as it runs. */
 export const DRILL_LOCK = 'lock';
