@@ -21,12 +21,15 @@ import { duration } from './lib/progress';
 
 const HELP = `Usage: ./scripts/test [--no-e2e]
 
-Runs everything that CI runs: format, typed lint, type check, the toolchain, unit tests, and the end-to-end tests, which
-deploy environments with random names on free ports next to whatever runs and remove them again. A step that fails does
-not keep the others from running. The last line on stdout is the totals: N passed, N failed[, N skipped].
+Runs everything that CI runs: format, typed lint, type check, the toolchain, the Go tests of the guard in MinIO, unit
+tests, and the end-to-end tests, which deploy environments with random names on free ports next to whatever runs and
+remove them again. A step that fails does not keep the others from running. The last line on stdout is the totals:
+N passed, N failed[, N skipped].
 
   --no-e2e     leave out the toolchain and the end-to-end tests
   -h, --help   this text
+
+EBS_FUZZ_SECONDS says for how long each of two fuzz tests looks for requests that get past the guard (default: 2).
 
 Exit codes:
   0    everything passed
