@@ -16,6 +16,8 @@ const change = z.strictObject({
   replaces: z.array(z.string()).optional(),
   /** What the change runs, where it is an operation of this project. */
   operation: z.string().optional(),
+  /** The buckets and keys that the operation makes or changes: `bucket archive (versioning)`, `key archive-key (new)`. */
+  concerns: z.array(z.string()).optional(),
   /** Deletes or replaces what holds keys or objects: nothing brings its content back. */
   destroysData: z.literal(true).optional(),
 });

@@ -1,5 +1,6 @@
 /** Reads Terraform's plan of one stack: what changes and why, by name and never by value. */
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { FILE_VOLUME_SUFFIX } from '../tear-down';
 import type { Drift, PlannedChange } from './report';
 import { attributesOf, type ResourceChange, type SynthesizedStack, type TerraformPlan } from './terraform-plan';
@@ -34,6 +35,7 @@ export function firstDeploy(declared: SynthesizedStack): PlannedChange[] {
       actions: ['create' as const],
       attributes: [],
       ...operationOf(`${type}.${name}`, declared),
+      ...concernsOf({}, declared.resource[type]?.[name]?.[TRIGGERS]),
     })),
   );
 }
@@ -52,6 +54,7 @@ function plannedChange({ address, type, change }: ResourceChange, declared: Synt
     attributes: actions.length === 1 && actions[0] === 'update' ? changedNames(before, after, unknown) : [],
     ...(paths === undefined ? {} : { replaces: [...new Set(paths.flatMap((path) => reasons(path, change)))] }),
     ...(actions.includes('create') ? operationOf(address, declared) : {}),
+    ...concernsOf(attributesOf(before)[TRIGGERS], attributesOf(after)[TRIGGERS]),
     ...(deletes && holdsData(address, type, before, declared) ? { destroysData: true as const } : {}),
   };
 }
@@ -95,6 +98,34 @@ function parsed(json: unknown): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What the input of an operation names that is new, or no longer as before. */
+function concernsOf(before: unknown, after: unknown): { concerns?: string[] } {
+  const [old, next] = [namedIn(before), namedIn(after)];
+  const concerns = Object.entries(next).flatMap(([name, settings]) => {
+    if (!(name in old)) return [`${name} (new)`];
+    const changed = changedNames(old[name], settings, undefined);
+    return changed.length === 0 ? [] : [`${name} (${changed.join(', ')})`];
+  });
+  const left = Object.keys(old).filter((name) => !(name in next));
+  // where the new input is not known yet, nobody can say what it leaves out
+  if (Object.keys(next).length > 0) concerns.push(...left.map((name) => `${name} (no longer declared, stays)`));
+  return concerns.length === 0 ? {} : { concerns };
+}
+
+const namingInput = z.object({
+  keys: z.array(z.string()).default([]),
+  buckets: z.array(z.looseObject({ name: z.string() })).default([]),
+});
+
+function namedIn(triggers: unknown): Record<string, unknown> {
+  const { success, data } = namingInput.safeParse(parsed(attributesOf(triggers).input));
+  if (!success) return {};
+  return Object.fromEntries([
+    ...data.keys.map((key) => [`key ${key}`, {}] as const),
+    ...data.buckets.map(({ name, ...settings }) => [`bucket ${name}`, settings] as const),
+  ]);
 }
 
 function operationOf(address: string, declared: SynthesizedStack): { operation?: string } {

@@ -25,6 +25,7 @@ export type TerraformPlan = z.infer<typeof terraformPlan>;
 
 const declared = z.object({
   lifecycle: z.object({ prevent_destroy: z.boolean().optional() }).optional(),
+  triggers_replace: z.unknown().optional(),
   provisioner: z.array(z.object({ 'local-exec': z.object({ command: z.string() }).optional() })).optional(),
 });
 

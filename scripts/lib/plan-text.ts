@@ -160,7 +160,8 @@ function describeChange(change: PlannedChange): string {
   const because = names === '' ? '' : ` (${names})`;
   const what =
     kind === 'run' ? `${change.operation ?? ''}${because}: ${change.address}` : `${change.address}${because}`;
-  return `${SIGNS[kind].padEnd(3)} ${what}${change.destroysData ? '  !!! DESTROYS DATA' : ''}`;
+  const concerns = change.concerns === undefined ? '' : `: ${change.concerns.join(', ')}`;
+  return `${SIGNS[kind].padEnd(3)} ${what}${concerns}${change.destroysData ? '  !!! DESTROYS DATA' : ''}`;
 }
 
 function indent(line: string): string {

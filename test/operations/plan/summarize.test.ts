@@ -1,4 +1,4 @@
-import { summarizePlan } from '../../../operations/plan/summarize';
+import { firstDeploy, summarizePlan } from '../../../operations/plan/summarize';
 import { synthesizedStack, terraformPlan } from '../../../operations/plan/terraform-plan';
 
 const declared = synthesizedStack.parse({
@@ -64,6 +64,47 @@ test.each([
   expect(changes).toMatchObject([{ operation: 'create-master-keys', replaces }]);
   // nothing but its place in the state
   expect(destroys).toBe(0);
+});
+
+test('an operation that makes buckets or keys names them, and what changes in each', () => {
+  const input = (buckets: object[], keys: string[]) => ({
+    triggers_replace: { input: JSON.stringify({ buckets, keys }) },
+  });
+  const concerns = (before: object, after: object): string[] | undefined =>
+    summaryOf({ actions: ['delete', 'create'], before, after }, 'terraform_data.Run').changes[0]?.concerns;
+  const backup = { name: 'backup', encryption: { type: 'sse-s3' }, versioning: false };
+  const archive = { name: 'archive', encryption: { type: 'sse-kms', key: 'a' }, versioning: true };
+
+  expect(
+    concerns(
+      input([backup, archive], ['a', 'b']),
+      input(
+        [
+          { ...backup, versioning: true },
+          { ...archive, name: 'new' },
+        ],
+        ['a', 'c'],
+      ),
+    ),
+  ).toEqual([
+    'key c (new)',
+    'bucket backup (versioning)',
+    'bucket new (new)',
+    'key b (no longer declared, stays)',
+    'bucket archive (no longer declared, stays)',
+  ]);
+  expect(concerns(input([backup], ['a']), input([backup], ['a']))).toBeUndefined();
+  // known only later
+  expect(concerns(input([backup], ['a']), {})).toBeUndefined();
+});
+
+test('a first deploy names the buckets and keys that it will make', () => {
+  const run = {
+    triggers_replace: { input: '{"keys":["a"],"canariesFile":"x"}' },
+    provisioner: [{ 'local-exec': { command: "'/p/run' create-master-keys" } }],
+  };
+  const stack = synthesizedStack.parse({ resource: { terraform_data: { Run: run } } });
+  expect(firstDeploy(stack)).toMatchObject([{ operation: 'create-master-keys', concerns: ['key a (new)'] }]);
 });
 
 test.each([

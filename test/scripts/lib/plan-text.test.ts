@@ -59,6 +59,7 @@ const report: PlanReport = {
           actions: ['delete', 'create'],
           operation: 'provision-buckets',
           replaces: ['input.buckets'],
+          concerns: ['bucket archive (versioning)', 'bucket more (new)'],
         }),
       ],
     }),
@@ -100,7 +101,7 @@ demo-kes
 demo-minio
   planned from what is deployed now; the stacks before it may change more in it
   ~   docker_container.Server (memory, memory_swap)
-  run provision-buckets (input.buckets): terraform_data.Buckets
+  run provision-buckets (input.buckets): terraform_data.Buckets: bucket archive (versioning), bucket more (new)
 
 demo-checks
   cannot be planned before demo-vault, demo-minio are deployed: everything in it will be created
