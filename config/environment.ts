@@ -230,7 +230,13 @@ const encryption = z.discriminatedUnion('type', [
 const bucket = z.strictObject({
   name: named(bucketName),
   encryption: encryption.default({ type: 'sse-s3' }),
-  versioning: z.boolean().default(false),
+  versioning: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: the deploy switches versioning on. false: a new bucket has none, and the deploy never touches what a client ' +
+        'set later. S3 cannot switch versioning off again, only suspend it.',
+    ),
   objectLock: z
     .boolean()
     .default(false)

@@ -73,14 +73,10 @@ async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
       },
     }),
   );
-  // object lock brings versioning with it and lets nobody change it
-  if (!bucket.objectLock) {
-    await s3.send(
-      new PutBucketVersioningCommand({
-        Bucket,
-        VersioningConfiguration: { Status: bucket.versioning ? 'Enabled' : 'Suspended' },
-      }),
-    );
+  // object lock brings versioning with it and lets nobody change it. Versioning that is not declared belongs to clients:
+  // the only way back that S3 has is suspension, under which every delete leaves a marker
+  if (bucket.versioning && !bucket.objectLock) {
+    await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
   }
 }
 

@@ -18,7 +18,9 @@ const bucketDefaultEncryption: DeploymentCheck = {
   from: 'deployment',
   id: 'bucket-default-encryption',
   title: 'Every declared bucket has its encryption, versioning and object lock',
-  proves: 'Each declared bucket exists, and its default encryption, versioning and object lock are those declared.',
+  proves:
+    'Each declared bucket exists, and its default encryption and object lock are those declared. Versioning is on where ' +
+    'it is declared; elsewhere it belongs to the clients, and the evidence says what it is.',
   doesNotProve: 'That objects which were written before the default encryption was set are encrypted.',
   severity: 'high',
   skipReason: ({ buckets }) => (buckets.length === 0 ? 'the environment declares no bucket' : undefined),
@@ -33,10 +35,10 @@ const bucketDefaultEncryption: DeploymentCheck = {
         problems.push(`bucket ${bucket.name} does not exist`);
         continue;
       }
-      seen[bucket.name] = { ...actual };
+      seen[bucket.name] = { ...actual, ...(actual.versioning === 'suspended' ? { note: SUSPENDED_NOTE } : {}) };
       const declared = declaredSettings(bucket);
       for (const name of ['encryption', 'versioning', 'objectLock'] as const) {
-        if (actual[name] === declared[name]) continue;
+        if (declared[name] === undefined || actual[name] === declared[name]) continue;
         problems.push(`bucket ${bucket.name}: ${LABELS[name]} is ${actual[name]}, declared ${declared[name]}`);
       }
     }
@@ -80,16 +82,24 @@ export const declaredChecks: readonly DeploymentCheck[] = [bucketDefaultEncrypti
 
 const LABELS = { encryption: 'default encryption', versioning: 'versioning', objectLock: 'object lock' } as const;
 
+const VERSIONING = { Enabled: 'on', Suspended: 'suspended' } as const;
+
+/** A deploy of an early version suspended every bucket without declared versioning; it is not ours to undo. */
+const SUSPENDED_NOTE = 'every delete leaves a marker, and deleted data may go on using the drive: see docs/clients.md';
+
 interface Settings {
   readonly encryption: string;
   readonly versioning: string;
   readonly objectLock: string;
 }
 
-function declaredSettings({ encryption, versioning, objectLock }: BucketSettings): Settings {
+/** Undefined: nothing is declared, and the deploy does not touch it. */
+type DeclaredSettings = { readonly [name in keyof Settings]: Settings[name] | undefined };
+
+function declaredSettings({ encryption, versioning, objectLock }: BucketSettings): DeclaredSettings {
   return {
     encryption: encryption.type === 'sse-s3' ? 'AES256' : `aws:kms under ${encryption.key}`,
-    versioning: versioning ? 'on' : 'off',
+    versioning: versioning ? 'on' : undefined,
     objectLock: objectLock ? 'on' : 'off',
   };
 }
@@ -106,7 +116,7 @@ async function settingsOf(s3: S3Client, Bucket: string): Promise<Settings> {
       rule?.SSEAlgorithm === 'aws:kms'
         ? `aws:kms under ${keyName(rule.KMSMasterKeyID) ?? 'no key'}`
         : (rule?.SSEAlgorithm ?? 'none'),
-    versioning: versioning.Status === 'Enabled' ? 'on' : 'off',
+    versioning: versioning.Status === undefined ? 'off' : VERSIONING[versioning.Status],
     objectLock: lock?.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled' ? 'on' : 'off',
   };
 }

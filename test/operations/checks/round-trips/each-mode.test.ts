@@ -133,7 +133,7 @@ test.each<[string, string, Answers, RegExp]>([
       }),
       GetBucketVersioningCommand: () => ({ Status: 'Suspended' }),
     },
-    /^bucket archive: default encryption is aws:kms under other-key, declared aws:kms under archive-key; bucket archive: versioning is off, declared on$/,
+    /^bucket archive: default encryption is aws:kms under other-key, declared aws:kms under archive-key; bucket archive: versioning is suspended, declared on$/,
   ],
   [
     'bucket-default-encryption',
