@@ -9,10 +9,20 @@ import type { TlsEndpoint } from '../config/operation-inputs';
 import { s3Endpoint } from '../config/s3-endpoint';
 import { ExternalError, messageOf } from './errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from './http';
+import { openFromAdmin, sealForAdmin } from './madmin-cipher';
 import { type InspectedFile, inspectedFiles } from './minio-inspection';
 import { readCredentials, type S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
+
+/** What MinIO says of an import: for each bucket the kinds of settings, each with its error (madmin, bucket-metadata.go). */
+const bucketImport = z.object({
+  buckets: z
+    .record(z.string(), z.record(z.string(), z.union([z.object({ error: z.string().optional() }), z.string()])))
+    .optional(),
+});
+const tiers = z.array(z.object({ Name: z.string() })).nullable();
+const siteReplication = z.object({ enabled: z.boolean() });
 
 const policyInfo = z.object({ Policy: z.unknown() });
 const jobStarted = z.object({ id: z.string() });
@@ -27,13 +37,15 @@ const jobStatus = z.object({
 /** What a batch job puts objects under. */
 export type JobEncryption = { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly key: string };
 
-/** MinIO as its root user. Requests and answers here are not encrypted beyond TLS (cmd/admin-router.go). */
+/** MinIO as its root user. Only its settings are encrypted beyond TLS, see madmin-cipher.ts (cmd/admin-router.go). */
 export class MinioAdmin {
   private readonly http: HttpClient;
   private readonly host: string;
   private readonly signer: SignatureV4;
+  private readonly secretKey: string;
 
   constructor(endpoint: TlsEndpoint, region: string, { accessKey, secretKey }: S3Credentials) {
+    this.secretKey = secretKey;
     this.http = new HttpClient(endpoint);
     this.host = new URL(endpoint.url).host;
     this.signer = new SignatureV4({
@@ -60,9 +72,48 @@ export class MinioAdmin {
     return (await this.call({ method: 'GET', path: `${ADMIN}/export-bucket-metadata`, query: { bucket: '' } })).bytes;
   }
 
-  /** Applies what an archive of {@link exportBuckets} holds; a bucket that does not exist is made. */
-  async importBuckets(archive: Buffer): Promise<void> {
-    await this.call({ method: 'PUT', path: `${ADMIN}/import-bucket-metadata`, query: { bucket: '' }, body: archive });
+  /**
+   * Applies what an archive of {@link exportBuckets} holds; a bucket that does not exist is made.
+   *
+   * @returns what MinIO did not take, though it answers 200, each as `bucket: kind of setting: why`
+   */
+  async importBuckets(archive: Buffer): Promise<string[]> {
+    const path = `${ADMIN}/import-bucket-metadata`;
+    const { text: report } = await this.call({ method: 'PUT', path, query: { bucket: '' }, body: archive });
+    return Object.entries(bucketImport.parse(JSON.parse(report)).buckets ?? {}).flatMap(([bucket, kinds]) =>
+      Object.entries(kinds).flatMap(([kind, state]) => {
+        const why = typeof state === 'string' ? state : state.error;
+        return why === undefined || why === '' ? [] : [`${bucket}: ${kind}: ${why}`];
+      }),
+    );
+  }
+
+  /**
+   * The settings of the server, such as the targets of events: lines as `mc admin config export` prints them, without
+   * those that come from its variables or are switched off. They hold secrets in the clear.
+   */
+  async exportSettings(): Promise<string> {
+    const { bytes } = await this.call({ method: 'GET', path: `${ADMIN}/config` });
+    const lines = openFromAdmin(this.secretKey, bytes).toString('utf8').split('\n');
+    return lines.filter((line) => line !== '' && !line.startsWith('#')).join('\n');
+  }
+
+  /** Replaces the settings of the server by those of {@link exportSettings}. Some count from its next start on. */
+  async importSettings(settings: string): Promise<void> {
+    const body = sealForAdmin(this.secretKey, Buffer.from(`${settings}\n`));
+    await this.call({ method: 'PUT', path: `${ADMIN}/config`, body });
+  }
+
+  /** Names of the storages to which life cycles move objects. */
+  async tiers(): Promise<string[]> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/tier` });
+    return (tiers.parse(JSON.parse(answer)) ?? []).map(({ Name }) => Name);
+  }
+
+  /** Whether this site replicates to others as a whole. */
+  async replicatesSites(): Promise<boolean> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/site-replication/info` });
+    return siteReplication.parse(JSON.parse(answer)).enabled;
   }
 
   /** Makes an IAM policy, or replaces the one of this name. */

@@ -17,9 +17,10 @@ const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KE
        ./scripts/backup --new-identity FILE
 
 Writes one file, encrypted with age, with everything that a rebuild needs and that cannot be made again: master keys,
-CA and private keys, root credentials, canaries, unseal shares, MinIO's IAM and bucket settings, the environment file.
-Objects are not in it. It is read back and compared before it is called a backup. It is signed by a key that the first
-backup makes, and says by which: ./scripts/restore takes only a backup of a signer that it was told.
+CA and private keys, root credentials, canaries, unseal shares, MinIO's IAM and settings, the environment file.
+Objects are not in it; settings of MinIO that cannot be saved are named. It is read back and compared before it is
+called a backup. It is signed by a key that the first backup makes, and says by which: ./scripts/restore takes only a
+backup of a signer that it was told.
 
   environment     a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --to            a file that does not exist yet, or an object of another S3 storage, with the AWS_… variables
@@ -78,11 +79,18 @@ void main(async (args) => {
 function text({ header, destination, bytes, sha256, signer }: BackupResult): string {
   return `Backed up ${header.environment} to ${destination}: ${header.masterKeys.length} master key(s), ${bytes} bytes,
 written, read back and compared. SHA-256 ${sha256}
-
+${notSaved(header.notSaved)}
 A restore asks who has signed it, so that nobody else's file is taken for it. Keep this line in the file of the identity:
 ${signerLine(signer, header.environment)}
 
 It is worth as much as what it saves, and worth nothing without the identity of a recipient: keep both away from this
 machine, and apart. Rehearse with ./scripts/drill, restore with ./scripts/restore --from FILE --identity FILE.
 `;
+}
+
+function notSaved(settings: readonly string[]): string {
+  if (settings.length === 0) return '';
+  return `
+NOT in it, because MinIO gives nobody the credentials in it. Write them down; after a restore they must be set again:
+${settings.map((setting) => `- ${setting}\n`).join('')}`;
 }

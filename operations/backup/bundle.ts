@@ -15,6 +15,7 @@ export const UNSIGNED_FORMAT = 1;
 
 /** Ids, versions and image references: shown on terminals, so nothing that steers one. */
 const word = z.string().regex(/^[\x21-\x7e]{1,300}$/);
+const words = z.string().regex(/^[\x20-\x7e]{1,300}$/);
 
 export const bundleHeader = z.strictObject({
   format: z.literal([UNSIGNED_FORMAT, BUNDLE_FORMAT]),
@@ -27,6 +28,8 @@ export const bundleHeader = z.strictObject({
   /** Where the master keys came from. */
   keyStore: word,
   masterKeys: z.array(z.string().refine(kesName.test, { error: kesName.rule })).max(MOST_ENTRIES),
+  /** Settings of MinIO that no export holds, each as a person would look for it. */
+  notSaved: z.array(words).max(MOST_ENTRIES).default([]),
   /** Version of this project, and of every program that it had deployed. */
   versions: z.record(word, word),
 });
@@ -58,6 +61,8 @@ export interface Bundle {
   /** What MinIO has exported, and imports again. */
   readonly iam: Buffer;
   readonly buckets: Buffer;
+  /** Undefined in a backup of an early version. */
+  readonly settings: string | undefined;
 }
 
 /** As entries are written. */

@@ -1,7 +1,8 @@
 /**
  * Gathers what a backup holds: everything that cannot be made again, and nothing that can; see entries.ts.
  *
- * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs.
+ * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs. What of
+ * MinIO's settings cannot be saved is named in the header, see minio-settings.ts.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,8 +31,10 @@ import {
   isMadeAnew,
   isStateFile,
   KEY_FOLDER,
+  SETTINGS_ENTRY,
   STATE_FOLDER,
 } from './entries';
+import { namesInZip, settingsNotSaved } from './minio-settings';
 
 /** Where MinIO writes the id of its drives (cmd/format-erasure.go). */
 export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
@@ -71,6 +74,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
     minioDeployment,
     keyStore: environment.keyStore.type,
     masterKeys: keys,
+    notSaved: await notSaved(loaded),
     versions: versionsOf(loaded),
   };
   return { header, entries: entriesOf(loaded, keys) };
@@ -128,11 +132,21 @@ export async function provenKey(
   );
 }
 
+async function notSaved(loaded: LoadedEnvironment): Promise<string[]> {
+  const admin = openAdmin(loaded);
+  try {
+    return await settingsNotSaved(admin, namesInZip(await admin.exportBuckets()));
+  } finally {
+    admin.close();
+  }
+}
+
 async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveEntry> {
   const admin = openAdmin(loaded);
   try {
     yield { name: IAM_ENTRY, content: await admin.exportIam() };
     yield { name: BUCKETS_ENTRY, content: await admin.exportBuckets() };
+    yield { name: SETTINGS_ENTRY, content: Buffer.from(await admin.exportSettings()) };
   } finally {
     admin.close();
   }

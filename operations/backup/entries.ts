@@ -9,7 +9,8 @@
  * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
  * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
  * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
- * | `minio/buckets.zip`  | policies, life cycles, tags, quotas and encryption of the buckets                      |
+ * | `minio/buckets.zip`  | policies, life cycles, tags, quotas, event rules and encryption of the buckets         |
+ * | `minio/settings.txt` | settings of the server, such as the targets of events                                  |
  * | `manifest.json`      | for whom it is, and size and SHA-256 of every entry before it                          |
  * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
  */
@@ -35,6 +36,7 @@ export const KEY_FOLDER = 'master-keys/';
 export const STATE_FOLDER = 'state/';
 export const IAM_ENTRY = 'minio/iam.zip';
 export const BUCKETS_ENTRY = 'minio/buckets.zip';
+export const SETTINGS_ENTRY = 'minio/settings.txt';
 
 interface Rule {
   readonly matches: (name: string) => boolean;
@@ -53,6 +55,7 @@ const RULES: readonly Rule[] = [
   { matches: below(KEY_FOLDER, kesName.test), mostBytes: 4 * KIB },
   { matches: below(STATE_FOLDER, isStateFile), mostBytes: 16 * MIB },
   { matches: named(IAM_ENTRY, BUCKETS_ENTRY), mostBytes: MOST_BYTES },
+  { matches: named(SETTINGS_ENTRY), mostBytes: MIB },
 ];
 
 /** @returns how many bytes an entry of this name may have; undefined if a backup has none of this name */

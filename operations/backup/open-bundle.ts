@@ -35,6 +35,7 @@ import {
   KEY_FOLDER,
   MANIFEST_ENTRY,
   SIGNATURE_ENTRY,
+  SETTINGS_ENTRY,
   STATE_FOLDER,
 } from './entries';
 import { isSignedBy, type Provenance, signatureEntry } from './signature';
@@ -183,6 +184,7 @@ function contentsIn(entries: ReadonlyMap<string, Buffer>, header: BundleHeader):
     stateFiles: below(entries, STATE_FOLDER),
     iam: entry(entries, IAM_ENTRY),
     buckets: entry(entries, BUCKETS_ENTRY),
+    settings: entries.get(SETTINGS_ENTRY)?.toString('utf8'),
   };
 }
 

@@ -31,6 +31,7 @@ import { checkDisk } from '../toolchain/disk';
 import type { Bundle } from './bundle';
 import { minioDeploymentOf } from './contents';
 import { requireKnownKeys } from './freshness';
+import { restartMinio, restoreSettings } from './minio-settings';
 import type { RestoreTarget } from './restore-target';
 import { keyStoreBefore, type KeyStoreBefore, lostKeys, requireWritableKeys } from './restored-keys';
 
@@ -278,16 +279,17 @@ export async function withStateToCome<T>(
   }
 }
 
-/** Users, policies and bucket settings: into a drive that was empty when the restore began. */
+/** Users, policies, settings of MinIO and of buckets: into a drive that was empty when the restore began. */
 export async function restoreIam({ bundle, target }: RestorePlan): Promise<string> {
   const admin = openAdmin(target);
   try {
-    await admin.importIam(bundle.iam);
-    await admin.importBuckets(bundle.buckets);
+    const refused = await restoreSettings(admin, bundle, () => restartMinio(target));
+    const missing = [...refused.map((problem) => `${problem} (MinIO refused it)`), ...bundle.header.notSaved];
+    const again = missing.length === 0 ? '' : `. NOT restored, set it again: ${missing.join('; ')}`;
+    return `users, policies, settings of MinIO and of buckets${again}`;
   } finally {
     admin.close();
   }
-  return 'users, policies and bucket settings';
 }
 
 function readNote(state: StateLayout): RestoreNote | undefined {

@@ -1,7 +1,8 @@
 /** Writes a backup and proves that a restore would take it. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { renameDurably } from '../files';
 import { encryptInto, newProofKey } from './age-file';
 import { type ArchiveEntry, archiveOf } from './archive';
 import { type BundleHeader, json, type Manifest, sha256 } from './bundle';
@@ -40,7 +41,7 @@ export async function writeBundle(
     const provenance = { signers: [{ publicKey: key.publicKey, environment: header.environment }] };
     const { sha256: digest } = await openFor(temporary, [proof.identity], recipients, provenance);
     const { size: bytes } = await stat(temporary);
-    await rename(temporary, file);
+    renameDurably(temporary, file);
     return { bytes, sha256: digest };
   } catch (error) {
     await rm(temporary, { force: true });

@@ -18,6 +18,7 @@ export const HEADER: BundleHeader = {
   minioDeployment: 'a3b8d1b6-0000-4000-8000-000000000000',
   keyStore: 'vault',
   masterKeys: ['backup-default'],
+  notSaved: ['tier COLD: its address and credentials'],
   versions: { toolkit: '0.1.0' },
 };
 
@@ -35,6 +36,7 @@ export const ENTRIES: readonly ArchiveEntry[] = [
   { name: 'state/secrets/minio/root.json', content: Buffer.alloc(300_000, 'x') },
   { name: 'minio/iam.zip', content: Buffer.from('of users') },
   { name: 'minio/buckets.zip', content: Buffer.from('of buckets') },
+  { name: 'minio/settings.txt', content: Buffer.from('of MinIO') },
 ];
 
 export async function* each(entries: readonly ArchiveEntry[]): AsyncGenerator<ArchiveEntry> {

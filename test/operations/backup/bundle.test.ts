@@ -55,6 +55,7 @@ test('what was written is what is opened, and nothing of it can be read in the f
     ),
     iam: Buffer.from('of users'),
     buckets: Buffer.from('of buckets'),
+    settings: 'of MinIO',
   });
   expect(sha256).toMatch(/^[0-9a-f]{64}$/);
   const bytes = readFileSync(file);

@@ -47,6 +47,7 @@ function backup(state: Readonly<Record<string, string>> = {}): Bundle {
     stateFiles: bytes({ 'keys.json': '{}', ...state }),
     iam: Buffer.of(),
     buckets: Buffer.of(),
+    settings: undefined,
   };
 }
 

@@ -1,0 +1,94 @@
+/** The settings of MinIO that are in no object: what a backup holds of them, what it cannot hold, and how they come back. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { namesOf } from '../../config/deployment-names';
+import type { LoadedEnvironment } from '../../config/load';
+import { dockerEngine, waitUntilHealthy } from '../docker';
+import type { MinioAdmin } from '../minio-admin';
+
+/**
+ * What MinIO exports without the credentials that it needs, or not at all.
+ *
+ * @param buckets names in the archive of all bucket settings
+ * @returns each as a person would look for it; empty if the backup holds every setting
+ */
+export async function settingsNotSaved(
+  admin: Pick<MinioAdmin, 'tiers' | 'replicatesSites'>,
+  buckets: readonly string[],
+): Promise<string[]> {
+  const replicated = buckets.flatMap((name) => {
+    const [bucket, file] = name.split('/');
+    return file === 'replication.xml' || file === 'bucket-targets.json' ? [bucket] : [];
+  });
+  return [
+    ...[...new Set(replicated)].map((bucket) => `replication of bucket ${bucket}: its rules and its targets`),
+    ...(await admin.tiers()).map((tier) => `tier ${tier}: its address and credentials`),
+    ...((await admin.replicatesSites()) ? ['site replication'] : []),
+  ];
+}
+
+/** Names of the files in a ZIP archive, from its central directory (APPNOTE 4.3.12). */
+export function namesInZip(archive: Buffer): string[] {
+  const names: string[] = [];
+  let at = archive.length - 22;
+  while (at >= 0 && archive.readUInt32LE(at) !== 0x06054b50) at -= 1;
+  if (at < 0) throw new Error('not a ZIP archive: it has no central directory');
+  let count = archive.readUInt16LE(at + 10);
+  for (let entry = archive.readUInt32LE(at + 16); count > 0; count -= 1) {
+    const [name, extra, comment] = [28, 30, 32].map((offset) => archive.readUInt16LE(entry + offset)) as [
+      number,
+      number,
+      number,
+    ];
+    names.push(archive.toString('utf8', entry + 46, entry + 46 + name));
+    entry += 46 + name + extra + comment;
+  }
+  return names;
+}
+
+/** What a backup holds of MinIO's settings. */
+export interface SavedSettings {
+  /** Lines of `mc admin config export`; undefined in a backup of an early version. */
+  readonly settings: string | undefined;
+  readonly iam: Buffer;
+  readonly buckets: Buffer;
+}
+
+/**
+ * Gives a MinIO with an empty drive the settings of a backup.
+ *
+ * @param restart starts MinIO again and waits until it serves
+ * @returns what MinIO did not take, each in a few words
+ */
+export async function restoreSettings(
+  admin: Pick<MinioAdmin, 'exportSettings' | 'importSettings' | 'importIam' | 'importBuckets'>,
+  { settings = '', iam, buckets }: SavedSettings,
+  restart: () => Promise<void>,
+): Promise<string[]> {
+  const targets = /^notify_/m.test(settings);
+  if (settings !== '' && settings !== (await admin.exportSettings())) {
+    await admin.importSettings(settings);
+    // most count from the next start on; a rule for events is refused while its target is not known
+    await restart();
+  }
+  await admin.importIam(iam);
+  let refused = await admin.importBuckets(buckets);
+  // targets are known a moment after MinIO serves again (cmd/server-main.go, initBucketTargets)
+  const by = Date.now() + TARGETS_WITHIN_MS;
+  while (targets && refused.some((problem) => problem.includes(': notification: ')) && Date.now() < by) {
+    await delay(500);
+    refused = await admin.importBuckets(buckets);
+  }
+  // imported rules for events are followed from the next start on (cmd/bucket-metadata-sys.go)
+  if (targets) await restart();
+  return refused;
+}
+
+const TARGETS_WITHIN_MS = 10_000;
+
+/** Starts MinIO again and waits until it serves. */
+export async function restartMinio({ environment }: LoadedEnvironment): Promise<void> {
+  const name = `${namesOf(environment).prefix}-minio`;
+  const container = dockerEngine(environment.docker.host).getContainer(name);
+  await container.restart({ t: 30 });
+  await waitUntilHealthy(container, name);
+}
