@@ -18,6 +18,7 @@ import { z } from 'zod';
 import { projectRoot } from '../../config/toolchain';
 import { newIdentity } from '../../operations/backup/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill';
+import { restartMinio } from '../../operations/backup/minio-settings';
 import { readIfExists } from '../../operations/files';
 import { s3Client } from '../../operations/s3-client';
 import { GiveUp, NotYet, waitFor } from '../../operations/wait';
@@ -73,6 +74,15 @@ async function makeSettings(): Promise<void> {
   await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
   await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
   await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+}
+
+/** A rule for events and the webhook that it names; MinIO only asks whether somebody listens there, and it does itself. */
+async function makeEventRule(): Promise<void> {
+  const { environment: declared } = environment.loaded;
+  await mc(environment, ['admin', 'config', 'set', 'e2e', 'notify_webhook:later', 'endpoint=https://127.0.0.1:9000']);
+  await restartMinio(environment.loaded);
+  const arn = `arn:minio:sqs:${declared.minio.region}:later:webhook`;
+  await mc(environment, ['event', 'add', 'e2e/backup', arn, '--event', 'put']);
 }
 
 async function backUp(): Promise<string> {
@@ -292,9 +302,10 @@ describe('a restore', () => {
     expect(result.stderr).toContain('its keys do not open that data');
   });
 
-  test('everything is lost, and the keys go into another kind of Vault mount; killed, it goes on: users and settings are back', async () => {
+  test('everything is lost, and the keys go into another kind of Vault mount; killed, it goes on: users, settings and event rules are back', async () => {
     // GIVEN a drive that has them; the one of before is lost
     await makeSettings();
+    await makeEventRule();
     const file = await backUp();
     await environment.lose(/./);
     rmSync(environment.state.root, { recursive: true });
@@ -312,6 +323,11 @@ describe('a restore', () => {
     measured('the rest of a ./scripts/restore of everything', result.seconds);
     await userCanWrite();
     expect(await mc(environment, ['tag', 'list', 'e2e/backup'])).toContain('storage');
+    expect(await mc(environment, ['event', 'list', 'e2e/backup'])).toContain(':later:webhook');
+    expect(await mc(environment, ['admin', 'config', 'get', 'e2e', 'notify_webhook:later'])).toContain(
+      'endpoint=https://127.0.0.1:9000',
+    );
+    expect(result.stderr).not.toContain('NOT restored');
   });
 });
 
