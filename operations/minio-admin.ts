@@ -22,6 +22,7 @@ const bucketImport = z.object({
     .optional(),
 });
 const tiers = z.array(z.object({ Name: z.string() })).nullable();
+const remoteTargets = z.array(z.unknown()).nullable();
 const siteReplication = z.object({ enabled: z.boolean() });
 
 const policyInfo = z.object({ Policy: z.unknown() });
@@ -108,6 +109,13 @@ export class MinioAdmin {
   async tiers(): Promise<string[]> {
     const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/tier` });
     return (tiers.parse(JSON.parse(answer)) ?? []).map(({ Name }) => Name);
+  }
+
+  /** Whether a bucket replicates to others, or was told of one to replicate to. */
+  async replicates(bucket: string): Promise<boolean> {
+    const query = { bucket, type: '' };
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/list-remote-targets`, query });
+    return (remoteTargets.parse(JSON.parse(answer)) ?? []).length > 0;
   }
 
   /** Whether this site replicates to others as a whole. */

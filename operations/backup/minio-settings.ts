@@ -8,19 +8,19 @@ import type { MinioAdmin } from '../minio-admin';
 /**
  * What MinIO exports without the credentials that it needs, or not at all.
  *
- * @param buckets names in the archive of all bucket settings
+ * @param files names in the archive of all bucket settings
  * @returns each as a person would look for it; empty if the backup holds every setting
  */
 export async function settingsNotSaved(
-  admin: Pick<MinioAdmin, 'tiers' | 'replicatesSites'>,
-  buckets: readonly string[],
+  admin: Pick<MinioAdmin, 'replicates' | 'tiers' | 'replicatesSites'>,
+  files: readonly string[],
 ): Promise<string[]> {
-  const replicated = buckets.flatMap((name) => {
-    const [bucket, file] = name.split('/');
-    return file === 'replication.xml' || file === 'bucket-targets.json' ? [bucket] : [];
-  });
+  const replicated: string[] = [];
+  for (const bucket of new Set(files.map((file) => file.split('/')[0] ?? ''))) {
+    if (files.includes(`${bucket}/replication.xml`) || (await admin.replicates(bucket))) replicated.push(bucket);
+  }
   return [
-    ...[...new Set(replicated)].map((bucket) => `replication of bucket ${bucket}: its rules and its targets`),
+    ...replicated.map((bucket) => `replication of bucket ${bucket}: its rules and its targets`),
     ...(await admin.tiers()).map((tier) => `tier ${tier}: its address and credentials`),
     ...((await admin.replicatesSites()) ? ['site replication'] : []),
   ];

@@ -1,6 +1,10 @@
 import { namesInZip, restoreSettings, settingsNotSaved } from '../../../operations/backup/minio-settings';
 
-const nothing = { tiers: () => Promise.resolve([]), replicatesSites: () => Promise.resolve(false) };
+const nothing = {
+  replicates: () => Promise.resolve(false),
+  tiers: () => Promise.resolve([]),
+  replicatesSites: () => Promise.resolve(false),
+};
 
 /** Of backup/policy.json and archive/replication.xml. */
 const ZIP =
@@ -14,14 +18,14 @@ test('the files of a ZIP archive are known by name', () => {
 test.each([
   ['settings that every export holds', nothing, ['backup/policy.json', 'backup/notification.xml'], []],
   [
-    'replication, once for each bucket',
-    nothing,
-    ['a/replication.xml', 'a/bucket-targets.json', 'b/lifecycle.xml', 'c/bucket-targets.json'],
+    'replication, also to a target that no rule names',
+    { ...nothing, replicates: (bucket: string) => Promise.resolve(bucket !== 'b') },
+    ['a/replication.xml', 'a/bucket-targets.json', 'b/lifecycle.xml', 'b/bucket-targets.json', 'c/bucket-targets.json'],
     ['replication of bucket a: its rules and its targets', 'replication of bucket c: its rules and its targets'],
   ],
   [
     'tiers and site replication',
-    { tiers: () => Promise.resolve(['COLD']), replicatesSites: () => Promise.resolve(true) },
+    { ...nothing, tiers: () => Promise.resolve(['COLD']), replicatesSites: () => Promise.resolve(true) },
     [],
     ['tier COLD: its address and credentials', 'site replication'],
   ],

@@ -20,7 +20,7 @@ function bundleWith(environmentFile: string, name = NAME): Bundle {
   return {
     header: { ...HEADER, environment: name },
     ...{ sha256: '', environmentFile, masterKeys: none, canaries: {}, stateFiles: none },
-    ...{ iam: Buffer.of(), buckets: Buffer.of() },
+    ...{ iam: Buffer.of(), buckets: Buffer.of(), settings: undefined },
   };
 }
 
