@@ -88,7 +88,7 @@ const TARGETS_WITHIN_MS = 10_000;
 /** Starts MinIO again and waits until it serves. */
 export async function restartMinio({ environment }: LoadedEnvironment): Promise<void> {
   const name = `${namesOf(environment).prefix}-minio`;
-  const container = dockerEngine(environment.docker.host).getContainer(name);
+  const container = dockerEngine(environment.docker).getContainer(name);
   await container.restart({ t: 30 });
   await waitUntilHealthy(container, name);
 }
