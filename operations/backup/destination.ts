@@ -170,9 +170,17 @@ export async function upload(file: string, place: S3Destination, sha256: string)
   await withClient(place, 'the backup cannot be stored', async (s3) => {
     const { size } = await stat(file);
     const object = { Bucket: place.bucket, Key: place.key };
-    // another run with the same name must not replace it
-    const body = { Body: createReadStream(file), ContentLength: size, IfNoneMatch: '*' };
-    await s3.send(new PutObjectCommand({ ...object, ...body }));
+    const put = async (condition: { readonly IfNoneMatch?: '*' }) =>
+      s3.send(new PutObjectCommand({ ...object, Body: createReadStream(file), ContentLength: size, ...condition }));
+    try {
+      // another run with the same name must not replace it
+      await put({ IfNoneMatch: '*' });
+    } catch (error) {
+      if (!isNotImplemented(error)) throw error;
+      // a storage that knows no conditional writes: what it has is looked at once more, as late as can be
+      await requireFree(place);
+      await put({});
+    }
     const { Body } = await s3.send(new GetObjectCommand(object));
     const hash = createHash('sha256');
     for await (const chunk of bounded(Body as Readable, place, MOST_BYTES)) hash.update(chunk);
@@ -180,6 +188,12 @@ export async function upload(file: string, place: S3Destination, sha256: string)
     if (got === sha256) return;
     throw new ExternalError(`${describePlace(place)} has SHA-256 ${got} when it is read back, expected ${sha256}`);
   });
+}
+
+/** Storages that know no conditional writes say so: `NotImplemented`, 501. */
+function isNotImplemented(error: unknown): boolean {
+  const { name, $metadata } = error as { readonly name?: string; readonly $metadata?: { httpStatusCode?: number } };
+  return $metadata?.httpStatusCode === 501 || name === 'NotImplemented';
 }
 
 /** Fetches a bundle; of what is larger than any, or does not end, no more than that. */
@@ -220,6 +234,10 @@ async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3
   const s3 = new S3Client({
     ...(region === undefined ? {} : { region }),
     ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint, forcePathStyle: true }),
+    // checksums that nobody asked for, and that come after the body, are refused by many storages that are not AWS; what
+    // was stored is read back and compared anyway
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       connectionTimeout: 30_000,
       httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
@@ -228,7 +246,7 @@ async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3
   try {
     return await use(s3);
   } catch (error) {
-    if (error instanceof ExternalError) throw error;
+    if (error instanceof ExternalError || error instanceof UsageError) throw error;
     const { what, hint } = meaningOf(error as Error, place);
     throw new ExternalError(`${problem}: ${what}`, hint, { cause: error });
   } finally {

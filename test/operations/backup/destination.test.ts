@@ -117,6 +117,10 @@ describe('another S3 storage', () => {
   let stored: Map<string, string>;
   /** Makes something else of what is read. */
   let onRead: (content: string) => string;
+  /** Whether it writes under a condition. */
+  let conditional: boolean;
+  /** What was there by the time of an unconditional write. */
+  let meanwhile: string | undefined;
   const file = () => path.join(folder(), 'backup.age');
   const place = () => ({ kind: 's3', bucket: 'backups', key: 'today.age', endpoint: server.url, caFile }) as const;
 
@@ -125,10 +129,28 @@ describe('another S3 storage', () => {
     caFile = ca.file;
     stored = new Map();
     onRead = (content) => content;
-    server = await TlsServer.start(await ca.issue('s3'), ({ method, url = '' }, response, body) => {
+    conditional = true;
+    meanwhile = undefined;
+    server = await TlsServer.start(await ca.issue('s3'), ({ method, url = '', headers }, response, body) => {
       const { pathname } = new URL(url, 'https://s3');
+      const refuse = (status: number, code: string) =>
+        response.writeHead(status).end(`<Error><Code>${code}</Code><Message>refused</Message></Error>`);
+      if (method === 'PUT' && !conditional && headers['if-none-match'] !== undefined) {
+        if (meanwhile !== undefined) stored.set(pathname, meanwhile);
+        refuse(501, 'NotImplemented');
+        return;
+      }
+      // a checksum that follows the body, which many storages do not know
+      if (headers['x-amz-trailer'] !== undefined) {
+        refuse(400, 'InvalidRequest');
+        return;
+      }
       const content = stored.get(pathname);
-      if (method === 'PUT') stored.set(pathname, dechunked(body));
+      if (method === 'PUT' && content !== undefined && headers['if-none-match'] === '*') {
+        refuse(412, 'PreconditionFailed');
+        return;
+      }
+      if (method === 'PUT') stored.set(pathname, body);
       if (method === 'PUT') response.end();
       else if (content !== undefined) response.end(onRead(content));
       else response.writeHead(404).end('<Error><Code>NoSuchKey</Code><Message>none</Message></Error>');
@@ -161,6 +183,31 @@ describe('another S3 storage', () => {
     await download(place(), fetched, 1_000_001);
   });
 
+  test('keeps what another run wrote a moment ago', async () => {
+    stored.set('/backups/today.age', 'the only good one');
+    const { message } = await rejectionOf(upload(file(), place(), sha256('a bundle')));
+    expect(message).toMatch(/^the backup cannot be stored: .*PreconditionFailed/);
+    expect([...stored.values()]).toEqual(['the only good one']);
+  });
+
+  describe('that answers 501 to a conditional write', () => {
+    beforeEach(() => {
+      conditional = false;
+    });
+
+    test('takes a bundle all the same', async () => {
+      await upload(file(), place(), sha256('a bundle'));
+      expect([...stored]).toEqual([['/backups/today.age', 'a bundle']]);
+    });
+
+    test('keeps what another run wrote meanwhile', async () => {
+      meanwhile = 'the only good one';
+      const { message } = await rejectionOf(upload(file(), place(), sha256('a bundle')));
+      expect(message).toMatch(/ exists already and is not overwritten$/);
+      expect([...stored.values()]).toEqual(['the only good one']);
+    });
+  });
+
   test('that gives back something else than it was sent is told', async () => {
     onRead = (content) => content.replace('bundle', 'bumble');
     const { message } = await rejectionOf(upload(file(), place(), sha256('a bundle')));
@@ -172,10 +219,4 @@ describe('another S3 storage', () => {
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-/** The content of a body in one chunk, as clients send a stream with a checksum after it ("aws-chunked"). */
-function dechunked(body: string): string {
-  const match = /^([0-9a-f]+)\r\n/.exec(body);
-  return match === null ? body : body.slice(match[0].length, match[0].length + parseInt(match[1] ?? '', 16));
 }
