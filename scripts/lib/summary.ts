@@ -96,9 +96,32 @@ Connect (once per shell; the credentials are not shown):
   aws      aws --endpoint-url ${s3.endpoint}${ca(' --ca-bundle "$CA"')} s3 cp FILE s3://${bucket}/
   mc       export MC_HOST_${mcAlias(environment)}="${s3.endpoint.replace('://', '://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@')}"
            ${ca('SSL_CERT_FILE="$CA" ')}${mc} cp FILE ${mcAlias(environment)}/${bucket}/
+  rclone   ${rcloneLines(input.environment, s3.endpoint, ca)}
   restic   export RESTIC_REPOSITORY=s3:${s3.endpoint}/${bucket}/restic RESTIC_PASSWORD_FILE=FILE
            restic${ca(' --cacert "$CA"')} init   # once; then: backup FOLDER, snapshots, restore latest --target FOLDER
 `;
+}
+
+/**
+ * A line for each kind of bucket. rclone takes the ETag of an object for its MD5 unless it is told of SSE-KMS; told of it
+ * without a key, it would have MinIO take the default one instead of that of the bucket.
+ */
+function rcloneLines(
+  { minio, buckets }: Pick<Environment, 'minio' | 'buckets'>,
+  endpoint: string,
+  ca: (argument: string) => string,
+): string {
+  const kinds = [
+    buckets.find(({ encryption }) => encryption.type === 'sse-s3'),
+    buckets.find(({ encryption }) => encryption.type === 'sse-kms'),
+  ].filter((bucket) => bucket !== undefined);
+  const lines = kinds.map(({ name, encryption }) => {
+    const kms =
+      encryption.type === 'sse-s3' ? '' : `,server_side_encryption='aws:kms',sse_kms_key_id=${encryption.key}`;
+    const remote = `:s3,provider=Minio,env_auth,region=${minio.region},endpoint='${endpoint}'${kms}`;
+    return `rclone${ca(' --ca-cert "$CA"')} copy FILE "${remote}:${name}/"`;
+  });
+  return lines.join('\n           ');
 }
 
 /** Names of aliases become names of environment variables. */

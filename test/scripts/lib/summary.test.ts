@@ -40,6 +40,8 @@ test('fits on one screen and its commands can be pasted', () => {
      aws      aws --endpoint-url https://s3.example.org:9443 --ca-bundle "$CA" s3 cp FILE s3://backup/
      mc       export MC_HOST_home_lab="https://$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY@s3.example.org:9443"
               SSL_CERT_FILE="$CA" /src/.toolchain/bin/mc cp FILE home_lab/backup/
+     rclone   rclone --ca-cert "$CA" copy FILE ":s3,provider=Minio,env_auth,region=us-east-1,endpoint='https://s3.example.org:9443':backup/"
+              rclone --ca-cert "$CA" copy FILE ":s3,provider=Minio,env_auth,region=us-east-1,endpoint='https://s3.example.org:9443',server_side_encryption='aws:kms',sse_kms_key_id=archive-key:archive/"
      restic   export RESTIC_REPOSITORY=s3:https://s3.example.org:9443/backup/restic RESTIC_PASSWORD_FILE=FILE
               restic --cacert "$CA" init   # once; then: backup FOLDER, snapshots, restore latest --target FOLDER
    "
