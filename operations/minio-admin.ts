@@ -23,6 +23,9 @@ const bucketImport = z.object({
 });
 const tiers = z.array(z.object({ Name: z.string() })).nullable();
 const remoteTargets = z.array(z.unknown()).nullable();
+const storage = z.object({
+  Disks: z.array(z.object({ path: z.string(), totalspace: z.number(), availspace: z.number() })),
+});
 const siteReplication = z.object({ enabled: z.boolean() });
 
 const policyInfo = z.object({ Policy: z.unknown() });
@@ -34,6 +37,15 @@ const jobStatus = z.object({
     rotation: z.object({ objects: z.number(), objectsFailed: z.number() }).optional(),
   }),
 });
+
+/** A drive as MinIO sees it. */
+export interface Drive {
+  /** In the container. */
+  readonly path: string;
+  readonly totalBytes: number;
+  /** What MinIO may still write. */
+  readonly freeBytes: number;
+}
 
 /** What a batch job puts objects under. */
 export type JobEncryption = { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly key: string };
@@ -103,6 +115,14 @@ export class MinioAdmin {
   async importSettings(settings: string): Promise<void> {
     const body = sealForAdmin(this.secretKey, Buffer.from(`${settings}\n`));
     await this.call({ method: 'PUT', path: `${ADMIN}/config`, body });
+  }
+
+  /** The drives that are there. */
+  async drives(): Promise<Drive[]> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/storageinfo` });
+    return storage
+      .parse(JSON.parse(answer))
+      .Disks.map(({ path, totalspace, availspace }) => ({ path, totalBytes: totalspace, freeBytes: availspace }));
   }
 
   /** Names of the storages to which life cycles move objects. */

@@ -8,6 +8,7 @@ import { expiryChecks } from './expiry';
 import { kesDriftChecks } from './kes-drift';
 import { kesPrivilegeChecks } from './kes-privileges';
 import { dependenceChecks } from './dependence';
+import { driveChecks } from './drive-space';
 import { earlierChecks } from './earlier';
 import { keyChecks } from './keys';
 import { kmsTransport } from './refusals/kms-transport';
@@ -26,6 +27,7 @@ export const catalogue: readonly Check[] = [
   ...kesDriftChecks,
   ...containerDriftChecks,
   ...expiryChecks,
+  ...driveChecks,
   ...declaredChecks,
   ...roundTrips,
   ...atRestChecks,

@@ -13,6 +13,7 @@ import {
   type ScratchBucketOptions,
   scratchBucketName,
 } from './scratch-bucket';
+import { MAKE_ROOM } from './drive-space';
 
 /** What is looked at, and what to say when it cannot be. */
 export interface S3Target {
@@ -226,7 +227,8 @@ function noBucket(error: unknown, { endpoint: { url }, region, credentialsName, 
       { cause: error },
     );
   }
-  return new Error(`a bucket for the checks could not be made: ${name}: ${error.message}`, { cause: error });
+  const full = name === 'XMinioStorageFull' ? `. The drive of MinIO is full: ${MAKE_ROOM}` : '';
+  return new Error(`a bucket for the checks could not be made: ${name}: ${error.message}${full}`, { cause: error });
 }
 
 /** Ends the requests of a client with the signal, and lets it begin no other. */

@@ -20,6 +20,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'certificates-valid',
     'provisioner-token-valid',
     'kes-secret-id-valid',
+    'drive-space',
     'bucket-default-encryption',
     'sse-c-denied',
     'sse-s3-round-trip',
