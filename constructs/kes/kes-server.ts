@@ -15,12 +15,11 @@ import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 
-/** Where third-party CAs and that of the key store lie in the volume. */
-const TRUSTED_CAS = {
-  folder: 'trusted',
-  file: 'trusted/trusted-cas.crt',
-  keyStoreFile: 'trusted/key-store.crt',
-} as const;
+/**
+ * Where third-party CAs and that of the key store lie in the volume: each in a folder of its own, because KES trusts a
+ * whole folder, and a volume keeps a file that is no longer declared.
+ */
+const TRUSTED_CAS = { thirdParty: 'trusted', keyStore: 'trusted-key-store' } as const;
 /** Those that Go looks into where nobody names others. */
 const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
@@ -121,9 +120,9 @@ export class KesServer extends Construct {
     const name = `${props.namePrefix}-${KES_ALIAS}`;
     const { environment, image, keys } = props;
     const trusted = [
-      ...(props.trustedCAs === undefined ? [] : [{ path: TRUSTED_CAS.file, source: props.trustedCAs }]),
-      ...(props.keyStoreCa === undefined ? [] : [{ path: TRUSTED_CAS.keyStoreFile, source: props.keyStoreCa }]),
-    ];
+      ...(props.trustedCAs === undefined ? [] : [{ folder: TRUSTED_CAS.thirdParty, source: props.trustedCAs }]),
+      ...(props.keyStoreCa === undefined ? [] : [{ folder: TRUSTED_CAS.keyStore, source: props.keyStoreCa }]),
+    ].map(({ folder, source }) => ({ folder, path: `${folder}/ca.crt`, source }));
     const files = new FileVolume(this, 'Files', {
       name: `${name}-files`,
       environment,
@@ -132,7 +131,7 @@ export class KesServer extends Construct {
         { path: 'server-config.yaml', source: props.configurationFile },
         { path: 'ca.crt', source: props.ca },
         ...(props.vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: props.vaultCa }]),
-        ...trusted,
+        ...trusted.map(({ path, source }) => ({ path, source })),
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
         { path: 'health.crt', source: props.healthClient.certificate },
@@ -172,7 +171,9 @@ export class KesServer extends Construct {
         ? {}
         : {
             // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
-            variables: { SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, `/files/${TRUSTED_CAS.folder}`].join(':') },
+            variables: {
+              SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, ...trusted.map(({ folder }) => `/files/${folder}`)].join(':'),
+            },
             readAtStart: trusted.map(({ path }) => files.versionOf(path)),
           }),
       dependsOn: [files.dependable],

@@ -78,10 +78,10 @@ describe('an environment with its master keys in AWS', () => {
   test('makes KES trust the CA of the endpoint besides the public ones', () => {
     const kes = stackOf(stacks, 'kes');
     expect(kes.resource('docker_container', 'Kes_Server').env).toEqual([
-      'SSL_CERT_DIR=/etc/ssl/certs:/etc/pki/tls/certs:/files/trusted',
+      'SSL_CERT_DIR=/etc/ssl/certs:/etc/pki/tls/certs:/files/trusted-key-store',
     ]);
     expect(kes.resource('docker_container', 'Kes_Files_Loader').upload).toContainEqual(
-      expect.objectContaining({ file: '/files/trusted/key-store.crt', source: '/etc/aws.pem' }),
+      expect.objectContaining({ file: '/files/trusted-key-store/ca.crt', source: '/etc/aws.pem' }),
     );
   });
 
