@@ -116,9 +116,7 @@ export class AppRole {
       const { auth } = loginAnswer.parse(
         await anonymous.write(`auth/${this.mount}/login`, { role_id: roleId, secret_id: secretId }),
       );
-      const client = anonymous.withToken(auth.client_token);
-      await client.write('auth/token/revoke-self');
-      client.close();
+      await anonymous.withToken(auth.client_token).usedUp(() => Promise.resolve());
     } catch (error) {
       // a wrong SecretID is 400; "permission denied" does not say which of these it is
       if (!(error instanceof VaultError) || error.status !== 403) throw error;

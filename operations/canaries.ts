@@ -21,6 +21,11 @@ const canary = z.strictObject({
   client: z.string().optional(),
   /** The sealed data key, base64. */
   ciphertext: z.string(),
+  /** SHA-256 of these bytes, hex. Absent in canaries of early versions. */
+  ciphertextSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** SHA-256 of the data key, hex. */
   plaintextSha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Since when MinIO may not use the master key any more, because an inventory found nothing under it. */
@@ -57,24 +62,27 @@ export function writeCanaries(file: string, canaries: Canaries): void {
   writeFileAtomically(file, `${JSON.stringify({ version: 1, keys: canaries }, null, 2)}\n`, 0o644);
 }
 
-/** What a canary says about its master key. */
-export type CanaryVerdict = 'opens' | 'missing' | 'other';
+/** What a canary says about its master key; `damaged`: nothing, because the canary is not what was written. */
+export type CanaryVerdict = 'opens' | 'missing' | 'other' | 'damaged';
 
 /** Opens the canary of a master key. */
 export async function openCanary(
   prover: KesClient,
   key: string,
-  { ciphertext, plaintextSha256 }: Canary,
+  { ciphertext, ciphertextSha256, plaintextSha256 }: Canary,
 ): Promise<CanaryVerdict> {
+  if (ciphertextSha256 !== undefined && sha256(Buffer.from(ciphertext, 'base64')) !== ciphertextSha256)
+    return 'damaged';
   const plaintext = await prover.decrypt(key, ciphertext, contextOf(key));
   if (plaintext === 'missing' || plaintext === 'other') return plaintext;
-  return createHash('sha256').update(plaintext).digest('hex') === plaintextSha256 ? 'opens' : 'other';
+  // what another key sealed does not open at all
+  return sha256(plaintext) === plaintextSha256 ? 'opens' : 'damaged';
 }
 
 /** Whether these very bytes are the master key of a canary, whatever KES has in memory. */
 export function opensCanary(material: Buffer, key: string, { ciphertext, plaintextSha256 }: Canary): boolean {
   const plaintext = openSealed(material, Buffer.from(ciphertext, 'base64'), contextOf(key));
-  return plaintext !== undefined && createHash('sha256').update(plaintext).digest('hex') === plaintextSha256;
+  return plaintext !== undefined && sha256(plaintext) === plaintextSha256;
 }
 
 /**
@@ -94,13 +102,18 @@ export async function makeCanary(
     bornAt: new Date().toISOString(),
     origin,
     ciphertext: dataKey.ciphertext,
-    plaintextSha256: createHash('sha256').update(plaintext).digest('hex'),
+    ciphertextSha256: sha256(Buffer.from(dataKey.ciphertext, 'base64')),
+    plaintextSha256: sha256(plaintext),
   };
 }
 
 /** Bound into the canary, so that it opens for no other purpose. */
 function contextOf(key: string): Buffer {
   return Buffer.from(`encrypted-backup-storage canary of ${key}`);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** The value of a JSON text, or undefined, which no schema accepts. */

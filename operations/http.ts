@@ -50,8 +50,11 @@ export const NO_CONNECTION: readonly (string | undefined)[] = [
   undefined,
 ];
 
+/** Nobody answered, or not to the end: nothing is known of what the server would say. */
+export class NoAnswer extends Error {}
+
 /** The server closed a kept connection at the moment in which it was used again (Node.js, `request.reusedSocket`). */
-class ClosedMeanwhile extends Error {}
+class ClosedMeanwhile extends NoAnswer {}
 
 /** Sends requests to one server over a kept connection. */
 export class HttpClient {
@@ -84,11 +87,15 @@ export class HttpClient {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const response = await this.open(request);
     const { statusCode: status = 0, headers } = response;
-    const bytes = await bounded(
-      response,
-      request.maxBytes ?? MAX_ANSWER_BYTES,
-      `${request.method} ${request.path} of ${this.base.host}`,
-    );
+    const what = `${request.method} ${request.path} of ${this.base.host}`;
+    const bytes = await bounded(response, request.maxBytes ?? MAX_ANSWER_BYTES, what).catch((error: unknown) => {
+      // what Node says of a stream that lacks bytes
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+      throw new NoAnswer(
+        `${this.base.host}: the connection ended in the middle of the answer to ${request.method} ${request.path}`,
+        { cause: error },
+      );
+    });
     return { status, headers, bytes, text: bytes.toString('utf8') };
   }
 
@@ -126,7 +133,7 @@ export class HttpClient {
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         const message = `${this.base.host}: ${error.message || (error.code ?? 'connection failed')}`;
         const closed = outgoing.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '');
-        reject(new (closed ? ClosedMeanwhile : Error)(message, { cause: error }));
+        reject(new (closed ? ClosedMeanwhile : NoAnswer)(message, { cause: error }));
       });
       outgoing.end(body);
     });

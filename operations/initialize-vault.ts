@@ -138,8 +138,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
       : await vault.generateRootToken(readShares(input));
   // so that the next run finds and revokes it, should this one be killed
   writeFileAtomically(input.rootTokenFile, rootToken);
-  const root = vault.withToken(rootToken);
-  try {
+  await vault.withToken(rootToken).usedUp(async (root) => {
     const { name, document } = input.provisionerPolicy;
     await root.write(`sys/policies/acl/${name}`, { policy: document });
     const created = tokenCreation.parse(
@@ -156,10 +155,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
         throw new ExternalError(`Vault did not revoke the old provisioner token (HTTP ${revoked})`);
       }
     }
-  } finally {
-    await root.write('auth/token/revoke-self');
-    root.close();
-  }
+  });
   rmSync(input.rootTokenFile, { force: true });
   process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
 }

@@ -69,6 +69,7 @@ export class KesClient {
    * Opens a sealed data key.
    *
    * @returns the data key; `missing` if there is no such master key; `other` if it does not fit the master key
+   * @throws KesError for any other answer, also another 400 (minio/kms-go/kes v0.3.1, error.go)
    */
   async decrypt(key: string, ciphertext: string, context?: Buffer): Promise<Buffer | 'missing' | 'other'> {
     const response = await this.http.send({
@@ -77,7 +78,7 @@ export class KesClient {
       json: { ciphertext, ...(context === undefined ? {} : { context: context.toString('base64') }) },
     });
     if (response.status === 404) return 'missing';
-    if (response.status === 400) return 'other';
+    if (response.status === 400 && /not authentic/.test(response.text)) return 'other';
     if (response.status !== 200) throw new KesError(`open a data key under ${key}`, response);
     return Buffer.from(z.object({ plaintext: z.string() }).parse(JSON.parse(response.text)).plaintext, 'base64');
   }

@@ -113,6 +113,18 @@ export function replaced(born: string, seen: KeyInVault | undefined, restore: st
   };
 }
 
+/**
+ * The key may well be the right one.
+ *
+ * @param born how the key is called
+ */
+export function unproven(born: string): Problem {
+  return {
+    said: `${born} cannot be proven: its canary in keys.json is damaged, which says nothing about the key`,
+    hint: 'put keys.json back from a copy of the state folder; every backup holds it, too, as state/keys.json',
+  };
+}
+
 /** @param born how the key is called */
 export function deleted(born: string, { at, undelete }: Extract<KeyInVault, { kind: 'deleted' }>): Problem {
   return {

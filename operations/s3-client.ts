@@ -1,11 +1,11 @@
-import { S3Client } from '@aws-sdk/client-s3';
+import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../config/load';
 import type { TlsEndpoint } from '../config/operation-inputs';
 import { s3Endpoint } from '../config/s3-endpoint';
-import { ExternalError } from './errors';
+import { ExternalError, messageOf } from './errors';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -41,7 +41,7 @@ export interface S3Options {
 /** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
 export function s3Client(options: S3Options): S3Client {
   const { endpoint, credentials: given } = options;
-  return new S3Client({
+  const s3 = new S3Client({
     endpoint: endpoint.url,
     region: options.region,
     forcePathStyle: true,
@@ -64,6 +64,46 @@ export function s3Client(options: S3Options): S3Client {
       }),
     },
   });
+  s3.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        throw isCutShort(error) ? cutShort(endpoint.url, error) : error;
+      }
+    },
+    // before everything else: tries again stay as they are
+    { step: 'initialize', name: 'cutShort', priority: 'high' },
+  );
+  return s3;
+}
+
+/**
+ * All bytes of an object.
+ *
+ * @throws ExternalError if the connection ended in the middle of them
+ */
+export async function bytesOf({ Body }: { readonly Body?: GetObjectCommandOutput['Body'] }): Promise<Buffer> {
+  try {
+    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  } catch (error) {
+    throw cutShort('the S3 API', error);
+  }
+}
+
+/** Node ends a stream that lacks bytes with `aborted`; XML that lacks its end is no error of the connection. */
+function isCutShort(error: unknown): boolean {
+  if (error instanceof S3ServiceException) return false;
+  return /^aborted|XML parse error/.test(messageOf(error));
+}
+
+function cutShort(who: string, cause: unknown): ExternalError {
+  const [what] = messageOf(cause).split('\n');
+  return new ExternalError(
+    `${who} ended its answer in the middle of the body (${what ?? ''})`,
+    'see whether it was stopped, or whether a proxy in front of it limits time or size',
+    { cause },
+  );
 }
 
 /**

@@ -202,6 +202,23 @@ export class VaultClient {
     this.http.close();
   }
 
+  /**
+   * Lets `use` have this client, then revokes its token and closes it. What `use` throws is what is thrown, whether or not
+   * Vault revokes the token then.
+   */
+  async usedUp<T>(use: (client: this) => Promise<T>): Promise<T> {
+    try {
+      const result = await use(this).catch(async (error: unknown) => {
+        await this.write('auth/token/revoke-self').catch(() => undefined);
+        throw error;
+      });
+      await this.write('auth/token/revoke-self');
+      return result;
+    } finally {
+      this.close();
+    }
+  }
+
   private async call(request: HttpRequest): Promise<unknown> {
     const response = await this.send(request);
     if (response.status < 200 || response.status > 299) {

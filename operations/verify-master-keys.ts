@@ -8,8 +8,9 @@ import { restoreCall } from '../config/restore-call';
 import type { StateLayout } from '../config/state';
 import { type Canaries, openCanary, readCanaries } from './canaries';
 import { ExternalError, messageOf } from './errors';
+import { NoAnswer } from './http';
 import { KesClient, KesError } from './kes-client';
-import { type KeyInVault, keyInVault, missing, type Problem, replaced, unreadable } from './lost-keys';
+import { type KeyInVault, keyInVault, missing, type Problem, replaced, unproven, unreadable } from './lost-keys';
 import { reloadContainer } from './reload-container';
 import { NotYet, waitFor } from './wait';
 
@@ -52,6 +53,7 @@ export async function proveCanaries(
     }
     if (verdict === 'opens') proven.push(key);
     else if (verdict === 'missing') problems.push(missing(born, await look(key), restore));
+    else if (verdict === 'damaged') problems.push(unproven(born));
     else if (verdict === 'other') problems.push(replaced(born, await look(key), restore));
     else if (verdict.status === 403) unasked.push(key);
     else problems.push(unreadable(born, verdict, await look(key), restore));
@@ -85,13 +87,8 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
   if (Object.keys(canaries).length === 0) return 'there are none yet';
   const prover = proverOf(environment, state);
   try {
-    let reachable: boolean;
-    try {
-      reachable = await prover.ready();
-    } catch (error) {
-      return `proven after the deploy, because KES cannot be asked now (${messageOf(error)})`;
-    }
-    if (!reachable) return 'proven after the deploy, because KES does not reach its key store now';
+    const later = await whyLater(prover, kesUrl(environment));
+    if (later !== undefined) return `proven after the deploy, because ${later}`;
     const prove = () =>
       proveCanaries(prover, canaries, looker(environment, state), restoreCall(environment.name, state));
     try {
@@ -108,6 +105,24 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
     }
   } finally {
     prover.close();
+  }
+}
+
+/**
+ * Why master keys cannot be proven now, in words; undefined if they can. A deploy mends what is away, refuses or expired.
+ *
+ * @throws ExternalError if something answers there that is not KES
+ */
+export async function whyLater(prover: Pick<KesClient, 'ready'>, url: string): Promise<string | undefined> {
+  try {
+    return (await prover.ready()) ? undefined : 'KES does not reach its key store now';
+  } catch (error) {
+    if (error instanceof NoAnswer || error instanceof KesError) return `KES cannot be asked now (${messageOf(error)})`;
+    throw new ExternalError(
+      `${url} answers, but not as KES does: ${messageOf(error)}`,
+      'see which program has that port; nothing was changed',
+      { cause: error },
+    );
   }
 }
 

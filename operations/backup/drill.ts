@@ -23,7 +23,7 @@ import { ExternalError, messageOf } from '../errors';
 import { readIfExists } from '../files';
 import { freePorts } from '../free-ports';
 import { type LockHolder, lockHolder } from '../lock';
-import { openS3 } from '../s3-client';
+import { bytesOf, openS3 } from '../s3-client';
 
 const KIB = 1024;
 
@@ -217,14 +217,14 @@ async function problemOf(
   { bucket, key, customerKey, sha256: expected }: DrillObject,
 ): Promise<string | undefined> {
   try {
-    const { Body } = await s3.send(
+    const answer = await s3.send(
       new GetObjectCommand({
         Bucket: bucket,
         Key: key,
         ...(customerKey === undefined ? {} : { SSECustomerAlgorithm: 'AES256', SSECustomerKey: customerKey }),
       }),
     );
-    const read = sha256(Buffer.from((await Body?.transformToByteArray()) ?? []));
+    const read = sha256(await bytesOf(answer));
     return read === expected ? undefined : 'it is not what was written';
   } catch (error) {
     return `${(error as Error).name}: ${messageOf(error)}`;

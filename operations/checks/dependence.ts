@@ -182,8 +182,7 @@ async function readBack(context: CheckContext, keys: readonly string[]): Promise
   const { roleId, secretId } = credentialsOfKes(context);
   await withVault(context, async (vault) => {
     const answer = await vault.write(`auth/${approle.mount}/login`, { role_id: roleId, secret_id: secretId });
-    const reader = vault.withToken(loginAnswer.parse(answer).auth.client_token);
-    try {
+    await vault.withToken(loginAnswer.parse(answer).auth.client_token).usedUp(async (reader) => {
       for (const key of keys) {
         const folder = `${mount}/${kvVersion === 2 ? 'data/' : ''}${namesOf(environment).keyPrefix}`;
         const status = await reader.probe('GET', `${folder}/${key}`);
@@ -193,10 +192,7 @@ async function readBack(context: CheckContext, keys: readonly string[]): Promise
           'put the key back from a backup before KES is restarted again',
         );
       }
-    } finally {
-      await reader.write('auth/token/revoke-self');
-      reader.close();
-    }
+    });
   });
   return `${keys.length} of ${keys.length} read with another token than that of KES`;
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { EARLIER_OBJECTS_BUCKET } from '../../config/deployment-names';
 import { type EarlierObject, readEarlierObjects } from '../earlier-objects';
 import { messageOf } from '../errors';
+import { bytesOf } from '../s3-client';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 import { keyName } from './modes';
 import { sha256 } from './objects';
@@ -54,7 +55,7 @@ async function problemOf(s3: S3Client, object: EarlierObject): Promise<string | 
   const { encryption, masterKey } = object;
   try {
     const answer = await s3.send(new GetObjectCommand({ Bucket: EARLIER_OBJECTS_BUCKET, Key: object.key }));
-    const read = sha256((await answer.Body?.transformToByteArray()) ?? Buffer.alloc(0));
+    const read = sha256(await bytesOf(answer));
     if (read !== object.sha256) return `returns other bytes: SHA-256 ${read}, expected ${object.sha256}`;
     const said = answer.ServerSideEncryption;
     if (said !== encryption) return `says encryption ${said ?? 'none'}, expected ${encryption}`;

@@ -74,7 +74,7 @@ const keyContinuity: ServiceCheck = {
       keys[key] = { verdict, ...(canary === undefined ? {} : { bornAt: canary.bornAt, origin: canary.origin }) };
       if (verdict === 'opens') continue;
       problems.push(`${key}: ${VERDICTS[verdict]}`);
-      fixes.add(putBack(state));
+      fixes.add(verdict === 'damaged' ? putCanariesBack(state) : putBack(state));
     }
     if (problems.length > 0) throw new CheckFailure(problems.join('; '), [...fixes].join('; '), { keys });
     return { keys };
@@ -97,9 +97,14 @@ function putBack({ canaries }: StateLayout): string {
   return `put the master keys and ${canaries} back from the same backup; write nothing before, and make no new key`;
 }
 
+function putCanariesBack({ canaries }: StateLayout): string {
+  return `put ${canaries} back from a copy of the state folder or from a backup; the keys may well be the right ones`;
+}
+
 const VERDICTS = {
   'no canary': 'has no canary in keys.json, so nobody can say whether it is still the same key',
   missing: 'is not in the key store; what was written under it cannot be read',
+  damaged: 'cannot be proven: its canary in keys.json is damaged, which says nothing about the key',
   other: 'is another key than the one that sealed its canary; what was written before cannot be read',
 } as const;
 

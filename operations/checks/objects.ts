@@ -20,6 +20,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
+import { bytesOf } from '../s3-client';
+import { MAKE_ROOM } from './drive-space';
 import { CheckFailure, type Expectations, type OutsideContext } from './check';
 import type { CustomerKey, EncryptionAnswer, Mode } from './modes';
 import type { ScratchBucketOptions } from './scratch-bucket';
@@ -92,7 +94,7 @@ export async function get(
   options: Partial<GetObjectCommandInput> = {},
 ): Promise<{ readonly output: GetAnswer; readonly body: Buffer }> {
   const output = await answered(place.expected, 'the GET', requestGet(place, key, options));
-  return { output, body: Buffer.from((await output.Body?.transformToByteArray()) ?? []) };
+  return { output, body: await bytesOf(output) };
 }
 
 /** A GET that may be refused. */
@@ -220,6 +222,8 @@ function fixFor(code: string, { environment }: Expectations): string {
       return environment === undefined
         ? 'the server does not reach its KMS: see its log, and whether the key store behind is sealed'
         : `MinIO does not reach a working KES: see \`docker logs ebs-${environment}-kes\`, and whether Vault is sealed`;
+    case 'XMinioStorageFull':
+      return `the drive of MinIO is full: ${MAKE_ROOM}`;
     case 'NotImplemented':
       return environment === undefined
         ? 'the server runs without a KMS, so it can encrypt nothing by itself: give it one'

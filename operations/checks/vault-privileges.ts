@@ -123,14 +123,7 @@ async function withTokenOfKes<T>(
       throw new Error(`nobody can log in as KES: ${messageOf(error)}`, { cause: error });
     });
     const { auth } = login.parse(answer);
-    const kes = vault.withToken(auth.client_token);
-    try {
-      return await use(kes, auth.token_policies.sort());
-    } finally {
-      await kes.write('auth/token/revoke-self').finally(() => {
-        kes.close();
-      });
-    }
+    return vault.withToken(auth.client_token).usedUp((kes) => use(kes, auth.token_policies.sort()));
   });
 }
 

@@ -2,6 +2,7 @@
 import { GetObjectCommand, ListBucketsCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { ExternalError, messageOf } from '../errors';
+import { bytesOf } from '../s3-client';
 
 /** Of each bucket, and of each object: enough to open its data key, and to verify what was encrypted with it. */
 const OBJECTS = 3;
@@ -88,8 +89,9 @@ export async function requireSame(s3: S3Client, before: readonly Sample[]): Prom
 }
 
 async function read(s3: S3Client, place: Place): Promise<Sample> {
-  const { Body, ETag, VersionId } = await s3.send(new GetObjectCommand(place));
-  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+  const answer = await s3.send(new GetObjectCommand(place));
+  const { ETag, VersionId } = answer;
+  const bytes = await bytesOf(answer);
   return {
     place: VersionId === undefined ? place : { ...place, VersionId },
     etag: ETag,

@@ -6,7 +6,7 @@ import { type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from
 import { ExternalError } from '../../operations/errors';
 import { KesClient } from '../../operations/kes-client';
 import { ThrowawayCa } from '../helpers/certificates';
-import { proveCanaries } from '../../operations/verify-master-keys';
+import { proveCanaries, whyLater } from '../../operations/verify-master-keys';
 import { FakeKes } from '../helpers/fake-kes';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
@@ -108,7 +108,49 @@ describe('a canary', () => {
 
   test('tells when what opens is not what was sealed', async () => {
     const canary = await born();
-    expect(await openCanary(prover, 'a', { ...canary, plaintextSha256: '0'.repeat(64) })).toBe('other');
+    expect(await openCanary(prover, 'a', { ...canary, plaintextSha256: '0'.repeat(64) })).toBe('damaged');
+  });
+
+  test('that is damaged says nothing about its master key, and is not taken for one that was replaced', async () => {
+    const canary = await born();
+    const ciphertext = `A${canary.ciphertext.slice(1)}`.replace(/^AA/, 'BA');
+    expect(ciphertext).not.toBe(canary.ciphertext);
+    expect(await openCanary(prover, 'a', { ...canary, ciphertext })).toBe('damaged');
+    await expect(proveCanaries(prover, { a: { ...canary, ciphertext } })).rejects.toThrow(
+      /^master key a, made on .*, cannot be proven: its canary in keys\.json is damaged, which says nothing about the key/,
+    );
+    // the same in the file of an early version, of whose bytes nothing was noted
+    expect(await openCanary(prover, 'a', { ...canary, ciphertext, ciphertextSha256: undefined })).toBe('other');
+  });
+
+  test('that KES refuses for another reason is not taken for that of another key', async () => {
+    const canary = await born();
+    kes.failure = { status: 400, body: '{"message":"invalid request body"}' };
+    await expect(openCanary(prover, 'a', canary)).rejects.toThrow('invalid request body (HTTP 400)');
+  });
+
+  test.each([
+    [
+      'KES fails',
+      { status: 503, body: '{"message":"starting"}' },
+      /^KES cannot be asked now \(KES: status: starting \(HTTP 503\)\)$/,
+    ],
+    [
+      'the key store is away',
+      { status: 200, body: '{"keystore_unreachable":true}' },
+      /^KES does not reach its key store now$/,
+    ],
+    ['all is well', { status: 200, body: '{}' }, undefined],
+  ])('is opened before a deploy, or after it: %s', async (_, failure, later) => {
+    kes.failure = failure;
+    const why = await whyLater(prover, kes.url);
+    if (later === undefined) expect(why).toBeUndefined();
+    else expect(why).toMatch(later);
+  });
+
+  test('is not put off when something else has the port of KES', async () => {
+    kes.failure = { status: 200, body: '<html>' };
+    await expect(whyLater(prover, kes.url)).rejects.toThrow(`${kes.url} answers, but not as KES does: `);
   });
 
   test('opens for no other key, even one with the same bytes', async () => {
@@ -160,6 +202,7 @@ describe('a canary', () => {
       bornAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
       origin: 'created',
       ciphertext: expect.any(String) as string,
+      ciphertextSha256: createHash('sha256').update(Buffer.from(canary.ciphertext, 'base64')).digest('hex'),
       plaintextSha256: createHash('sha256').update(opened).digest('hex'),
     });
     expect(JSON.stringify(canary)).not.toContain(opened.toString('base64'));
