@@ -105,6 +105,12 @@ export async function requireNoOtherKeys(migration: Migration): Promise<string> 
         'they may belong to another environment, so leave them there: choose another place (region, account, folder)',
       );
     }
+    if (named('damaged').length > 0) {
+      throw new ExternalError(
+        `the canaries of ${named('damaged').join(', ')} in ${state.canaries} are damaged; nothing was changed`,
+        'put that file back from a copy of the state folder or from a backup',
+      );
+    }
     return `${named('opens').length} of ${verdicts.size} are there already`;
   });
 }
