@@ -94,11 +94,11 @@ export async function bytesOf({ Body }: { readonly Body?: GetObjectCommandOutput
 /** Node ends a stream that lacks bytes with `aborted`; XML that lacks its end is no error of the connection. */
 function isCutShort(error: unknown): boolean {
   if (error instanceof S3ServiceException) return false;
-  return /^aborted|XML parse error/.test(messageOf(error));
+  return /(?:^|: )aborted|XML parse error/.test(messageOf(error));
 }
 
 function cutShort(who: string, cause: unknown): ExternalError {
-  const [what] = messageOf(cause).split('\n');
+  const [what] = messageOf(cause).replace(/^(?:AWS SDK error wrapper for )?(?:Error: )?/, '').split('\n');
   return new ExternalError(
     `${who} ended its answer in the middle of the body (${what ?? ''})`,
     'see whether it was stopped, or whether a proxy in front of it limits time or size',

@@ -53,7 +53,7 @@ export const KEY_PATH = {
   drive: {
     name: 'Drive',
     role: 'Holds nothing but ciphertext and sealed data keys.',
-    guards: ['ciphertext-on-disk', 'configuration-on-disk'],
+    guards: ['ciphertext-on-disk', 'configuration-on-disk', 'drive-space'],
   },
   kesLink: {
     name: 'mTLS',
