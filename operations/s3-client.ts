@@ -98,7 +98,9 @@ function isCutShort(error: unknown): boolean {
 }
 
 function cutShort(who: string, cause: unknown): ExternalError {
-  const [what] = messageOf(cause).replace(/^(?:AWS SDK error wrapper for )?(?:Error: )?/, '').split('\n');
+  const [what] = messageOf(cause)
+    .replace(/^(?:AWS SDK error wrapper for )?(?:Error: )?/, '')
+    .split('\n');
   return new ExternalError(
     `${who} ended its answer in the middle of the body (${what ?? ''})`,
     'see whether it was stopped, or whether a proxy in front of it limits time or size',

@@ -1,4 +1,4 @@
-import { GetBucketVersioningCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetBucketVersioningCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ExternalError } from '../../operations/errors';
@@ -35,17 +35,32 @@ describe('an answer that ends in the middle of its body', () => {
   const REFUSED = { status: 403, whole: false, text: XML };
 
   test.each([
-    ['an object', { status: 200, whole: false, text: 'half' }, new GetObjectCommand(object), 'the S3 API'],
-    ['a setting', { status: 200, whole: false, text: XML }, new GetBucketVersioningCommand(object), undefined],
+    [
+      'an object',
+      { status: 200, whole: false, text: 'half' },
+      (s3: S3Client) => s3.send(new GetObjectCommand(object)).then(bytesOf),
+      'the S3 API',
+    ],
+    [
+      'a setting',
+      { status: 200, whole: false, text: XML },
+      (s3: S3Client) => s3.send(new GetBucketVersioningCommand(object)),
+      undefined,
+    ],
     [
       'a setting, by a proxy that ends it neatly',
       { status: 200, whole: true, text: XML },
-      new GetBucketVersioningCommand(object),
+      (s3: S3Client) => s3.send(new GetBucketVersioningCommand(object)),
       undefined,
     ],
-    ['a refusal', REFUSED, new GetObjectCommand(object), undefined],
-    ['a refusal of a write', REFUSED, new PutObjectCommand({ ...object, Body: 'x' }), undefined],
-  ])('is said as such: %s', async (_, { status, whole, text }, command, who) => {
+    ['a refusal', REFUSED, (s3: S3Client) => s3.send(new GetObjectCommand(object)), undefined],
+    [
+      'a refusal of a write',
+      REFUSED,
+      (s3: S3Client) => s3.send(new PutObjectCommand({ ...object, Body: 'x' })),
+      undefined,
+    ],
+  ])('is said as such: %s', async (_, { status, whole, text }, send, who) => {
     const ca = await ThrowawayCa.create(folder(), 'ca');
     const server = await TlsServer.start(await ca.issue('server'), (request, response) => {
       if (whole) response.writeHead(status).end(text);
@@ -57,8 +72,7 @@ describe('an answer that ends in the middle of its body', () => {
     const credentials = { accessKey: 'a', secretKey: 'b' };
     const endpoint = { url: server.url, caFile: ca.file };
     const s3 = s3Client({ endpoint, region: 'us-east-1', credentials, attempts: 1 });
-    const read = async () => bytesOf(await s3.send(command as GetObjectCommand));
-    const error = await rejectionOf(read());
+    const error = await rejectionOf(send(s3));
     s3.destroy();
     await server.stop();
     expect(error).toBeInstanceOf(ExternalError);
