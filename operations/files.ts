@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -56,4 +58,19 @@ export function readIfExists(file: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/**
+ * Removes what writers that were killed left beside the files of {@link writeFileAtomically}: it holds what they were
+ * about to write, such as a secret that is no more. Only for a folder in which no other process writes.
+ *
+ * @returns the files that are gone
+ */
+export function removeUnfinishedFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const unfinished = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.[0-9a-f]{12}\.tmp$/.test(entry.name))
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  for (const file of unfinished) rmSync(file, { force: true });
+  return unfinished;
 }

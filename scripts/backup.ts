@@ -9,7 +9,7 @@ import { parsePlace } from '../operations/backup/destination';
 import { requireOwnEngine } from '../operations/engine/identity';
 import { signerLine } from '../operations/backup/signature';
 import { UsageError } from '../operations/errors';
-import { withLock } from '../operations/lock';
+import { withDeploymentLock } from '../operations/deployment-lock';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--new-signer] [--json]
@@ -70,7 +70,7 @@ void main(async (args) => {
   }
   requireIntactState(environment.name, state);
   await requireOwnEngine(loaded);
-  const result = await withLock(state.lock, `backing up ${environment.name}`, () =>
+  const result = await withDeploymentLock(state, `backing up ${environment.name}`, () =>
     backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),
   );
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : text(result));

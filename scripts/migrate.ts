@@ -23,7 +23,7 @@ import { dockerEngine } from '../operations/docker';
 import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { writeFileAtomically } from '../operations/files';
-import { withLock } from '../operations/lock';
+import { withDeploymentLock } from '../operations/deployment-lock';
 import { copyKeys, type Migration, proveKeysInTarget, requireNoOtherKeys } from '../operations/migrate/copy-keys';
 import { forgetSource, hasForgottenSource } from '../operations/migrate/forget-source';
 import { requirePossible, requireSameEnvironment } from '../operations/migrate/require-possible';
@@ -84,7 +84,7 @@ void main(async (args, signal) => {
   const from = declaredPlace(source.environment, variables);
   const to = declaredPlace(target.environment, variables);
 
-  await withLock(state.lock, `moving the master keys of ${source.environment.name}`, async () => {
+  await withDeploymentLock(state, `moving the master keys of ${source.environment.name}`, async () => {
     const note = readKeyStoreNote(state);
     if (note !== undefined && note.migration === undefined && samePlace(note.place, to)) {
       process.stderr.write(`the master keys are already in ${describePlace(to)}\n`);

@@ -6,7 +6,7 @@ import { escrowWarning } from '../operations/backup/last-backup';
 import { requireOwnEngine } from '../operations/engine/identity';
 import { UsageError } from '../operations/errors';
 import { readIfExists } from '../operations/files';
-import { withLock } from '../operations/lock';
+import { withDeploymentLock } from '../operations/deployment-lock';
 import { beginCa, finishCa, requireOverlap } from '../operations/rotation/certificate-authority';
 import { rotateCertificates } from '../operations/rotation/certificates';
 import { rotateClientIdentity } from '../operations/rotation/client-identity';
@@ -118,7 +118,7 @@ void main(async (args, signal) => {
       : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
   const { environment, argument, state } = loaded;
 
-  await withLock(state.lock, `rotating ${what} of ${environment.name}`, async () => {
+  await withDeploymentLock(state, `rotating ${what} of ${environment.name}`, async () => {
     const rotation = Rotation.begin(state, what, argument);
     if (rotation.resumed) process.stderr.write(`going on with what was begun on ${rotation.startedAt.toISOString()}\n`);
     try {

@@ -4,7 +4,7 @@ import { requireDeployable } from '../config/deployable';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/canaries';
-import { withLock } from '../operations/lock';
+import { withDeploymentLock } from '../operations/deployment-lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import { removeEmptyStateFolder } from '../operations/tear-down';
 import type { Step } from '../operations/toolchain/step';
@@ -81,7 +81,7 @@ void main(async (args, signal) => {
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   };
   try {
-    await withLock(state.lock, `deploying ${environment.name}`, deploy);
+    await withDeploymentLock(state, `deploying ${environment.name}`, deploy);
   } finally {
     // a refusal before the first deploy leaves nothing
     removeEmptyStateFolder(state);

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { resolveEngine } from '../../config/docker-engine';
 import { type Toolchain, toolchainFile } from '../../config/toolchain';
 import { UsageError } from '../errors';
-import { cacheLayout } from './cache';
+import { cacheLayout, requireOwnCache } from './cache';
 import { capture } from './command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, ensureEngine } from './docker-engine';
@@ -107,6 +107,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
   const prerequisites: Step = {
     title: 'Prerequisites',
     run: async (context) => {
+      requireOwnCache(cache);
       terraform = findTerraform();
       providers = await choose(context.signal);
       for (const program of needed()) binaries.set(program.name, (await locateProgram(cache, program)).file);

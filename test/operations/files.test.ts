@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { readIfExists, writeFileAtomically } from '../../operations/files';
+import { readIfExists, removeUnfinishedFiles, writeFileAtomically } from '../../operations/files';
 import { compiled } from '../helpers/compiled';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
@@ -119,5 +119,29 @@ describe('readIfExists', () => {
 
   test('does not take what cannot be read for what is not there', () => {
     expect(() => readIfExists(folder())).toThrow(/EISDIR/);
+  });
+});
+
+describe('removeUnfinishedFiles', () => {
+  test('takes away what a killed writer left, at any depth, and nothing else', () => {
+    // GIVEN
+    const secrets = path.join(folder(), 'secrets');
+    const left = path.join(secrets, 'vault', 'unseal-share-1.0123456789ab.tmp');
+    const kept = ['vault/unseal-share-1', 'vault/notes.tmp', 'minio/root.json'].map((name) => path.join(secrets, name));
+    for (const file of kept) writeFileAtomically(file, 'kept');
+    fs.writeFileSync(left, 'secret');
+    fs.symlinkSync(kept[0] ?? '', path.join(secrets, 'link.0123456789ab.tmp'));
+
+    // WHEN
+    const removed = removeUnfinishedFiles(secrets);
+
+    // THEN
+    expect(removed).toEqual([left]);
+    expect(fs.existsSync(left)).toBe(false);
+    for (const file of kept) expect(fs.readFileSync(file, 'utf8')).toBe('kept');
+  });
+
+  test('a folder that is not there yet holds nothing', () => {
+    expect(removeUnfinishedFiles(path.join(folder(), 'absent'))).toEqual([]);
   });
 });
