@@ -67,6 +67,9 @@ export const SSH_OPTIONS = [
   'StrictHostKeyChecking=yes',
   '-o',
   'ConnectTimeout=10',
+  // a connection that a router has forgotten ends, instead of waiting for an answer
+  '-o',
+  'ServerAliveInterval=15',
 ] as const;
 
 /** Why nothing secret may go over a plain connection, for the messages of every setting alike. */
@@ -260,7 +263,11 @@ const contextMeta = z.object({
 
 /** A context of the docker command: its store names folders by the SHA-256 of the context's name (docker/cli, cli/context/store). */
 function context(name: string, source: string, folder: string, env: NodeJS.ProcessEnv): EngineAddress {
-  if (name === 'default') return byDefault(folder, env);
+  if (name === 'default') {
+    const engine = byDefault(folder, env);
+    // it is above the current context: once the variable is gone, that would win
+    return source === 'DOCKER_CONTEXT' ? { ...engine, namedBy: engine.namedBy ?? source } : engine;
+  }
   const namedBy = `Docker context ${name} (${source})`;
   const id = createHash('sha256').update(name).digest('hex');
   const meta = readJson(path.join(folder, 'contexts', 'meta', id, 'meta.json'), contextMeta);
@@ -292,6 +299,8 @@ function readJson<T>(file: string, schema: z.ZodType<T>): T | undefined {
       'it says which Docker engine is meant; DOCKER_HOST or docker.host say so, too',
     );
   }
+  // as the docker command takes it
+  if (text.trim() === '') return undefined;
   let content: unknown;
   try {
     content = JSON.parse(text);

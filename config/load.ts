@@ -178,7 +178,8 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): Described[] {
 
 /** @param standIn the default that a rule between settings was asked about */
 function got(value: unknown, standIn: unknown): string {
-  if (value !== undefined) return `got: ${JSON.stringify(value)}`;
+  // an address may hold a password
+  if (value !== undefined) return `got: ${JSON.stringify(value).replace(/(:\/\/[^:@/"\s]*):[^"\s]*@/g, '$1:…@')}`;
   return standIn === undefined ? 'got nothing' : `got: ${JSON.stringify(standIn)} (the default)`;
 }
 

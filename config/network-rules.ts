@@ -40,6 +40,9 @@ function publicationRules({ docker, kes, vault }: Environment): Problem[] {
   return problems;
 }
 
+/** Where Docker takes the ranges of networks from by default (moby, libnetwork/ipamutils). */
+const DOCKER_POOLS = ['172.16.0.0/12', '192.168.0.0/16'];
+
 /** Vault sees KES at an address of their network. */
 function boundAddressRules(environment: Environment, keyStore: VaultKeyStoreSettings): Problem[] {
   if (environment.vault.mode !== 'embedded') return [];
@@ -50,6 +53,9 @@ function boundAddressRules(environment: Environment, keyStore: VaultKeyStoreSett
     const rule = { path: ['keyStore', 'approle', 'secretId', setting], other: ['docker', 'subnet'] };
     const { subnet: half } = vaultNetwork(environment);
     if (half === undefined) {
+      // Docker chooses out of these unless its daemon.json says otherwise
+      if (DOCKER_POOLS.every((pool) => ranges.some((range) => !range.includes(':') && rangeCovers(range, pool))))
+        return [];
       const message = 'needs docker.subnet with an embedded Vault, because Docker otherwise chooses the address of KES';
       return [{ ...rule, message, fix: 'write docker.subnet, or remove the line' }];
     }

@@ -7,6 +7,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { UsageError } from '../operations/errors';
 import { PROVIDER_VERSIONS } from './provider-versions';
 
 /** A folder holding a Dockerfile and what it copies; `hash` is the SHA-256 over all of it. */
@@ -46,7 +47,11 @@ export const registryToolchain: Toolchain = {
   providers: { source: 'registry', ...PROVIDER_VERSIONS },
 };
 
-/** Reads the findings of the toolchain step, or {@link registryToolchain} where it never ran. */
+/**
+ * Reads the findings of the toolchain step, or {@link registryToolchain} where it never ran.
+ *
+ * @throws UsageError if another version of this project found them: what the stacks declare needs other providers
+ */
 export function readToolchain(file: string = toolchainFile): Toolchain {
   let text: string;
   try {
@@ -55,5 +60,14 @@ export function readToolchain(file: string = toolchainFile): Toolchain {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return registryToolchain;
     throw error;
   }
-  return toolchainSchema.parse(JSON.parse(text));
+  const found = toolchainSchema.parse(JSON.parse(text));
+  const { source, docker, vault } = found.providers;
+  const mirrored = docker === PROVIDER_VERSIONS.docker && vault === PROVIDER_VERSIONS.vault;
+  if (Number(vault.split('.')[0]) < 5 || (source === 'mirror' && !mirrored)) {
+    throw new UsageError(
+      `${file} is from another version of this project: its providers are docker ${docker} and vault ${vault}, not ${PROVIDER_VERSIONS.docker} and ${PROVIDER_VERSIONS.vault}`,
+      'run ./scripts/toolchain; nothing was changed',
+    );
+  }
+  return found;
 }

@@ -21,10 +21,21 @@ const bucketImport = z.object({
     .record(z.string(), z.record(z.string(), z.union([z.object({ error: z.string().optional() }), z.string()])))
     .optional(),
 });
+const entities = z.record(z.string(), z.array(z.unknown()).nullable());
+/** What MinIO says of an import of users and policies (madmin-go, user-commands.go, ImportIAMResult). */
+const iamImport = z.object({ skipped: entities.optional(), failed: entities.optional() });
+const namedEntity = z.looseObject({ name: z.string() });
 const tiers = z.array(z.object({ Name: z.string() })).nullable();
 const remoteTargets = z.array(z.unknown()).nullable();
 const storage = z.object({
-  Disks: z.array(z.object({ path: z.string(), totalspace: z.number(), availspace: z.number() })),
+  // Go leaves out what is empty or zero (madmin-go, info-commands.go, Disk)
+  Disks: z.array(
+    z.object({
+      path: z.string().default('of an unknown path'),
+      totalspace: z.number().default(0),
+      availspace: z.number().default(0),
+    }),
+  ),
 });
 const siteReplication = z.object({ enabled: z.boolean() });
 
@@ -42,6 +53,7 @@ const jobStatus = z.object({
 export interface Drive {
   /** In the container. */
   readonly path: string;
+  /** 0: MinIO does not reach it. */
   readonly totalBytes: number;
   /** What MinIO may still write. */
   readonly freeBytes: number;
@@ -75,9 +87,18 @@ export class MinioAdmin {
     return (await this.call({ method: 'GET', path: `${ADMIN}/export-iam` })).bytes;
   }
 
-  /** Adds what an archive of {@link exportIam} holds; what is there under the same name is replaced. */
-  async importIam(archive: Buffer): Promise<void> {
-    await this.call({ method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive });
+  /**
+   * Adds what an archive of {@link exportIam} holds; what is there under the same name is replaced. Access keys and groups
+   * that were disabled are enabled (minio/minio, cmd/admin-handlers-users.go, importIAM).
+   *
+   * @returns what MinIO did not take, though it answers 200, each as `kind: name`
+   */
+  async importIam(archive: Buffer): Promise<string[]> {
+    const { text: report } = await this.call({ method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive });
+    const { skipped, failed } = iamImport.parse(JSON.parse(report));
+    return [...Object.entries(skipped ?? {}), ...Object.entries(failed ?? {})].flatMap(([kind, entities]) =>
+      (entities ?? []).map((entity) => `${kind}: ${nameOf(entity)}`),
+    );
   }
 
   /** Policies, life cycles, tags, quotas, encryption and so on of all buckets as a ZIP archive. */
@@ -238,10 +259,20 @@ export class MinioAdmin {
       });
     });
     if (expected.includes(response.status)) return response;
-    throw new ExternalError(
+    throw new RefusedByMinio(
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
     );
   }
+}
+
+/** MinIO answered, and not as it should. */
+export class RefusedByMinio extends ExternalError {}
+
+/** The name of something that an import did not take: itself, its field `name`, or the first of its keys. */
+function nameOf(entity: unknown): string {
+  if (typeof entity === 'string') return entity;
+  const named = namedEntity.safeParse(entity);
+  return named.success ? named.data.name : (Object.keys((entity ?? {}) as object)[0] ?? 'without a name');
 }
 
 /** MinIO of a deployment as its root user. The caller closes it. */

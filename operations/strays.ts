@@ -14,6 +14,7 @@ import type { LoadedEnvironment } from '../config/load';
 import { networksOf } from '../config/networks';
 import { STACKS } from '../config/stack-names';
 import type { OwnerLabel } from './docker';
+import { isProbe } from './preflight/networks';
 import { ExternalError } from './errors';
 import { twinOf } from './rotation/hand-over';
 import { type Belongings, belongingsOf, type DockerNetwork, removeContainer, removeNetwork } from './tear-down';
@@ -39,7 +40,8 @@ export async function removeStrays(loaded: LoadedEnvironment, docker: Docker, ow
   }
   const { containers, networks } = await straysAmong(belongings, loaded);
   // a network cannot go while a container is in it
-  return remove({ containers: networks.length > 0 ? belongings.containers : containers, networks }, docker);
+  const used = networks.some(({ name }) => !isProbe(name));
+  return remove({ containers: used ? belongings.containers : containers, networks }, docker);
 }
 
 /**

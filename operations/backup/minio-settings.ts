@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { namesOf } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine, waitUntilHealthy } from '../docker';
-import type { MinioAdmin } from '../minio-admin';
+import { type MinioAdmin, RefusedByMinio } from '../minio-admin';
 
 /**
  * What MinIO exports without the credentials that it needs, or not at all.
@@ -64,13 +64,21 @@ export async function restoreSettings(
   { settings = '', iam, buckets }: SavedSettings,
   restart: () => Promise<void>,
 ): Promise<string[]> {
-  const targets = /^notify_/m.test(settings);
+  const problems: string[] = [];
+  let targets = /^notify_/m.test(settings);
   if (settings !== '' && settings !== (await admin.exportSettings())) {
-    await admin.importSettings(settings);
-    // most count from the next start on; a rule for events is refused while its target is not known
-    await restart();
+    try {
+      await admin.importSettings(settings);
+      // most count from the next start on; a rule for events is refused while its target is not known
+      await restart();
+    } catch (error) {
+      // an identity provider that is away would otherwise keep users and buckets away, too
+      if (!(error instanceof RefusedByMinio)) throw error;
+      problems.push(`settings of the server: ${error.message}`);
+      targets = false;
+    }
   }
-  await admin.importIam(iam);
+  problems.push(...(await admin.importIam(iam)));
   let refused = await admin.importBuckets(buckets);
   // targets are known a moment after MinIO serves again (cmd/server-main.go, initBucketTargets)
   const by = Date.now() + TARGETS_WITHIN_MS;
@@ -80,7 +88,7 @@ export async function restoreSettings(
   }
   // imported rules for events are followed from the next start on (cmd/bucket-metadata-sys.go)
   if (targets) await restart();
-  return refused;
+  return [...problems, ...refused];
 }
 
 const TARGETS_WITHIN_MS = 10_000;

@@ -3,9 +3,12 @@ import { type Drive, openAdmin } from '../minio-admin';
 import { CheckFailure, type DeploymentCheck, type Evidence } from './check';
 
 /** From here on the evidence says so, and the check still passes. */
-export const NOTICE_SHARE = 0.8;
-/** From here on the check fails. MinIO stops at 0.99 (minio/minio, cmd/xl-storage.go, diskFillFraction). */
-export const LEAST_SHARE = 0.9;
+export const NOTICE_SHARE = 0.85;
+/**
+ * From here on the check fails, and with it a deploy or restore: so it is near to where MinIO stops, which is 0.99
+ * (minio/minio, cmd/xl-storage.go, diskFillFraction).
+ */
+export const LEAST_SHARE = 0.97;
 
 const driveSpace: DeploymentCheck = {
   from: 'deployment',
@@ -31,13 +34,25 @@ export const driveChecks: readonly DeploymentCheck[] = [driveSpace];
 export function judgeDrives(drives: readonly Drive[]): Evidence {
   const seen: Record<string, Evidence> = {};
   const problems: string[] = [];
+  const away: string[] = [];
   for (const { path, totalBytes, freeBytes } of drives) {
-    // what is kept for root is used, too, as far as MinIO is concerned
+    if (totalBytes === 0) {
+      seen[path] = { note: 'MinIO does not reach it' };
+      away.push(`drive ${path} does not say how large it is: MinIO does not reach it`);
+      continue;
+    }
     const used = 1 - freeBytes / totalBytes;
     const percent = `${Math.floor(used * 100)} %`;
     const free = `${(freeBytes / 1e9).toFixed(1)} GB`;
     seen[path] = { used: percent, free, ...(used >= NOTICE_SHARE ? { note: 'it fills up: make room in time' } : {}) };
     if (used >= LEAST_SHARE) problems.push(`drive ${path} is ${percent} full: ${free} are left`);
+  }
+  if (away.length > 0) {
+    throw new CheckFailure(
+      [...away, ...problems].join('; '),
+      'see `docker logs` of MinIO: the disk is gone or damaged',
+      seen,
+    );
   }
   if (problems.length > 0) throw new CheckFailure(problems.join('; '), MAKE_ROOM, seen);
   return seen;

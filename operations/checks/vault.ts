@@ -87,7 +87,7 @@ export function credentialsOfKes({ loaded }: ServiceContext): { readonly roleId:
 
 /**
  * How the role of KES and its SecretID are made anew: a deploy writes the SecretID only for a role with another RoleID,
- * and version 1.9 of the Terraform provider crashes on a role that was not written in its own words.
+ * and what somebody changed by hand in a role is known for certain only of one that is new.
  */
 export function newRole(context: ServiceContext): string {
   const { environment } = context.loaded;

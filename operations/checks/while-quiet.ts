@@ -31,7 +31,7 @@ export async function whileQuiet(
     if (holder !== undefined) seen.push(holder);
   };
   // who takes the lock may have released it before the end
-  const watch = setInterval(() => void look(), pollMs);
+  const watch = setInterval(() => void look().catch(() => undefined), pollMs);
   try {
     const report = await run();
     await look();

@@ -83,8 +83,12 @@ class SshConnection extends Duplex {
       ),
     );
     child.once('close', (code) => {
-      if (code === 0 || answered) this.push(null);
-      else this.destroy(sshFailure(engine, Buffer.concat(said).toString('utf8'), code));
+      if (code === 0 || answered) {
+        this.push(null);
+        // an idle one is read by nobody, and would stay in the pool of the agent
+        if (this.listenerCount('data') === 0) this.destroy();
+        else this.once('end', () => this.destroy());
+      } else this.destroy(sshFailure(engine, Buffer.concat(said).toString('utf8'), code));
     });
   }
 
@@ -93,6 +97,7 @@ class SshConnection extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    // an error of it says less than the end of ssh, which follows
     this.child.stdin.write(chunk, () => {
       done();
     });

@@ -35,16 +35,20 @@ function bytesOf(hexadecimal: string): number[] | undefined {
   return pairs?.map((pair) => parseInt(pair, 16)).reverse();
 }
 
+/** Prefix of a range that is too large for a link: a tunnel that takes half of all addresses, or a whole 10.0.0.0/8. */
+const LARGEST_LINK = 8;
+
 /**
  * What a network would take from this machine.
  *
  * | the route                                    | verdict                                                |
  * |----------------------------------------------|--------------------------------------------------------|
- * | is direct, or no larger than the network     | `taken`: both would be asked for the same addresses    |
+ * | is direct (a link), or no larger             | `taken`: both would be asked for the same addresses    |
  * | leads to a larger range by a gateway         | `cut`: the network becomes a part of it that is nearer |
  */
 export function routeConflicts(subnet: string, routes: readonly Route[]): { taken: Route[]; cut: Route[] } {
   const overlapping = routes.filter(({ range }) => rangesOverlap(range, subnet));
-  const isTaken = ({ range, direct }: Route): boolean => direct || rangeCovers(subnet, range);
+  const isTaken = ({ range, direct }: Route): boolean =>
+    rangeCovers(subnet, range) || (direct && Number(range.split('/')[1]) > LARGEST_LINK);
   return { taken: overlapping.filter(isTaken), cut: overlapping.filter((route) => !isTaken(route)) };
 }

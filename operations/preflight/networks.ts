@@ -43,7 +43,8 @@ export async function requireFreeNetworks(request: NetworksRequest): Promise<str
     const ranges = await Promise.all(made.map(async (network) => rangesOf((await network.inspect()) as Inspected)));
     return ranges.flat();
   } finally {
-    for (const network of made) await network.remove();
+    // one that stays is an orphan, which the next deploy removes
+    await Promise.allSettled(made.map((network) => network.remove()));
   }
 }
 
@@ -60,6 +61,13 @@ function requireNoRoute({ name, subnet }: WantedNetwork, { routes, announce, set
   if (cut.length > 0) {
     announce(`docker.subnet: ${subnet} is taken out of ${list(cut)}: what is there is not reached from this machine`);
   }
+}
+
+const PROBE = '-preflight-';
+
+/** Whether a network was made by {@link requireFreeNetworks}, and never had a container in it. */
+export function isProbe(name: string): boolean {
+  return new RegExp(`${PROBE}[0-9a-f]{8}$`).test(name);
 }
 
 interface Inspected {
@@ -79,7 +87,7 @@ async function tryNetwork(
 ): Promise<Docker.Network> {
   try {
     return await docker.createNetwork({
-      Name: `${name}-preflight-${randomBytes(4).toString('hex')}`,
+      Name: `${name}${PROBE}${randomBytes(4).toString('hex')}`,
       // `down` finds one that a kill has left
       Labels: { [owner.name]: owner.value },
       ...(subnet === undefined ? {} : { IPAM: { Config: [{ Subnet: subnet }] } }),

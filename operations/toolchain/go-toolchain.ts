@@ -70,6 +70,7 @@ export function findGo(cache: CacheLayout): GoCommand | undefined {
   const program = path.join(root, 'bin', 'go');
   if (existsSync(program)) return { program, env: { GOTOOLCHAIN: 'local', GOROOT: root } };
   const own = machineGo();
+  if (own?.version.includes(`go${PINNED_GO} `) === true) return { program: own.file, env: { GOTOOLCHAIN: 'local' } };
   return own?.fetches === true ? { program: own.file, env: { GOTOOLCHAIN: `go${PINNED_GO}` } } : undefined;
 }
 

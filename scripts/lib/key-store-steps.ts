@@ -8,7 +8,7 @@ import { externalVaultAddress, vaultVariables } from '../../config/external-vaul
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
-import { embeddedVaultUrl } from '../../config/reachable';
+import { embeddedVaultUrl, publishedUrl } from '../../config/reachable';
 import { requireUsableVault } from '../../operations/preflight/external-vault';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
 import { requireProvisioner } from '../../operations/preflight/provisioner';
@@ -62,14 +62,19 @@ function embeddedVaultStep({ environment, state }: LoadedEnvironment): Step[] {
     {
       title: 'Vault',
       run: async ({ announce }) => {
-        const problem = await requireProvisioner({
-          endpoint: { url: embeddedVaultUrl(vault), caFile: state.caCertificate },
+        const request = {
           threshold: vault.threshold,
           unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
           provisionerTokenFile: state.secret.provisionerToken,
           provisionerPolicy: { name: namesOf(environment).provisionerPolicy, document: provisionerPolicy(environment) },
           renewalNote: `${state.tls}/provisioner-token.json`,
-        });
+        };
+        // a deployment from before the two addresses were apart has Vault at that of S3
+        const urls = new Set([embeddedVaultUrl(vault), publishedUrl(environment.docker.publishAddress, vault.port)]);
+        let problem: string | undefined;
+        for (const url of urls) {
+          problem ??= await requireProvisioner({ ...request, endpoint: { url, caFile: state.caCertificate } });
+        }
         if (problem !== undefined) announce(`${problem}: the deploy makes both anew by the unseal shares`);
         return undefined;
       },

@@ -52,7 +52,14 @@ describe('the engine is the first that is set', () => {
       'Docker context desktop (DOCKER_CONTEXT)',
     ],
     ['an empty variable is none', {}, { DOCKER_HOST: '', DOCKER_CONTEXT: '' }, current, 'ssh://root@nas', undefined],
-    ['DOCKER_CONTEXT=default', {}, { DOCKER_CONTEXT: 'default' }, current, 'unix:///var/run/docker.sock', undefined],
+    [
+      'DOCKER_CONTEXT=default',
+      {},
+      { DOCKER_CONTEXT: 'default' },
+      current,
+      'unix:///var/run/docker.sock',
+      'DOCKER_CONTEXT',
+    ],
     ['a current context "default"', {}, {}, '{"currentContext": "default"}', 'unix:///var/run/docker.sock', undefined],
     ['no current context', {}, {}, '{"auths": {}}', 'unix:///var/run/docker.sock', undefined],
     ['nothing', {}, {}, undefined, 'unix:///var/run/docker.sock', undefined],
@@ -207,7 +214,8 @@ describe('one voice', () => {
   });
 
   test('ssh is called as the docker command calls it, and asks nobody', () => {
-    const options = ['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-o', 'ConnectTimeout=10', '-T'];
+    const TIMES = ['-o', 'ConnectTimeout=10', '-o', 'ServerAliveInterval=15'];
+    const options = ['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', ...TIMES, '-T'];
     const called = (host: string) => sshArguments(resolveEngine({ host }, {}));
     expect(called('ssh://nas')).toEqual([...options, '--', 'nas', 'docker', 'system', 'dial-stdio']);
     expect(called('ssh://me@nas:2222/run/user/1000/docker.sock')).toEqual([

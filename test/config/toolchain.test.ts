@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot, readToolchain, registryToolchain } from '../../config/toolchain';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { thrownBy } from '../helpers/thrown';
 
 const folder = useTemporaryFolder();
 
@@ -32,4 +33,24 @@ test('refuses what the toolchain step would not have written', () => {
   const file = path.join(folder(), 'toolchain.json');
   writeFileSync(file, JSON.stringify({ providers: { source: 'disk', docker: '4.6.0', vault: '5.9.0' } }));
   expect(() => readToolchain(file)).toThrow(/providers/);
+});
+
+test.each([
+  ['mirror', '4.6.0', '1.9.0'],
+  ['mirror', '4.6.0', '5.6.0'],
+  ['registry', '4.6.0', '1.9.0'],
+])('refuses what an earlier version of the project found: %s, docker %s, vault %s', (source, docker, vault) => {
+  const file = path.join(folder(), 'toolchain.json');
+  writeFileSync(file, JSON.stringify({ providers: { source, docker, vault } }));
+  expect(thrownBy(() => readToolchain(file))).toMatchObject({
+    message: `${file} is from another version of this project: its providers are docker ${docker} and vault ${vault}, not 4.6.0 and 5.9.0`,
+    hint: 'run ./scripts/toolchain; nothing was changed',
+  });
+});
+
+test('takes another version of a provider from the registry, where it was asked for', () => {
+  const file = path.join(folder(), 'toolchain.json');
+  const providers = { source: 'registry', docker: '4.6.0', vault: '5.11.0' };
+  writeFileSync(file, JSON.stringify({ providers }));
+  expect(readToolchain(file)).toEqual({ providers });
 });

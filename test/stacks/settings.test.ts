@@ -47,7 +47,16 @@ minio: { port: 19000, hostnames: [s3.example.org] }
     for (const name of ['foundation', 'vault', 'kes', 'minio']) {
       expect(stackOf(stacks, name).provider('docker')).toEqual({
         host: 'ssh://backup@nas',
-        ssh_opts: ['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes', '-o', 'ConnectTimeout=10'],
+        ssh_opts: [
+          '-o',
+          'BatchMode=yes',
+          '-o',
+          'StrictHostKeyChecking=yes',
+          '-o',
+          'ConnectTimeout=10',
+          '-o',
+          'ServerAliveInterval=15',
+        ],
       });
     }
     expect(servicesOf(stacks).flatMap(({ ports }) => ports as Block[])).toEqual([

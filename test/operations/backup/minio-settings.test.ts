@@ -1,4 +1,7 @@
 import { namesInZip, restoreSettings, settingsNotSaved } from '../../../operations/backup/minio-settings';
+import { ExternalError } from '../../../operations/errors';
+import { RefusedByMinio } from '../../../operations/minio-admin';
+import { rejectionOf } from '../../helpers/thrown';
 
 const nothing = {
   replicates: () => Promise.resolve(false),
@@ -46,7 +49,10 @@ function minio(settings: string, refusals: readonly string[][] = []) {
     admin: {
       exportSettings: () => Promise.resolve(settings),
       importSettings: note('settings'),
-      importIam: note('iam'),
+      importIam: async (): Promise<string[]> => {
+        await note('iam')();
+        return [];
+      },
       importBuckets: async () => {
         await note('buckets')();
         return left.shift() ?? [];
@@ -76,4 +82,26 @@ test('a rule for events waits for its target, and what MinIO refuses for good is
   const { admin, restart, asked } = minio('', [[UNKNOWN, life], [life]]);
   expect(await restoreSettings(admin, { settings: WEBHOOK, ...archives }, restart)).toEqual([life]);
   expect(asked).toEqual(['settings', 'restart', 'iam', 'buckets', 'buckets', 'restart']);
+});
+
+test('settings of the server that MinIO refuses keep neither users nor buckets away, and are said', async () => {
+  const { admin, restart, asked } = minio('');
+  const refusing = {
+    ...admin,
+    importSettings: () =>
+      Promise.reject(new RefusedByMinio('PUT /minio/admin/v3/config: HTTP 400: no OpenID provider')),
+    importIam: async () => Promise.resolve(['users: gone']),
+  };
+  expect(await restoreSettings(refusing, { settings: WEBHOOK, ...archives }, restart)).toEqual([
+    'settings of the server: PUT /minio/admin/v3/config: HTTP 400: no OpenID provider',
+    'users: gone',
+  ]);
+  expect(asked).toEqual(['buckets']);
+});
+
+test('a MinIO that does not answer ends a restore: it goes on when called again', async () => {
+  const { admin, restart } = minio('');
+  const silent = { ...admin, importSettings: () => Promise.reject(new ExternalError('MinIO does not answer')) };
+  const error = await rejectionOf(restoreSettings(silent, { settings: WEBHOOK, ...archives }, restart));
+  expect(error.message).toBe('MinIO does not answer');
 });
