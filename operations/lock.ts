@@ -172,7 +172,13 @@ async function flock(descriptor: number, kind: 'exclusive' | 'shared'): Promise<
   child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', (error) => {
-      reject(new ExternalError(`flock cannot be started: ${error.message}`, 'Install util-linux; on macOS: brew install flock.', { cause: error }));
+      reject(
+        new ExternalError(
+          `flock cannot be started: ${error.message}`,
+          'Install util-linux; on macOS: brew install flock.',
+          { cause: error },
+        ),
+      );
     });
     child.once('close', resolve);
   });
