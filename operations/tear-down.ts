@@ -69,7 +69,8 @@ export async function belongingsOf(docker: Docker, owner: OwnerLabel): Promise<B
       })),
     fileVolumes: volumes.filter((name) => name.endsWith(FILE_VOLUME_SUFFIX)),
     dataVolumes: volumes.filter((name) => !name.endsWith(FILE_VOLUME_SUFFIX)),
-    networks: networks.map(networkOf),
+    // Docker gives them in no order
+    networks: networks.map(networkOf).sort((a, b) => a.name.localeCompare(b.name)),
   };
 }
 

@@ -62,10 +62,10 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
       expect(report.stacks.at(-1)?.after).toEqual(
         ['keystore', 'kes', 'minio'].map((name) => `${environment.name}-${name}`),
       );
-      // the name of the bucket is a value
-      expect(result.stdout).not.toContain('only-planned');
+      const concerns = report.stacks.flatMap(({ changes }) => changes.flatMap((change) => change.concerns ?? []));
+      expect(concerns).toEqual(['key planned-key (new)', 'bucket only-planned (new)']);
       expect(result.stderr).toContain(`Plan of ${environment.name}: 1 to change, 3 to run\n`);
-      expect(result.stderr).toMatch(/^ {2}run provision-buckets \(input\.buckets\): terraform_data\.Buckets_\w+$/m);
+      expect(result.stderr).toMatch(/^ {2}run provision-buckets \(input\.buckets\): terraform_data\.Buckets_\w+: bucket only-planned \(new\)$/m);
     });
 
     test('what somebody did by hand is drift, exit code 2', async () => {

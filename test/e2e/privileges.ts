@@ -120,8 +120,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
           newPolicy: 403,
           otherMount: 403,
           seal: 403,
-          // "child policies must be subset of parent"
-          rootToken: 400,
+          rootToken: 403,
         });
       } finally {
         client.close();
