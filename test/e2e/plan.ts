@@ -65,7 +65,9 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
       const concerns = report.stacks.flatMap(({ changes }) => changes.flatMap((change) => change.concerns ?? []));
       expect(concerns).toEqual(['key planned-key (new)', 'bucket only-planned (new)']);
       expect(result.stderr).toContain(`Plan of ${environment.name}: 1 to change, 3 to run\n`);
-      expect(result.stderr).toMatch(/^ {2}run provision-buckets \(input\.buckets\): terraform_data\.Buckets_\w+: bucket only-planned \(new\)$/m);
+      expect(result.stderr).toMatch(
+        /^ {2}run provision-buckets \(input\.buckets\): terraform_data\.Buckets_\w+: bucket only-planned \(new\)$/m,
+      );
     });
 
     test('what somebody did by hand is drift, exit code 2', async () => {
