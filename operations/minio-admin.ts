@@ -272,7 +272,7 @@ export class RefusedByMinio extends ExternalError {}
 function nameOf(entity: unknown): string {
   if (typeof entity === 'string') return entity;
   const named = namedEntity.safeParse(entity);
-  return named.success ? named.data.name : (Object.keys((entity ?? {}))[0] ?? 'without a name');
+  return named.success ? named.data.name : (Object.keys(entity ?? {})[0] ?? 'without a name');
 }
 
 /** MinIO of a deployment as its root user. The caller closes it. */
