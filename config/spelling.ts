@@ -1,4 +1,4 @@
-/** What somebody may have meant who wrote a name that there is not. */
+/** The known name that an unknown one is nearest to. */
 
 /**
  * The known name that is nearest, or undefined if none is near: capitals do not count, and a third of the letters may be

@@ -179,7 +179,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
       ...(objects.mintsSecretId ? {} : { allowedParameters: { bind_secret_id: [true] } }),
       why: objects.mintsSecretId
         ? 'the role of KES'
-        : 'the role of KES; without a SecretID nobody logs in through it, this token neither',
+        : 'the role of KES; Vault refuses to open it to a login without a SecretID',
     },
     { path: `${role}/role-id`, capabilities: ['read'], why: 'its RoleID, for the configuration of KES' },
     ...(objects.mintsSecretId
