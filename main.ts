@@ -1,7 +1,7 @@
 /** The CDKTF app: reads the environment, builds the stacks. */
 import { loadEnvironment } from './config/load';
-import { requireNoOtherEngine } from './operations/engine/identity';
-import { printError } from './operations/print-error';
+import { requireNoOtherEngine } from './operations/docker/engine-identity';
+import { printError } from './operations/lib/print-error';
 import { declareApp } from './stacks/app';
 
 async function synthesize(): Promise<void> {

@@ -1,7 +1,7 @@
 /** `npm run bench`: what this project costs over doing the same by hand, as ratios measured in one run. */
 import { parseArgs } from 'node:util';
 import { cpus, loadavg } from 'node:os';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 import { main } from '../scripts/lib/command-line';
 import { TestEnvironment } from '../test/helpers/e2e/test-environment';
 import { benchDeploy } from './deploy';

@@ -7,15 +7,15 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
-import { containerLogs } from '../operations/docker';
-import { HttpClient } from '../operations/http';
-import { s3Client } from '../operations/s3-client';
+import { containerLogs } from '../operations/docker/docker';
+import { HttpClient } from '../operations/lib/http';
+import { s3Client } from '../operations/minio/s3-client';
 import { cacheLayout } from '../operations/toolchain/cache';
-import { buildProgram } from '../operations/toolchain/go-build';
-import { unguardedMinio } from '../operations/toolchain/programs';
-import { GiveUp, NotYet, waitFor } from '../operations/wait';
+import { buildProgram } from '../operations/toolchain/go/go-build';
+import { unguardedMinio } from '../operations/toolchain/go/programs';
+import { GiveUp, NotYet, waitFor } from '../operations/lib/wait';
 import type { TestEnvironment } from '../test/helpers/e2e/test-environment';
-import { freePorts } from '../operations/free-ports';
+import { freePorts } from '../operations/lib/free-ports';
 import { compare, type Comparison } from './statistics';
 
 const PARALLEL = 8;

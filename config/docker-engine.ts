@@ -19,7 +19,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 
 /** What an environment file says about its engine. */
 export interface DockerSettings {

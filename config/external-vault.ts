@@ -1,4 +1,4 @@
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 import type { ExternalVault } from './environment';
 
 /** The variables that every Vault client knows. The token is not among them: it never reaches a stack. */

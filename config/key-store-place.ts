@@ -3,8 +3,8 @@
  * Terraform would take the old place for superfluous, and what it no longer declares, `prevent_destroy` does not protect.
  */
 import { z } from 'zod';
-import { UsageError } from '../operations/errors';
-import { readIfExists, writeFileAtomically } from '../operations/files';
+import { UsageError } from '../operations/lib/errors';
+import { readIfExists, writeFileAtomically } from '../operations/lib/files';
 import { secretsManagerEndpoint } from './aws';
 import type { Environment } from './environment';
 import { externalVaultAddress, normalizedAddress, type VaultVariables } from './external-vault';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../operations/errors';
+import { messageOf, UsageError } from '../operations/lib/errors';
 import { type Environment, environmentSchema } from './environment';
 import { type StateLayout, stateLayout } from './state';
 import { projectRoot } from './toolchain';

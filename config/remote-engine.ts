@@ -1,7 +1,7 @@
 import { describeEngine, type EngineAddress, remoteMachine } from './docker-engine';
 import type { Environment } from './environment';
 import { isLoopback, meansEveryAddress } from './reachable';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 
 /**
  * Refuses to publish ports where the machine that deploys would look for them on itself: it asks Vault, KES and MinIO by

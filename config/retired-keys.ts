@@ -1,4 +1,4 @@
-import { readCanaries } from '../operations/canaries';
+import { readCanaries } from '../operations/keys/canaries';
 import { LEAVES } from './deployment-names';
 import type { Environment } from './environment';
 import { masterKeys } from './master-keys';

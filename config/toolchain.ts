@@ -7,7 +7,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 import { PROVIDER_VERSIONS } from './provider-versions';
 
 /** A folder holding a Dockerfile and what it copies; `hash` is the SHA-256 over all of it. */

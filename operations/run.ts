@@ -5,26 +5,26 @@
 import { rmSync } from 'node:fs';
 import { z } from 'zod';
 import { type OperationInput, operationInputs, type OperationName } from '../config/operation-inputs';
-import { UsageError } from './errors';
-import { printError } from './print-error';
+import { UsageError } from './lib/errors';
+import { printError } from './lib/print-error';
 
 type Operations = { readonly [N in OperationName]: () => Promise<(input: OperationInput<N>) => Promise<unknown>> };
 
 /** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
 const operations: Operations = {
-  'remember-engine': async () => (await import('./engine/identity.js')).rememberThisEngine,
-  'issue-certificates': async () => (await import('./issue-certificates.js')).issueCertificates,
-  'import-trusted-cas': async () => (await import('./import-trusted-cas.js')).importTrustedCAs,
-  'import-certificates': async () => (await import('./import-certificates.js')).importCertificates,
-  'order-certificates': async () => (await import('./order-certificates.js')).orderCertificates,
-  'create-root-credentials': async () => (await import('./create-root-credentials.js')).createRootCredentials,
-  'store-aws-credentials': async () => (await import('./aws-credentials.js')).storeAwsCredentials,
-  'initialize-vault': async () => (await import('./initialize-vault.js')).initializeVault,
-  'write-kes-configuration': async () => (await import('./write-kes-configuration.js')).writeKesConfiguration,
-  'reload-container': async () => (await import('./reload-container.js')).reloadContainer,
-  'create-master-keys': async () => (await import('./create-master-keys.js')).createMasterKeys,
-  'provision-buckets': async () => (await import('./provision-buckets.js')).provisionBuckets,
-  'run-checks': async () => (await import('./run-checks.js')).runChecks,
+  'remember-engine': async () => (await import('./docker/engine-identity.js')).rememberThisEngine,
+  'issue-certificates': async () => (await import('./certificates/issue-certificates.js')).issueCertificates,
+  'import-trusted-cas': async () => (await import('./certificates/import-trusted-cas.js')).importTrustedCAs,
+  'import-certificates': async () => (await import('./certificates/import-certificates.js')).importCertificates,
+  'order-certificates': async () => (await import('./certificates/order-certificates.js')).orderCertificates,
+  'create-root-credentials': async () => (await import('./minio/create-root-credentials.js')).createRootCredentials,
+  'store-aws-credentials': async () => (await import('./keys/aws-credentials.js')).storeAwsCredentials,
+  'initialize-vault': async () => (await import('./vault/initialize-vault.js')).initializeVault,
+  'write-kes-configuration': async () => (await import('./kes/write-kes-configuration.js')).writeKesConfiguration,
+  'reload-container': async () => (await import('./docker/reload-container.js')).reloadContainer,
+  'create-master-keys': async () => (await import('./keys/create-master-keys.js')).createMasterKeys,
+  'provision-buckets': async () => (await import('./minio/provision-buckets.js')).provisionBuckets,
+  'run-checks': async () => (await import('./checks/run-checks.js')).runChecks,
 };
 
 async function run(name: OperationName, rawInput: string): Promise<void> {

@@ -1,15 +1,15 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
-import { readIfExists } from '../operations/files';
-import { requireIntactState } from '../config/intact-state';
+import { readIfExists } from '../operations/lib/files';
+import { requireIntactState } from '../operations/state/intact-state';
 import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment } from '../config/load';
-import { newIdentity, readRecipients } from '../operations/backup/age-keys';
+import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';
-import { requireOwnEngine } from '../operations/engine/identity';
-import { signerLine } from '../operations/backup/signature';
-import { UsageError } from '../operations/errors';
-import { withDeploymentLock } from '../operations/deployment-lock';
+import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { signerLine } from '../operations/backup/bundle/signature';
+import { UsageError } from '../operations/lib/errors';
+import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--new-signer] [--json]

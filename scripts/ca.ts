@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadEnvironment } from '../config/load';
 import { s3CaFile } from '../config/s3-endpoint';
-import { pemCertificates } from '../operations/certificate-authority';
-import { UsageError } from '../operations/errors';
+import { pemCertificates } from '../operations/certificates/certificate-authority';
+import { UsageError } from '../operations/lib/errors';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/ca [environment]

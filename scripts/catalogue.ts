@@ -1,7 +1,7 @@
 /** `npm run catalogue`: writes the catalogue of the checks for people who read the documentation. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ExternalError, messageOf, UsageError } from '../operations/errors';
+import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { CATALOGUE_FILE, cataloguePage } from './lib/catalogue-page';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
 

@@ -5,19 +5,19 @@ import { namesOf } from '../config/deployment-names';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
-import { dockerEngine } from '../operations/docker';
-import { requireOwnEngine } from '../operations/engine/identity';
-import { UsageError } from '../operations/errors';
-import { withLock } from '../operations/lock';
+import { dockerEngine } from '../operations/docker/docker';
+import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { UsageError } from '../operations/lib/errors';
+import { withLock } from '../operations/lib/lock';
 import {
   type Belongings,
   belongingsOf,
   removeEmptyStateFolder,
   setAsideFolders,
   tearDownSteps,
-} from '../operations/tear-down';
-import { ensureEngine } from '../operations/toolchain/docker-engine';
-import { thisMachine } from '../operations/toolchain/machine';
+} from '../operations/docker/tear-down';
+import { ensureEngine } from '../operations/docker/docker-engine';
+import { thisMachine } from '../operations/lib/machine';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 

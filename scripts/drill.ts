@@ -7,7 +7,7 @@ import { loadEnvironment, type LoadedEnvironment } from '../config/load';
 import { defaultStateHome } from '../config/state';
 import { projectRoot } from '../config/toolchain';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
-import { newIdentity } from '../operations/backup/age-keys';
+import { newIdentity } from '../operations/backup/age/age-keys';
 import { backUp } from '../operations/backup/backup';
 import {
   copyOf,
@@ -18,15 +18,15 @@ import {
   firstOpening,
   openObjects,
   writeObjects,
-} from '../operations/backup/drill';
-import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill-report';
-import { dockerEngine } from '../operations/docker';
-import { requireOwnEngine } from '../operations/engine/identity';
-import { ExternalError, messageOf } from '../operations/errors';
-import { writeFileAtomically } from '../operations/files';
-import { describeHolder, withLock } from '../operations/lock';
-import { belongingsOf, tearDownSteps } from '../operations/tear-down';
-import type { Step } from '../operations/toolchain/step';
+} from '../operations/backup/drill/drill';
+import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill/drill-report';
+import { dockerEngine } from '../operations/docker/docker';
+import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { ExternalError, messageOf } from '../operations/lib/errors';
+import { writeFileAtomically } from '../operations/lib/files';
+import { describeHolder, withLock } from '../operations/lib/lock';
+import { belongingsOf, tearDownSteps } from '../operations/docker/tear-down';
+import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 

@@ -5,13 +5,13 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
-import { dockerEngine } from '../operations/docker';
+import { dockerEngine } from '../operations/docker/docker';
 import { pinEngine } from '../config/docker-engine';
-import { UsageError } from '../operations/errors';
-import { registryLogin } from '../operations/registry-logins';
+import { UsageError } from '../operations/lib/errors';
+import { registryLogin } from '../operations/docker/registry-logins';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/push-images';
-import type { Step } from '../operations/toolchain/step';
+import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/images/push-images';
+import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 

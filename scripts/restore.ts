@@ -8,11 +8,11 @@ import { pinEngine, resolveEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireReachablePorts } from '../config/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
-import { readIdentities } from '../operations/backup/age-keys';
+import { readIdentities } from '../operations/backup/age/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
-import type { Bundle } from '../operations/backup/bundle';
+import type { Bundle } from '../operations/backup/bundle/bundle';
 import { type BackupPlace, describePlace, download, parsePlace } from '../operations/backup/destination';
-import { openBundle } from '../operations/backup/open-bundle';
+import { openBundle } from '../operations/backup/bundle/open-bundle';
 import {
   noteMadeDrive,
   planRestore,
@@ -22,20 +22,20 @@ import {
   restoreState,
   surroundingsOf,
   withStateToCome,
-} from '../operations/backup/restore';
+} from '../operations/backup/restore/restore';
 import { madeOn, staleness } from '../operations/backup/freshness';
 import { noteBackup } from '../operations/backup/last-backup';
-import { restoreTarget, type RestoreTarget } from '../operations/backup/restore-target';
-import { type Provenance, provenance } from '../operations/backup/signature';
+import { restoreTarget, type RestoreTarget } from '../operations/backup/restore/restore-target';
+import { type Provenance, provenance } from '../operations/backup/bundle/signature';
 import { printable } from '../operations/checks/report/markup';
-import { dockerEngine } from '../operations/docker';
-import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/engine/identity';
-import { UsageError } from '../operations/errors';
-import { withLock } from '../operations/lock';
-import { removeEmptyStateFolder, tearDownSteps } from '../operations/tear-down';
+import { dockerEngine } from '../operations/docker/docker';
+import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine-identity';
+import { UsageError } from '../operations/lib/errors';
+import { withLock } from '../operations/lib/lock';
+import { removeEmptyStateFolder, tearDownSteps } from '../operations/docker/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import type { Step } from '../operations/toolchain/step';
-import { proveDeployedKeys } from '../operations/verify-master-keys';
+import type { Step } from '../operations/lib/step';
+import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
 import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';

@@ -1,17 +1,17 @@
 /** `./scripts/rotate`: replaces one kind of secret, under the running deployment. */
-import { requireDeployable } from '../config/deployable';
+import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { escrowWarning } from '../operations/backup/last-backup';
-import { requireOwnEngine } from '../operations/engine/identity';
-import { UsageError } from '../operations/errors';
-import { readIfExists } from '../operations/files';
-import { withDeploymentLock } from '../operations/deployment-lock';
-import { beginCa, finishCa, requireOverlap } from '../operations/rotation/certificate-authority';
-import { rotateCertificates } from '../operations/rotation/certificates';
-import { rotateClientIdentity } from '../operations/rotation/client-identity';
-import type { RotationContext } from '../operations/rotation/context';
-import { keysIn, usesOf } from '../operations/rotation/inventory';
+import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { UsageError } from '../operations/lib/errors';
+import { readIfExists } from '../operations/lib/files';
+import { withDeploymentLock } from '../operations/state/deployment-lock';
+import { beginCa, finishCa, requireOverlap } from '../operations/certificates/rotate-certificate-authority';
+import { rotateCertificates } from '../operations/certificates/rotate-certificates';
+import { rotateClientIdentity } from '../operations/kes/rotate-client-identity';
+import type { RotationContext } from '../operations/state/rotation-context';
+import { keysIn, usesOf } from '../operations/keys/inventory';
 import {
   inventoryOf,
   isRetired,
@@ -19,14 +19,14 @@ import {
   rotateMasterKey,
   successorOf,
   withdrawMasterKey,
-} from '../operations/rotation/master-key';
-import { Rotation } from '../operations/rotation/rotation';
-import { rotateRootCredentials } from '../operations/rotation/root-credentials';
-import { rotateSecretId } from '../operations/rotation/secret-id';
-import { rotateUnsealKeys } from '../operations/rotation/unseal-keys';
-import { cutStates } from '../operations/terraform-state';
+} from '../operations/keys/rotate-master-key';
+import { Rotation } from '../operations/state/rotation';
+import { rotateRootCredentials } from '../operations/minio/rotate-root-credentials';
+import { rotateSecretId } from '../operations/kes/rotate-secret-id';
+import { rotateUnsealKeys } from '../operations/vault/rotate-unseal-keys';
+import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import type { Step } from '../operations/toolchain/step';
+import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';

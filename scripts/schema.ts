@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { ExternalError, messageOf, UsageError } from '../operations/errors';
+import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
 import { SCHEMAS } from './lib/json-schemas';
 
 const HELP = `Usage: npm run schema [-- --check]
 
 Writes config/environment.schema.json from the schema in config/environment.ts, docs/checks-report.schema.json from the
-one in operations/checks/report/model.ts, and docs/plan-report.schema.json from the one in operations/plan/report.ts.
+one in operations/checks/report/model.ts, and docs/plan-report.schema.json from the one in operations/terraform/plan/report.ts.
 
   --check      write nothing; fail when a file is not what would be written
   -h, --help   this text

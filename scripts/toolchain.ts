@@ -2,10 +2,10 @@
 import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 import { cacheLayout } from '../operations/toolchain/cache';
-import { exportToolchain } from '../operations/toolchain/export';
-import { importToolchain } from '../operations/toolchain/import';
+import { exportToolchain } from '../operations/toolchain/transfer/export';
+import { importToolchain } from '../operations/toolchain/transfer/import';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';

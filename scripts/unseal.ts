@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { embeddedVaultUrl } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
-import { UsageError } from '../operations/errors';
-import { readIfExists } from '../operations/files';
-import { unsealVault } from '../operations/unseal-vault';
+import { UsageError } from '../operations/lib/errors';
+import { readIfExists } from '../operations/lib/files';
+import { unsealVault } from '../operations/vault/unseal-vault';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/unseal [environment] [--share-file FILE]...

@@ -1,14 +1,14 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
-import { requireDeployable } from '../config/deployable';
+import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { readCanaries } from '../operations/canaries';
-import { withDeploymentLock } from '../operations/deployment-lock';
+import { readCanaries } from '../operations/keys/canaries';
+import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import { removeEmptyStateFolder } from '../operations/tear-down';
-import type { Step } from '../operations/toolchain/step';
-import { proveDeployedKeys, verifyMasterKeys } from '../operations/verify-master-keys';
+import { removeEmptyStateFolder } from '../operations/docker/tear-down';
+import type { Step } from '../operations/lib/step';
+import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';

@@ -1,7 +1,7 @@
 /** `./scripts/versions`: what this project ships, what is known against it, and what is in it. */
 import { readToolchain } from '../config/toolchain';
-import { UsageError } from '../operations/errors';
-import { PINNED_GO } from '../operations/toolchain/go-toolchain';
+import { UsageError } from '../operations/lib/errors';
+import { PINNED_GO } from '../operations/toolchain/go/go-toolchain';
 import { rows } from '../operations/vulnerabilities/answers';
 import { readFindings, SHIPPED } from '../operations/vulnerabilities/findings';
 import { imageBoms } from '../operations/vulnerabilities/sbom';

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { ExternalError, messageOf, UsageError } from '../operations/errors';
+import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { problemsOf, readAnswers, rows } from '../operations/vulnerabilities/answers';
 import { type Findings, FINDINGS_FILE, readFindings } from '../operations/vulnerabilities/findings';
 import { PAGE_FILE, vulnerabilitiesPage } from '../operations/vulnerabilities/page';

@@ -1,7 +1,7 @@
 import { App } from 'cdktf';
 import path from 'node:path';
 import { engineVariables, resolveEngine } from '../config/docker-engine';
-import { requireDeployable } from '../config/deployable';
+import { requireDeployable } from '../operations/state/deployable';
 import { vaultVariables } from '../config/external-vault';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
 import type { LoadedEnvironment } from '../config/load';

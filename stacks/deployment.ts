@@ -8,7 +8,7 @@ import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';
 import type { OperationRunner } from '../constructs/operation';
-import { UsageError } from '../operations/errors';
+import { UsageError } from '../operations/lib/errors';
 
 /** Everything that the stacks of one environment have in common. */
 export interface Deployment {

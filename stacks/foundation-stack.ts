@@ -41,7 +41,7 @@ export class FoundationStack extends EnvironmentStack {
       // it marks the environment as deployed: from then on the engine must be known
       dependsOn: [engine.dependable],
     });
-    // it writes the marker of a deployment, see config/intact-state.ts: a kill may leave no other secrets without that
+    // it writes the marker of a deployment, see operations/state/intact-state.ts: a kill may leave no other secrets without that
     const dependsOn = [this.certificates.dependable];
     new Operation(this, 'TrustedCAs', {
       runner,

@@ -5,12 +5,12 @@ import path from 'node:path';
 import type { LoadedEnvironment } from '../../config/load';
 import { UNFINISHED_BACKUP } from '../../config/state';
 import { checkDisk } from '../toolchain/disk';
-import type { BundleHeader } from './bundle';
+import type { BundleHeader } from './bundle/bundle';
 import { contentsOf } from './contents';
 import { type BackupPlace, describePlace, requireFree, requireOtherStorage, upload } from './destination';
 import { noteBackup } from './last-backup';
-import { signingKey } from './signature';
-import { writeBundle } from './write-bundle';
+import { signingKey } from './bundle/signature';
+import { writeBundle } from './bundle/write-bundle';
 
 /** More than the keys, the certificates and the IAM of any deployment take. */
 const SPACE_BYTES = 64 * 1024 * 1024;

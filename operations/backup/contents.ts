@@ -13,17 +13,17 @@ import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../../config/retired-keys';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
-import { opensCanary, readCanaries } from '../canaries';
-import { dockerEngine } from '../docker';
-import { ExternalError, messageOf } from '../errors';
-import type { KeyMaterial } from '../key-material/key-material';
-import { openKeyMaterial } from '../key-material/open';
-import { openAdmin } from '../minio-admin';
-import { kes, mc, minio, vault } from '../toolchain/programs';
-import { proveDeployedKeys } from '../verify-master-keys';
-import { readVolumeFile } from '../mounted-files';
-import type { ArchiveEntry } from './archive';
-import { BUNDLE_FORMAT, type BundleHeader } from './bundle';
+import { opensCanary, readCanaries } from '../keys/canaries';
+import { dockerEngine } from '../docker/docker';
+import { ExternalError, messageOf } from '../lib/errors';
+import type { KeyMaterial } from '../keys/material/key-material';
+import { openKeyMaterial } from '../keys/material/open';
+import { openAdmin } from '../minio/minio-admin';
+import { kes, mc, minio, vault } from '../toolchain/go/programs';
+import { proveDeployedKeys } from '../keys/verify-master-keys';
+import { readVolumeFile } from '../docker/mounted-files';
+import type { ArchiveEntry } from './bundle/archive';
+import { BUNDLE_FORMAT, type BundleHeader } from './bundle/bundle';
 import {
   BUCKETS_ENTRY,
   ENVIRONMENT_ENTRY,
@@ -33,7 +33,7 @@ import {
   KEY_FOLDER,
   SETTINGS_ENTRY,
   STATE_FOLDER,
-} from './entries';
+} from './bundle/entries';
 import { namesInZip, settingsNotSaved } from './minio-settings';
 
 /** Where MinIO writes the id of its drives (cmd/format-erasure.go). */

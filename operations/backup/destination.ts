@@ -12,10 +12,10 @@ import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
 import { reachableAddress, urlHost } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';
-import { ExternalError, messageOf, UsageError } from '../errors';
-import { tooLarge } from './age-file';
-import { MOST_BYTES } from './entries';
-import { socketAddress } from '../socket-address';
+import { ExternalError, messageOf, UsageError } from '../lib/errors';
+import { tooLarge } from './age/age-file';
+import { MOST_BYTES } from './bundle/entries';
+import { socketAddress } from '../lib/socket-address';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
 export interface S3Destination {

@@ -3,10 +3,10 @@
  * backups lie can put one in the place of another, and so bring back keys that were replaced, or lose those made since.
  */
 import type { StateLayout } from '../../config/state';
-import { type Canaries, opensCanary, readCanaries } from '../canaries';
-import { messageOf, UsageError } from '../errors';
-import { ageOf } from './age';
-import type { Bundle } from './bundle';
+import { type Canaries, opensCanary, readCanaries } from '../keys/canaries';
+import { messageOf, UsageError } from '../lib/errors';
+import { ageOf } from './age/age';
+import type { Bundle } from './bundle/bundle';
 import { readLastBackup } from './last-backup';
 
 type Known = Pick<StateLayout, 'canaries' | 'lastBackup'>;

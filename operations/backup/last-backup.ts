@@ -1,9 +1,9 @@
 /** Remembers the newest backup, and says so when it does not hold every master key. */
 import { z } from 'zod';
 import type { StateLayout } from '../../config/state';
-import { type Canaries, readCanaries } from '../canaries';
-import { readIfExists, writeFileAtomically } from '../files';
-import type { BundleHeader } from './bundle';
+import { type Canaries, readCanaries } from '../keys/canaries';
+import { readIfExists, writeFileAtomically } from '../lib/files';
+import type { BundleHeader } from './bundle/bundle';
 
 const lastBackup = z.object({
   createdAt: z.iso.datetime(),

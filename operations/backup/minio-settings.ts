@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { namesOf } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
-import { dockerEngine, waitUntilHealthy } from '../docker';
-import { type MinioAdmin, RefusedByMinio } from '../minio-admin';
+import { dockerEngine, waitUntilHealthy } from '../docker/docker';
+import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';
 
 /**
  * What MinIO exports without the credentials that it needs, or not at all.

@@ -1,22 +1,22 @@
 /** Every check there is, in the order in which they are reported. */
-import { UsageError } from '../errors';
+import { UsageError } from '../lib/errors';
 import { atRestChecks } from './at-rest/at-rest';
 import type { Check } from './check';
-import { containerDriftChecks } from './container-drift';
-import { declaredChecks } from './declared';
-import { expiryChecks } from './expiry';
-import { kesDriftChecks } from './kes-drift';
-import { kesPrivilegeChecks } from './kes-privileges';
-import { dependenceChecks } from './dependence';
-import { driveChecks } from './drive-space';
-import { earlierChecks } from './earlier';
-import { keyChecks } from './keys';
+import { containerDriftChecks } from './drift/container-drift';
+import { declaredChecks } from './drift/declared';
+import { expiryChecks } from './health/expiry';
+import { kesDriftChecks } from './drift/kes-drift';
+import { kesPrivilegeChecks } from './privileges/kes-privileges';
+import { dependenceChecks } from './outage/dependence';
+import { driveChecks } from './health/drive-space';
+import { earlierChecks } from './objects/earlier';
+import { keyChecks } from './health/keys';
 import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
-import { serviceChecks } from './services';
-import { vaultDriftChecks, vaultSealChecks } from './vault-drift';
-import { vaultPrivilegeChecks } from './vault-privileges';
+import { serviceChecks } from './health/services';
+import { vaultDriftChecks, vaultSealChecks } from './drift/vault-drift';
+import { vaultPrivilegeChecks } from './privileges/vault-privileges';
 
 export const catalogue: readonly Check[] = [
   ...serviceChecks,

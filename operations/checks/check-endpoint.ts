@@ -3,7 +3,7 @@ import { catalogue } from './catalogue';
 import type { Check, Expectations, OutsideCheck } from './check';
 import { type LeftOut, makeReport, type Report } from './report/model';
 import { bindOutside, runAll, type RunOptions } from './runner';
-import { withS3Run } from './s3-run';
+import { withS3Run } from './objects/s3-run';
 
 /** An S3 endpoint that this toolkit need not have deployed, and what somebody says about it. */
 export interface EndpointToCheck extends Pick<RunOptions, 'signal' | 'onResult'> {

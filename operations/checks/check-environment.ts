@@ -4,7 +4,7 @@ import { catalogue, isDisruptive, undisturbing } from './catalogue';
 import type { Check, ServiceContext } from './check';
 import { withContext, withServices } from './context';
 import { type LeftOut, makeReport, type Report } from './report/model';
-import { bindWithout, isFirst, type RootCause, runFirst } from './root-cause';
+import { bindWithout, isFirst, type RootCause, runFirst } from './outage/root-cause';
 import { bind, type CheckResult, runAll, type RunOptions } from './runner';
 
 export interface CheckEnvironmentOptions extends Pick<RunOptions, 'signal' | 'onResult'> {

@@ -4,9 +4,9 @@ import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state';
-import type { HttpClient } from '../http';
-import type { KesClient } from '../kes-client';
-import type { ScratchBucketOptions } from './scratch-bucket';
+import type { HttpClient } from '../lib/http';
+import type { KesClient } from '../kes/kes-client';
+import type { ScratchBucketOptions } from './objects/scratch-bucket';
 
 /** Facts that a check saw: small, ends up in reports, never secret. */
 export interface Evidence {

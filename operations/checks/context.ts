@@ -3,18 +3,18 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { LEAVES, namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
-import { requireSecrets } from '../../config/intact-state';
+import { requireSecrets } from '../state/intact-state';
 import { kesUrl } from '../../config/reachable';
 import { minioKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
-import { ExternalError } from '../errors';
-import { HttpClient } from '../http';
-import { KesClient } from '../kes-client';
+import { ExternalError } from '../lib/errors';
+import { HttpClient } from '../lib/http';
+import { KesClient } from '../kes/kes-client';
 import type { CheckContext, Expectations, ServiceContext } from './check';
-import { Outages } from './outages';
-import { type S3Target, withS3Run } from './s3-run';
+import { Outages } from './outage/outages';
+import { type S3Target, withS3Run } from './objects/s3-run';
 
 /**
  * Calls `use` with what is there of a deployment also while its services are away.
@@ -115,7 +115,7 @@ function requireDeployed({ environment, state, argument }: LoadedEnvironment, fi
 function driveReader({ environment }: LoadedEnvironment): CheckContext['readDrive'] {
   return async (folder) => {
     // loading it takes longer than most checks run
-    const { dockerEngine } = await import('../docker.js');
+    const { dockerEngine } = await import('../docker/docker.js');
     const container = dockerEngine(environment.docker).getContainer(`ebs-${environment.name}-minio`);
     return container.getArchive({ path: folder });
   };

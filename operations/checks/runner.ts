@@ -1,5 +1,5 @@
 /** Runs checks: several at a time, every one to its end, results in the order of the catalogue. */
-import { messageOf } from '../errors';
+import { messageOf } from '../lib/errors';
 import {
   type Check,
   type CheckContext,

@@ -7,8 +7,8 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { UsageError } from '../errors';
-import { waitForLock } from '../lock';
+import { UsageError } from '../lib/errors';
+import { waitForLock } from '../lib/lock';
 
 /** The folders of the toolchain cache. */
 export interface CacheLayout {

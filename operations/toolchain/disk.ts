@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { ExternalError } from '../errors';
+import { ExternalError } from '../lib/errors';
 
 /** Space that will be taken in a folder, which need not exist yet. */
 export interface DiskNeed {

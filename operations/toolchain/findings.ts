@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
-import { writeFileAtomically } from '../files';
+import { writeFileAtomically } from '../lib/files';
 
 /** The client `mc`, for the people and tests of this clone. */
 const MC_LINK = path.join(path.dirname(toolchainFile), 'bin', 'mc');

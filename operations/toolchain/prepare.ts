@@ -6,16 +6,16 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { resolveEngine } from '../../config/docker-engine';
 import { type Toolchain, toolchainFile } from '../../config/toolchain';
-import { UsageError } from '../errors';
+import { UsageError } from '../lib/errors';
 import { cacheLayout, requireOwnCache } from './cache';
-import { capture } from './command';
+import { capture } from '../lib/command';
 import { checkDisk } from './disk';
-import { askEngine, type EngineInfo, ensureEngine } from './docker-engine';
+import { askEngine, type EngineInfo, ensureEngine } from '../docker/docker-engine';
 import { linkMc, writeFindings } from './findings';
-import { buildProgram, locateProgram, modulesAreHere } from './go-build';
-import { anyGoWillDo, FETCHED_GO_BYTES, fetchGo, findGo, machineGo, PINNED_GO, requireGoProxy } from './go-toolchain';
-import { caBundle, imageContext, imageRecipes } from './image-contexts';
-import { findProgram, goPlatform, thisMachine } from './machine';
+import { buildProgram, locateProgram, modulesAreHere } from './go/go-build';
+import { anyGoWillDo, FETCHED_GO_BYTES, fetchGo, findGo, machineGo, PINNED_GO, requireGoProxy } from './go/go-toolchain';
+import { caBundle, imageContext, imageRecipes } from './images/image-contexts';
+import { findProgram, goPlatform, thisMachine } from '../lib/machine';
 import {
   findBusybox,
   findTerraform,
@@ -26,7 +26,7 @@ import {
   missingGo,
   type TerraformProgram,
 } from './prerequisites';
-import { type BuiltProvider, dockerProvider, type GoProgram, mc, opentofu, vaultProvider } from './programs';
+import { type BuiltProvider, dockerProvider, type GoProgram, mc, opentofu, vaultProvider } from './go/programs';
 import {
   chooseProviders,
   createMirror,
@@ -35,9 +35,9 @@ import {
   otherVersions,
   type ProviderChoice,
   userConfiguration,
-} from './providers';
-import { registryProblem } from './registry';
-import type { Step, StepContext } from './step';
+} from './go/providers';
+import { registryProblem } from './images/registry';
+import type { Step, StepContext } from '../lib/step';
 import { writeTerraformSettings } from './terraform-settings';
 
 export { builtMc } from './findings';

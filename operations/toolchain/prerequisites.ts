@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { defaultStateHome } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
-import { ExternalError, UsageError } from '../errors';
+import { ExternalError, UsageError } from '../lib/errors';
 import { type CacheLayout, cacheLayout } from './cache';
-import { capture, CommandError, run } from './command';
-import { MINIMUM_GO } from './go-toolchain';
-import { findProgram, isStaticElf, type Machine } from './machine';
-import type { TerraformFlavour } from './registry';
-import type { StepContext } from './step';
+import { capture, CommandError, run } from '../lib/command';
+import { MINIMUM_GO } from './go/go-toolchain';
+import { findProgram, isStaticElf, type Machine } from '../lib/machine';
+import type { TerraformFlavour } from './images/registry';
+import type { StepContext } from '../lib/step';
 
 /** The oldest versions of the programs that cdktf calls. */
 const MINIMUM_TERRAFORM: Readonly<Record<TerraformFlavour, readonly [number, number]>> = {

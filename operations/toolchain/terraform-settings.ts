@@ -1,6 +1,6 @@
 /** The two files by which the shim in `toolchain/terraform` tells Terraform where this project's providers are. */
 import path from 'node:path';
-import { writeFileAtomically } from '../files';
+import { writeFileAtomically } from '../lib/files';
 
 export interface TerraformSettings {
   /** The filesystem mirror; `undefined` where providers come from the registry. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from '../../config/toolchain';
-import { type GoProgram, kes, mc, minio, vault } from '../toolchain/programs';
+import { type GoProgram, kes, mc, minio, vault } from '../toolchain/go/programs';
 
 /** The programs whose vulnerabilities are looked up: everything in an image that is ours. */
 export const SHIPPED: readonly GoProgram[] = [minio, kes, vault, mc];

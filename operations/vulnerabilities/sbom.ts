@@ -5,10 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { cacheLayout, type WorkOptions } from '../toolchain/cache';
-import { buildProgram } from '../toolchain/go-build';
-import { caBundle, type ImageRecipe, imageRecipes } from '../toolchain/image-contexts';
+import { buildProgram } from '../toolchain/go/go-build';
+import { caBundle, type ImageRecipe, imageRecipes } from '../toolchain/images/image-contexts';
 import { findBusybox, missingBusybox } from '../toolchain/prerequisites';
-import { UsageError } from '../errors';
+import { UsageError } from '../lib/errors';
 import { cyclonedx } from './scan';
 
 /** The parts of a CycloneDX document that are put together here; the rest goes through as it is. */

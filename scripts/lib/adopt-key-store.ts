@@ -7,15 +7,15 @@ import { vaultVariables } from '../../config/external-vault';
 import { AUDIT_DEVICES, inVault, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
-import { dockerEngine } from '../../operations/docker';
-import { ExternalError } from '../../operations/errors';
-import { UnreadableStateError } from '../../operations/remote-state';
-import { restartVault } from '../../operations/restart-vault';
-import { APPROLE_ROLE, deployedPaths } from '../../operations/terraform-state';
-import { CommandError, run } from '../../operations/toolchain/command';
-import type { Step } from '../../operations/toolchain/step';
-import { VaultClient } from '../../operations/vault-client';
-import { readVaultToken } from '../../operations/vault-token';
+import { dockerEngine } from '../../operations/docker/docker';
+import { ExternalError } from '../../operations/lib/errors';
+import { UnreadableStateError } from '../../operations/terraform/remote-state';
+import { restartVault } from '../../operations/vault/restart-vault';
+import { APPROLE_ROLE, deployedPaths } from '../../operations/terraform/terraform-state';
+import { CommandError, run } from '../../operations/lib/command';
+import type { Step } from '../../operations/lib/step';
+import { VaultClient } from '../../operations/vault/vault-client';
+import { readVaultToken } from '../../operations/vault/vault-token';
 import { howToUnlock } from './state-lock';
 
 /**

@@ -1,6 +1,6 @@
 import type { LoadedEnvironment } from '../../config/load';
 import type { StackRange } from '../../config/stack-names';
-import type { Step } from '../../operations/toolchain/step';
+import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
 import { deployStep } from './deploy';
 

@@ -1,6 +1,6 @@
 import type { LoadedEnvironment } from '../../config/load';
-import { requireUsableTls } from '../../operations/preflight/certificates';
-import type { Step } from '../../operations/toolchain/step';
+import { requireUsableTls } from '../../operations/certificates/certificates-preflight';
+import type { Step } from '../../operations/lib/step';
 
 /** Files from elsewhere are looked at before anything is built or touched. */
 export function certificatesStep(loaded: LoadedEnvironment): Step[] {

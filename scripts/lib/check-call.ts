@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { catalogue, isDisruptive, selectChecks, undisturbing } from '../../operations/checks/catalogue';
 import type { Check, Expectations } from '../../operations/checks/check';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { parseCommandLine } from './command-line';
 
 interface Wanted {

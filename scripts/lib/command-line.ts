@@ -1,8 +1,8 @@
 /** What all commands share: errors, interruption, exit codes. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { nearest } from '../../config/spelling';
-import { ExternalError, messageOf, UsageError } from '../../operations/errors';
-import { printError } from '../../operations/print-error';
+import { ExternalError, messageOf, UsageError } from '../../operations/lib/errors';
+import { printError } from '../../operations/lib/print-error';
 
 const EXIT_INTERRUPTED = 130;
 

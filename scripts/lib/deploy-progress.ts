@@ -1,6 +1,6 @@
 /** Reads what `cdktf deploy` prints, line by line: which stack is at what, and what went wrong. */
 
-import { howToAllow, lossOf, REFUSED, refusedAddress } from '../../operations/plan/protection';
+import { howToAllow, lossOf, REFUSED, refusedAddress } from '../../operations/terraform/plan/protection';
 
 /** What a line meant. */
 export interface DeployEvent {

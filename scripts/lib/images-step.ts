@@ -1,8 +1,8 @@
 import type { Environment } from '../../config/environment';
-import { dockerEngine } from '../../operations/docker';
-import { requirePullableImages, type WantedImage } from '../../operations/preflight/images';
-import { registryLogin } from '../../operations/registry-logins';
-import type { Step } from '../../operations/toolchain/step';
+import { dockerEngine } from '../../operations/docker/docker';
+import { requirePullableImages, type WantedImage } from '../../operations/docker/images-preflight';
+import { registryLogin } from '../../operations/docker/registry-logins';
+import type { Step } from '../../operations/lib/step';
 
 /** Asked before anything is deployed from them. */
 export function imagesStep({ images, vault, docker }: Environment): Step[] {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { environmentSchema } from '../../config/environment';
 import { projectRoot } from '../../config/toolchain';
 import { reportSchema } from '../../operations/checks/report/model';
-import { planReport } from '../../operations/plan/report';
+import { planReport } from '../../operations/terraform/plan/report';
 
 /** From it editors complete and check environment files; `environments/*.yaml` name it in their first line. */
 export const SCHEMA_FILE = path.join(projectRoot, 'config', 'environment.schema.json');
@@ -18,7 +18,7 @@ export const PLAN_SCHEMA_FILE = path.join(projectRoot, 'docs', 'plan-report.sche
 export const SCHEMAS = [
   { file: SCHEMA_FILE, source: 'config/environment.ts', schema: environmentJsonSchema },
   { file: REPORT_SCHEMA_FILE, source: 'operations/checks/report/model.ts', schema: reportJsonSchema },
-  { file: PLAN_SCHEMA_FILE, source: 'operations/plan/report.ts', schema: planJsonSchema },
+  { file: PLAN_SCHEMA_FILE, source: 'operations/terraform/plan/report.ts', schema: planJsonSchema },
 ] as const;
 
 /** The JSON Schema of what a person writes: defaults are optional, rules between settings are not in it. */
@@ -53,7 +53,7 @@ export function planJsonSchema(): Record<string, unknown> {
     $id: 'urn:encrypted-backup-storage:plan-report:1',
     title: 'Plan of encrypted-backup-storage',
     description:
-      'What a deploy would change. Generated from operations/plan/report.ts by `npm run schema`; do not edit.',
+      'What a deploy would change. Generated from operations/terraform/plan/report.ts by `npm run schema`; do not edit.',
     ...schema,
   };
 }

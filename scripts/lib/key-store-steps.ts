@@ -9,13 +9,13 @@ import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
 import { embeddedVaultUrl, publishedUrl } from '../../config/reachable';
-import { requireUsableVault } from '../../operations/preflight/external-vault';
-import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/preflight/key-folder';
-import { requireProvisioner } from '../../operations/preflight/provisioner';
-import { isDue } from '../../operations/renewal';
-import { deployedPaths } from '../../operations/terraform-state';
-import type { Step } from '../../operations/toolchain/step';
-import { readVaultToken } from '../../operations/vault-token';
+import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
+import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/keys/key-folder-preflight';
+import { requireProvisioner } from '../../operations/vault/provisioner';
+import { isDue } from '../../operations/certificates/renewal';
+import { deployedPaths } from '../../operations/terraform/terraform-state';
+import type { Step } from '../../operations/lib/step';
+import { readVaultToken } from '../../operations/vault/vault-token';
 import { shortPath } from './short-path';
 
 /** @param knownKeys master keys that must be there already */
@@ -90,7 +90,7 @@ function awsStep({ environment, state }: LoadedEnvironment, knownKeys: readonly 
       title: 'AWS',
       run: async ({ announce }) => {
         // only where it is needed: it takes long to load
-        const { requireUsableAws } = await import('../../operations/preflight/aws.js');
+        const { requireUsableAws } = await import('../../operations/keys/aws-preflight.js');
         const credentialsFile = state.secret.awsCredentials;
         const { trustedCAs } = environment;
         const keys = masterKeys(environment);

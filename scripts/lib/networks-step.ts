@@ -2,10 +2,10 @@
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { networksOf } from '../../config/networks';
-import { dockerEngine } from '../../operations/docker';
-import { hostRoutes } from '../../operations/preflight/host-routes';
-import { requireFreeNetworks } from '../../operations/preflight/networks';
-import type { Step } from '../../operations/toolchain/step';
+import { dockerEngine } from '../../operations/docker/docker';
+import { hostRoutes } from '../../operations/docker/host-routes';
+import { requireFreeNetworks } from '../../operations/docker/networks-preflight';
+import type { Step } from '../../operations/lib/step';
 import { isLocalEngine } from './key-store-steps';
 import { shortPath } from './short-path';
 

@@ -1,5 +1,5 @@
 import type { LoadedEnvironment } from '../../config/load';
-import type { Step } from '../../operations/toolchain/step';
+import type { Step } from '../../operations/lib/step';
 
 /** A setting that no deploy can change is refused before one begins. */
 export function objectLockStep(loaded: LoadedEnvironment): Step {
@@ -7,7 +7,7 @@ export function objectLockStep(loaded: LoadedEnvironment): Step {
     title: 'Object lock of the buckets',
     run: async () => {
       // only where it is needed: it takes long to load
-      const { requireSameObjectLocks } = await import('../../operations/preflight/object-lock.js');
+      const { requireSameObjectLocks } = await import('../../operations/minio/object-lock-preflight.js');
       return requireSameObjectLocks(loaded);
     },
   };

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { LoadedEnvironment } from '../../config/load';
-import { readEngineNote, rememberEngine, requireOwnEngine } from '../../operations/engine/identity';
-import type { Step } from '../../operations/toolchain/step';
+import { readEngineNote, rememberEngine, requireOwnEngine } from '../../operations/docker/engine-identity';
+import type { Step } from '../../operations/lib/step';
 
 /** For the help of each command that takes it. */
 export const ENGINE_OPTION_HELP = `--engine      id of the Docker engine that answers, to go on although the deployment was on another one: for an engine

@@ -1,6 +1,6 @@
 /** A plan for people: as text for the terminal, as Markdown for a pull request. */
-import { howToAllow, lossOf, REFUSED } from '../../operations/plan/protection';
-import type { PlannedChange, PlanReport, StackPlan } from '../../operations/plan/report';
+import { howToAllow, lossOf, REFUSED } from '../../operations/terraform/plan/protection';
+import type { PlannedChange, PlanReport, StackPlan } from '../../operations/terraform/plan/report';
 
 /** How many changes of which kind. */
 interface Counts {

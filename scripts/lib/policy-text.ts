@@ -2,7 +2,7 @@ import { awsPolicy } from '../../config/aws';
 import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 
 /**
  * The policy that someone who runs the key store has to grant before a deploy: of the token that deploys against an

@@ -2,9 +2,9 @@
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
-import { dockerEngine } from '../../operations/docker';
-import { requireFreePorts, type WantedPort } from '../../operations/preflight/ports';
-import type { Step } from '../../operations/toolchain/step';
+import { dockerEngine } from '../../operations/docker/docker';
+import { requireFreePorts, type WantedPort } from '../../operations/docker/ports-preflight';
+import type { Step } from '../../operations/lib/step';
 import { isLocalEngine } from './key-store-steps';
 import { shortPath } from './short-path';
 

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
-import { dockerEngine } from '../../operations/docker';
-import { requireUnlocked, UnreadableStateError } from '../../operations/remote-state';
-import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/strays';
-import { setAsideCutStates } from '../../operations/terraform-state';
-import type { Step, StepContext } from '../../operations/toolchain/step';
+import { dockerEngine } from '../../operations/docker/docker';
+import { requireUnlocked, UnreadableStateError } from '../../operations/terraform/remote-state';
+import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/docker/orphans';
+import { setAsideCutStates } from '../../operations/terraform/terraform-state';
+import type { Step, StepContext } from '../../operations/lib/step';
 
 /** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
 export function straysStep(loaded: LoadedEnvironment): Step {

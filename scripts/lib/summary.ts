@@ -6,7 +6,7 @@ import type { LoadedEnvironment } from '../../config/load';
 import { s3CaFile, s3Url } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { reportFiles } from '../../operations/checks/report/write';
-import { reachNotes } from '../../operations/reach-notes';
+import { reachNotes } from '../../operations/minio/reach-notes';
 import { builtMc } from '../../operations/toolchain/prepare';
 import { shellQuote } from '../../operations/toolchain/terraform-settings';
 
@@ -17,7 +17,7 @@ export interface SummaryInput {
   readonly report?: string | undefined;
   /** The `mc` that was built here. */
   readonly mc?: string | undefined;
-  /** What to know about how it is reached, see operations/reach-notes.ts. */
+  /** What to know about how it is reached, see operations/minio/reach-notes.ts. */
   readonly notes?: readonly string[] | undefined;
   /** The user's home folder, which is written as `~`. */
   readonly home?: string | undefined;

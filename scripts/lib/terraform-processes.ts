@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { capture } from '../../operations/toolchain/command';
+import { capture } from '../../operations/lib/command';
 
 export interface ProcessEntry {
   readonly pid: number;

@@ -1,5 +1,5 @@
 import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../../config/external-vault';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { thrownBy } from '../helpers/thrown';
 
 describe('vaultVariables', () => {

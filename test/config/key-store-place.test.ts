@@ -8,7 +8,7 @@ import {
 } from '../../config/key-store-place';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
 

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { environmentFile, loadEnvironment, parseEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
 

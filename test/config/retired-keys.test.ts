@@ -1,7 +1,7 @@
 import { environmentSchema } from '../../config/environment';
 import { retiredKeys, retiredKeysByClient } from '../../config/retired-keys';
 import { stateLayout } from '../../config/state';
-import { type Canary, writeCanaries } from '../../operations/canaries';
+import { type Canary, writeCanaries } from '../../operations/keys/canaries';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { NotYet, waitFor } from '../../operations/wait';
+import { NotYet, waitFor } from '../../operations/lib/wait';
 import { mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { ProcessWatch } from '../helpers/e2e/secrets';

@@ -4,10 +4,10 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import { vaultAccess } from '../../config/key-store';
-import { AppRole } from '../../operations/approle';
-import { containerLogs } from '../../operations/docker';
-import { HttpClient, type HttpRequest } from '../../operations/http';
-import { VaultClient } from '../../operations/vault-client';
+import { AppRole } from '../../operations/vault/approle';
+import { containerLogs } from '../../operations/docker/docker';
+import { HttpClient, type HttpRequest } from '../../operations/lib/http';
+import { VaultClient } from '../../operations/vault/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 
 const kesFile = z.object({

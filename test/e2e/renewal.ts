@@ -4,9 +4,9 @@ import path from 'node:path';
 import { connect } from 'node:tls';
 import { z } from 'zod';
 import { operationInputs } from '../../config/operation-inputs';
-import { issueCertificates } from '../../operations/issue-certificates';
-import { kesIdentity } from '../../operations/kes-identity';
-import { NotYet, waitFor } from '../../operations/wait';
+import { issueCertificates } from '../../operations/certificates/issue-certificates';
+import { kesIdentity } from '../../operations/kes/kes-identity';
+import { NotYet, waitFor } from '../../operations/lib/wait';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 
 const DAY_MS = 24 * 60 * 60 * 1000;

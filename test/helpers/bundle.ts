@@ -5,9 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
-import type { ArchiveEntry } from '../../operations/backup/archive';
-import type { BundleHeader } from '../../operations/backup/bundle';
-import type { Provenance } from '../../operations/backup/signature';
+import type { ArchiveEntry } from '../../operations/backup/bundle/archive';
+import type { BundleHeader } from '../../operations/backup/bundle/bundle';
+import type { Provenance } from '../../operations/backup/bundle/signature';
 import { canaryOf, storedKey } from './master-key';
 
 export const HEADER: BundleHeader = {

@@ -1,7 +1,7 @@
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
 import { type Deployment, imageSource } from '../../stacks/deployment';
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../helpers/deployment';
 import { thrownBy } from '../helpers/thrown';
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../../operations/errors';
+import { UsageError } from '../../operations/lib/errors';
 import { EXTERNAL, servicesOf, stackOf, type Stacks, STATE_ROOT, synthDeployment } from '../helpers/deployment';
 import type { Block } from '../helpers/synth';
 import { thrownBy } from '../helpers/thrown';

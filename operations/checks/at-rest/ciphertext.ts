@@ -1,9 +1,9 @@
 /** What is on the drive of objects. */
 import { createHash } from 'node:crypto';
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type CheckContext, type DeploymentCheck, type Evidence } from '../check';
-import { everyMode, headerless, type Mode, SSE_S3, sseKms } from '../modes';
-import { newPlace, type Place, put, putParts } from '../objects';
+import { everyMode, headerless, type Mode, SSE_S3, sseKms } from '../objects/modes';
+import { newPlace, type Place, put, putParts } from '../objects/objects';
 import { inspect, type MarkedObject, Marker, type Seal } from './disk';
 import { DRIVE, type DriveFiles, filesBelow, SYSTEM } from './drive';
 

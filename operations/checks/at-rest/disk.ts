@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Evidence } from '../check';
-import type { Claim } from '../modes';
+import type { Claim } from '../objects/modes';
 import type { DriveFile } from './drive';
 
 const PREFIX = 'X-Minio-Internal-Server-Side-Encryption-';

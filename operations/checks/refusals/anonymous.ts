@@ -2,12 +2,12 @@
 import { GetBucketPolicyCommand, ListBucketsCommand, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
-import { answered } from '../objects';
-import { SSE_S3 } from '../modes';
+import { answered } from '../objects/objects';
+import { SSE_S3 } from '../objects/modes';
 import { write } from '../round-trips/samples';
-import { isScratchBucket } from '../scratch-bucket';
+import { isScratchBucket } from '../objects/scratch-bucket';
 
 const FIX =
   'take the policy back with `mc anonymous set private ALIAS/BUCKET`, or look for a proxy that lends its credentials to ' +

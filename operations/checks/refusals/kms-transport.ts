@@ -2,7 +2,7 @@
 import { LEAVES } from '../../../config/deployment-names';
 import { kesUrl } from '../../../config/reachable';
 import { type CheckContext, type DeploymentCheck, type Evidence } from '../check';
-import { accessOf } from '../vault';
+import { accessOf } from '../health/vault';
 import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
 
 export const kmsTransport: DeploymentCheck = {

@@ -1,7 +1,7 @@
 /** URLs are good for what was signed, as long as was signed. */
 import { CheckFailure, type OutsideCheck } from '../check';
-import { SSE_S3 } from '../modes';
-import { presignedGet } from '../presigned';
+import { SSE_S3 } from '../objects/modes';
+import { presignedGet } from '../objects/presigned';
 import { write } from '../round-trips/samples';
 
 const HOUR_MS = 3_600_000;

@@ -1,9 +1,9 @@
 /** Objects under a client's own key must not open without it, and the key must not travel in the clear. */
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type OutsideCheck } from '../check';
-import { customerKey, type CustomerKey, sseC } from '../modes';
-import { refusalOf, requestCopy, requestGet, requestHead } from '../objects';
-import { presignedPut } from '../presigned';
+import { customerKey, type CustomerKey, sseC } from '../objects/modes';
+import { refusalOf, requestCopy, requestGet, requestHead } from '../objects/objects';
+import { presignedPut } from '../objects/presigned';
 import { readBack, write } from '../round-trips/samples';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
 

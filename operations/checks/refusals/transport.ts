@@ -5,7 +5,7 @@ import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
-import { socketAddress } from '../../socket-address';
+import { socketAddress } from '../../lib/socket-address';
 
 const CONNECTION_TIMEOUT_MS = 30_000;
 

@@ -1,7 +1,7 @@
 /** Leaves the report of a run where people and programs look for it. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { writeFileAtomically } from '../../files';
+import { writeFileAtomically } from '../../lib/files';
 import { htmlOf } from './html';
 import { junitOf } from './junit';
 import { jsonOf, type Report } from './model';

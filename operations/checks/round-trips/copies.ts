@@ -1,8 +1,8 @@
 /** Copies that the server makes: it opens an object in one mode and seals it in another. */
-import { type Case, everyCase } from '../cases';
+import { type Case, everyCase } from '../objects/cases';
 import type { Evidence, OutsideCheck } from '../check';
-import { everyMode, type Mode, sseC, SSE_S3, sseKmsDefault } from '../modes';
-import { answered, type Place, requestCopy } from '../objects';
+import { everyMode, type Mode, sseC, SSE_S3, sseKmsDefault } from '../objects/modes';
+import { answered, type Place, requestCopy } from '../objects/objects';
 import { readBack, write, type Written } from './samples';
 
 export const copyBetweenModes: OutsideCheck = {

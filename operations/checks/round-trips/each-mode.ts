@@ -1,9 +1,9 @@
 /** Objects written and read back: each mode of encryption is a check, over every kind of object. */
 import { GetBucketEncryptionCommand, S3ServiceException } from '@aws-sdk/client-s3';
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import type { CheckDescription, Expectations, OutsideCheck, OutsideContext } from '../check';
-import { autoEncrypted, headerless, type Mode, sseC, sseKms, sseKmsDefault, SSE_S3 } from '../modes';
-import { newPlace, type Place } from '../objects';
+import { autoEncrypted, headerless, type Mode, sseC, sseKms, sseKmsDefault, SSE_S3 } from '../objects/modes';
+import { newPlace, type Place } from '../objects/objects';
 import { EVERY_SAMPLE, readBack, type Sample, write } from './samples';
 
 interface Trip {

@@ -1,9 +1,9 @@
 /** What a listing says about encrypted objects: backup programs decide by it what they have to copy. */
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type OutsideCheck } from '../check';
-import { everyMode, type Mode, SSE_S3 } from '../modes';
-import { answered, head } from '../objects';
+import { everyMode, type Mode, SSE_S3 } from '../objects/modes';
+import { answered, head } from '../objects/objects';
 import { etagOf, type Sample, write } from './samples';
 
 const FIX =

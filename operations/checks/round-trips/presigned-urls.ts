@@ -1,10 +1,10 @@
 /** Objects that are written and read by URL, without an S3 client. */
 import { randomBytes } from 'node:crypto';
-import { type Case, everyCase } from '../cases';
+import { type Case, everyCase } from '../objects/cases';
 import { CheckFailure, type OutsideCheck, type OutsideContext } from '../check';
-import { autoEncrypted, everyMode, type Mode, SSE_S3 } from '../modes';
-import { requireSameBytes } from '../objects';
-import { presignedGet, presignedPut } from '../presigned';
+import { autoEncrypted, everyMode, type Mode, SSE_S3 } from '../objects/modes';
+import { requireSameBytes } from '../objects/objects';
+import { presignedGet, presignedPut } from '../objects/presigned';
 import { KIB, readBack, write } from './samples';
 
 export const presignedUrls: OutsideCheck = {

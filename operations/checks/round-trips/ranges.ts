@@ -1,8 +1,8 @@
 /** Parts of encrypted objects. */
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type OutsideCheck } from '../check';
-import { sseC, sseKmsDefault, SSE_S3 } from '../modes';
-import { DATA_CHANGED, get, type Place, requireSameBytes } from '../objects';
+import { sseC, sseKmsDefault, SSE_S3 } from '../objects/modes';
+import { DATA_CHANGED, get, type Place, requireSameBytes } from '../objects/objects';
 import { KIB, MIB, PART, write, type Written } from './samples';
 
 /** Size of a DARE package, MinIO's unit of encryption (minio/sio): a range that crosses it needs two of them. */

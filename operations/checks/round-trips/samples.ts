@@ -1,8 +1,8 @@
 /** Objects of the kinds that MinIO stores in different ways. */
 import { randomBytes } from 'node:crypto';
-import { claimed, type Mode, requireClaim } from '../modes';
+import { claimed, type Mode, requireClaim } from '../objects/modes';
 import type { Evidence } from '../check';
-import { get, type Place, put, putParts, requireSameBytes, sha256 } from '../objects';
+import { get, type Place, put, putParts, requireSameBytes, sha256 } from '../objects/objects';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

@@ -1,10 +1,10 @@
 /** Objects in a bucket that keeps every version. */
 import { DeleteObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { everyCase } from '../cases';
+import { everyCase } from '../objects/cases';
 import { CheckFailure, type OutsideCheck } from '../check';
-import { everyMode, requireClaim } from '../modes';
-import { answered, newPlace, put, refusalOf, requestGet } from '../objects';
+import { everyMode, requireClaim } from '../objects/modes';
+import { answered, newPlace, put, refusalOf, requestGet } from '../objects/objects';
 import { KIB, readBack } from './samples';
 
 export const versionsOpen: OutsideCheck = {

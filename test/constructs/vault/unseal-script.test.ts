@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UNSEAL_SCRIPT } from '../../../constructs/vault/unseal-script';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

@@ -3,7 +3,7 @@ import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { catalogue, isDisruptive } from '../../../operations/checks/catalogue';
 import { reportSchema } from '../../../operations/checks/report/model';
-import { lockHolder } from '../../../operations/lock';
+import { lockHolder } from '../../../operations/lib/lock';
 import { mustSucceed, runCommand } from '../../helpers/e2e/command';
 import { measured } from '../../helpers/e2e/measured';
 

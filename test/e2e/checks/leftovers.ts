@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
-import { openAdmin } from '../../../operations/minio-admin';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { openAdmin } from '../../../operations/minio/minio-admin';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { measured } from '../../helpers/e2e/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
 
@@ -131,7 +131,7 @@ async function kesRuns(bench: Workbench): Promise<boolean> {
 
 /** Processes that look after that run. */
 function guardians(mark: string): string[] {
-  const program = 'operations/checks/guardian-process.ts';
+  const program = 'operations/checks/outage/cleanup-watchdog-process.ts';
   return readdirSync('/proc').filter((pid) => {
     try {
       if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program)) return false;

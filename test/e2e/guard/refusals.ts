@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import type { GuardRuleId } from '../../../config/guard-rules';
-import type { S3Credentials } from '../../../operations/s3-client';
+import type { S3Credentials } from '../../../operations/minio/s3-client';
 import { signedForm } from '../../helpers/e2e/post-form';
 import type { RawRequest } from '../../helpers/e2e/raw-s3';
 import { CONTENT, LOCKABLE, LOCKED, PLAIN, type Server, WRITER } from './servers';

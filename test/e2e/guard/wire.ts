@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { IncomingMessage } from 'node:http';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { CONTENT, type Guard, mcCommand, PLAIN } from './servers';
 
 const FORGED = { 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' };

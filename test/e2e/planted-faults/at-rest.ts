@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { SERVICE_UID } from '../../../config/service-user';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
 

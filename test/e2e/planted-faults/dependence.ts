@@ -1,6 +1,6 @@
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { EARLIER_OBJECTS_BUCKET, namesOf } from '../../../config/deployment-names';
-import { readEarlierObjects } from '../../../operations/earlier-objects';
+import { readEarlierObjects } from '../../../operations/minio/earlier-objects';
 import type { PlantedFault } from './planted-fault';
 
 export const dependenceFaults: readonly PlantedFault[] = [

@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { writeFileAtomically } from '../../../operations/files';
-import { reloadContainer } from '../../../operations/reload-container';
+import { writeFileAtomically } from '../../../operations/lib/files';
+import { reloadContainer } from '../../../operations/docker/reload-container';
 import { certificateOf } from '../../helpers/e2e/certificate-of';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';

@@ -21,7 +21,7 @@ export const plantedFaults: readonly PlantedFault[] = [
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
 export const withoutFault: Readonly<Record<string, string>> = {
   'drive-space':
-    'it would fill the disk of the machine that runs the tests; test/operations/checks/drive-space.test.ts shows it red',
+    'it would fill the disk of the machine that runs the tests; test/operations/checks/health/drive-space.test.ts shows it red',
 };
 
 /**

@@ -2,7 +2,7 @@ import { DeleteBucketPolicyCommand, PutBucketPolicyCommand } from '@aws-sdk/clie
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { issueCertificates } from '../../../operations/issue-certificates';
+import { issueCertificates } from '../../../operations/certificates/issue-certificates';
 import { certificateOf } from '../../helpers/e2e/certificate-of';
 import { startPlainHttpFront } from '../../helpers/e2e/plain-http-front';
 import type { GatewayRequest } from '../../helpers/e2e/s3-gateway';

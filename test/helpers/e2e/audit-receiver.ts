@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { testPorts } from './test-ports';
 
 const entry = z.object({

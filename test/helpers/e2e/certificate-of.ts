@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { StateLayout } from '../../../config/state';
-import { issueCertificates } from '../../../operations/issue-certificates';
+import { issueCertificates } from '../../../operations/certificates/issue-certificates';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

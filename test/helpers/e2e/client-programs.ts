@@ -1,6 +1,6 @@
 /** Finds programs that really run: a version manager's shim may stand for nothing. */
 import path from 'node:path';
-import { capture } from '../../../operations/toolchain/command';
+import { capture } from '../../../operations/lib/command';
 
 interface Program {
   /** What it may be called. */

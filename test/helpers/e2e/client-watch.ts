@@ -1,7 +1,7 @@
 /** An S3 client that knows no retries, and what it is told while something is broken. */
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { getObject, type Mode, type ObjectSet, putObject } from './object-set';
 
 interface Attempt {

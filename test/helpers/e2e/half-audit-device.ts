@@ -4,7 +4,7 @@ import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_DEVICES, vaultAccess } from '../../../config/key-store';
 import type { LoadedEnvironment } from '../../../config/load';
-import { VaultClient, VaultError } from '../../../operations/vault-client';
+import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
 
 const ATTEMPTS = 200;
 /** Raft writes what is enabled to disk: the client must be gone before, and Vault must have begun, on whatever machine. */

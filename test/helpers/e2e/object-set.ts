@@ -9,7 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
-import { messageOf } from '../../../operations/errors';
+import { messageOf } from '../../../operations/lib/errors';
 
 /** How an object is encrypted. */
 export interface Mode {

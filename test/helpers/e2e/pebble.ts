@@ -5,11 +5,11 @@ import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import path from 'node:path';
 import { projectRoot } from '../../../config/toolchain';
-import { HttpClient } from '../../../operations/http';
+import { HttpClient } from '../../../operations/lib/http';
 import { cacheLayout } from '../../../operations/toolchain/cache';
-import { buildProgram } from '../../../operations/toolchain/go-build';
-import type { GoProgram } from '../../../operations/toolchain/programs';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { buildProgram } from '../../../operations/toolchain/go/go-build';
+import type { GoProgram } from '../../../operations/toolchain/go/programs';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { Authority, type Issued } from '../pki';
 import { testPorts } from './test-ports';
 

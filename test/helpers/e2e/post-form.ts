@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { S3Credentials } from '../../../operations/s3-client';
+import type { S3Credentials } from '../../../operations/minio/s3-client';
 
 /** An upload by an HTML form, with a policy that allows it and its signature of version 4. */
 export function signedForm(

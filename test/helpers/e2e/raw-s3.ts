@@ -1,8 +1,8 @@
 /** S3 requests as no SDK would send them: signed by version 4 in a header or a URL, or not at all. */
-import { Sha256 } from '../../../operations/minio-admin';
+import { Sha256 } from '../../../operations/minio/minio-admin';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { HttpClient, type HttpRequest, type HttpResponse } from '../../../operations/http';
-import type { S3Credentials } from '../../../operations/s3-client';
+import { HttpClient, type HttpRequest, type HttpResponse } from '../../../operations/lib/http';
+import type { S3Credentials } from '../../../operations/minio/s3-client';
 
 export interface RawRequest {
   readonly method: HttpRequest['method'];

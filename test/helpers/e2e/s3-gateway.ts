@@ -11,7 +11,7 @@ import { Agent, createServer as createHttpsServer, request as httpsRequest } fro
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import type { S3Credentials } from '../../../operations/s3-client';
+import type { S3Credentials } from '../../../operations/minio/s3-client';
 
 /** A request as the client sent it; what is changed here is passed on changed. */
 export interface GatewayRequest {

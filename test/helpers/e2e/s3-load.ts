@@ -1,7 +1,7 @@
 /** A steady stream of requests, and what became of them. */
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { messageOf } from '../../../operations/errors';
+import { messageOf } from '../../../operations/lib/errors';
 
 export interface LoadResult {
   readonly puts: number;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { StateLayout } from '../../../config/state';
-import { readCredentials } from '../../../operations/s3-client';
+import { readCredentials } from '../../../operations/minio/s3-client';
 import type { TestEnvironment } from './test-environment';
 
 /** A value that must be nowhere but in its file. */

@@ -2,8 +2,8 @@
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../../../operations/errors';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { messageOf } from '../../../operations/lib/errors';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 
 export interface LoadTarget {
   /** Without retries, or failures would be hidden. */

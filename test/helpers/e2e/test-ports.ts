@@ -1,4 +1,4 @@
-import { freePorts } from '../../../operations/free-ports';
+import { freePorts } from '../../../operations/lib/free-ports';
 
 const FIRST = 20_000;
 const END = 28_000;

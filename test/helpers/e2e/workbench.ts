@@ -15,12 +15,12 @@ import type { LoadedEnvironment } from '../../../config/load';
 import { KES_RELOADED } from '../../../config/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { SERVICE_UID } from '../../../config/service-user';
-import { dockerEngine } from '../../../operations/docker';
-import { HttpClient } from '../../../operations/http';
-import { reloadContainer } from '../../../operations/reload-container';
-import { readCredentials, type S3Credentials, s3Client } from '../../../operations/s3-client';
-import { VaultClient } from '../../../operations/vault-client';
-import { NotYet, waitFor } from '../../../operations/wait';
+import { dockerEngine } from '../../../operations/docker/docker';
+import { HttpClient } from '../../../operations/lib/http';
+import { reloadContainer } from '../../../operations/docker/reload-container';
+import { readCredentials, type S3Credentials, s3Client } from '../../../operations/minio/s3-client';
+import { VaultClient } from '../../../operations/vault/vault-client';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './s3-gateway';
 
 export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';

@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stateLayout } from '../../../config/state';
-import type { Bundle } from '../../../operations/backup/bundle';
+import type { Bundle } from '../../../operations/backup/bundle/bundle';
 import { madeOn, requireKnownKeys, staleness } from '../../../operations/backup/freshness';
 import { noteBackup } from '../../../operations/backup/last-backup';
-import { writeCanaries } from '../../../operations/canaries';
-import { UsageError } from '../../../operations/errors';
+import { writeCanaries } from '../../../operations/keys/canaries';
+import { UsageError } from '../../../operations/lib/errors';
 import { CANARIES, HEADER, MASTER_KEY } from '../../helpers/bundle';
 import { canaryOf } from '../../helpers/master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

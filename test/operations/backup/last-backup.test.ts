@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { stateLayout } from '../../../config/state';
-import { writeCanaries } from '../../../operations/canaries';
-import type { BundleHeader } from '../../../operations/backup/bundle';
+import { writeCanaries } from '../../../operations/keys/canaries';
+import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
 import { escrowWarning, noteBackup } from '../../../operations/backup/last-backup';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

@@ -1,6 +1,6 @@
 import { namesInZip, restoreSettings, settingsNotSaved } from '../../../operations/backup/minio-settings';
-import { ExternalError } from '../../../operations/errors';
-import { RefusedByMinio } from '../../../operations/minio-admin';
+import { ExternalError } from '../../../operations/lib/errors';
+import { RefusedByMinio } from '../../../operations/minio/minio-admin';
 import { rejectionOf } from '../../helpers/thrown';
 
 const nothing = {

@@ -1,5 +1,5 @@
 import { catalogue, selectChecks } from '../../../operations/checks/catalogue';
-import { UsageError } from '../../../operations/errors';
+import { UsageError } from '../../../operations/lib/errors';
 import { thrownBy } from '../../helpers/thrown';
 
 test('the ids are these, each once: pipelines select checks by them', () => {

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { LoadedEnvironment } from '../../../config/load';
 import type { CheckContext } from '../../../operations/checks/check';
 import { withContext, withServices } from '../../../operations/checks/context';
-import { ExternalError, UsageError } from '../../../operations/errors';
+import { ExternalError, UsageError } from '../../../operations/lib/errors';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { type FakeDeployment, fakeDeployment, loaded } from './fakes';

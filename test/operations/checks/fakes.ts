@@ -12,9 +12,9 @@ import { stateLayout } from '../../../config/state';
 import type { Check, CheckContext } from '../../../operations/checks/check';
 import { expectationsOf } from '../../../operations/checks/context';
 import { bind, type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';
-import { HttpClient } from '../../../operations/http';
-import { issueCertificates } from '../../../operations/issue-certificates';
-import { KesClient } from '../../../operations/kes-client';
+import { HttpClient } from '../../../operations/lib/http';
+import { issueCertificates } from '../../../operations/certificates/issue-certificates';
+import { KesClient } from '../../../operations/kes/kes-client';
 
 /** An environment whose state is in `folder`. */
 export function loaded(folder: string, text = 'name: test'): LoadedEnvironment {

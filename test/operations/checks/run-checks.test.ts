@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { reportSchema } from '../../../operations/checks/report/model';
-import { ExternalError } from '../../../operations/errors';
-import { runChecks } from '../../../operations/run-checks';
+import { ExternalError } from '../../../operations/lib/errors';
+import { runChecks } from '../../../operations/checks/run-checks';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { fakeDeployment, fakeDocker } from './fakes';

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../../../operations/errors';
+import { UsageError } from '../../../operations/lib/errors';
 import { cacheLayout, requireOwnCache } from '../../../operations/toolchain/cache';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';

@@ -2,10 +2,10 @@ import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from '
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker-engine';
-import { UsageError } from '../../../operations/errors';
+import { UsageError } from '../../../operations/lib/errors';
 import { checkDisk } from '../../../operations/toolchain/disk';
-import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/toolchain/docker-engine';
-import { findProgram, isStaticElf, thisMachine } from '../../../operations/toolchain/machine';
+import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/docker/docker-engine';
+import { findProgram, isStaticElf, thisMachine } from '../../../operations/lib/machine';
 import {
   checkTerraform,
   install,
@@ -13,7 +13,7 @@ import {
   missingEngine,
   missingGo,
 } from '../../../operations/toolchain/prerequisites';
-import type { StepContext } from '../../../operations/toolchain/step';
+import type { StepContext } from '../../../operations/lib/step';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
 

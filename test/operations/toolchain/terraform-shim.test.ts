@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../../../config/toolchain';
-import { tryLock } from '../../../operations/lock';
+import { tryLock } from '../../../operations/lib/lock';
 import { writeTerraformSettings } from '../../../operations/toolchain/terraform-settings';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../../../config/toolchain';
 import { catalogue } from '../../../operations/checks/catalogue';
-import { PINNED_GO } from '../../../operations/toolchain/go-toolchain';
+import { PINNED_GO } from '../../../operations/toolchain/go/go-toolchain';
 import { problemsOf, readAnswers, rows } from '../../../operations/vulnerabilities/answers';
 import { type Findings, pinsOf, readFindings, SHIPPED } from '../../../operations/vulnerabilities/findings';
 import { vexDocument } from '../../../operations/vulnerabilities/vex';

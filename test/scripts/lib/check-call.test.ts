@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { catalogue, undisturbing } from '../../../operations/checks/catalogue';
-import { UsageError } from '../../../operations/errors';
+import { UsageError } from '../../../operations/lib/errors';
 import { parseCheckCall } from '../../../scripts/lib/check-call';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { projectRoot } from '../../../config/toolchain';
-import { UsageError } from '../../../operations/errors';
+import { UsageError } from '../../../operations/lib/errors';
 import { parseCommandLine } from '../../../scripts/lib/command-line';
 import { thrownBy } from '../../helpers/thrown';
 

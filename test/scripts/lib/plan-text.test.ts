@@ -1,4 +1,4 @@
-import type { PlannedChange, PlanReport, StackPlan } from '../../../operations/plan/report';
+import type { PlannedChange, PlanReport, StackPlan } from '../../../operations/terraform/plan/report';
 import { planMarkdown, planText } from '../../../scripts/lib/plan-text';
 
 const change = (address: string, more: Partial<PlannedChange>): PlannedChange => ({

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { pack } from 'tar-stream';
 import { inspect, Marker, type MarkedObject, type Seal } from '../../../../operations/checks/at-rest/disk';
 import { type DriveFile, filesBelow, filesOf } from '../../../../operations/checks/at-rest/drive';
-import { customerKey } from '../../../../operations/checks/modes';
+import { customerKey } from '../../../../operations/checks/objects/modes';
 
 const PREFIX = 'X-Minio-Internal-Server-Side-Encryption-';
 const SSE_S3 = [`${PREFIX}S3-Sealed-Key`, `${PREFIX}S3-Kms-Key-Id`, 'backup-default', `${PREFIX}S3-Kms-Sealed-Key`];

@@ -1,7 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { declaredChecks } from '../../../../operations/checks/declared';
-import { md5OfKey } from '../../../../operations/checks/modes';
+import { declaredChecks } from '../../../../operations/checks/drift/declared';
+import { md5OfKey } from '../../../../operations/checks/objects/modes';
 import { roundTrips } from '../../../../operations/checks/round-trips/round-trips';
 import type { CheckResult } from '../../../../operations/checks/runner';
 import { bodyOf, contextWith, loaded, resultOf } from '../fakes';

@@ -1,0 +1,129 @@
+/**
+ * The closed list of what a backup may hold. A restore writes these names into the state folder, so that what is not here
+ * is refused: when a backup is made as well as when one is opened.
+ *
+ * | entry                | what it is                                                                             |
+ * |----------------------|----------------------------------------------------------------------------------------|
+ * | `bundle.json`        | what it is a backup of; the first                                                      |
+ * | `environment.yaml`   | the environment file                                                                   |
+ * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
+ * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
+ * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
+ * | `minio/buckets.zip`  | policies, life cycles, tags, quotas, event rules and encryption of the buckets         |
+ * | `minio/settings.txt` | settings of the server, such as the targets of events                                  |
+ * | `manifest.json`      | for whom it is, and size and SHA-256 of every entry before it                          |
+ * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
+ */
+import path from 'node:path';
+import { LEAVES } from '../../../config/deployment-names';
+import { kesName } from '../../../config/names';
+import { type StateLayout, stateLayout } from '../../../config/state';
+import { INITIALISING } from '../../vault/initialize-vault';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Of a whole backup, encrypted or not: more than the keys, the certificates and the IAM of any deployment take. */
+export const MOST_BYTES = 128 * MIB;
+/** A deployment has some dozens, and one for each further master key. */
+export const MOST_ENTRIES = 10_000;
+
+export const HEADER_ENTRY = 'bundle.json';
+export const MANIFEST_ENTRY = 'manifest.json';
+export const SIGNATURE_ENTRY = 'signature.json';
+export const ENVIRONMENT_ENTRY = 'environment.yaml';
+export const KEY_FOLDER = 'master-keys/';
+export const STATE_FOLDER = 'state/';
+export const IAM_ENTRY = 'minio/iam.zip';
+export const BUCKETS_ENTRY = 'minio/buckets.zip';
+export const SETTINGS_ENTRY = 'minio/settings.txt';
+
+interface Rule {
+  readonly matches: (name: string) => boolean;
+  readonly mostBytes: number;
+}
+
+const LAYOUT: StateLayout = stateLayout('any', path.sep);
+/** The canaries of the master keys. */
+export const CANARIES_ENTRY = `${STATE_FOLDER}${relative(LAYOUT.canaries)}`;
+
+const RULES: readonly Rule[] = [
+  { matches: named(HEADER_ENTRY), mostBytes: 4 * MIB },
+  { matches: named(MANIFEST_ENTRY), mostBytes: 4 * MIB },
+  { matches: named(SIGNATURE_ENTRY), mostBytes: KIB },
+  { matches: named(ENVIRONMENT_ENTRY), mostBytes: 256 * KIB },
+  { matches: below(KEY_FOLDER, kesName.test), mostBytes: 4 * KIB },
+  { matches: below(STATE_FOLDER, isStateFile), mostBytes: 16 * MIB },
+  { matches: named(IAM_ENTRY, BUCKETS_ENTRY), mostBytes: MOST_BYTES },
+  { matches: named(SETTINGS_ENTRY), mostBytes: MIB },
+];
+
+/** @returns how many bytes an entry of this name may have; undefined if a backup has none of this name */
+export function mostBytesOf(name: string): number | undefined {
+  return RULES.find(({ matches }) => matches(name))?.mostBytes;
+}
+
+/** Whether a backup holds this file of the state folder. @param file its path in that folder */
+export function isStateFile(file: string): boolean {
+  return FILES.has(file) || PATTERNS.some(({ pattern, named: fits }) => fits(pattern.exec(file)?.[1]));
+}
+
+/** Files of the state folder that a restored deployment makes anew: tokens, the SecretID, marks of what is under way. */
+export function isMadeAnew(file: string): boolean {
+  return MADE_ANEW.has(file) || path.dirname(file) === path.dirname(relative(LAYOUT.secret.kesConfiguration));
+}
+
+/** What follows the name of a file while what is in it is rotated. */
+const PREVIOUS = '.previous';
+
+const FILES: ReadonlySet<string> = new Set(
+  [
+    ...[LAYOUT.deployment, LAYOUT.canaries, LAYOUT.earlierObjects, LAYOUT.secret.deployment],
+    ...[LAYOUT.trustedCAs, LAYOUT.publicTrust],
+    // when a certificate or the provisioner token is due, and who issued what
+    ...['renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map((name) =>
+      path.join(LAYOUT.tls, name),
+    ),
+    ...[LAYOUT.secret.awsCredentials, LAYOUT.secret.backupSigningKey, LAYOUT.secret.minioConfigEnv],
+    ...[LAYOUT.secret.minioRoot, `${LAYOUT.secret.minioRoot}${PREVIOUS}`],
+  ].map(relative),
+);
+
+const MADE_ANEW: ReadonlySet<string> = new Set(
+  [
+    LAYOUT.secret.rootToken,
+    LAYOUT.secret.provisionerToken,
+    path.join(path.dirname(LAYOUT.secret.rootToken), INITIALISING),
+  ].map(relative),
+);
+
+/** Where a name varies: what stands in the place of the group must fit. */
+const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: string | undefined) => boolean }[] = [
+  { pattern: /^tls\/([^/]+)\.crt$/, named: isCertificate },
+  // the certificate of a client whose key was replaced lies beside that key
+  { pattern: /^secrets\/tls\/([^/]+)\.(?:key|crt)$/, named: isCertificate },
+  { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
+  { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
+];
+
+function isCertificate(name: string | undefined): boolean {
+  const own = name?.replace(/\.(?:next|previous)$/, '') ?? '';
+  if (['ca', ...Object.values(LEAVES)].includes(own) || /^s3(?:-additional-\d{1,3})?$/.test(own)) return true;
+  return own.startsWith('client-') && kesName.test(own.slice('client-'.length));
+}
+
+function isThere(group: string | undefined): boolean {
+  return group !== undefined;
+}
+
+function named(...names: readonly string[]): Rule['matches'] {
+  return (name) => names.includes(name);
+}
+
+function below(folder: string, fits: (rest: string) => boolean): Rule['matches'] {
+  return (name) => name.startsWith(folder) && fits(name.slice(folder.length));
+}
+
+function relative(file: string): string {
+  return path.relative(LAYOUT.root, file);
+}

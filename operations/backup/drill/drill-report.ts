@@ -1,0 +1,115 @@
+/** What a drill showed: for people, for programs, and for a schedule in CI. */
+import type { StateLayout } from '../../../config/state';
+import { readCanaries } from '../../keys/canaries';
+import { markup } from '../../checks/report/markup';
+import { ageOf } from '../age/age';
+import { readLastBackup, unsavedKeys } from '../last-backup';
+
+/** What a disaster would leave of the environment itself: the drill is of a copy, with a backup made for it. */
+export interface RecoveryPoint {
+  /** How many the environment has; none if it is not deployed. */
+  readonly masterKeys: number;
+  /** As noted when it was made. */
+  readonly newestBackup?: { readonly createdAt: string; readonly ageSeconds: number };
+  /** Master keys that are not in it. */
+  readonly notInBackup: readonly string[];
+}
+
+export interface DrillReport {
+  readonly version: 1;
+  /** The environment whose copy was used. */
+  readonly environment: string;
+  readonly copy: string;
+  readonly recoveryPoint: RecoveryPoint;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly outcome: 'passed' | 'failed';
+  /** Why it failed. */
+  readonly problem?: string;
+  /** The steps that were done, in their order. */
+  readonly steps: readonly { readonly name: string; readonly seconds: number }[];
+  /** How many objects were written before the disaster. */
+  readonly objects?: number;
+  /** How many of them were read after it and found to be what was written. */
+  readonly objectsSame?: number;
+  readonly backupBytes?: number;
+  /** Recovery time: from the start of the restore until the first object was read. */
+  readonly firstObjectSeconds?: number;
+}
+
+export function recoveryPointOf(state: Pick<StateLayout, 'canaries' | 'lastBackup'>, now: Date): RecoveryPoint {
+  const canaries = readCanaries(state.canaries);
+  const backup = readLastBackup(state);
+  const newest = backup && {
+    createdAt: backup.createdAt,
+    ageSeconds: Math.round((now.getTime() - Date.parse(backup.createdAt)) / 1000),
+  };
+  return {
+    masterKeys: Object.keys(canaries).length,
+    ...(newest === undefined ? {} : { newestBackup: newest }),
+    notInBackup: unsavedKeys(canaries, backup),
+  };
+}
+
+export function drillText(report: DrillReport): string {
+  const { environment, outcome, problem, steps, backupBytes = 0, firstObjectSeconds } = report;
+  const { objects = 0, objectsSame = 0, recoveryPoint } = report;
+  const width = Math.max(0, ...steps.map(({ name }) => name.length));
+  const lines = steps.map(({ name, seconds }) => `  ${name.padEnd(width)}  ${seconds.toFixed(1).padStart(6)} s`);
+  if (outcome === 'failed') {
+    return `Drill of ${environment}: FAILED after these steps\n${lines.join('\n')}\n\n${problem ?? ''}\n`;
+  }
+  return `Drill of ${environment}: passed
+${lines.join('\n')}
+
+  recovery time           ${firstObjectSeconds?.toFixed(1) ?? 'unknown'} s from the start of the restore to the first object
+  objects                 ${objects} written before the disaster, ${objectsSame} read after it and the same
+  backup                  ${backupBytes} bytes
+  would have been lost    now, of ${environment} itself, with its key store and state folder:
+                          ${lossOf(recoveryPoint)}
+                          objects are in no backup: with the data volume every one of them
+`;
+}
+
+function lossOf({ masterKeys, newestBackup, notInBackup }: RecoveryPoint): string {
+  if (masterKeys === 0) return 'nothing, it has no master keys';
+  if (newestBackup === undefined) return `everything, no backup of its ${keys(masterKeys)} is known`;
+  const backup = `the newest backup (${newestBackup.createdAt}, ${ageOf(newestBackup.ageSeconds)} old)`;
+  if (notInBackup.length === 0) return `no object, ${backup} holds its ${keys(masterKeys)}`;
+  return `everything under ${notInBackup.join(', ')}, not in ${backup}`;
+}
+
+function keys(count: number): string {
+  return count === 1 ? 'master key' : `${count} master keys`;
+}
+
+export function drillJunit(report: DrillReport): string {
+  const { environment, steps, problem, startedAt, finishedAt, objects = 0, objectsSame = 0, recoveryPoint } = report;
+  const suite = `disaster drill of ${environment}`;
+  const seconds = ((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000).toFixed(3);
+  const failures = problem === undefined ? 0 : 1;
+  const done = steps.map(
+    ({ name, seconds: time }) =>
+      markup`    <testcase classname="${suite}" name="${name}" time="${time.toFixed(3)}"/>
+`,
+  );
+  const failed =
+    problem === undefined
+      ? undefined
+      : markup`    <testcase classname="${suite}" name="the step after these" time="0">
+      <failure message="${problem.split('\n')[0]}">${problem}</failure>
+    </testcase>
+`;
+  const totals = markup`tests="${steps.length + failures}" failures="${failures}" time="${seconds}"`;
+  return markup`<?xml version="1.0" encoding="UTF-8"?>
+<testsuites ${totals}>
+  <testsuite name="${suite}" ${totals} timestamp="${startedAt}">
+    <properties>
+      <property name="objects written" value="${objects}"/>
+      <property name="objects read again and the same" value="${objectsSame}"/>
+      <property name="would have been lost" value="${lossOf(recoveryPoint)}"/>
+    </properties>
+${done}${failed}  </testsuite>
+</testsuites>
+`.text;
+}

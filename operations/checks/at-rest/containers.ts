@@ -1,0 +1,49 @@
+/** Containers as the checks look at them. */
+import type { ContainerInspectInfo } from 'dockerode';
+import { namesOf } from '../../../config/deployment-names';
+import type { ServiceContext } from '../check';
+import { filesOf } from './drive';
+
+/** A container of a deployment. */
+export interface ServiceContainer {
+  readonly name: string;
+  readonly inspect: () => Promise<ContainerInspectInfo>;
+  /** What a file in it holds. */
+  readonly read: (file: string) => Promise<Buffer>;
+  /** Its output since a moment, in seconds. */
+  readonly logsSince: (seconds: number) => Promise<string>;
+  /** Whether its output reaches back to before that moment. */
+  readonly hasLogsBefore: (seconds: number) => Promise<boolean>;
+}
+
+/** The container `ebs-<environment>-<alias>`. */
+export async function containerOf({ loaded }: ServiceContext, alias: string): Promise<ServiceContainer> {
+  const { environment } = loaded;
+  // loading it takes longer than most checks run
+  const { containerLogs, dockerEngine } = await import('../../docker/docker.js');
+  const name = `${namesOf(environment).prefix}-${alias}`;
+  const container = dockerEngine(environment.docker).getContainer(name);
+  return {
+    name,
+    inspect: async () => container.inspect(),
+    read: async (file) => {
+      const { files } = await filesOf(await container.getArchive({ path: file }));
+      const [found] = files;
+      if (found === undefined) throw new Error(`${name} has no file ${file}`);
+      return found.content;
+    },
+    logsSince: async (seconds) => containerLogs(container, seconds),
+    hasLogsBefore: async (seconds) =>
+      (await container.logs({ stdout: true, stderr: true, follow: false, until: seconds, tail: 1 })).length > 0,
+  };
+}
+
+/** When Docker made the container of that name, or undefined if there is none: Docker prunes what does not run. */
+export async function createdAt(container: ServiceContainer): Promise<Date | undefined> {
+  try {
+    return new Date((await container.inspect()).Created);
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    throw error;
+  }
+}

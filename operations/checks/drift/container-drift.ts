@@ -1,0 +1,209 @@
+/** Whether the containers still are as they were declared. */
+import type { ContainerInspectInfo } from 'dockerode';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  KES_ALIAS,
+  KES_PORT,
+  MINIO_ALIAS,
+  MINIO_PORT,
+  namesOf,
+  VAULT_ALIAS,
+  VAULT_PORT,
+} from '../../../config/deployment-names';
+import type { Environment } from '../../../config/environment';
+import { KEY_FOLDER } from '../../../config/kes-configuration';
+import type { LoadedEnvironment } from '../../../config/load';
+import { minioKms, minioVariables } from '../../../config/minio-variables';
+import { networksOfService } from '../../../config/networks';
+import { urlHost } from '../../../config/reachable';
+import { SERVICE_UID } from '../../../config/service-user';
+import { DRIVE } from '../at-rest/drive';
+import { CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import { containerOf } from '../at-rest/containers';
+import { differences, someOf } from './differences';
+
+const containersHardened: DeploymentCheck = {
+  from: 'deployment',
+  id: 'containers-hardened',
+  title: 'Every container runs confined, and is reachable only where it was declared',
+  proves:
+    'No process is root, may become it, has a capability, shares processes or memory with others or writes to its ' +
+    'image; Docker’s own seccomp and AppArmor profiles are not switched off; the declared volumes are mounted, each as ' +
+    'it was declared, and of the machine nothing but a declared folder of keys; each port is published on its declared ' +
+    'address only, no foreign network is attached, and MinIO and Vault have none in common.',
+  doesNotProve: 'That the kernel and Docker keep what they promise, or that only trusted people may use Docker.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment } = context.loaded;
+    const containers: Record<string, Evidence> = {};
+    const problems: string[] = [];
+    const wrong: string[] = [];
+    for (const [alias, { networks, ports }] of Object.entries(declaredReach(environment))) {
+      const container = await containerOf(context, alias);
+      const actual = confinementOf(await container.inspect());
+      const found = differences({ ...declaredConfinement(environment, alias), networks, ports }, actual);
+      if (found.length > 0) wrong.push(container.name);
+      problems.push(...found.map((problem) => `${container.name}: ${problem}`));
+      containers[alias] = actual;
+    }
+    if (problems.length > 0) throw new CheckFailure(someOf(problems), makeAnew(context.loaded, wrong), { containers });
+    return { containers };
+  },
+};
+
+const minioConfiguration: DeploymentCheck = {
+  from: 'deployment',
+  id: 'minio-configuration',
+  title: 'MinIO runs with the declared settings',
+  proves:
+    'The variables of MinIO’s container that decide about KES, default key and auto-encryption are the declared ones, ' +
+    'there is no other, and its credentials file is the one that was made for it.',
+  doesNotProve: 'That MinIO acts accordingly: the round trips do that.',
+  severity: 'high',
+  run: async (context) => {
+    const { environment, state } = context.loaded;
+    const container = await containerOf(context, MINIO_ALIAS);
+    const { Config, Image } = await container.inspect();
+    const { dockerEngine } = await import('../../docker/docker.js');
+    const image = await dockerEngine(environment.docker).getImage(Image).inspect();
+    const declared = {
+      ...ofMinio(image.Config.Env),
+      ...minioVariables(environment.minio.region, minioKms(environment)),
+    };
+    const found = differences(declared, ofMinio(Config.Env), (name) => !(name in declared));
+    const file = await container.read('/files/config.env');
+    if (!file.equals(readFileSync(state.secret.minioConfigEnv))) {
+      found.push(`config.env is not what is in ${state.secret.minioConfigEnv}`);
+    }
+    const evidence = { settings: declared };
+    if (found.length === 0) return evidence;
+    throw new CheckFailure(someOf(found), makeAnew(context.loaded, [container.name]), evidence);
+  },
+};
+
+/** In the order in which they are reported. */
+export const containerDriftChecks: readonly DeploymentCheck[] = [containersHardened, minioConfiguration];
+
+/** From where each container of an environment is reached, in the words of {@link confinementOf}. */
+function declaredReach(
+  environment: Environment,
+): Record<string, { readonly networks: string; readonly ports: string }> {
+  const { docker, vault, kes, minio } = environment;
+  const reach = (service: 'vault' | 'kes' | 'minio', ports = ''): { networks: string; ports: string } => ({
+    networks: networksOfService(environment, service).sort().join(', '),
+    ports,
+  });
+  const published = (address: string, outside: number, inside: number): string =>
+    `${urlHost(address)}:${outside} to ${inside}/tcp`;
+  return {
+    ...(vault.mode === 'embedded'
+      ? { [VAULT_ALIAS]: reach('vault', published(vault.publishAddress, vault.port, VAULT_PORT)) }
+      : {}),
+    ...(vault.mode === 'embedded' && vault.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: reach('vault') } : {}),
+    [KES_ALIAS]: reach('kes', published(kes.publishAddress, kes.port, KES_PORT)),
+    [MINIO_ALIAS]: reach('minio', published(docker.publishAddress, minio.port, MINIO_PORT)),
+  };
+}
+
+/** What constructs/docker/service-container.ts declares, in the words of {@link confinementOf}. */
+function declaredConfinement(environment: Environment, alias: string): Evidence {
+  return {
+    user: `${SERVICE_UID}:${SERVICE_UID}`,
+    readOnly: true,
+    privileged: false,
+    capabilitiesDropped: 'ALL',
+    capabilitiesAdded: 'none',
+    securityOptions: 'no-new-privileges',
+    devices: 0,
+    processes: 'own',
+    sharedMemory: 'own',
+    ...declaredMounts(environment, alias),
+  };
+}
+
+/** What is mounted where, in the words of {@link mountsOf}. */
+function declaredMounts(environment: Environment, alias: string): Record<string, string> {
+  const { keyStore } = environment;
+  const { prefix, minioFiles, dataVolume, keyVolume } = namesOf(environment);
+  const own = `${prefix}-${alias}`;
+  const keys =
+    keyStore.type === 'filesystem' && keyStore.path !== undefined
+      ? `bind ${path.posix.resolve(keyStore.path)}`
+      : `volume ${keyVolume}`;
+  const byAlias: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    [VAULT_ALIAS]: { '/vault/data': `volume ${own}-data`, '/vault/audit': `volume ${own}-audit` },
+    [KES_ALIAS]: keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
+    [MINIO_ALIAS]: { [DRIVE]: `volume ${dataVolume}` },
+  };
+  const files = alias === MINIO_ALIAS ? minioFiles : `${own}-files`;
+  return mountsAt({ '/files': `volume ${files}, read-only`, ...byAlias[alias] });
+}
+
+/** But for the volumes without a name that Docker makes where an image wants some: they go with the container. */
+function mountsOf({ Config, Mounts }: Pick<ContainerInspectInfo, 'Config' | 'Mounts'>): Record<string, string> {
+  const { Volumes } = Config as { readonly Volumes?: object | null };
+  const ofImage = Object.keys(Volumes ?? {});
+  const isOfImage = ({ Type, Name = '', Destination }: ContainerInspectInfo['Mounts'][number]): boolean =>
+    Type === 'volume' && /^[0-9a-f]{64}$/.test(Name) && ofImage.includes(Destination);
+  return mountsAt(
+    Object.fromEntries(
+      Mounts.filter((mount) => !isOfImage(mount)).map(({ Type, Name, Source, Destination, RW }) => {
+        const what = Type === 'volume' ? Name : path.posix.resolve(Source);
+        return [Destination, `${Type} ${what ?? ''}${RW ? '' : ', read-only'}`];
+      }),
+    ),
+  );
+}
+
+function mountsAt(mounts: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(mounts).map(([where, what]) => [`mount at ${where}`, what]));
+}
+
+function confinementOf({ Config, HostConfig, Mounts, NetworkSettings }: ContainerInspectInfo): Evidence {
+  const ipc = HostConfig.IpcMode ?? '';
+  const bindings = (HostConfig.PortBindings ?? {}) as Record<string, { HostIp: string; HostPort: string }[] | null>;
+  return {
+    user: Config.User,
+    readOnly: HostConfig.ReadonlyRootfs ?? false,
+    privileged: HostConfig.Privileged ?? false,
+    capabilitiesDropped: listOf(HostConfig.CapDrop),
+    capabilitiesAdded: listOf(HostConfig.CapAdd),
+    securityOptions: listOf(
+      (HostConfig.SecurityOpt as string[] | null)?.map((option) =>
+        // Docker keeps it as it was asked for
+        /^no-new-privileges[:=]true$/.test(option) ? 'no-new-privileges' : option,
+      ),
+    ),
+    devices: (HostConfig.Devices as unknown[] | null)?.length ?? 0,
+    processes: HostConfig.PidMode === undefined || HostConfig.PidMode === '' ? 'own' : HostConfig.PidMode,
+    sharedMemory: ['', 'none', 'private', 'shareable'].includes(ipc) ? 'own' : ipc,
+    networks: Object.keys(NetworkSettings.Networks).sort().join(', '),
+    ports: Object.entries(bindings)
+      .flatMap(([inside, all]) =>
+        (all ?? []).map(({ HostIp, HostPort }) => `${urlHost(HostIp)}:${HostPort} to ${inside}`),
+      )
+      .sort()
+      .join(', '),
+    ...mountsOf({ Config, Mounts }),
+  };
+}
+
+/** Docker says `null` where there is nothing. */
+function listOf(names: unknown): string {
+  return Array.isArray(names) && names.length > 0 ? names.join(', ') : 'none';
+}
+
+/** Variables by which MinIO can be configured; `MC_` and the like are the business of other programs. */
+function ofMinio(variables: readonly string[] | null): Record<string, string> {
+  return Object.fromEntries(
+    (variables ?? []).flatMap((entry) => {
+      const at = entry.indexOf('=');
+      return entry.startsWith('MINIO_') ? [[entry.slice(0, at), entry.slice(at + 1)]] : [];
+    }),
+  );
+}
+
+function makeAnew({ argument }: LoadedEnvironment, containers: readonly string[]): string {
+  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${argument}: it makes them anew, and their volumes stay`;
+}

@@ -1,0 +1,73 @@
+/**
+ * Looks after what a run of the checks would leave behind if it were killed: a process of its own that holds a pipe to
+ * the run. When the pipe closes before the run dismissed it, it deletes the run's buckets and starts the containers that
+ * the run had stopped.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { z } from 'zod';
+import { projectRoot } from '../../../config/toolchain';
+
+/** How the guardian reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
+export const guardedTarget = z.strictObject({
+  url: z.string(),
+  caFile: z.string().optional(),
+  serverName: z.string().optional(),
+  region: z.string(),
+  /** File with `{accessKey, secretKey}`. Absent: the usual chain of the AWS SDK. */
+  credentialsFile: z.string().optional(),
+});
+export type GuardedTarget = z.infer<typeof guardedTarget>;
+
+/** A container of an environment. */
+export const guardedContainer = z.strictObject({
+  name: z.string(),
+  environment: z.string(),
+  /** What the environment file says about its engine. */
+  docker: z.strictObject({ host: z.string().optional(), certPath: z.string().optional() }),
+});
+export type GuardedContainer = z.infer<typeof guardedContainer>;
+
+/** What a run tells its guardian, a line of JSON each, always before it does it. */
+export const guardianNote = z.union([
+  z.strictObject({ target: guardedTarget }),
+  z.strictObject({ bucket: z.string() }),
+  z.strictObject({ stopped: guardedContainer }),
+  z.strictObject({ started: guardedContainer }),
+]);
+export type GuardianNote = z.infer<typeof guardianNote>;
+
+export class Guardian {
+  private readonly child: ChildProcess;
+
+  /** Starts beside the run, which does not wait for it: what it is told meanwhile stays in the pipe. */
+  constructor(target: GuardedTarget) {
+    // a session of its own, so that neither Ctrl-C nor a closed terminal ends it together with the run
+    const program = path.join(projectRoot, 'scripts', 'lib', 'run.cjs');
+    this.child = spawn(process.execPath, [program, 'operations/checks/outage/cleanup-watchdog-process.ts'], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    // without a guardian a run still cleans up after itself, and the next one after it
+    this.child.on('error', () => undefined);
+    this.child.stdin?.on('error', () => undefined);
+    this.child.unref();
+    this.note({ target });
+  }
+
+  note(note: GuardianNote): void {
+    this.child.stdin?.write(`${JSON.stringify(note)}\n`);
+  }
+
+  /** The run has put everything back itself. */
+  async dismiss(): Promise<void> {
+    const { child } = this;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.ref();
+    // it has nothing to do and nothing to lose, and is not even up yet in a short run
+    child.kill('SIGKILL');
+    await ended;
+  }
+}

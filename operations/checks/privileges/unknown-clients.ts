@@ -1,0 +1,52 @@
+/** Client certificates of nobody: made in memory for one question, their keys forgotten at once. */
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { createPrivateKey, webcrypto } from 'node:crypto';
+import type { ClientIdentity } from '../../lib/http';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const STRANGER = 'CN=a client that nobody knows';
+const HOUR_MS = 60 * 60 * 1000;
+
+x509.cryptoProvider.set(webcrypto);
+
+/** A client certificate that only vouches for itself. */
+export async function selfSignedStranger(): Promise<ClientIdentity> {
+  const keys = await newKeys();
+  return issue(keys, STRANGER, keys.privateKey);
+}
+
+/** A client certificate that the CA of an environment vouches for, with a key that nobody was told of. */
+export async function strangerOf(ca: ClientIdentity): Promise<ClientIdentity> {
+  const der = createPrivateKey(ca.privateKey).export({ type: 'pkcs8', format: 'der' });
+  const caKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
+  return issue(await newKeys(), new x509.X509Certificate(ca.certificate).subject, caKey);
+}
+
+async function issue(keys: CryptoKeyPair, issuer: string, signingKey: CryptoKey): Promise<ClientIdentity> {
+  const now = Date.now();
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: STRANGER,
+    issuer,
+    serialNumber: '01',
+    notBefore: new Date(now - HOUR_MS),
+    notAfter: new Date(now + HOUR_MS),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey,
+    extensions: [
+      // of a certificate that may be a CA, KES would not even look at the key
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+    ],
+  });
+  const privateKey = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+  return {
+    certificate: certificate.toString('pem'),
+    privateKey: x509.PemConverter.encode(privateKey, x509.PemConverter.PrivateKeyTag),
+  };
+}
+
+async function newKeys(): Promise<CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}

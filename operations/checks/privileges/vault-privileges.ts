@@ -1,0 +1,204 @@
+/**
+ * What Vault must refuse. Real keys are only asked about (`sys/capabilities-self`); what is tried aims at names that do
+ * not exist, or cannot succeed, so that nothing is lost where Vault wrongly allows it.
+ */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { namesOf } from '../../../config/deployment-names';
+import type { Environment } from '../../../config/environment';
+import { masterKeys } from '../../../config/master-keys';
+import { inVault, keyLocation } from '../../../config/key-store';
+import { retiredKeys } from '../../../config/retired-keys';
+import { messageOf } from '../../lib/errors';
+import type { HttpRequest } from '../../lib/http';
+import type { VaultClient } from '../../vault/vault-client';
+import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext } from '../check';
+import { someOf } from '../drift/differences';
+import { credentialsOfKes, withoutLoginOfKes, withoutVault, withVault } from '../health/vault';
+
+/** More versions than any key has: a write that asks for it fails even where it is allowed. */
+const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
+
+const login = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
+const capabilities = z.object({ data: z.record(z.string(), z.unknown()) });
+
+const kesTokenConfined: ServiceCheck = {
+  from: 'deployment',
+  needs: 'vault',
+  id: 'vault-kes-token-confined',
+  title: 'The token of KES can read its keys and write each once, and nothing else in Vault',
+  proves:
+    'A token of the role of KES may create and read below its prefix; updating, deleting, destroying and listing keys, ' +
+    'reading outside the prefix, and looking at policies, roles and mounts is refused.',
+  doesNotProve: 'That nobody else has a SecretID of KES, or another way to the keys.',
+  severity: 'critical',
+  skipReason: withoutLoginOfKes,
+  run: async (context) =>
+    withTokenOfKes(context, async (kes, policies) => {
+      const { environment, state } = context.loaded;
+      const keys = [...masterKeys(environment), ...retiredKeys(environment, state)];
+      const paths = pathsOf(environment, keys);
+      const problems: string[] = [];
+      const expectedPolicies = ['default', namesOf(environment).kesPolicy].sort();
+      if (policies.join() !== expectedPolicies.join()) {
+        problems.push(`it has the policies ${policies.join(', ')}, declared ${expectedPolicies.join(', ')}`);
+      }
+      const asked = await kes.write('sys/capabilities-self', { paths: [...paths.keys, ...paths.closed] });
+      const { data } = capabilities.parse(asked);
+      for (const path of paths.keys) {
+        const may = granted(data[path]);
+        if (may !== 'create, read') problems.push(`it may ${may} ${path}, declared create, read`);
+      }
+      for (const path of paths.closed) {
+        const may = granted(data[path]);
+        if (may !== 'deny') problems.push(`it may ${may} ${path}, declared nothing`);
+      }
+      const tried: Record<string, number> = {};
+      for (const { what, method, path, json } of attempts(environment)) {
+        const status = await kes.probe(method, path, json);
+        tried[what] = status;
+        if (status !== 403) problems.push(`${what} (${path}) is answered with HTTP ${status}, not refused`);
+      }
+      const evidence: Evidence = { policies, keys: paths.keys.length, closedPaths: paths.closed.length, tried };
+      if (problems.length === 0) return evidence;
+      throw new CheckFailure(
+        `a token of KES: ${someOf(problems)}`,
+        'its policy or its role is not the declared one: see vault-policies and vault-approle-role',
+        evidence,
+      );
+    }),
+};
+
+const anonymousRefused: ServiceCheck = {
+  from: 'deployment',
+  needs: 'vault',
+  id: 'vault-anonymous-refused',
+  title: 'Vault shows nothing to who has no token',
+  proves: 'Without a token, and with a made-up one, reading or listing master keys, policies and mounts is refused.',
+  doesNotProve: 'That no token is in the wrong hands.',
+  severity: 'critical',
+  skipReason: withoutVault,
+  run: async (context) =>
+    withVault(context, async (vault) => {
+      const { environment } = context.loaded;
+      const { mount } = keyLocation(environment);
+      const [key = ''] = pathsOf(environment, masterKeys(environment)).keys;
+      const madeUp = vault.withToken(`hvs.${randomBytes(18).toString('base64url')}`);
+      const answers: Record<string, number> = {};
+      try {
+        for (const [who, client] of [['nobody', vault] as const, ['a made-up token', madeUp] as const]) {
+          for (const path of [key, `${mount}/?list=true`, 'sys/policies/acl?list=true', 'sys/mounts']) {
+            answers[`${who}: ${path}`] = await client.probe('GET', path);
+          }
+        }
+      } finally {
+        madeUp.close();
+      }
+      const wrong = Object.entries(answers).find(([, status]) => ![400, 401, 403].includes(status));
+      if (wrong === undefined) return { answers };
+      const [who, status] = wrong;
+      // 5xx refuses as well, but for another reason, and tomorrow it may be gone
+      if (status >= 500) throw new Error(`Vault answers ${who} with HTTP ${status}, so nobody knows what it refuses`);
+      throw new CheckFailure(
+        `Vault answers ${who} with HTTP ${status}, not with a refusal`,
+        'something between here and Vault adds a token (a Vault Agent or proxy with auto-auth): take it away',
+        { answers },
+      );
+    }),
+};
+
+/** In the order in which they are reported. */
+export const vaultPrivilegeChecks: readonly ServiceCheck[] = [kesTokenConfined, anonymousRefused];
+
+/** Calls `use` with a fresh token of KES and revokes it; were the check killed, it would die after its period. */
+async function withTokenOfKes<T>(
+  context: ServiceContext,
+  use: (kes: VaultClient, policies: string[]) => Promise<T>,
+): Promise<T> {
+  const { environment } = context.loaded;
+  const { roleId, secretId } = credentialsOfKes(context);
+  return withVault(context, async (vault) => {
+    const path = `auth/${inVault(environment).approle.mount}/login`;
+    const answer = await vault.write(path, { role_id: roleId, secret_id: secretId }).catch((error: unknown) => {
+      throw new Error(`nobody can log in as KES: ${messageOf(error)}`, { cause: error });
+    });
+    const { auth } = login.parse(answer);
+    return vault.withToken(auth.client_token).usedUp((kes) => use(kes, auth.token_policies.sort()));
+  });
+}
+
+interface Paths {
+  /** Where KES has its keys. */
+  readonly keys: readonly string[];
+  /** Where it has no business. */
+  readonly closed: readonly string[];
+}
+
+function pathsOf(environment: Environment, keys: readonly string[]): Paths {
+  const { mount, prefix, kvVersion } = keyLocation(environment);
+  const { kesPolicy, kesRole } = namesOf(environment);
+  const inMount = kvVersion === 2 ? `${mount}/data` : mount;
+  const about = kvVersion === 2 ? ['metadata', 'delete', 'undelete', 'destroy'] : [];
+  const { approle } = inVault(environment);
+  return {
+    keys: keys.map((key) => `${inMount}/${prefix}/${key}`),
+    closed: [
+      ...about.flatMap((part) => keys.map((key) => `${mount}/${part}/${prefix}/${key}`)),
+      `${inMount}/${prefix}-2/key`,
+      `${inMount}/key`,
+      `${mount}/config`,
+      `sys/mounts/${mount}`,
+      `sys/policies/acl/${kesPolicy}`,
+      `auth/${approle.mount}/role/${kesRole}`,
+      `auth/${approle.mount}/role/${kesRole}/secret-id`,
+      'auth/token/create',
+      'sys/audit',
+      'sys/seal',
+      'sys/storage/raft/snapshot',
+    ],
+  };
+}
+
+interface Attempt {
+  readonly what: string;
+  readonly method: HttpRequest['method'];
+  readonly path: string;
+  readonly json?: unknown;
+}
+
+/** Each is harmless should it be allowed. */
+function attempts(environment: Environment): Attempt[] {
+  const { mount, prefix, kvVersion } = keyLocation(environment);
+  const nobody = `ebs-check-${randomBytes(8).toString('hex')}`;
+  const { defaultKey } = environment.minio;
+  if (kvVersion === 1) {
+    return [
+      { what: 'reading outside the prefix', method: 'GET', path: `${mount}/${nobody}` },
+      { what: 'listing the keys', method: 'GET', path: `${mount}/${prefix}?list=true` },
+      { what: 'deleting a key', method: 'DELETE', path: `${mount}/${prefix}/${nobody}` },
+    ];
+  }
+  return [
+    { what: 'reading outside the prefix', method: 'GET', path: `${mount}/data/${nobody}` },
+    { what: 'listing the keys', method: 'GET', path: `${mount}/metadata/${prefix}?list=true` },
+    {
+      what: 'updating a key',
+      method: 'PUT',
+      path: `${mount}/data/${prefix}/${defaultKey}`,
+      json: { options: { cas: IMPOSSIBLE_VERSION }, data: {} },
+    },
+    { what: 'deleting a key', method: 'DELETE', path: `${mount}/data/${prefix}/${nobody}` },
+    { what: 'deleting all versions of a key', method: 'DELETE', path: `${mount}/metadata/${prefix}/${nobody}` },
+    {
+      what: 'destroying a version',
+      method: 'PUT',
+      path: `${mount}/destroy/${prefix}/${nobody}`,
+      json: { versions: [1] },
+    },
+  ];
+}
+
+/** Capabilities as one text. */
+function granted(value: unknown): string {
+  return z.array(z.string()).parse(value).sort().join(', ');
+}

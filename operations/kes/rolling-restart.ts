@@ -1,0 +1,59 @@
+/** Restarts a container while a second one of its kind answers under its name. */
+import type Docker from 'dockerode';
+import { waitUntilHealthy } from '../docker/docker';
+
+/**
+ * Restarts a stateless server that others reach by an alias of its networks, without a moment in which nobody answers
+ * there. Every connection to it is closed and made anew, with all that belongs to a connection: TLS sessions, and the
+ * identity that a client showed when it began.
+ *
+ * @param alias what others call it in its networks
+ */
+export async function handOver(docker: Docker, name: string, alias: string): Promise<void> {
+  const original = docker.getContainer(name);
+  const twinName = twinOf(name);
+  await remove(docker, twinName);
+  const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
+  const [first = '', ...others] = Object.keys(NetworkSettings.Networks);
+  const twin = await docker.createContainer({
+    name: twinName,
+    Image,
+    User: Config.User,
+    Env: Config.Env,
+    Labels: Config.Labels,
+    ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
+    Cmd: Config.Cmd,
+    ...(Config.Healthcheck === undefined ? {} : { Healthcheck: Config.Healthcheck }),
+    HostConfig: { ...HostConfig, NetworkMode: first, PortBindings: {}, RestartPolicy: { Name: 'no' } },
+    // engines before API 1.44 take no more than one here
+    NetworkingConfig: { EndpointsConfig: { [first]: { Aliases: [alias] } } },
+  });
+  try {
+    for (const network of others) {
+      await docker.getNetwork(network).connect({ Container: twin.id, EndpointConfig: { Aliases: [alias] } });
+    }
+    await twin.start();
+    await waitUntilHealthy(twin, twinName);
+    await original.restart({ t: STOP_SECONDS });
+    await waitUntilHealthy(original, name);
+    await twin.stop({ t: STOP_SECONDS });
+  } finally {
+    await remove(docker, twinName);
+  }
+}
+
+/** The second container's name. One that a kill has left is removed when the hand-over is begun again. */
+export function twinOf(name: string): string {
+  return `${name}-twin`;
+}
+
+/** Long enough to answer what was asked. */
+const STOP_SECONDS = 10;
+
+async function remove(docker: Docker, name: string): Promise<void> {
+  try {
+    await docker.getContainer(name).remove({ force: true });
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+  }
+}

@@ -1,0 +1,137 @@
+import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { KES_ALIAS, LEAVES, namesOf } from '../../config/deployment-names';
+import type { Environment } from '../../config/environment';
+import { kesUrl } from '../../config/reachable';
+import { certificateIssue, nextIdentity, previousIdentity } from '../../config/leaf-certificates';
+import { s3Endpoint } from '../../config/s3-endpoint';
+import type { StateLayout } from '../../config/state';
+import { dockerEngine } from '../docker/docker';
+import { ExternalError } from '../lib/errors';
+import { HttpClient } from '../lib/http';
+import { issueNextIdentities } from '../certificates/issue-certificates';
+import type { Step } from '../lib/step';
+import { proveDeployedKeys } from '../keys/verify-master-keys';
+import { NotYet, waitFor } from '../lib/wait';
+import type { RotationContext } from '../state/rotation-context';
+import { handOver } from './rolling-restart';
+
+/** Every client of KES; MinIO is the one that matters. */
+const CLIENTS = [LEAVES.minioClient, LEAVES.keyCreator, LEAVES.keyProver, LEAVES.health];
+
+/**
+ * Other keys for the clients of KES. KES knows both identities of each while they change over, and the old one no more
+ * when MinIO makes data keys by the new one.
+ *
+ * KES takes the identity of a connection from its TLS handshake, MinIO keeps connections for ever (it asks for its key
+ * every 10 seconds) and resumes TLS sessions, which keeps the identity, too. So a new certificate alone changes
+ * nothing: KES has to be restarted, and a twin answers meanwhile.
+ */
+export function rotateClientIdentity({ loaded, rotation, deploy }: RotationContext): Step[] {
+  const { environment, state } = loaded;
+  const certificate = (name: string): string => path.join(state.tls, `${name}.crt`);
+  const privateKey = (name: string): string => path.join(state.secret.tls, `${name}.key`);
+  /** Where KES does not look for identities. */
+  const refused = path.join(state.secret.tls, `${previousIdentity(LEAVES.minioClient)}.crt`);
+  const kes = `${namesOf(environment).prefix}-${KES_ALIAS}`;
+
+  return [
+    rotation.phase('issue', {
+      title: 'New client keys',
+      run: async () => {
+        await issueNextIdentities(certificateIssue(environment, state), CLIENTS);
+        return CLIENTS.join(', ');
+      },
+    }),
+    rotation.phase('allow', deploy('Have KES know both identities', { to: 'kes' })),
+    rotation.phase('switch', {
+      title: 'Put the new keys in the place of the old ones',
+      run: async () => {
+        for (const client of CLIENTS) {
+          const next = nextIdentity(client);
+          const previous = previousIdentity(client);
+          // as long as the new key waits, what lies in its place is the old one
+          if (existsSync(privateKey(next))) {
+            copyFileSync(certificate(client), certificate(previous));
+            copyFileSync(privateKey(client), privateKey(previous));
+            renameSync(privateKey(next), privateKey(client));
+          }
+          if (existsSync(certificate(next))) renameSync(certificate(next), certificate(client));
+        }
+        return Promise.resolve(undefined);
+      },
+    }),
+    rotation.phase('deliver', deploy('Give MinIO its new key', { from: 'kes', to: 'minio' })),
+    rotation.phase('hand-over', {
+      title: 'Have MinIO connect anew',
+      run: async () => {
+        await handOver(dockerEngine(environment.docker), kes, KES_ALIAS);
+        return `${kes} was restarted while a twin answered`;
+      },
+    }),
+    rotation.phase('forget', {
+      title: 'Put the old identities aside',
+      run: async () => {
+        const old = certificate(previousIdentity(LEAVES.minioClient));
+        if (existsSync(old)) renameSync(old, refused);
+        for (const client of CLIENTS) rmSync(certificate(previousIdentity(client)), { force: true });
+        return Promise.resolve(undefined);
+      },
+    }),
+    rotation.phase('deliver-forgetting', deploy('Have KES know the new identities alone')),
+    rotation.phase('prove', {
+      title: 'MinIO makes data keys, and KES refuses its old identity',
+      run: async () => {
+        await requireDataKeys(environment, state);
+        await requireRefusal(environment, state, refused, privateKey(previousIdentity(LEAVES.minioClient)));
+        return proveDeployedKeys(environment, state);
+      },
+    }),
+    rotation.phase('destroy', {
+      title: 'Destroy the old keys',
+      run: async () => {
+        rmSync(refused, { force: true });
+        for (const client of CLIENTS) rmSync(privateKey(previousIdentity(client)), { force: true });
+        return Promise.resolve(undefined);
+      },
+    }),
+  ];
+}
+
+/** MinIO's `ready` has KES make a data key. */
+export async function requireDataKeys(environment: Environment, state: StateLayout): Promise<void> {
+  const endpoint = s3Endpoint(environment, state);
+  const http = new HttpClient(endpoint);
+  const name = `${namesOf(environment).prefix}-minio`;
+  try {
+    await waitFor(
+      {
+        what: `MinIO at ${endpoint.url} to get a data key from KES`,
+        timeoutMs: 120_000,
+        hint: `docker restart ${name}`,
+      },
+      async () => {
+        const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
+        return status === 200 ? true : new NotYet(`HTTP ${status}`);
+      },
+    );
+  } finally {
+    http.close();
+  }
+}
+
+async function requireRefusal(
+  { kes, minio }: Environment,
+  state: StateLayout,
+  certificateFile: string,
+  privateKeyFile: string,
+): Promise<void> {
+  const url = kesUrl({ kes });
+  const old = new HttpClient({ url, caFile: state.caCertificate, certificateFile, privateKeyFile });
+  try {
+    const { status } = await old.send({ method: 'PUT', path: `/v1/key/generate/${minio.defaultKey}`, json: {} });
+    if (status !== 403) throw new ExternalError(`KES answers the old identity of MinIO with HTTP ${status}, not 403`);
+  } finally {
+    old.close();
+  }
+}

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { namesOf } from '../../config/deployment-names';
+import { durationToMs } from '../../config/duration';
+import { vaultVariables } from '../../config/external-vault';
+import { vaultAccess } from '../../config/key-store';
+import { AppRole, readKesLogin } from '../vault/approle';
+import { ExternalError, UsageError } from '../lib/errors';
+import { writeFileAtomically } from '../lib/files';
+import { newSecretId, noteEnd } from './kes-secret-id';
+import type { Step } from '../lib/step';
+import { proveDeployedKeys } from '../keys/verify-master-keys';
+import type { RotationContext } from '../state/rotation-context';
+
+/** What is remembered where Vault no longer knew the old SecretID. */
+const NONE = 'none';
+
+/**
+ * A new SecretID for KES. The old one is destroyed only when KES has logged in by the new one and opens every canary.
+ *
+ * A run that is killed between Vault's answer and the file leaves a SecretID that nobody has.
+ *
+ * @throws UsageError if the master keys are not in Vault
+ */
+export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): Step[] {
+  const { environment, state } = loaded;
+  const { keyStore } = environment;
+  if (keyStore.type !== 'vault') {
+    throw new UsageError(
+      `keyStore.type: must be vault, got: ${keyStore.type}`,
+      'KES logs in by a SecretID only where the master keys are in Vault',
+    );
+  }
+  const settings = keyStore.approle.secretId;
+  const file = state.secret.kesConfiguration;
+  const access = vaultAccess(environment, state, vaultVariables(process.env));
+  const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
+    const role = new AppRole(access, { mount: keyStore.approle.mount, role: namesOf(environment).kesRole });
+    try {
+      return await act(role);
+    } finally {
+      role.close();
+    }
+  };
+  const present = (): { readonly roleId: string; readonly secretId: string } => {
+    const login = readKesLogin(file);
+    if (login === undefined) throw new ExternalError(`${file} holds no login of KES`, './scripts/up writes it');
+    return login;
+  };
+
+  return [
+    rotation.phase('mint', {
+      title: 'New SecretID',
+      run: () =>
+        withRole(async (role) => {
+          const old = (await role.accessorOf(present().secretId)) ?? NONE;
+          const begun = rotation.remembered('old');
+          if (begun !== undefined && begun !== old) return 'made before the interruption';
+          const secretId = await newSecretId(role, settings);
+          const accessor = secretId.facts.secret_id_accessor;
+          rotation.remember('old', old);
+          rotation.remember('new', accessor);
+          const document = parseDocument(readFileSync(file, 'utf8'));
+          document.setIn(['keystore', 'vault', 'approle', 'secret'], secretId.value);
+          writeFileAtomically(file, document.toString());
+          if (durationToMs(settings.ttl) > 0) noteEnd(state.secretIdNote, secretId);
+          return `accessor ${accessor}`;
+        }),
+    }),
+    rotation.phase('log-in', {
+      title: 'Log in by it',
+      // with bounds, only KES can
+      applies: () => settings.boundCidrs.length + settings.tokenBoundCidrs.length === 0,
+      run: async () => {
+        const { roleId, secretId } = present();
+        await withRole((role) => role.proveLogin(roleId, secretId));
+        return 'Vault accepts it';
+      },
+    }),
+    rotation.phase('deliver', deploy('Have KES log in by it')),
+    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+    rotation.phase('destroy', {
+      title: 'Destroy the old SecretID',
+      run: () =>
+        withRole(async (role) => {
+          const old = rotation.remembered('old');
+          if (old === undefined || old === NONE) return 'Vault did not know it any more';
+          if ((await role.accessorOf(present().secretId)) === old) {
+            throw new ExternalError(
+              `${file} holds the old SecretID again: somebody put it back, and it is not destroyed`,
+              `remove ${state.rotation} and begin anew`,
+            );
+          }
+          await role.destroy(old);
+          return `accessor ${old}`;
+        }),
+    }),
+  ];
+}

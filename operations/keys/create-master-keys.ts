@@ -1,0 +1,80 @@
+/**
+ * Creates master keys, each once in its life, and proves by their canaries that those that exist are the same as ever.
+ *
+ * | canary  | key in KES | data volume | other keys of this environment | what happens                                     |
+ * |---------|------------|-------------|--------------------------------|--------------------------------------------------|
+ * | known   | opens it   | any         | any                            | proven                                           |
+ * | known   | missing    | any         | any                            | REFUSE: the key was lost                         |
+ * | known   | another    | any         | any                            | REFUSE: the key was replaced                     |
+ * | unknown | there      | any         | any                            | adopted: it gets a canary                        |
+ * | unknown | missing    | none        | any                            | created                                          |
+ * | unknown | missing    | exists      | one is proven                  | created: a new key of a living deployment        |
+ * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
+ */
+import type { OperationInput } from '../../config/operation-inputs';
+import { type Canaries, type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
+import { dockerEngine, volumeExists } from '../docker/docker';
+import { ExternalError } from '../lib/errors';
+import { KesClient } from '../kes/kes-client';
+import { requireProvenKeys } from './verify-master-keys';
+
+type Input = OperationInput<'create-master-keys'>;
+
+/** @param dataExists whether the data volume exists; for tests */
+export async function createMasterKeys(
+  input: Input,
+  dataExists = () => volumeExists(dockerEngine(), input.dataVolume),
+): Promise<void> {
+  const creator = new KesClient(input.creator);
+  const prover = new KesClient(input.prover);
+  let canaries = readCanaries(input.canariesFile);
+  let someProven = (await requireProvenKeys(prover, input.prover.url, canaries)).length > 0;
+  for (const key of input.keys.filter((name) => canaries[name] === undefined)) {
+    const adopted = await makeCanary(prover, key, 'adopted');
+    if (adopted !== undefined) {
+      process.stderr.write(`adopted master key ${key}, which exists already\n`);
+      canaries = { ...canaries, [key]: adopted };
+    } else {
+      if (!someProven && (await dataExists())) throw orphanedData(input, key);
+      canaries = { ...canaries, [key]: await create(creator, prover, key) };
+      process.stderr.write(`created master key ${key}; no backup holds it yet: ./scripts/backup\n`);
+    }
+    // after each, so that an interruption leaves no key without a canary
+    writeCanaries(input.canariesFile, attributed(canaries, input));
+    someProven = true;
+  }
+  writeCanaries(input.canariesFile, attributed(canaries, input));
+  creator.close();
+  prover.close();
+}
+
+/**
+ * Says of each declared key whose it is, for the time when nobody declares it any more. That nothing is under it, an
+ * inventory found before it was declared again.
+ */
+function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {
+  return Object.fromEntries(
+    Object.entries(canaries).map(([key, canary]) => {
+      if (!keys.includes(key)) return [key, canary];
+      const { client: _before, withdrawnAt: _declaredAgain, ...rest } = canary;
+      const client = clients[key];
+      return [key, client === undefined ? rest : { ...rest, client }];
+    }),
+  );
+}
+
+function orphanedData(input: Input, key: string): ExternalError {
+  return new ExternalError(
+    `master key ${key} does not exist, but the data volume ${input.dataVolume} does: what is on it was encrypted under a key that is lost, and a new one would make that final`,
+    `restore the key store and ${input.canariesFile}, or, if the data is worthless, remove the volume by hand: docker volume rm ${input.dataVolume}`,
+  );
+}
+
+async function create(creator: KesClient, prover: KesClient, key: string): Promise<Canary> {
+  await creator.create(key);
+  const canary = await makeCanary(prover, key, 'created');
+  if (canary === undefined) throw new ExternalError(`KES created master key ${key}, but does not find it`);
+  const verdict = await openCanary(prover, key, canary);
+  if (verdict !== 'opens') throw new ExternalError(`master key ${key} does not open what it just sealed: ${verdict}`);
+  return canary;
+}

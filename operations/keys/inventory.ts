@@ -1,0 +1,227 @@
+/**
+ * Under which master keys everything of a MinIO is: read from the drive, because S3 does not say it of SSE-S3 and not of
+ * what MinIO keeps for itself.
+ */
+import {
+  GetBucketVersioningCommand,
+  ListBucketsCommand,
+  ListObjectVersionsCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { messageOf } from '../lib/errors';
+import type { CheckContext } from '../checks/check';
+import { contentOf, sealingKey } from '../checks/at-rest/configuration';
+import { filesBelow, SYSTEM } from '../checks/at-rest/drive';
+import type { MinioAdmin } from '../minio/minio-admin';
+import type { InspectedFile } from '../minio/minio-inspection';
+import { type ObjectVersions, type Sealing, versionsOf } from '../minio/xl-meta';
+
+type Counts = Readonly<Record<string, number>>;
+
+/** All versions of the objects of one bucket. */
+export interface BucketInventory {
+  readonly bucket: string;
+  /** Whether an object can have several versions here, because it keeps them, or has kept them once. */
+  readonly versioned: boolean;
+  /** Versions by master key. */
+  readonly sseS3: Counts;
+  readonly sseKms: Counts;
+  /** Names of the objects with such a version, by master key. */
+  readonly s3Objects: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly kmsObjects: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export interface Inventory {
+  readonly buckets: readonly BucketInventory[];
+  /** Uploads in parts that have not been completed, by master key. */
+  readonly uploads: Counts;
+  /** Files of IAM, of the configuration and of buckets' settings by master key: paths below `.minio.sys`. */
+  readonly own: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What is asked. */
+export interface InventorySources {
+  readonly s3: S3Client;
+  readonly admin: MinioAdmin;
+  readonly readDrive: CheckContext['readDrive'];
+}
+
+const MULTIPART = 'multipart/*/*/xl.meta';
+/** More of its own MinIO has only with very many users. */
+const OWN_LIMIT = 512 * 1024 * 1024;
+
+/** @param report told how far it is */
+export async function takeInventory(sources: InventorySources, report: (text: string) => void): Promise<Inventory> {
+  const { Buckets = [] } = await sources.s3.send(new ListBucketsCommand({}));
+  const buckets: BucketInventory[] = [];
+  for (const { Name = '' } of Buckets) buckets.push(await bucketInventory(sources, Name, report));
+  const uploads = new Tally();
+  for await (const file of sources.admin.rawFiles('.minio.sys', MULTIPART)) {
+    if (file.path.endsWith(META)) for (const sealing of versionsIn(file).sealings) uploads.add(sealing);
+  }
+  return { buckets, uploads: uploads.counts, own: await ownInventory(sources.readDrive) };
+}
+
+/** What is under a master key, in words; undefined if nothing is. */
+export function usesOf({ buckets, uploads, own }: Inventory, key: string): string | undefined {
+  const objects = buckets.reduce((sum, { sseS3, sseKms }) => sum + (sseS3[key] ?? 0) + (sseKms[key] ?? 0), 0);
+  const uses = [
+    [objects, 'versions of objects'],
+    [uploads[key] ?? 0, 'unfinished uploads'],
+    [own[key]?.length ?? 0, 'files of IAM and configuration'],
+  ] as const;
+  const some = uses.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return some.length === 0 ? undefined : some.join(', ');
+}
+
+/** Whether clients' data is under a master key, in words; undefined if none is. */
+export function dataUnder(inventory: Inventory, key: string): string | undefined {
+  return usesOf({ ...inventory, own: {} }, key);
+}
+
+/** Every master key under which something is. */
+export function keysIn({ buckets, uploads, own }: Inventory): string[] {
+  const ofBuckets = buckets.flatMap(({ sseS3, sseKms }) => [...Object.keys(sseS3), ...Object.keys(sseKms)]);
+  return [...new Set([...ofBuckets, ...Object.keys(uploads), ...Object.keys(own)])].sort();
+}
+
+/**
+ * The beginnings of names that take in these objects and none of the others, because MinIO can choose by nothing else.
+ *
+ * @returns `mixed`: objects that cannot be told apart from others so
+ */
+export function prefixesOf(
+  objects: Iterable<string>,
+  others: Iterable<string>,
+): { readonly prefixes: string[]; readonly mixed: string[] } {
+  const prefixes: string[] = [];
+  const mixed: string[] = [];
+  const descend = (prefix: string, mine: readonly string[], others: readonly string[]): void => {
+    if (others.length === 0) {
+      prefixes.push(prefix);
+      return;
+    }
+    const groups = new Map<string, string[]>();
+    for (const name of mine) {
+      const slash = name.indexOf('/', prefix.length);
+      const next = slash < 0 ? name : name.slice(0, slash + 1);
+      groups.set(next, [...(groups.get(next) ?? []), name]);
+    }
+    for (const [next, names] of groups) {
+      if (next === prefix) mixed.push(prefix);
+      else
+        descend(
+          next,
+          names,
+          others.filter((name) => name.startsWith(next)),
+        );
+    }
+  };
+  const mine = [...objects];
+  if (mine.length > 0) descend('', mine, [...others]);
+  return { prefixes, mixed };
+}
+
+const META = '/xl.meta';
+/** How MinIO calls the folder of an object whose name ends with a slash. */
+const FOLDER_OBJECT = '__XLDIR__';
+
+async function bucketInventory(
+  { s3, admin }: InventorySources,
+  bucket: string,
+  report: (text: string) => void,
+): Promise<BucketInventory> {
+  const tally = new Tally();
+  let versioned = await keepsVersions(s3, bucket);
+  const seen = new Set<string>();
+  const names = { 'sse-s3': new Map<string, Set<string>>(), 'sse-kms': new Map<string, Set<string>>() };
+  const take = (file: InspectedFile): void => {
+    if (!file.path.endsWith(META)) return;
+    const name = file.path.slice(0, -META.length).replace(new RegExp(`${FOLDER_OBJECT}$`), '/');
+    if (seen.has(name)) return;
+    seen.add(name);
+    const { sealings, withId } = versionsIn(file);
+    versioned ||= withId;
+    for (const sealing of sealings) {
+      tally.add(sealing);
+      if (sealing.by === 'no master key') continue;
+      const byKey = names[sealing.by];
+      byKey.set(sealing.masterKey, (byKey.get(sealing.masterKey) ?? new Set()).add(name));
+    }
+    if (seen.size % 1000 === 0) report(`${bucket}: ${seen.size} objects`);
+  };
+
+  for await (const file of admin.rawFiles(bucket, `**${META}`)) take(file);
+  // a name that reads like a pattern matches none, and a file that was replaced while it was read is left out
+  for await (const name of objectNames(s3, bucket)) {
+    if (seen.has(name)) continue;
+    const folder = name.endsWith('/') ? `${name.slice(0, -1)}${FOLDER_OBJECT}` : name;
+    const escaped = folder.replace(/[\\*?[\]]/g, '\\$&');
+    for await (const file of admin.rawFiles(bucket, `${escaped}${META}`)) take(file);
+  }
+  report(`${bucket}: ${seen.size} objects`);
+  const { sseS3, sseKms } = tally;
+  return { bucket, versioned, sseS3, sseKms, s3Objects: names['sse-s3'], kmsObjects: names['sse-kms'] };
+}
+
+/** Whether what is written over, or deleted, from now on stays as an older version. */
+export async function keepsVersions(s3: S3Client, bucket: string): Promise<boolean> {
+  return (await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status === 'Enabled';
+}
+
+async function* objectNames(s3: S3Client, Bucket: string): AsyncGenerator<string> {
+  let KeyMarker: string | undefined;
+  let VersionIdMarker: string | undefined;
+  do {
+    const page = await s3.send(new ListObjectVersionsCommand({ Bucket, KeyMarker, VersionIdMarker }));
+    for (const { Key } of page.Versions ?? []) if (Key !== undefined) yield Key;
+    ({ NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page);
+    if (page.IsTruncated !== true) return;
+  } while (KeyMarker !== undefined);
+}
+
+async function ownInventory(readDrive: CheckContext['readDrive']): Promise<Inventory['own']> {
+  const own: Record<string, string[]> = {};
+  const note = (key: string, path: string): void => {
+    (own[key] ??= []).push(path.replace(/^\.minio\.sys\//, '').replace(/\/(xl\.meta|[^/]+\/part\.1)$/, ''));
+  };
+  const config = await filesBelow(readDrive, `${SYSTEM}/config`, OWN_LIMIT);
+  for (const { path, content } of config.files.flatMap(contentOf)) {
+    const key = sealingKey(content);
+    if (key !== undefined) note(key, path);
+  }
+  const buckets = await filesBelow(readDrive, `${SYSTEM}/buckets`, OWN_LIMIT);
+  for (const { path, content } of buckets.files.filter((file) => file.path.includes('/.metadata.bin/'))) {
+    // the settings name it in JSON, and only where they hold credentials of another storage
+    const key = /S3-Kms-Key-Id\\?":\\?"([\w-]+)/.exec(content.toString('latin1'))?.[1];
+    if (key !== undefined) note(key, path);
+  }
+  if (config.cutOff || buckets.cutOff) throw new Error(`MinIO keeps more than ${OWN_LIMIT} bytes of its own`);
+  return own;
+}
+
+function versionsIn({ path, content }: InspectedFile): ObjectVersions {
+  try {
+    return versionsOf(content);
+  } catch (error) {
+    throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+class Tally {
+  readonly sseS3: Record<string, number> = {};
+  readonly sseKms: Record<string, number> = {};
+
+  add(sealing: Sealing): void {
+    if (sealing.by === 'no master key') return;
+    const counts = sealing.by === 'sse-s3' ? this.sseS3 : this.sseKms;
+    counts[sealing.masterKey] = (counts[sealing.masterKey] ?? 0) + 1;
+  }
+
+  /** Both together. */
+  get counts(): Counts {
+    const sum = { ...this.sseS3 };
+    for (const [key, count] of Object.entries(this.sseKms)) sum[key] = (sum[key] ?? 0) + count;
+    return sum;
+  }
+}

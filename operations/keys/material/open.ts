@@ -1,0 +1,18 @@
+import type { LoadedEnvironment } from '../../../config/load';
+import { awsKeyMaterial } from './aws';
+import { filesystemKeyMaterial } from './filesystem';
+import type { KeyMaterial } from './key-material';
+import { openVaultKeyMaterial } from './vault';
+
+/** @throws ExternalError if the key store cannot be reached, or does not let KES in */
+export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
+  const { keyStore } = loaded.environment;
+  switch (keyStore.type) {
+    case 'vault':
+      return openVaultKeyMaterial(loaded);
+    case 'aws':
+      return awsKeyMaterial(loaded, keyStore);
+    case 'filesystem':
+      return filesystemKeyMaterial(loaded, keyStore);
+  }
+}

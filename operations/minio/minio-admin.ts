@@ -1,0 +1,318 @@
+/** The part of MinIO's admin API that the operations use: signed requests (AWS Signature V4, service s3). */
+import { SignatureV4 } from '@smithy/signature-v4';
+import { createHash, createHmac } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import type { LoadedEnvironment } from '../../config/load';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { s3Endpoint } from '../../config/s3-endpoint';
+import { ExternalError, messageOf } from '../lib/errors';
+import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import { openFromAdmin, sealForAdmin } from './madmin-cipher';
+import { type InspectedFile, inspectedFiles } from './minio-inspection';
+import { readCredentials, type S3Credentials } from './s3-client';
+
+const ADMIN = '/minio/admin/v3';
+
+/** What MinIO says of an import: for each bucket the kinds of settings, each with its error (madmin, bucket-metadata.go). */
+const bucketImport = z.object({
+  buckets: z
+    .record(z.string(), z.record(z.string(), z.union([z.object({ error: z.string().optional() }), z.string()])))
+    .optional(),
+});
+const entities = z.record(z.string(), z.array(z.unknown()).nullable());
+/** What MinIO says of an import of users and policies (madmin-go, user-commands.go, ImportIAMResult). */
+const iamImport = z.object({ skipped: entities.optional(), failed: entities.optional() });
+const namedEntity = z.looseObject({ name: z.string() });
+const tiers = z.array(z.object({ Name: z.string() })).nullable();
+const remoteTargets = z.array(z.unknown()).nullable();
+const storage = z.object({
+  // Go leaves out what is empty or zero (madmin-go, info-commands.go, Disk)
+  Disks: z.array(
+    z.object({
+      path: z.string().default('of an unknown path'),
+      totalspace: z.number().default(0),
+      availspace: z.number().default(0),
+    }),
+  ),
+});
+const siteReplication = z.object({ enabled: z.boolean() });
+
+const policyInfo = z.object({ Policy: z.unknown() });
+const jobStarted = z.object({ id: z.string() });
+const jobStatus = z.object({
+  LastMetric: z.object({
+    complete: z.boolean(),
+    failed: z.boolean(),
+    rotation: z.object({ objects: z.number(), objectsFailed: z.number() }).optional(),
+  }),
+});
+
+/** A drive as MinIO sees it. */
+export interface Drive {
+  /** In the container. */
+  readonly path: string;
+  /** 0: MinIO does not reach it. */
+  readonly totalBytes: number;
+  /** What MinIO may still write. */
+  readonly freeBytes: number;
+}
+
+/** What a batch job puts objects under. */
+export type JobEncryption = { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly key: string };
+
+/** MinIO as its root user. Only its settings are encrypted beyond TLS, see madmin-cipher.ts (cmd/admin-router.go). */
+export class MinioAdmin {
+  private readonly http: HttpClient;
+  private readonly host: string;
+  private readonly signer: SignatureV4;
+  private readonly secretKey: string;
+
+  constructor(endpoint: TlsEndpoint, region: string, { accessKey, secretKey }: S3Credentials) {
+    this.secretKey = secretKey;
+    this.http = new HttpClient(endpoint);
+    this.host = new URL(endpoint.url).host;
+    this.signer = new SignatureV4({
+      service: 's3',
+      region,
+      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+      sha256: Sha256,
+      uriEscapePath: false,
+    });
+  }
+
+  /** Users, groups, policies and service accounts as a ZIP archive. It holds secret keys in the clear. */
+  async exportIam(): Promise<Buffer> {
+    return (await this.call({ method: 'GET', path: `${ADMIN}/export-iam` })).bytes;
+  }
+
+  /**
+   * Adds what an archive of {@link exportIam} holds; what is there under the same name is replaced. Access keys and groups
+   * that were disabled are enabled (minio/minio, cmd/admin-handlers-users.go, importIAM).
+   *
+   * @returns what MinIO did not take, though it answers 200, each as `kind: name`
+   */
+  async importIam(archive: Buffer): Promise<string[]> {
+    const { text: report } = await this.call({ method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive });
+    const { skipped, failed } = iamImport.parse(JSON.parse(report));
+    return [...Object.entries(skipped ?? {}), ...Object.entries(failed ?? {})].flatMap(([kind, entities]) =>
+      (entities ?? []).map((entity) => `${kind}: ${nameOf(entity)}`),
+    );
+  }
+
+  /** Policies, life cycles, tags, quotas, encryption and so on of all buckets as a ZIP archive. */
+  async exportBuckets(): Promise<Buffer> {
+    return (await this.call({ method: 'GET', path: `${ADMIN}/export-bucket-metadata`, query: { bucket: '' } })).bytes;
+  }
+
+  /**
+   * Applies what an archive of {@link exportBuckets} holds; a bucket that does not exist is made.
+   *
+   * @returns what MinIO did not take, though it answers 200, each as `bucket: kind of setting: why`
+   */
+  async importBuckets(archive: Buffer): Promise<string[]> {
+    const path = `${ADMIN}/import-bucket-metadata`;
+    const { text: report } = await this.call({ method: 'PUT', path, query: { bucket: '' }, body: archive });
+    return Object.entries(bucketImport.parse(JSON.parse(report)).buckets ?? {}).flatMap(([bucket, kinds]) =>
+      Object.entries(kinds).flatMap(([kind, state]) => {
+        const why = typeof state === 'string' ? state : state.error;
+        return why === undefined || why === '' ? [] : [`${bucket}: ${kind}: ${why}`];
+      }),
+    );
+  }
+
+  /**
+   * The settings of the server, such as the targets of events: lines as `mc admin config export` prints them, without
+   * those that come from its variables or are switched off. They hold secrets in the clear.
+   */
+  async exportSettings(): Promise<string> {
+    const { bytes } = await this.call({ method: 'GET', path: `${ADMIN}/config` });
+    const lines = openFromAdmin(this.secretKey, bytes).toString('utf8').split('\n');
+    return lines.filter((line) => line !== '' && !line.startsWith('#')).join('\n');
+  }
+
+  /** Replaces the settings of the server by those of {@link exportSettings}. Some count from its next start on. */
+  async importSettings(settings: string): Promise<void> {
+    const body = sealForAdmin(this.secretKey, Buffer.from(`${settings}\n`));
+    await this.call({ method: 'PUT', path: `${ADMIN}/config`, body });
+  }
+
+  /** The drives that are there. */
+  async drives(): Promise<Drive[]> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/storageinfo` });
+    return storage
+      .parse(JSON.parse(answer))
+      .Disks.map(({ path, totalspace, availspace }) => ({ path, totalBytes: totalspace, freeBytes: availspace }));
+  }
+
+  /** Names of the storages to which life cycles move objects. */
+  async tiers(): Promise<string[]> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/tier` });
+    return (tiers.parse(JSON.parse(answer)) ?? []).map(({ Name }) => Name);
+  }
+
+  /** Whether a bucket replicates to others, or was told of one to replicate to. */
+  async replicates(bucket: string): Promise<boolean> {
+    const query = { bucket, type: '' };
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/list-remote-targets`, query });
+    return (remoteTargets.parse(JSON.parse(answer)) ?? []).length > 0;
+  }
+
+  /** Whether this site replicates to others as a whole. */
+  async replicatesSites(): Promise<boolean> {
+    const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/site-replication/info` });
+    return siteReplication.parse(JSON.parse(answer)).enabled;
+  }
+
+  /** Makes an IAM policy, or replaces the one of this name. */
+  async putPolicy(name: string, document: object): Promise<void> {
+    const body = Buffer.from(JSON.stringify(document));
+    await this.call({ method: 'PUT', path: `${ADMIN}/add-canned-policy`, query: { name }, body });
+  }
+
+  /** The document of an IAM policy; undefined if there is none of this name. */
+  async policy(name: string): Promise<unknown> {
+    const { status, text } = await this.call(
+      { method: 'GET', path: `${ADMIN}/info-canned-policy`, query: { name, v: '2' } },
+      [200, 404],
+    );
+    return status === 404 ? undefined : policyInfo.parse(JSON.parse(text)).Policy;
+  }
+
+  /**
+   * Starts a batch job that seals the data keys of a bucket's objects anew. Data is not rewritten.
+   *
+   * Not for a bucket with versions: it takes all of them, gives each the time of now, and so changes which one is the
+   * current one (cmd/erasure-object.go, CopyObject).
+   *
+   * `sse-s3` puts SSE-S3 objects under the present default key and counts each SSE-KMS object as failed; `sse-kms` puts
+   * SSE-KMS objects, under whatever key they are, under `key`, and SSE-S3 objects under the default key. Its filter by
+   * key has no effect: it asks for a header that xl.meta does not hold (cmd/batch-rotate.go).
+   *
+   * @param prefix beginning of the objects' names
+   * @returns the id of the job
+   */
+  async startKeyRotation(bucket: string, prefix: string, encryption: JobEncryption): Promise<string> {
+    const flags = { retry: { attempts: 1, delay: '1ms' } };
+    const job = { keyrotate: { apiVersion: 'v1', bucket, prefix, encryption, flags } };
+    const answer = await this.call({ method: 'POST', path: `${ADMIN}/start-job`, body: Buffer.from(stringify(job)) });
+    return jobStarted.parse(JSON.parse(answer.text)).id;
+  }
+
+  /** How a job goes. */
+  async keyRotation(jobId: string): Promise<z.infer<typeof jobStatus>['LastMetric']> {
+    const answer = await this.call({ method: 'GET', path: `${ADMIN}/status-job`, query: { jobId } });
+    return jobStatus.parse(JSON.parse(answer.text)).LastMetric;
+  }
+
+  /**
+   * Files of the drives as they are, such as `xl.meta`, in which data keys are named.
+   *
+   * @param volume a bucket, or `.minio.sys`
+   * @param glob of paths in it, as Go's filepath.Match has them; `**` stands for any number of folders
+   */
+  async *rawFiles(volume: string, glob: string): AsyncGenerator<InspectedFile> {
+    const path = `${ADMIN}/inspect-data`;
+    const query = { volume, file: glob };
+    const answer = await this.http.open({ ...(await this.signed({ method: 'GET', path, query })), timeoutMs: 600_000 });
+    if (answer.statusCode !== 200) {
+      throw new ExternalError(
+        `MinIO at ${this.host}: GET ${path}: HTTP ${answer.statusCode ?? 0}: ${await text(answer)}`,
+      );
+    }
+    for await (const file of inspectedFiles(answer as AsyncIterable<Buffer>)) {
+      const at = file.path.indexOf(`/${volume}/`);
+      if (at >= 0) yield { ...file, path: file.path.slice(at + volume.length + 2) };
+    }
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  private async signed({ query = {}, ...request }: AdminRequest): Promise<HttpRequest> {
+    const body = request.body ?? Buffer.alloc(0);
+    const signed = await this.signer.sign({
+      method: request.method,
+      protocol: 'https:',
+      hostname: this.host,
+      path: request.path,
+      query,
+      headers: { host: this.host, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
+      body,
+    });
+    const search = new URLSearchParams(query).toString();
+    return {
+      method: request.method,
+      path: search === '' ? request.path : `${request.path}?${search}`,
+      headers: signed.headers,
+      timeoutMs: 60_000,
+      ...(request.body === undefined ? {} : { body: request.body }),
+    };
+  }
+
+  private async call(request: AdminRequest, expected = [200]): Promise<HttpResponse> {
+    const response = await this.http.send(await this.signed(request)).catch((error: unknown) => {
+      throw new ExternalError(`MinIO does not answer at ${messageOf(error)}`, 'see whether its container runs', {
+        cause: error,
+      });
+    });
+    if (expected.includes(response.status)) return response;
+    throw new RefusedByMinio(
+      `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
+    );
+  }
+}
+
+/** MinIO answered, and not as it should. */
+export class RefusedByMinio extends ExternalError {}
+
+/** The name of something that an import did not take: itself, its field `name`, or the first of its keys. */
+function nameOf(entity: unknown): string {
+  if (typeof entity === 'string') return entity;
+  const named = namedEntity.safeParse(entity);
+  return named.success ? named.data.name : (Object.keys(entity ?? {})[0] ?? 'without a name');
+}
+
+/** MinIO of a deployment as its root user. The caller closes it. */
+export function openAdmin({ environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>): MinioAdmin {
+  return new MinioAdmin(
+    s3Endpoint(environment, state),
+    environment.minio.region,
+    readCredentials(state.secret.minioRoot),
+  );
+}
+
+interface AdminRequest {
+  readonly method: HttpRequest['method'];
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
+
+/** Node's SHA-256 in the shape that the signer takes. */
+export class Sha256 {
+  private readonly hash: { update(data: Buffer): unknown; digest(): Buffer };
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret));
+  }
+
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.hash.update(bytesOf(data));
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return Promise.resolve(this.hash.digest());
+  }
+
+  reset(): void {
+    throw new Error('a hash is used once');
+  }
+}
+
+function bytesOf(data: string | ArrayBuffer | ArrayBufferView): Buffer {
+  if (typeof data === 'string') return Buffer.from(data);
+  return data instanceof ArrayBuffer ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}

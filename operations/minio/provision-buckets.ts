@@ -1,0 +1,120 @@
+import {
+  CreateBucketCommand,
+  GetObjectLockConfigurationCommand,
+  HeadBucketCommand,
+  PutBucketEncryptionCommand,
+  PutBucketVersioningCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { OperationInput } from '../../config/operation-inputs';
+import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/sse-c-policy';
+import { ExternalError, messageOf } from '../lib/errors';
+import { HttpClient } from '../lib/http';
+import { MinioAdmin } from './minio-admin';
+import { readCredentials, s3Client } from './s3-client';
+import { NotYet, waitFor } from '../lib/wait';
+
+type Input = OperationInput<'provision-buckets'>;
+type Bucket = Input['buckets'][number];
+
+/** Waits until MinIO has its drives, its IAM and its KMS, then makes the buckets what they are declared to be. */
+export async function provisionBuckets(input: Input): Promise<void> {
+  const http = new HttpClient(input.endpoint);
+  // `cluster` waits for drives and IAM and knows nothing of the KMS, `ready` has the KMS make a data key
+  for (const probe of ['cluster', 'ready']) {
+    await waitFor(
+      {
+        what: `MinIO at ${input.endpoint.url} to be ready (/minio/health/${probe})`,
+        timeoutMs: 90_000,
+        hint: 'docker logs of the minio container says why',
+      },
+      async () => {
+        const { status } = await http.send({ method: 'GET', path: `/minio/health/${probe}` });
+        return status === 200 ? true : new NotYet(`HTTP ${status}`);
+      },
+    );
+  }
+  http.close();
+
+  const credentials = readCredentials(input.rootFile);
+  if (input.denySseC) {
+    const admin = new MinioAdmin(input.endpoint, input.region, credentials);
+    try {
+      await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+    } finally {
+      admin.close();
+    }
+  }
+  const s3 = s3Client({ endpoint: input.endpoint, region: input.region, credentials });
+  for (const bucket of input.buckets) await provision(s3, bucket);
+  s3.destroy();
+}
+
+async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
+  const Bucket = bucket.name;
+  if (await exists(s3, bucket.name)) {
+    await requireSameObjectLock(s3, bucket);
+  } else {
+    await s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: bucket.objectLock }));
+    process.stderr.write(`created bucket ${bucket.name}\n`);
+  }
+  await s3.send(
+    new PutBucketEncryptionCommand({
+      Bucket,
+      ServerSideEncryptionConfiguration: {
+        Rules: [
+          {
+            ApplyServerSideEncryptionByDefault:
+              bucket.encryption.type === 'sse-s3'
+                ? { SSEAlgorithm: 'AES256' }
+                : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: bucket.encryption.key },
+          },
+        ],
+      },
+    }),
+  );
+  // object lock brings versioning with it and lets nobody change it. Versioning that is not declared belongs to clients:
+  // the only way back that S3 has is suspension, under which every delete leaves a marker
+  if (bucket.versioning && !bucket.objectLock) {
+    await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  }
+}
+
+async function exists(s3: S3Client, bucket: string): Promise<boolean> {
+  try {
+    await s3.send(new HeadBucketCommand({ Bucket: bucket }));
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw new ExternalError(`bucket ${bucket} cannot be looked at: ${messageOf(error)}`);
+  }
+}
+
+async function requireSameObjectLock(s3: S3Client, bucket: Bucket): Promise<void> {
+  const problem = await objectLockProblem(s3, bucket);
+  if (problem !== undefined) throw new ExternalError(problem.said, problem.fix);
+}
+
+/** S3 decides about object lock when a bucket is made, and never again: why a bucket that exists is not the declared one. */
+export async function objectLockProblem(
+  s3: S3Client,
+  bucket: Pick<Bucket, 'name' | 'objectLock'>,
+): Promise<{ readonly said: string; readonly fix: string } | undefined> {
+  let locked: boolean;
+  try {
+    const answer = await s3.send(new GetObjectLockConfigurationCommand({ Bucket: bucket.name }));
+    locked = answer.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled';
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+    locked = false;
+  }
+  if (locked === bucket.objectLock) return undefined;
+  return {
+    said: `bucket ${bucket.name} exists ${locked ? 'with' : 'without'} object lock, but is declared ${bucket.objectLock ? 'with' : 'without'} it, which can only be chosen when a bucket is made`,
+    fix: `write objectLock: ${locked} for it, or declare a bucket of another name`,
+  };
+}
+
+export function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}

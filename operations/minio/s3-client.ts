@@ -1,0 +1,126 @@
+import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { z } from 'zod';
+import type { LoadedEnvironment } from '../../config/load';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { s3Endpoint } from '../../config/s3-endpoint';
+import { ExternalError, messageOf } from '../lib/errors';
+
+// the version is pinned, so what later versions will need is no news to whoever deploys
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+const credentials = z.strictObject({ accessKey: z.string().min(1), secretKey: z.string().min(1) });
+export type S3Credentials = z.infer<typeof credentials>;
+
+/**
+ * Reads `{accessKey, secretKey}` from a file of the secrets folder.
+ *
+ * @throws ExternalError if the file is not whole; it never repeats the content, as the parser's own error would
+ */
+export function readCredentials(file: string): S3Credentials {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return credentials.parse(JSON.parse(text));
+  } catch {
+    throw new ExternalError(`${file} does not hold {accessKey, secretKey}`, 'put the file back from where you keep it');
+  }
+}
+
+export interface S3Options {
+  readonly endpoint: TlsEndpoint;
+  readonly region: string;
+  /** @default - the usual chain of the AWS SDK: AWS_ACCESS_KEY_ID and its kin, or a profile */
+  readonly credentials?: S3Credentials;
+  /** @default 3 - tries of a request */
+  readonly attempts?: number;
+  /** @default true - connections are used again */
+  readonly keepAlive?: boolean;
+}
+
+/** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
+export function s3Client(options: S3Options): S3Client {
+  const { endpoint, credentials: given } = options;
+  const s3 = new S3Client({
+    endpoint: endpoint.url,
+    region: options.region,
+    forcePathStyle: true,
+    ...(given === undefined ? {} : { credentials: { accessKeyId: given.accessKey, secretAccessKey: given.secretKey } }),
+    maxAttempts: options.attempts ?? 3,
+    // checksums that nobody asked for break SSE-C and third-party servers (aws-sdk-js-v3 issue 6810)
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      requestTimeout: 30_000,
+      // counts from the making of a request, so also while it waits for a free socket
+      connectionTimeout: 30_000,
+      httpsAgent: new Agent({
+        keepAlive: options.keepAlive ?? true,
+        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+        rejectUnauthorized: true,
+        maxSockets: 128,
+        ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
+        ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
+      }),
+    },
+  });
+  s3.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        throw isCutShort(error) ? cutShort(endpoint.url, error) : error;
+      }
+    },
+    // before everything else: tries again stay as they are
+    { step: 'initialize', name: 'cutShort', priority: 'high' },
+  );
+  return s3;
+}
+
+/**
+ * All bytes of an object.
+ *
+ * @throws ExternalError if the connection ended in the middle of them
+ */
+export async function bytesOf({ Body }: { readonly Body?: GetObjectCommandOutput['Body'] }): Promise<Buffer> {
+  try {
+    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  } catch (error) {
+    throw cutShort('the S3 API', error);
+  }
+}
+
+/** Node ends a stream that lacks bytes with `aborted`; XML that lacks its end is no error of the connection. */
+function isCutShort(error: unknown): boolean {
+  if (error instanceof S3ServiceException) return false;
+  return /(?:^|: )aborted|XML parse error/.test(messageOf(error));
+}
+
+function cutShort(who: string, cause: unknown): ExternalError {
+  const [what] = messageOf(cause)
+    .replace(/^(?:AWS SDK error wrapper for )?(?:Error: )?/, '')
+    .split('\n');
+  return new ExternalError(
+    `${who} ended its answer in the middle of the body (${what ?? ''})`,
+    'see whether it was stopped, or whether a proxy in front of it limits time or size',
+    { cause },
+  );
+}
+
+/**
+ * The S3 API of a deployment as its root user, reached and verified as its clients do. The caller destroys it.
+ *
+ * @param attempts tries of a request. Default: as {@link S3Options.attempts}
+ */
+export function openS3(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  attempts?: number,
+): S3Client {
+  return s3Client({
+    endpoint: s3Endpoint(environment, state),
+    region: environment.minio.region,
+    credentials: readCredentials(state.secret.minioRoot),
+    ...(attempts === undefined ? {} : { attempts }),
+  });
+}

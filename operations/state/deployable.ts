@@ -1,0 +1,18 @@
+import { resolveEngine } from '../../config/docker-engine';
+import { requireHarmlessVaultVariables, vaultVariables } from '../../config/external-vault';
+import { requireIntactState } from './intact-state';
+import { requireSameKeyStore } from '../../config/key-store-place';
+import type { LoadedEnvironment } from '../../config/load';
+import { requireReachablePorts } from '../../config/remote-engine';
+
+/**
+ * Everything for which an environment is neither deployed nor planned, and which is known without asking anybody.
+ *
+ * @throws UsageError
+ */
+export function requireDeployable({ environment, state }: LoadedEnvironment, env: NodeJS.ProcessEnv): void {
+  requireIntactState(environment.name, state);
+  requireReachablePorts(environment, resolveEngine(environment.docker, env));
+  requireHarmlessVaultVariables(environment.vault.mode, env);
+  requireSameKeyStore(environment, vaultVariables(env), state, env);
+}

@@ -1,0 +1,17 @@
+import type { LoadedEnvironment } from '../../config/load';
+import type { StackRange } from '../../config/stack-names';
+import type { Step } from '../lib/step';
+import type { Rotation } from './rotation';
+
+/** What every rotation works with. */
+export interface RotationContext {
+  readonly loaded: LoadedEnvironment;
+  readonly rotation: Rotation;
+  /**
+   * A deploy: brings changed files to where they are read, has them read, and lets the checks prove the whole.
+   *
+   * @param title what it is for
+   * @param range what a step on the way changes; the last deploy of a rotation is of everything. Default: everything
+   */
+  readonly deploy: (title: string, range?: StackRange) => Step;
+}

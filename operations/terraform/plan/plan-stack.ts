@@ -1,0 +1,153 @@
+/** Lets Terraform plan one synthesized stack. Nothing is written but into the folder of the stack. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { CommandError, run } from '../../lib/command';
+import { REFUSED, refusedAddress } from './protection';
+import type { Problem } from './report';
+import { firstDeploy, type StackSummary, summarizePlan } from './summarize';
+import { type SynthesizedStack, synthesizedStack, terraformPlan } from './terraform-plan';
+
+export interface StackToPlan {
+  /** As `npx cdktf` calls it. */
+  readonly name: string;
+  /** Holds its `cdk.tf.json`. */
+  readonly folder: string;
+  /** Names of the stacks that are deployed before it. */
+  readonly dependencies: readonly string[];
+}
+
+export interface TerraformRun {
+  /** The program that knows this project's providers. */
+  readonly terraform: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}
+
+/** What came of it. */
+export type StackResult =
+  | ({ readonly kind: 'planned'; readonly changed: boolean } & StackSummary)
+  | {
+      readonly kind: 'failed';
+      readonly problems: readonly Problem[];
+      /** The same for a person at this machine, with what Terraform says about them. */
+      readonly details: readonly string[];
+      /** What a first deploy would create, where the stack was never deployed; `undefined` where it was. */
+      readonly firstDeploy: StackSummary['changes'] | undefined;
+      /** Its state cannot be reached or read, or the plan is refused: deploying other stacks first cannot help. */
+      readonly final: boolean;
+    };
+
+/** Holds values: see {@link planStack}. */
+const PLAN_FILE = 'plan';
+
+const diagnosticLine = z.object({
+  '@level': z.literal('error'),
+  diagnostic: z.object({
+    summary: z.string(),
+    detail: z.string().default(''),
+    address: z.string().optional(),
+  }),
+});
+
+/**
+ * Plans a stack. The plan file, which holds values, stays in the folder: the caller removes it.
+ *
+ * Without Terraform's own lock: taking it would create files where nothing was deployed, and make a deploy fail that
+ * begins meanwhile.
+ */
+export async function planStack({ folder }: StackToPlan, terraform: TerraformRun): Promise<StackResult> {
+  const declared = synthesizedStack.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
+  try {
+    await runTerraform(folder, terraform, ['init', '-input=false', '-no-color']);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const problem = { summary: 'Terraform cannot be initialised: its state or its providers cannot be reached' };
+    return { kind: 'failed', problems: [problem], details: error.tail, firstDeploy: undefined, final: true };
+  }
+  const lines: string[] = [];
+  const take = (line: string): void => void lines.push(line);
+  let changed = false;
+  try {
+    await runTerraform(
+      folder,
+      terraform,
+      ['plan', '-json', '-input=false', '-lock=false', '-detailed-exitcode', `-out=${PLAN_FILE}`],
+      take,
+    );
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (error.exitCode !== 2) return failed(folder, terraform, declared, lines, error);
+    changed = true;
+  }
+  const shown: string[] = [];
+  await runTerraform(folder, terraform, ['show', '-json', PLAN_FILE], (line) => void shown.push(line));
+  const json = shown.find((line) => line.startsWith('{')) ?? '';
+  return { kind: 'planned', changed, ...summarizePlan(terraformPlan.parse(JSON.parse(json)), declared) };
+}
+
+async function failed(
+  folder: string,
+  terraform: TerraformRun,
+  declared: SynthesizedStack,
+  lines: readonly string[],
+  error: CommandError,
+): Promise<StackResult> {
+  const diagnostics = lines.flatMap((line) => {
+    const parsed = diagnosticLine.safeParse(jsonOf(line));
+    return parsed.success ? [parsed.data.diagnostic] : [];
+  });
+  const problems = diagnostics.map(({ summary, detail, address = refusedAddress(detail) }) => ({
+    summary: firstLine(summary),
+    ...(address === undefined ? {} : { address }),
+  }));
+  const state: string[] = [];
+  let readable = true;
+  try {
+    await runTerraform(folder, terraform, ['state', 'pull'], (line) => void state.push(line));
+  } catch (pullError) {
+    if (!(pullError instanceof CommandError)) throw pullError;
+    readable = false;
+  }
+  const deployed = !readable || state.some((line) => line.trim() !== '');
+  return {
+    kind: 'failed',
+    problems: problems.length === 0 ? [{ summary: error.message }] : problems,
+    details:
+      diagnostics.length === 0
+        ? error.tail
+        : diagnostics.map(({ summary, detail }) => (detail === '' ? summary : `${summary}: ${detail}`)),
+    firstDeploy: deployed ? undefined : firstDeploy(declared),
+    final: !readable || problems.some(({ summary }) => summary === REFUSED),
+  };
+}
+
+async function runTerraform(
+  folder: string,
+  { terraform, env, signal }: TerraformRun,
+  args: readonly string[],
+  onLine?: (line: string) => void,
+): Promise<void> {
+  await run(terraform, args, {
+    cwd: folder,
+    env,
+    signal,
+    // removed with the folder
+    logFile: path.join(folder, 'terraform.log'),
+    // a Ctrl-C at the terminal would reach it twice
+    detached: true,
+    ...(onLine === undefined ? {} : { onLine }),
+  });
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
+}

@@ -1,0 +1,122 @@
+import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { z } from 'zod';
+import type { Environment } from '../../config/environment';
+import { STACKS, type StackName } from '../../config/stack-names';
+import { ExternalError, messageOf } from '../lib/errors';
+
+// the version is pinned, so what later versions will need is no news to whoever deploys
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+/**
+ * Deletes the Terraform state of an environment from its S3 bucket, with the credentials by which Terraform reaches it
+ * (`AWS_…` variables, profile or role; `AWS_CA_BUNDLE` for a private CA).
+ *
+ * @returns how many objects were deleted; a versioned bucket still has their versions
+ */
+export async function deleteRemoteState({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<number> {
+  if (state.backend !== 's3') return 0;
+  const { bucket, keyPrefix } = state;
+  const s3 = stateClient(state);
+  try {
+    let count = 0;
+    for await (const page of paginateListObjectsV2(
+      { client: s3 },
+      { Bucket: bucket, Prefix: `${keyPrefix}/${name}/` },
+    )) {
+      for (const { Key } of page.Contents ?? []) {
+        await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+        count += 1;
+      }
+    }
+    return count;
+  } catch (error) {
+    throw new ExternalError(
+      `the Terraform state in s3://${bucket}/${keyPrefix}/${name}/ cannot be deleted: ${messageOf(error)}`,
+      'set the AWS_… variables with which it was deployed, then run this again',
+      { cause: error },
+    );
+  } finally {
+    s3.destroy();
+  }
+}
+
+/** The state in S3 cannot be read here; Terraform may know a way that we do not, such as a proxy. */
+export class UnreadableStateError extends ExternalError {}
+
+/**
+ * The text of one stack's Terraform state in S3.
+ *
+ * @returns undefined if there is none yet
+ * @throws UnreadableStateError if it cannot be read
+ */
+export async function readRemoteState(
+  environment: string,
+  state: S3State,
+  stack: StackName,
+): Promise<string | undefined> {
+  return readObject(state, `${state.keyPrefix}/${environment}/${stack}.tfstate`);
+}
+
+// terraform's internal/states/statemgr/locker.go, LockInfo; the S3 backend writes it beside the state
+const lockInfo = z.object({ ID: z.string(), Operation: z.string(), Who: z.string(), Created: z.string() });
+
+/**
+ * Refuses where a Terraform is known to hold the lock of a state in S3, or was killed while it did: a deploy would stop there, with
+ * what comes before already changed. It is the lock of one stack at a time, so that a deploy between two is not noticed.
+ *
+ * A bucket that cannot be read is left to whoever needs it: Terraform may know a way that we do not.
+ *
+ * @throws ExternalError that names who holds it
+ */
+export async function requireUnlocked({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<void> {
+  if (state.backend !== 's3') return;
+  const keys = STACKS.map((stack) => `${state.keyPrefix}/${name}/${stack}.tfstate`);
+  const locks = await Promise.all(keys.map((key) => readObject(state, `${key}.tflock`).catch(unlessUnreadable)));
+  keys.forEach((key, index) => {
+    const text = locks[index];
+    if (text === undefined) return;
+    const { ID, Operation, Who, Created } = lockInfo.parse(JSON.parse(text));
+    throw new ExternalError(
+      `the Terraform state s3://${state.bucket}/${key} is locked by ${Who} since ${Created} (${Operation}, ID ${ID})`,
+      `if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
+    );
+  });
+}
+
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof UnreadableStateError)) throw error;
+}
+
+async function readObject(state: S3State, Key: string): Promise<string | undefined> {
+  const s3 = stateClient(state);
+  try {
+    return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw new UnreadableStateError(
+      `the Terraform state s3://${state.bucket}/${Key} cannot be read: ${messageOf(error)}`,
+      error instanceof Error && error.name === 'NoSuchBucket'
+        ? 'make the bucket, or correct state.bucket in the environment file'
+        : 'set the AWS_… variables with which Terraform reaches it',
+      { cause: error },
+    );
+  } finally {
+    s3.destroy();
+  }
+}
+
+type S3State = Extract<Environment['state'], { backend: 's3' }>;
+
+function stateClient({ region, endpoint }: S3State): S3Client {
+  const caFile = process.env.AWS_CA_BUNDLE;
+  return new S3Client({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    requestHandler: {
+      // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+      httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
+    },
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * Takes an embedded Vault from whatever it is to unsealed and usable by the provisioner token, and nobody else.
+ *
+ * | Vault says  | shares on disk | canaries on disk  | what happens                                              |
+ * |-------------|----------------|-------------------|-----------------------------------------------------------|
+ * | new         | none           | none              | initialise, save the shares, then go on                   |
+ * | new         | or any         | or any            | REFUSE: the volume is not the one that holds the keys     |
+ * | new         | none           | of keys elsewhere | initialise: a migration brings them here                  |
+ * | initialised | enough         | any               | unseal if sealed, make sure of the provisioner token      |
+ * | sealed      | too few        | any               | REFUSE: only a person with the shares can unseal          |
+ *
+ * Vault initialises itself to the end, also when its client is gone, and says the shares once. So a mark is written before,
+ * and taken away when Vault is open: by it, and by nothing else, a Vault is known that nobody ever could open. With the
+ * mark, and less than all of its shares, it may go, and beside a new Vault they are those of one that went.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { isInEmbeddedVault, readKeyStoreNote } from '../../config/key-store-place';
+import { argumentOfOperation } from '../../config/load';
+import type { OperationInput } from '../../config/operation-inputs';
+import { readCanaries } from '../keys/canaries';
+import { ExternalError } from '../lib/errors';
+import { readIfExists, writeFileAtomically } from '../lib/files';
+import { noteRenewal } from '../certificates/renewal';
+import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
+import { VaultClient, VaultError } from './vault-client';
+
+type Input = OperationInput<'initialize-vault'>;
+
+/** Life of the provisioner token without renewal: the longest that Vault grants by default. */
+const TOKEN_PERIOD_HOURS = 768;
+
+const tokenCreation = z.object({ auth: z.object({ client_token: z.string() }) });
+const policyRead = z.object({ data: z.object({ policy: z.string() }) });
+
+export async function initializeVault(input: Input): Promise<void> {
+  const vault = new VaultClient(input.endpoint);
+  const status = await waitUntilAnswering(vault, input.endpoint);
+  if (!status.initialized) await initialize(vault, input);
+  await unseal(vault, input);
+  // before anything is put in
+  rmSync(markOf(input), { force: true });
+  await waitUntilActive(vault);
+  await ensureProvisionerToken(vault, input);
+  const third = (TOKEN_PERIOD_HOURS * 60 * 60 * 1000) / 3;
+  noteRenewal(input.renewalNote, new Date(Date.now() + third));
+  vault.close();
+}
+
+async function initialize(vault: VaultClient, input: Input): Promise<void> {
+  const keys = keysExpected(input);
+  if (keys.length === 0 && existsSync(markOf(input)) && readShares(input).length < input.shares) {
+    for (const file of input.unsealShareFiles) rmSync(file, { force: true });
+  }
+  const shares = readShares(input);
+  if (keys.length > 0 || shares.length > 0) {
+    const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';
+    throw new ExternalError(
+      `Vault is empty, but environment ${input.environment} already has ${known}: its volume was lost or replaced`,
+      `attach the volume ebs-${input.environment}-vault-data again, or restore it from a backup; nothing was changed`,
+    );
+  }
+  writeFileAtomically(markOf(input), '');
+  const made = await vault.initialize(input.shares, input.threshold);
+  // first of all: without the shares, what was just initialised can never be opened again
+  made.shares.forEach((share, index) => {
+    const file = input.unsealShareFiles[index];
+    if (file === undefined) throw new Error(`no file for unseal share ${index + 1}`);
+    writeFileAtomically(file, share);
+  });
+  writeFileAtomically(input.rootTokenFile, made.rootToken);
+  process.stderr.write(
+    `initialised Vault with ${input.shares} unseal share(s), ${input.threshold} of them unseal it\n`,
+  );
+}
+
+/** Name of the mark, beside the unseal shares. */
+export const INITIALISING = 'initialising';
+
+function markOf({ unsealShareFiles: [first = ''] }: Input): string {
+  return path.join(path.dirname(first), INITIALISING);
+}
+
+/** The master keys that must be in this Vault. A migration may bring keys here that have their canaries from elsewhere. */
+function keysExpected(input: Input): string[] {
+  const place = readKeyStoreNote({ keyStore: input.placeFile })?.place;
+  const expected = place === undefined || isInEmbeddedVault(place);
+  return expected ? Object.keys(readCanaries(input.canariesFile)) : [];
+}
+
+async function unseal(vault: VaultClient, input: Input): Promise<void> {
+  if (!(await vault.sealStatus()).sealed) return;
+  const shares = readShares(input);
+  const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
+  if (shares.length < input.shares && existsSync(markOf(input)) && keysExpected(input).length === 0) {
+    const name = `ebs-${input.environment}-vault`;
+    throw new ExternalError(
+      `Vault was initialised by a command that was killed before it had saved the unseal shares: ${shares.length} of ${input.shares} are in ${folder}. Nothing was ever put in`,
+      `remove it (docker rm -f ${name} ${name}-data-owner; docker volume rm ${name}-data) and run the same command again`,
+    );
+  }
+  if (shares.length < input.threshold) {
+    throw new ExternalError(
+      `Vault is initialised and sealed, and ${shares.length} of the ${input.threshold} unseal shares that it needs are in ${folder}`,
+      `put the shares back, or unseal Vault by hand: ./scripts/unseal ${argumentOfOperation(input.environment)}`,
+    );
+  }
+  try {
+    for (const share of shares.slice(0, input.threshold)) {
+      if (!(await vault.unseal(share)).sealed) break;
+    }
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.status !== 400) throw error;
+    if (input.unsealShareFiles.some((file) => existsSync(`${file}.new`))) {
+      throw new ExternalError(
+        'Vault is sealed, and a rotation of its unseal shares was interrupted: the new ones may be in force',
+        `./scripts/rotate unseal-keys ${argumentOfOperation(input.environment)} unseals it by them, and ends the rotation`,
+      );
+    }
+    throw new ExternalError(
+      `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ebs-${input.environment}-vault-data (${error.message})`,
+      'attach the volume that they belong to. During a restore: the master keys are in the backup, so that this Vault may go, if it is of no other use; remove its container and that volume by hand, and run the restore again',
+    );
+  }
+  process.stderr.write('unsealed Vault\n');
+}
+
+async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise<void> {
+  const token = readIfExists(input.provisionerTokenFile)?.trim();
+  const leftoverRoot = readIfExists(input.rootTokenFile)?.trim();
+  if (token !== undefined && leftoverRoot === undefined && (await isGood(vault, token, input))) return;
+
+  // either the root token of an initialisation that was interrupted, or a new one by the unseal shares
+  const rootToken =
+    leftoverRoot !== undefined && (await isAlive(vault, leftoverRoot))
+      ? leftoverRoot
+      : await vault.generateRootToken(readShares(input));
+  // so that the next run finds and revokes it, should this one be killed
+  writeFileAtomically(input.rootTokenFile, rootToken);
+  await vault.withToken(rootToken).usedUp(async (root) => {
+    const { name, document } = input.provisionerPolicy;
+    await root.write(`sys/policies/acl/${name}`, { policy: document });
+    const created = tokenCreation.parse(
+      await root.write('auth/token/create-orphan', {
+        policies: [name],
+        display_name: 'encrypted-backup-storage-provisioner',
+        period: `${TOKEN_PERIOD_HOURS}h`,
+      }),
+    );
+    writeFileAtomically(input.provisionerTokenFile, created.auth.client_token);
+    if (token !== undefined) {
+      const revoked = await root.probe('POST', 'auth/token/revoke', { token });
+      if (revoked >= 300 && revoked !== 400 && revoked !== 403) {
+        throw new ExternalError(`Vault did not revoke the old provisioner token (HTTP ${revoked})`);
+      }
+    }
+  });
+  rmSync(input.rootTokenFile, { force: true });
+  process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
+}
+
+/**
+ * Whether Vault knows a root token. Only a 403 says that it is dead: after any other answer it may live, and its file is
+ * the only way to revoke it.
+ */
+async function isAlive(vault: VaultClient, rootToken: string): Promise<boolean> {
+  const client = vault.withToken(rootToken);
+  try {
+    await client.read('auth/token/lookup-self');
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return false;
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** Renews the token where it is as declared. */
+async function isGood(vault: VaultClient, token: string, input: Input): Promise<boolean> {
+  const provisioner = vault.withToken(token);
+  try {
+    if ((await provisionerProblem(provisioner, input.provisionerPolicy)) !== undefined) return false;
+    await provisioner.write('auth/token/renew-self');
+    return true;
+  } finally {
+    provisioner.close();
+  }
+}
+
+/** What keeps a provisioner token from being what is declared now; undefined if nothing does. */
+export async function provisionerProblem(
+  provisioner: VaultClient,
+  { name, document }: Input['provisionerPolicy'],
+): Promise<string | undefined> {
+  try {
+    const { data } = policyRead.parse(await provisioner.read(`sys/policies/acl/${name}`));
+    return data.policy === document ? undefined : `the policy ${name} in Vault is not the one that is declared now`;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return 'Vault does not accept the provisioner token';
+    throw error;
+  }
+}
+
+export function readShares(input: Pick<Input, 'unsealShareFiles'>): string[] {
+  return input.unsealShareFiles.map(readIfExists).filter((share) => share !== undefined);
+}

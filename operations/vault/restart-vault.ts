@@ -1,0 +1,43 @@
+import type Docker from 'dockerode';
+import path from 'node:path';
+import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
+import { vaultVariables } from '../../config/external-vault';
+import { vaultAccess } from '../../config/key-store';
+import type { LoadedEnvironment } from '../../config/load';
+import { ExternalError } from '../lib/errors';
+import { readIfExists } from '../lib/files';
+import { unsealVault, waitUntilActive } from './unseal-vault';
+import { VaultClient } from './vault-client';
+
+/**
+ * Restarts an embedded Vault and unseals it with the shares in the state folder.
+ *
+ * @throws ExternalError if they are too few: before Vault, which would stay sealed, is touched
+ */
+export async function restartVault(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  docker: Docker,
+): Promise<void> {
+  const { vault: settings } = environment;
+  if (settings.mode !== 'embedded') throw new Error(`environment ${environment.name} has no Vault of its own`);
+  const container = `${namesOf(environment).prefix}-${VAULT_ALIAS}`;
+  const shares = Array.from({ length: settings.shares }, (_, index) =>
+    readIfExists(state.secret.unsealShare(index + 1))?.trim(),
+  ).filter((share) => share !== undefined);
+  if (shares.length < settings.threshold) {
+    throw new ExternalError(
+      `Vault must be restarted, and ${shares.length} of the ${settings.threshold} unseal shares that it needs then are in ${path.dirname(state.secret.unsealShare(1))}`,
+      'put the shares back for as long as this runs; nothing was changed',
+    );
+  }
+  const access = vaultAccess(environment, state, vaultVariables(process.env));
+  await docker.getContainer(container).restart();
+  // the unsealer may be at it, too: a share that is given twice counts once
+  await unsealVault(access, () => Promise.resolve(shares.shift()));
+  const vault = new VaultClient(access);
+  try {
+    await waitUntilActive(vault);
+  } finally {
+    vault.close();
+  }
+}

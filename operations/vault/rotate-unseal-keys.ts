@@ -1,0 +1,179 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { embeddedVaultUrl } from '../../config/reachable';
+import { ExternalError, UsageError } from '../lib/errors';
+import { readIfExists, renameDurably, writeFileAtomically } from '../lib/files';
+import type { Step } from '../lib/step';
+import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
+import { VaultClient, VaultError, WrongSharesError } from './vault-client';
+import type { RotationContext } from '../state/rotation-context';
+
+/**
+ * Other unseal shares for an embedded Vault, as many as the environment declares.
+ *
+ * Vault puts them into force only when they are given back to it, and they are given back from their files: at no
+ * moment are the shares in force in memory alone.
+ *
+ * | killed                          | shares in force | found by the next run                                        |
+ * |---------------------------------|-----------------|--------------------------------------------------------------|
+ * | before the new files are whole  | old             | the old open, the new are thrown away                        |
+ * | before Vault confirmed          | old             | the same                                                     |
+ * | after it, before it was noted   | new             | the new open: on with replacing                              |
+ * | the same, and Vault was sealed  | new             | they unseal it; the unsealer has only the old ones           |
+ * | while the files are replaced    | new             | noted: on with replacing                                     |
+ *
+ * New files go only when Vault has taken the old shares: until then they may be the only ones in force.
+ *
+ * @throws UsageError if there is no embedded Vault, or if its shares are not at hand
+ */
+export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext): Step[] {
+  const { environment, state } = loaded;
+  const { vault: settings } = environment;
+  if (settings.mode !== 'embedded') {
+    throw new UsageError(
+      `vault.mode: must be embedded, got: ${settings.mode}`,
+      'the unseal shares of another Vault are the business of who runs it',
+    );
+  }
+  const folder = path.dirname(state.secret.unsealShare(1));
+  const newFile = (number: number): string => `${state.secret.unsealShare(number)}.new`;
+  const numbers = Array.from({ length: settings.shares }, (_, index) => index + 1);
+  const endpoint = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
+  const withVault = async <T>(act: (vault: VaultClient) => Promise<T>): Promise<T> => {
+    const vault = new VaultClient(endpoint);
+    try {
+      return await act(vault);
+    } finally {
+      vault.close();
+    }
+  };
+
+  return [
+    rotation.phase('rekey', {
+      title: 'New unseal shares',
+      run: () =>
+        withVault(async (vault) => {
+          await waitUntilAnswering(vault, endpoint);
+          const pending = pendingShares(folder);
+          if (pending !== undefined) {
+            await unsealIfSealed(vault, pending);
+            await waitUntilActive(vault);
+            if (await areInForce(vault, pending)) {
+              await requireDeclared(vault, settings);
+              return 'in force since before the interruption';
+            }
+          }
+          const present = sharesIn(folder, PRESENT).map(({ share }) => share);
+          const { shares, nonce } = await vault.rekey(present, settings.shares, settings.threshold).catch(notTheShares);
+          for (const { file } of sharesIn(folder, NEW)) rmSync(file);
+          shares.forEach((share, index) => {
+            writeFileAtomically(newFile(index + 1), share);
+          });
+          const fromFiles = numbers.map((number) => readIfExists(newFile(number)) ?? '');
+          if (!(await vault.confirmRekey(fromFiles.slice(0, settings.threshold), nonce))) {
+            throw new ExternalError('Vault did not take the new unseal shares back; the old ones stay in force');
+          }
+          return `${settings.shares}, ${settings.threshold} of them unseal`;
+        }),
+    }),
+    rotation.phase('replace', {
+      title: 'Put them in the place of the old ones',
+      run: async () => {
+        for (const number of numbers) {
+          if (existsSync(newFile(number))) renameDurably(newFile(number), state.secret.unsealShare(number));
+        }
+        const kept = new Set(numbers.map((number) => state.secret.unsealShare(number)));
+        for (const { file } of sharesIn(folder, PRESENT)) if (!kept.has(file)) rmSync(file);
+        return Promise.resolve(folder);
+      },
+    }),
+    rotation.phase('deliver', deploy('Give them to the unsealer')),
+    rotation.phase('prove', {
+      title: 'The new shares are in force',
+      run: () =>
+        withVault(async (vault) => {
+          const shares = numbers.map((number) => readIfExists(state.secret.unsealShare(number)) ?? '');
+          if (await areInForce(vault, shares)) return `${shares.length} in ${folder}`;
+          throw new ExternalError(
+            `the unseal shares in ${folder} are not those of this Vault`,
+            'do not restart Vault: begin again with shares that open it, while it is unsealed',
+          );
+        }),
+    }),
+  ];
+
+  function notTheShares(error: unknown): never {
+    if (!(error instanceof WrongSharesError)) throw error;
+    throw new ExternalError(
+      `Vault does not take the unseal shares in ${folder} for its own (${error.message})`,
+      'put the right ones there; nothing was changed',
+    );
+  }
+}
+
+/** Whether shares open this Vault. It is asked by a rekeying that is given up at once. */
+async function areInForce(vault: VaultClient, shares: readonly string[]): Promise<boolean> {
+  try {
+    await vault.rekey(shares, 1, 1);
+  } catch (error) {
+    if (error instanceof WrongSharesError) return false;
+    throw error;
+  }
+  await vault.cancelRekey();
+  return true;
+}
+
+/** What was made by an earlier declaration is not thrown away, and not taken for what is declared now. */
+async function requireDeclared(
+  vault: VaultClient,
+  { shares, threshold }: { readonly shares: number; readonly threshold: number },
+): Promise<void> {
+  const { n, t } = await vault.sealStatus();
+  if (n === shares && t === threshold) return;
+  throw new ExternalError(
+    `a rotation that was interrupted has made ${n} unseal shares, of which ${t} unseal; declared are ${shares} and ${threshold}`,
+    `set vault.shares: ${n} and vault.threshold: ${t} and run this again; then set what you want, and rotate once more`,
+  );
+}
+
+const PRESENT = /^unseal-share-(\d+)$/;
+const NEW = /^unseal-share-(\d+)\.new$/;
+
+/** Shares that an earlier run wrote, with those that it has put in their place already; undefined if there are none. */
+function pendingShares(folder: string): string[] | undefined {
+  const written = sharesIn(folder, NEW);
+  if (written.length === 0) return undefined;
+  const byNumber = new Map([...sharesIn(folder, PRESENT), ...written].map(({ number, share }) => [number, share]));
+  return [...byNumber.entries()].sort(([a], [b]) => a - b).map(([, share]) => share);
+}
+
+function sharesIn(folder: string, name: RegExp): { file: string; number: number; share: string }[] {
+  return readdirSync(folder)
+    .flatMap((entry) => {
+      const number = name.exec(entry)?.[1];
+      return number === undefined ? [] : [{ file: path.join(folder, entry), number: Number(number) }];
+    })
+    .map(({ file, number }) => ({ file, number, share: readFileSync(file, 'utf8').trim() }))
+    .sort((a, b) => a.number - b.number);
+}
+
+/**
+ * Opens a Vault that was sealed meanwhile, for example by a reboot.
+ *
+ * The unsealer goes on to give its old shares, and what it gives between two of these spoils the try.
+ */
+async function unsealIfSealed(vault: VaultClient, shares: readonly string[]): Promise<void> {
+  for (let tries = 1; tries <= 3; tries++) {
+    if (!(await vault.sealStatus()).sealed) return;
+    try {
+      await vault.forgetUnsealProgress();
+      for (const share of shares) if (!(await vault.unseal(share)).sealed) return;
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+    }
+  }
+  throw new ExternalError(
+    'Vault is sealed, and the unseal shares of the interrupted rotation do not open it: the old ones are in force',
+    'unseal it by the old ones (./scripts/unseal), then run this again; nothing was changed',
+  );
+}

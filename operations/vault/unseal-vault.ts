@@ -1,0 +1,57 @@
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { ExternalError } from '../lib/errors';
+import { type SealStatus, VaultClient } from './vault-client';
+import { NotYet, waitFor } from '../lib/wait';
+
+/**
+ * Unseals a Vault with shares as they come.
+ *
+ * @param nextShare asked for one share after the other until Vault is unsealed; undefined when there are no more
+ * @returns `already` if it was not sealed
+ */
+export async function unsealVault(
+  endpoint: TlsEndpoint,
+  nextShare: (status: SealStatus) => Promise<string | undefined>,
+): Promise<'already' | 'unsealed'> {
+  const vault = new VaultClient(endpoint);
+  try {
+    let status = await waitUntilAnswering(vault, endpoint);
+    if (!status.initialized) {
+      throw new ExternalError(`Vault at ${endpoint.url} is not initialised`, './scripts/up initialises it');
+    }
+    if (!status.sealed) return 'already';
+    while (status.sealed) {
+      const share = await nextShare(status);
+      if (share === undefined) {
+        throw new ExternalError(
+          `Vault is still sealed: ${status.progress} of the ${status.t} shares that it needs were given`,
+          'run it again with more shares',
+        );
+      }
+      status = await vault.unseal(share);
+    }
+    return 'unsealed';
+  } finally {
+    vault.close();
+  }
+}
+
+/**
+ * Waits for a Vault whose container has just started.
+ *
+ * @throws ExternalError if it does not answer within a minute
+ */
+export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoint): Promise<SealStatus> {
+  return waitFor(
+    { what: `Vault at ${url} to answer`, timeoutMs: 60_000, hint: 'see whether it runs: docker ps -a' },
+    () => vault.sealStatus(),
+  );
+}
+
+/** Waits until an unsealed Vault serves requests: it becomes the active node a moment later. */
+export async function waitUntilActive(vault: VaultClient): Promise<void> {
+  await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
+    const health = await vault.health();
+    return health === 200 ? true : new NotYet(`sys/health answers ${health}`);
+  });
+}

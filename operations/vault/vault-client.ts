@@ -1,0 +1,249 @@
+/** The part of Vault's HTTP API that the operations use. */
+import { z } from 'zod';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { ExternalError } from '../lib/errors';
+import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+
+const sealStatus = z.object({
+  initialized: z.boolean(),
+  sealed: z.boolean(),
+  t: z.number(),
+  n: z.number(),
+  progress: z.number(),
+});
+export type SealStatus = z.infer<typeof sealStatus>;
+
+const edition = z.object({ enterprise: z.boolean().optional() });
+const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
+const errorBody = z.object({ errors: z.array(z.string()) });
+const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
+
+const rekeyStatus = z.object({
+  started: z.boolean(),
+  nonce: z.string(),
+  required: z.number(),
+  verification_nonce: z.string().optional(),
+});
+const rekeyed = z.object({ keys: z.array(z.string()), verification_nonce: z.string() });
+
+/** Unseal shares that Vault made and that open nothing yet. */
+export interface PendingShares {
+  readonly shares: string[];
+  /** Goes with the shares that confirm them. */
+  readonly nonce: string;
+}
+
+/** Vault refused or failed. */
+export class VaultError extends ExternalError {
+  readonly status: number;
+
+  constructor(request: HttpRequest, response: HttpResponse, host: string) {
+    super(`Vault at ${host}: ${request.method} ${request.path}: ${errorText(response)} (HTTP ${response.status})`);
+    this.status = response.status;
+  }
+}
+
+const WRONG_SHARES = /failed to (?:read|compute) root key/;
+
+/** The unseal shares that were given are not those of this Vault. */
+export class WrongSharesError extends ExternalError {}
+
+/** One Vault server, with or without a token. The token travels in a header and is never logged. */
+export class VaultClient {
+  private readonly http: HttpClient;
+  private readonly endpoint: TlsEndpoint & { readonly namespace?: string | undefined };
+  private readonly token: string | undefined;
+
+  constructor(endpoint: TlsEndpoint & { readonly namespace?: string | undefined }, token?: string) {
+    this.endpoint = endpoint;
+    this.token = token;
+    this.http = new HttpClient(endpoint);
+  }
+
+  /** The same server with a token. */
+  withToken(token: string): VaultClient {
+    return new VaultClient(this.endpoint, token);
+  }
+
+  /** @param timeoutMs default: that of {@link HttpRequest.timeoutMs} */
+  async sealStatus(timeoutMs?: number): Promise<SealStatus> {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    return sealStatus.parse(await this.call({ method: 'GET', path: '/v1/sys/seal-status', ...limit }));
+  }
+
+  /** Whether this node answers requests: 200 of `sys/health`, unsealed and active. */
+  async health(): Promise<number> {
+    return (await this.http.send({ method: 'GET', path: '/v1/sys/health' })).status;
+  }
+
+  /** Undefined for a version that does not say. */
+  async isEnterprise(): Promise<boolean | undefined> {
+    return edition.parse(JSON.parse((await this.http.send({ method: 'GET', path: '/v1/sys/health' })).text)).enterprise;
+  }
+
+  /** @returns unseal shares (hex) and the root token */
+  async initialize(shares: number, threshold: number): Promise<{ shares: string[]; rootToken: string }> {
+    const result = initialization.parse(
+      await this.call({
+        method: 'POST',
+        path: '/v1/sys/init',
+        json: { secret_shares: shares, secret_threshold: threshold },
+        timeoutMs: 60_000,
+      }),
+    );
+    return { shares: result.keys, rootToken: result.root_token };
+  }
+
+  async unseal(share: string): Promise<SealStatus> {
+    return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json: { key: share } }));
+  }
+
+  /** Has Vault forget the shares that it was given while they were too few. */
+  async forgetUnsealProgress(): Promise<void> {
+    await this.write('sys/unseal', { reset: true });
+  }
+
+  /**
+   * Writes and returns the whole of the answer as it is. Vault takes POST and PUT for the same; HttpClient never sends a
+   * POST twice, and what mints, wraps or unwraps must not happen twice.
+   *
+   * @param options `wrapTtl`: life of a wrapping token that is answered instead
+   */
+  async write(path: string, json: unknown = {}, options: { readonly wrapTtl?: string } = {}): Promise<unknown> {
+    const headers = options.wrapTtl === undefined ? {} : { 'x-vault-wrap-ttl': options.wrapTtl };
+    return this.call({ method: 'POST', path: `/v1/${path}`, json, headers });
+  }
+
+  async read(path: string): Promise<unknown> {
+    return this.call({ method: 'GET', path: `/v1/${path}` });
+  }
+
+  /** The status of a request that may well be refused. */
+  async probe(method: HttpRequest['method'], path: string, json?: unknown): Promise<number> {
+    return (await this.send({ method, path: `/v1/${path}`, ...(json === undefined ? {} : { json }) })).status;
+  }
+
+  /**
+   * Makes a new root token with the unseal shares (`sys/generate-root`): the way back in when every other token is
+   * gone. The caller revokes it.
+   */
+  async generateRootToken(shares: readonly string[]): Promise<string> {
+    await this.call({ method: 'DELETE', path: '/v1/sys/generate-root/attempt' });
+    const attempt = generateRoot.parse(await this.write('sys/generate-root/attempt'));
+    if (attempt.otp === undefined) throw new Error('Vault started sys/generate-root without a one-time password');
+    for (const key of shares) {
+      const progress = generateRoot.parse(await this.write('sys/generate-root/update', { key, nonce: attempt.nonce }));
+      if (progress.encoded_token !== undefined && progress.encoded_token !== '') {
+        const encoded = Buffer.from(progress.encoded_token, 'base64');
+        const otp = Buffer.from(attempt.otp);
+        return Buffer.from(encoded.map((byte, index) => byte ^ (otp[index] ?? 0))).toString('utf8');
+      }
+    }
+    throw new ExternalError('the unseal shares at hand are too few to make a root token', 'provide more shares');
+  }
+
+  /** How many shares a rekeying needs, and whether one is under way. */
+  async rekeyStatus(): Promise<z.infer<typeof rekeyStatus>> {
+    return rekeyStatus.parse(await this.read('sys/rekey/init'));
+  }
+
+  /** Ends a rekeying that is under way, whoever began it; the shares in force stay in force. */
+  async cancelRekey(): Promise<void> {
+    const { started, nonce } = await this.rekeyStatus();
+    // within ten minutes of its beginning only whoever knows its nonce can (vault/rekey.go, RekeyCancel)
+    if (started) await this.call({ method: 'DELETE', path: '/v1/sys/rekey/init', json: { nonce } });
+  }
+
+  /**
+   * Has Vault make other unseal shares, which open nothing before {@link confirmRekey}.
+   *
+   * @param present enough of those in force
+   * @throws WrongSharesError if they are not those in force
+   */
+  async rekey(present: readonly string[], shares: number, threshold: number): Promise<PendingShares> {
+    await this.cancelRekey();
+    const { nonce, required } = rekeyStatus.parse(
+      await this.write('sys/rekey/init', {
+        secret_shares: shares,
+        secret_threshold: threshold,
+        require_verification: true,
+      }),
+    );
+    try {
+      for (const key of present.slice(0, required)) {
+        const answer = rekeyed.safeParse(await this.write('sys/rekey/update', { key, nonce }));
+        if (answer.success) return { shares: answer.data.keys, nonce: answer.data.verification_nonce };
+      }
+    } catch (error) {
+      await this.cancelRekey();
+      // a status of its own have only shares that are none at all (vault/rekey.go, BarrierRekeyUpdate)
+      const refused = error instanceof VaultError && (error.status === 400 || WRONG_SHARES.test(error.message));
+      throw refused ? new WrongSharesError(error.message) : error;
+    }
+    await this.cancelRekey();
+    throw new ExternalError(
+      `Vault needs ${required} unseal shares to make others, got ${present.length}`,
+      'put the others into the secrets folder, too; nothing was changed',
+    );
+  }
+
+  /** Puts shares of {@link rekey} into force. @returns false if they were too few */
+  async confirmRekey(shares: readonly string[], nonce: string): Promise<boolean> {
+    for (const key of shares) {
+      const { complete } = z
+        .object({ complete: z.boolean().optional() })
+        .parse(await this.write('sys/rekey/verify', { key, nonce }));
+      if (complete === true) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  /**
+   * Lets `use` have this client, then revokes its token and closes it. What `use` throws is what is thrown, whether or not
+   * Vault revokes the token then.
+   */
+  async usedUp<T>(use: (client: this) => Promise<T>): Promise<T> {
+    try {
+      const result = await use(this).catch(async (error: unknown) => {
+        await this.write('auth/token/revoke-self').catch(() => undefined);
+        throw error;
+      });
+      await this.write('auth/token/revoke-self');
+      return result;
+    } finally {
+      this.close();
+    }
+  }
+
+  private async call(request: HttpRequest): Promise<unknown> {
+    const response = await this.send(request);
+    if (response.status < 200 || response.status > 299) {
+      throw new VaultError(request, response, new URL(this.endpoint.url).host);
+    }
+    return response.text === '' ? {} : (JSON.parse(response.text) as unknown);
+  }
+
+  private async send(request: HttpRequest): Promise<HttpResponse> {
+    return this.http.send({
+      ...request,
+      headers: {
+        ...request.headers,
+        'x-vault-request': 'true',
+        ...(this.token === undefined ? {} : { 'x-vault-token': this.token }),
+        ...(this.endpoint.namespace === undefined ? {} : { 'x-vault-namespace': this.endpoint.namespace }),
+      },
+    });
+  }
+}
+
+function errorText(response: HttpResponse): string {
+  try {
+    return errorBody.parse(JSON.parse(response.text)).errors.join('; ') || 'no reason given';
+  } catch {
+    return response.text.slice(0, 200);
+  }
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { readCanaries, writeCanaries } from '../../../operations/keys/canaries';
+import { createMasterKeys } from '../../../operations/keys/create-master-keys';
+import { ExternalError } from '../../../operations/lib/errors';
+import { ThrowawayCa } from '../../helpers/certificates';
+import { FakeKes } from '../../helpers/fake-kes';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { rejectionOf } from '../../helpers/thrown';
+
+describe('creating master keys', () => {
+  const folder = useTemporaryFolder();
+  let kes: FakeKes;
+  let endpoint: { url: string; caFile: string; certificateFile: string; privateKeyFile: string };
+
+  beforeEach(async () => {
+    const ca = await ThrowawayCa.create(folder(), 'ca');
+    const certificate = await ca.issue('kes');
+    kes = await FakeKes.start(certificate);
+    endpoint = { url: kes.url, caFile: ca.file, ...certificate };
+  });
+  afterEach(() => kes.stop());
+
+  const canariesFile = () => path.join(folder(), 'keys.json');
+  const create = (keys: string[], dataExists = false, clients: Record<string, string> = {}) =>
+    createMasterKeys(
+      { creator: endpoint, prover: endpoint, keys, clients, canariesFile: canariesFile(), dataVolume: 'the-data' },
+      () => Promise.resolve(dataExists),
+    );
+
+  test('the first time makes each key and its canary', async () => {
+    await create(['a', 'b']);
+
+    expect([...kes.keys.keys()]).toEqual(['a', 'b']);
+    expect(readCanaries(canariesFile())).toMatchObject({ a: { origin: 'created' }, b: { origin: 'created' } });
+  });
+
+  test('a canary says whose key it is, also when that changes', async () => {
+    await create(['a', 'b'], false, { b: 'client-warehouse' });
+    expect(readCanaries(canariesFile())).toMatchObject({ b: { client: 'client-warehouse' } });
+    expect(readCanaries(canariesFile()).a).not.toHaveProperty('client');
+
+    await create(['b'], true, {});
+    expect(readCanaries(canariesFile()).b).not.toHaveProperty('client');
+  });
+
+  test('the second time proves them and changes nothing', async () => {
+    // GIVEN
+    await create(['a']);
+    const key = kes.keys.get('a');
+    const canaries = readCanaries(canariesFile());
+
+    // WHEN
+    await create(['a'], true);
+
+    // THEN
+    expect(kes.keys.get('a')).toBe(key);
+    expect(readCanaries(canariesFile())).toEqual(canaries);
+  });
+
+  test('a key that is declared again is no longer withdrawn', async () => {
+    // GIVEN
+    await create(['a', 'b']);
+    const canaries = readCanaries(canariesFile());
+    const withdrawnAt = '2026-11-22T00:00:00.000Z';
+    const withdrawn = Object.entries(canaries).map(([key, canary]) => [key, { ...canary, withdrawnAt }] as const);
+    writeCanaries(canariesFile(), Object.fromEntries(withdrawn));
+
+    // WHEN
+    await create(['a'], true);
+
+    // THEN
+    expect(readCanaries(canariesFile())).toEqual({ a: canaries.a, b: { ...canaries.b, withdrawnAt } });
+  });
+
+  test('a key that exists without a canary is adopted as it is', async () => {
+    // GIVEN
+    const key = randomBytes(32);
+    kes.keys.set('a', key);
+
+    // WHEN
+    await create(['a'], true);
+
+    // THEN
+    expect(kes.keys.get('a')).toBe(key);
+    expect(readCanaries(canariesFile())).toMatchObject({ a: { origin: 'adopted' } });
+  });
+
+  test('a new key beside one that is proven is created, although there is data', async () => {
+    await create(['a']);
+    await create(['a', 'b'], true);
+    expect([...kes.keys.keys()]).toEqual(['a', 'b']);
+  });
+
+  test('a key that is missing is never made anew', async () => {
+    // GIVEN
+    await create(['a', 'b']);
+    const bornAt = readCanaries(canariesFile()).a?.bornAt ?? '';
+    kes.keys.delete('a');
+
+    // WHEN
+    const refusal = await rejectionOf(create(['a', 'b'], true));
+
+    // THEN
+    expect(refusal).toBeInstanceOf(ExternalError);
+    expect(refusal.message).toBe(
+      `master key a, made on ${bornAt}, is missing in the key store. What is encrypted under it cannot be read without it`,
+    );
+    expect(kes.keys.has('a')).toBe(false);
+  });
+
+  test('a key that was replaced is noticed', async () => {
+    // GIVEN
+    await create(['a']);
+    const bornAt = readCanaries(canariesFile()).a?.bornAt ?? '';
+    kes.keys.set('a', randomBytes(32));
+
+    // WHEN
+    const refusal = await rejectionOf(create(['a'], true));
+
+    // THEN
+    expect(refusal.message).toBe(
+      `master key a, made on ${bornAt}, was replaced by another: it does not open its canary. What is encrypted under it cannot be read without it`,
+    );
+  });
+
+  test('a key that KES lets nobody ask for does not pass for proven', async () => {
+    // GIVEN
+    await create(['a', 'b']);
+    kes.denied.add('a');
+
+    // WHEN
+    const refusal = await rejectionOf(create(['a', 'b'], true));
+
+    // THEN
+    expect(refusal).toBeInstanceOf(ExternalError);
+    expect(refusal.message).toBe(
+      'master keys a have canaries, but KES lets nobody ask for them, so nobody knows whether they are still the same',
+    );
+  });
+
+  test('data without any key that can be proven is not covered up with a new key', async () => {
+    const refusal = await rejectionOf(create(['a'], true));
+
+    expect(refusal.message).toBe(
+      'master key a does not exist, but the data volume the-data does: what is on it was encrypted under a key that is lost, and a new one would make that final',
+    );
+    expect(kes.keys.size).toBe(0);
+  });
+});

@@ -1,0 +1,210 @@
+/** What an empty Vault means: keys that were lost, or a place that keys are on their way to. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import path from 'node:path';
+import type { KeyStorePlace } from '../../../config/key-store-place';
+import { writeKeyStoreNote } from '../../../config/key-store-place';
+import type { OperationInput } from '../../../config/operation-inputs';
+import { type Canary, writeCanaries } from '../../../operations/keys/canaries';
+import { ExternalError } from '../../../operations/lib/errors';
+import { initializeVault } from '../../../operations/vault/initialize-vault';
+import { ThrowawayCa } from '../../helpers/certificates';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { rejectionOf } from '../../helpers/thrown';
+import { TlsServer } from '../../helpers/tls-server';
+
+const folder = useTemporaryFolder();
+const EMBEDDED: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 };
+const CANARY: Canary = {
+  bornAt: '2026-01-01T00:00:00.000Z',
+  origin: 'created',
+  ciphertext: 'sealed',
+  plaintextSha256: '0'.repeat(64),
+};
+let vault: TlsServer;
+let input: OperationInput<'initialize-vault'>;
+let initialized: boolean;
+let sealed: boolean;
+/** Whether the answer to the initialisation arrives. */
+let vaultAnswers: boolean;
+/** Answers instead. */
+let instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+
+beforeEach(async () => {
+  jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const ca = await ThrowawayCa.create(folder(), 'ca');
+  const seal = { t: 1, n: 1, progress: 0 };
+  initialized = false;
+  sealed = true;
+  vaultAnswers = true;
+  instead = undefined;
+  // a Vault that was never initialised, and does what its root token asks
+  vault = await TlsServer.start(await ca.issue('vault'), (request, response) => {
+    if (instead !== undefined) {
+      instead(request, response);
+      return;
+    }
+    const { method, url } = request;
+    const answers: Record<string, unknown> = {
+      'GET /v1/sys/seal-status': { ...seal, initialized, sealed },
+      'POST /v1/sys/init': { keys: ['share'], root_token: 'root' },
+      'POST /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
+    };
+    if (url === '/v1/sys/init') {
+      initialized = true;
+      sealed = false;
+      if (!vaultAnswers) {
+        response.destroy();
+        return;
+      }
+    }
+    response.end(JSON.stringify(answers[`${method} ${url}`] ?? {}));
+  });
+  const file = (name: string): string => path.join(folder(), name);
+  input = {
+    environment: 'local',
+    endpoint: { url: vault.url, caFile: ca.file },
+    ...{ shares: 1, threshold: 1, unsealShareFiles: [file('share')], rootTokenFile: file('root-token') },
+    provisionerTokenFile: file('provisioner-token'),
+    provisionerPolicy: { name: 'provisioner', document: '' },
+    ...{ canariesFile: file('canaries.json'), placeFile: file('key-store.json'), renewalNote: file('renewal') },
+  };
+  writeCanaries(input.canariesFile, { 'master-key': CANARY });
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await vault.stop();
+});
+
+test.each<[string, KeyStorePlace]>([
+  ['files', { type: 'filesystem' }],
+  ['AWS', { type: 'aws', region: 'eu-central-1', endpoint: 'https://secretsmanager.eu-central-1.amazonaws.com' }],
+  ['an external Vault', { ...EMBEDDED, address: 'https://vault.example.com' }],
+])('canaries of keys in %s say nothing about this Vault: it is initialised', async (_, place) => {
+  writeKeyStoreNote(input.placeFile, place, { to: EMBEDDED, sourceForgotten: true });
+  await initializeVault(input);
+  expect(initialized).toBe(true);
+  expect(readFileSync(input.provisionerTokenFile, 'utf8')).toBe('provisioner');
+});
+
+test.each<[string, KeyStorePlace | undefined]>([
+  ['this Vault', EMBEDDED],
+  ['a place that nobody noted', undefined],
+])('canaries of keys in %s: they were lost, and an empty Vault must not take their place', async (_, place) => {
+  if (place !== undefined) writeKeyStoreNote(input.placeFile, place);
+  const error = await rejectionOf(initializeVault(input));
+  expect(error).toBeInstanceOf(ExternalError);
+  expect(error.message).toBe(
+    'Vault is empty, but environment local already has master keys (master-key): its volume was lost or replaced',
+  );
+  expect(initialized).toBe(false);
+  expect(existsSync(input.unsealShareFiles[0] ?? '')).toBe(false);
+});
+
+describe('a root token that an interrupted run left', () => {
+  const asked: string[] = [];
+  /** What Vault answers to the question whether it knows the token. */
+  let answer: number;
+
+  beforeEach(async () => {
+    writeCanaries(input.canariesFile, {});
+    await initializeVault(input);
+    rmSync(input.provisionerTokenFile);
+    writeFileSync(input.rootTokenFile, 'left-root');
+    asked.length = 0;
+    instead = ({ method, url, headers }, response) => {
+      asked.push(`${method} ${url}`);
+      const tokens: Record<string, unknown> = {
+        'POST /v1/sys/generate-root/attempt': { nonce: 'n', otp: '\0\0\0\0' },
+        'POST /v1/sys/generate-root/update': { nonce: 'n', encoded_token: Buffer.from('made').toString('base64') },
+        'GET /v1/sys/seal-status': { t: 1, n: 1, progress: 0, initialized: true, sealed: false },
+        'POST /v1/auth/token/create-orphan': { auth: { client_token: 'provisioner' } },
+      };
+      if (url === '/v1/auth/token/lookup-self' && headers['x-vault-token'] === 'left-root')
+        response.statusCode = answer;
+      response.end(JSON.stringify(tokens[`${method} ${url}`] ?? {}));
+    };
+  });
+
+  test.each([
+    ['is used and revoked where Vault knows it', 200, false],
+    ['is replaced where Vault denies it', 403, true],
+  ])('%s', async (_, status, replaced) => {
+    answer = status;
+    await initializeVault(input);
+    expect(asked.some((request) => request.includes('generate-root'))).toBe(replaced);
+    expect(asked).toContain('POST /v1/auth/token/revoke-self');
+    expect(existsSync(input.rootTokenFile)).toBe(false);
+  });
+
+  test.each([429, 472, 500, 503])('stays in its file where Vault answers %i: it may live', async (status) => {
+    answer = status;
+    expect((await rejectionOf(initializeVault(input))).message).toContain(
+      `GET /v1/auth/token/lookup-self: {} (HTTP ${status})`,
+    );
+    expect(readFileSync(input.rootTokenFile, 'utf8')).toBe('left-root');
+    expect(asked.some((request) => request.includes('generate-root'))).toBe(false);
+  });
+});
+
+describe('an initialisation that was killed', () => {
+  /** All but the client's end of it. */
+  const killed = async (): Promise<void> => {
+    writeCanaries(input.canariesFile, {});
+    vaultAnswers = false;
+    await rejectionOf(initializeVault(input));
+    vaultAnswers = true;
+  };
+
+  test('took the shares along: that Vault may go, and is named', async () => {
+    await killed();
+    sealed = true;
+    expect(await rejectionOf(initializeVault(input))).toMatchObject({
+      message: `Vault was initialised by a command that was killed before it had saved the unseal shares: 0 of 1 are in ${folder()}. Nothing was ever put in`,
+      hint: 'remove it (docker rm -f ebs-local-vault ebs-local-vault-data-owner; docker volume rm ebs-local-vault-data) and run the same command again',
+    });
+  });
+
+  test('is made good where that Vault is gone', async () => {
+    await killed();
+    initialized = false;
+    await initializeVault(input);
+    expect(readFileSync(input.unsealShareFiles[0] ?? '', 'utf8')).toBe('share');
+    expect(readFileSync(input.provisionerTokenFile, 'utf8')).toBe('provisioner');
+  });
+
+  test('of which keys are known by now is nobody’s to remove, and its shares stay', async () => {
+    // GIVEN a mark that came back with an old copy of the folder, and one of two shares
+    const second = path.join(folder(), 'second-share');
+    input = { ...input, shares: 2, unsealShareFiles: [...input.unsealShareFiles, second] };
+    await killed();
+    writeFileSync(input.unsealShareFiles[0] ?? '', 'share');
+    writeCanaries(input.canariesFile, { 'master-key': CANARY });
+
+    // WHEN the volume is another one, THEN
+    initialized = false;
+    expect((await rejectionOf(initializeVault(input))).message).toBe(
+      'Vault is empty, but environment local already has master keys (master-key): its volume was lost or replaced',
+    );
+    expect(readFileSync(input.unsealShareFiles[0] ?? '', 'utf8')).toBe('share');
+
+    // WHEN it is that one, and the share is elsewhere, THEN
+    initialized = true;
+    sealed = true;
+    rmSync(input.unsealShareFiles[0] ?? '');
+    expect((await rejectionOf(initializeVault(input))).message).toBe(
+      `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
+    );
+  });
+
+  test('and one that was not is nobody’s to remove, however little of it is left here', async () => {
+    writeCanaries(input.canariesFile, {});
+    await initializeVault(input);
+    for (const file of [...input.unsealShareFiles, input.provisionerTokenFile]) rmSync(file);
+    sealed = true;
+    expect(await rejectionOf(initializeVault(input))).toMatchObject({
+      message: `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
+      hint: 'put the shares back, or unseal Vault by hand: ./scripts/unseal local',
+    });
+  });
+});
