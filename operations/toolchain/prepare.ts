@@ -13,7 +13,15 @@ import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, ensureEngine } from '../docker/docker-engine';
 import { linkMc, writeFindings } from './findings';
 import { buildProgram, locateProgram, modulesAreHere } from './go/go-build';
-import { anyGoWillDo, FETCHED_GO_BYTES, fetchGo, findGo, machineGo, PINNED_GO, requireGoProxy } from './go/go-toolchain';
+import {
+  anyGoWillDo,
+  FETCHED_GO_BYTES,
+  fetchGo,
+  findGo,
+  machineGo,
+  PINNED_GO,
+  requireGoProxy,
+} from './go/go-toolchain';
 import { caBundle, imageContext, imageRecipes } from './images/image-contexts';
 import { findProgram, goPlatform, thisMachine } from '../lib/machine';
 import {

@@ -1,7 +1,11 @@
 import 'reflect-metadata';
 import { ExtendedKeyUsage, KeyUsageFlags } from '@peculiar/x509';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { type CertificateTexts, judgeCertificates, type Requirements } from '../../../operations/certificates/server-certificate';
+import {
+  type CertificateTexts,
+  judgeCertificates,
+  type Requirements,
+} from '../../../operations/certificates/server-certificate';
 import { Authority, type CertificateRequest, type Issued } from '../../helpers/pki';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
