@@ -2,7 +2,12 @@ import { clientLeaf, LEAVES } from './deployment-names';
 import type { Environment } from './environment';
 import { masterKeys, minioKeys } from './master-keys';
 import type { KesClient } from './kes-configuration';
-import type { RetiredKeys } from './retired-keys';
+
+/**
+ * Names of keys that are no longer declared, by the client of KES that used them; withdrawn ones by a name that is no
+ * client's.
+ */
+export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /** The client that Docker's health check is: it may ask for the status and nothing else. */
 export const HEALTH_CLIENT: KesClient = { name: LEAVES.health, keys: [], routes: ['/v1/status'] };

@@ -7,10 +7,9 @@ import type { Environment, VaultKeyStoreSettings } from './environment';
 import { embeddedVaultUrl } from './reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
-import { kesClients } from './kes-clients';
+import { type RetiredKeys, kesClients } from './kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
 import type { TlsEndpoint } from './operation-inputs';
-import type { RetiredKeys } from './retired-keys';
 import type { StateLayout } from './state';
 import {
   kesPolicyRules,

@@ -1,6 +1,6 @@
 /** `./scripts/policy`: what must be allowed where the master keys are kept. */
 import { loadEnvironment } from '../config/load';
-import { retiredKeys } from '../config/retired-keys';
+import { retiredKeys } from '../operations/state/retired-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { policyText } from './lib/policy-text';
 

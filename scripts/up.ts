@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { readCanaries } from '../operations/keys/canaries';
+import { readCanaries } from '../operations/state/canaries';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import { removeEmptyStateFolder } from '../operations/docker/tear-down';

@@ -5,7 +5,7 @@ import { requireDeployable } from '../operations/state/deployable';
 import { vaultVariables } from '../config/external-vault';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
 import type { LoadedEnvironment } from '../config/load';
-import { retiredKeysByClient } from '../config/retired-keys';
+import { retiredKeysByClient } from '../operations/state/retired-keys';
 import { projectRoot, readToolchain } from '../config/toolchain';
 import { declareStacks } from '.';
 import type { Deployment } from './deployment';

@@ -1,9 +1,9 @@
+import type { RetiredKeys } from '../config/kes-clients';
 import type { EngineAddress } from '../config/docker-engine';
 import type { Environment } from '../config/environment';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
 import { registryOf } from '../config/image-registry';
-import type { RetiredKeys } from '../config/retired-keys';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';

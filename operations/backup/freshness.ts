@@ -3,7 +3,8 @@
  * backups lie can put one in the place of another, and so bring back keys that were replaced, or lose those made since.
  */
 import type { StateLayout } from '../../config/state';
-import { type Canaries, opensCanary, readCanaries } from '../keys/canaries';
+import { opensCanary } from '../keys/canaries';
+import { type Canaries, readCanaries } from '../state/canaries';
 import { messageOf, UsageError } from '../lib/errors';
 import { ageOf } from './age/age';
 import type { Bundle } from './bundle/bundle';

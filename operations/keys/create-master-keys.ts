@@ -12,7 +12,8 @@
  * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
  */
 import type { OperationInput } from '../../config/operation-inputs';
-import { type Canaries, type Canary, makeCanary, openCanary, readCanaries, writeCanaries } from './canaries';
+import { makeCanary, openCanary } from './canaries';
+import { type Canaries, type Canary, readCanaries, writeCanaries } from '../state/canaries';
 import { dockerEngine, volumeExists } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
 import { KesClient } from '../kes/kes-client';

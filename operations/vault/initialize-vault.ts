@@ -19,7 +19,7 @@ import { z } from 'zod';
 import { isInEmbeddedVault, readKeyStoreNote } from '../../config/key-store-place';
 import { argumentOfOperation } from '../../config/load';
 import type { OperationInput } from '../../config/operation-inputs';
-import { readCanaries } from '../keys/canaries';
+import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { noteRenewal } from '../certificates/renewal';

@@ -1,7 +1,7 @@
 import { kesClients } from '../../config/kes-clients';
 import { allowedPaths, kesConfigurationProblems } from '../../config/kes-configuration';
 import { parseEnvironment } from '../../config/load';
-import type { RetiredKeys } from '../../config/retired-keys';
+import type { RetiredKeys } from '../../config/kes-clients';
 import { KES_CONFIGURATION } from '../helpers/kes';
 
 const ENVIRONMENT = parseEnvironment(

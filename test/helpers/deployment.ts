@@ -2,7 +2,7 @@ import { App } from 'cdktf';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { RetiredKeys } from '../../config/retired-keys';
+import type { RetiredKeys } from '../../config/kes-clients';
 import type { VaultVariables } from '../../config/external-vault';
 import { DEFAULT_SOCKET, resolveEngine } from '../../config/docker-engine';
 import { parseEnvironment } from '../../config/load';

@@ -12,7 +12,8 @@
  */
 import { identityToRecipient } from 'age-encryption';
 import { z } from 'zod';
-import { opensCanary, parseCanaries } from '../../keys/canaries';
+import { opensCanary } from '../../keys/canaries';
+import { parseCanaries } from '../../state/canaries';
 import { ExternalError } from '../../lib/errors';
 import { damaged, decrypt, readBounded } from '../age/age-file';
 import { ArchiveError, entriesIn } from './archive';

@@ -1,6 +1,6 @@
 /** What a drill showed: for people, for programs, and for a schedule in CI. */
 import type { StateLayout } from '../../../config/state';
-import { readCanaries } from '../../keys/canaries';
+import { readCanaries } from '../../state/canaries';
 import { markup } from '../../checks/report/markup';
 import { ageOf } from '../age/age';
 import { readLastBackup, unsavedKeys } from '../last-backup';

@@ -20,7 +20,7 @@ import { namesOf } from '../../../config/deployment-names';
 import type { LoadedEnvironment } from '../../../config/load';
 import { masterKeys } from '../../../config/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state';
-import { writeCanaries } from '../../keys/canaries';
+import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
 import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';

@@ -1,7 +1,7 @@
 /** What is on the drive of MinIO's own configuration: users, policies, service accounts, settings. */
 import { z } from 'zod';
 import { masterKeys } from '../../../config/master-keys';
-import { retiredKeys } from '../../../config/retired-keys';
+import { retiredKeys } from '../../state/retired-keys';
 import { CheckFailure, type DeploymentCheck } from '../check';
 import { type DriveFile, filesBelow, SYSTEM } from './drive';
 

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../../config/deployment-names';
 import { kesConfiguration } from '../../../config/key-store';
 import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes-configuration';
-import { retiredKeysByClient } from '../../../config/retired-keys';
+import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../../keys/aws-credentials';
 import { kesIdentities } from '../../kes/kes-identity';
 import { CheckFailure, type ServiceCheck, type ServiceContext } from '../check';

@@ -1,6 +1,6 @@
 /** Whether Vault still is as it was declared. */
 import { z } from 'zod';
-import { retiredKeys } from '../../../config/retired-keys';
+import { retiredKeys } from '../../state/retired-keys';
 import { durationToMs } from '../../../config/duration';
 import { namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
 import { masterKeys } from '../../../config/master-keys';

@@ -1,10 +1,11 @@
 /** The keys, and the way to them. */
-import { openCanary, readCanaries } from '../../keys/canaries';
+import { openCanary } from '../../keys/canaries';
+import { readCanaries } from '../../state/canaries';
 import { KES_ALIAS, namesOf } from '../../../config/deployment-names';
 import { masterKeys } from '../../../config/master-keys';
 import type { LoadedEnvironment } from '../../../config/load';
 import { restoreCall } from '../../state/restore-call';
-import { retiredKeys } from '../../../config/retired-keys';
+import { retiredKeys } from '../../state/retired-keys';
 import type { StateLayout } from '../../../config/state';
 import { messageOf } from '../../lib/errors';
 import { KesError } from '../../kes/kes-client';

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { retiredKeysByClient } from '../../../config/retired-keys';
+import { retiredKeysByClient } from '../../state/retired-keys';
 import { kesUrl } from '../../../config/reachable';
 import { masterKeys } from '../../../config/master-keys';
 import { kesClients } from '../../../config/kes-clients';

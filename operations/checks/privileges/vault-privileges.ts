@@ -8,7 +8,7 @@ import { namesOf } from '../../../config/deployment-names';
 import type { Environment } from '../../../config/environment';
 import { masterKeys } from '../../../config/master-keys';
 import { inVault, keyLocation } from '../../../config/key-store';
-import { retiredKeys } from '../../../config/retired-keys';
+import { retiredKeys } from '../../state/retired-keys';
 import { messageOf } from '../../lib/errors';
 import type { HttpRequest } from '../../lib/http';
 import type { VaultClient } from '../../vault/vault-client';

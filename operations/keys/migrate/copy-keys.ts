@@ -11,9 +11,10 @@ import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../../conf
 import { kesConfiguration, vaultAccess } from '../../../config/key-store';
 import type { DockerSettings } from '../../../config/docker-engine';
 import type { LoadedEnvironment } from '../../../config/load';
-import { retiredKeysByClient } from '../../../config/retired-keys';
+import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
-import { type CanaryVerdict, openCanary, readCanaries } from '../canaries';
+import { type CanaryVerdict, openCanary } from '../canaries';
+import { readCanaries } from '../../state/canaries';
 import { containerLogs, dockerEngine, type OwnerLabel } from '../../docker/docker';
 import { ExternalError } from '../../lib/errors';
 import { KesClient } from '../../kes/kes-client';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stateLayout } from '../../../config/state';
-import { writeCanaries } from '../../../operations/keys/canaries';
+import { writeCanaries } from '../../../operations/state/canaries';
 import { isMadeAnew, isStateFile } from '../../../operations/backup/bundle/entries';
 import { provenKey, stateFiles } from '../../../operations/backup/contents';
 import { INITIALISING } from '../../../operations/vault/initialize-vault';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { stateLayout } from '../../../config/state';
-import { writeCanaries } from '../../../operations/keys/canaries';
+import { writeCanaries } from '../../../operations/state/canaries';
 import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
 import { escrowWarning, noteBackup } from '../../../operations/backup/last-backup';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

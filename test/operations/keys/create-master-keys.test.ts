@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { readCanaries, writeCanaries } from '../../../operations/keys/canaries';
+import { readCanaries, writeCanaries } from '../../../operations/state/canaries';
 import { createMasterKeys } from '../../../operations/keys/create-master-keys';
 import { ExternalError } from '../../../operations/lib/errors';
 import { ThrowawayCa } from '../../helpers/certificates';

@@ -1,7 +1,7 @@
 import { environmentSchema } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
-import { type Canary, writeCanaries } from '../../../operations/keys/canaries';
+import { type Canary, writeCanaries } from '../../../operations/state/canaries';
 import { isRetired, successorOf } from '../../../operations/keys/rotate-master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

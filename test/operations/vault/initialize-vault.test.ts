@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { KeyStorePlace } from '../../../config/key-store-place';
 import { writeKeyStoreNote } from '../../../config/key-store-place';
 import type { OperationInput } from '../../../config/operation-inputs';
-import { type Canary, writeCanaries } from '../../../operations/keys/canaries';
+import { type Canary, writeCanaries } from '../../../operations/state/canaries';
 import { ExternalError } from '../../../operations/lib/errors';
 import { initializeVault } from '../../../operations/vault/initialize-vault';
 import { ThrowawayCa } from '../../helpers/certificates';

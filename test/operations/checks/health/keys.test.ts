@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { writeCanaries } from '../../../../operations/keys/canaries';
+import { writeCanaries } from '../../../../operations/state/canaries';
 import type { CheckContext } from '../../../../operations/checks/check';
 import { keyChecks } from '../../../../operations/checks/health/keys';
 import type { CheckResult } from '../../../../operations/checks/runner';

@@ -1,8 +1,8 @@
-import { environmentSchema } from '../../config/environment';
-import { retiredKeys, retiredKeysByClient } from '../../config/retired-keys';
-import { stateLayout } from '../../config/state';
-import { type Canary, writeCanaries } from '../../operations/keys/canaries';
-import { useTemporaryFolder } from '../helpers/temporary-folder';
+import { environmentSchema } from '../../../config/environment';
+import { retiredKeys, retiredKeysByClient } from '../../../operations/state/retired-keys';
+import { stateLayout } from '../../../config/state';
+import { type Canary, writeCanaries } from '../../../operations/state/canaries';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
 const ENVIRONMENT = environmentSchema.parse({

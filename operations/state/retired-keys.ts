@@ -1,14 +1,12 @@
-import { readCanaries } from '../operations/keys/canaries';
-import { LEAVES } from './deployment-names';
-import type { Environment } from './environment';
-import { masterKeys } from './master-keys';
-import type { StateLayout } from './state';
+import { readCanaries } from './canaries';
+import { LEAVES } from '../../config/deployment-names';
+import type { RetiredKeys } from '../../config/kes-clients';
+import type { Environment } from '../../config/environment';
+import { masterKeys } from '../../config/master-keys';
+import type { StateLayout } from '../../config/state';
 
 /** Under whom keys are that nobody may use: it is no client of KES. */
 const NOBODY = 'nobody';
-
-/** Names of keys that are no longer declared, by the client of KES that used them; withdrawn ones by {@link NOBODY}. */
-export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Master keys of a deployment that its environment file no longer names. Their canaries tell of them: what was written
