@@ -1,15 +1,17 @@
 /** `./scripts/plan`: what the next deploy would change, in every stack, without changing anything. */
 import { TerraformStack } from 'cdktf';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
-import { pinEngine, resolveEngine } from '../config/docker-engine';
+import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker-engine';
+import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { projectRoot } from '../config/toolchain';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';
+import { copyForPlans, readPlanCopy, unpackPlanCopy, writePlanCopy } from '../operations/terraform/plan/plan-copy';
 import { requireUnlocked } from '../operations/terraform/remote-state';
 import { planStack, type StackToPlan } from '../operations/terraform/plan/plan-stack';
 import type { PlanReport } from '../operations/terraform/plan/report';
@@ -23,13 +25,17 @@ import { objectLockStep } from './lib/object-lock-step';
 import { describeCounts, planMarkdown, planText } from './lib/plan-text';
 import { showSteps } from './lib/progress';
 
-const HELP = `Usage: ./scripts/plan [environment] [--json | --markdown]
+const HELP = `Usage: ./scripts/plan [environment] [--from FILE] [--json | --markdown]
+       ./scripts/plan [environment] --export FILE
 
 Says what ./scripts/up would change, over all stacks, and changes nothing: no state, no secret, no container. It
 prepares what it needs (see ./scripts/toolchain --help), but does not start Docker. Terraform plans each stack from what
 the stacks before it left, so a stack whose predecessors change may change more than is said, which is said, too.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --export      write into FILE what a plan needs of the deployment, without any secret, and plan nothing
+  --from        plan from such a file, on a machine that has neither the state folder nor access to Docker or Vault. What
+                was changed by hand is not seen
   --json        print the plan as JSON; docs/operations.md describes it. Names of attributes, never values
   --markdown    print it as Markdown, for a comment on a pull request
   -h, --help    this text
@@ -53,6 +59,8 @@ const EXIT_OF: Readonly<Record<PlanReport['outcome'], number>> = {
 
 void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('plan', args, {
+    export: { type: 'string' },
+    from: { type: 'string' },
     json: { type: 'boolean' },
     markdown: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
@@ -61,17 +69,19 @@ void main(async (args, signal) => {
     process.stdout.write(HELP);
     return;
   }
-  if (values.json && values.markdown)
-    throw new UsageError('--json or --markdown, not both', 'See ./scripts/plan --help.');
+  const { json, markdown, from, export: exported } = values;
+  if (json && markdown) throw new UsageError('--json or --markdown, not both', 'See ./scripts/plan --help.');
+  if (exported !== undefined && (from !== undefined || json || markdown)) {
+    throw new UsageError('--export plans nothing, and goes with no other option', 'See ./scripts/plan --help.');
+  }
   const loaded = loadEnvironment(positionals[0]);
-  requireDeployable(loaded, process.env);
-  pinEngine(loaded.environment.docker);
+  if (exported !== undefined) {
+    await exportCopy(loaded, exported);
+    return;
+  }
+  const report = from === undefined ? await planFromHere(loaded, signal) : await planFromCopy(loaded, from, signal);
 
-  await requireNobodyAtWork(loaded);
-  const report = await planEnvironment(loaded, signal);
-  await requireNobodyAtWork(loaded);
-
-  const forPrograms = values.json ? `${JSON.stringify(report, null, 2)}\n` : values.markdown && planMarkdown(report);
+  const forPrograms = json ? `${JSON.stringify(report, null, 2)}\n` : markdown && planMarkdown(report);
   (forPrograms ? process.stderr : process.stdout).write(planText(report));
   if (forPrograms) process.stdout.write(forPrograms);
   process.exitCode = EXIT_OF[report.outcome];
@@ -82,28 +92,78 @@ async function requireNobodyAtWork({ environment, state }: LoadedEnvironment): P
   await requireUnlocked(environment);
 }
 
-async function planEnvironment(loaded: LoadedEnvironment, signal: AbortSignal): Promise<PlanReport> {
+async function exportCopy(loaded: LoadedEnvironment, file: string): Promise<void> {
+  requireIntactState(loaded.environment.name, loaded.state);
+  await requireNobodyAtWork(loaded);
+  const copy = await copyForPlans(loaded);
+  await requireNobodyAtWork(loaded);
+  writePlanCopy(path.resolve(file), copy);
+  process.stderr.write(`${file}: the copy of ${copy.environment} for plans, without secrets\n`);
+}
+
+async function planFromHere(loaded: LoadedEnvironment, signal: AbortSignal): Promise<PlanReport> {
+  requireDeployable(loaded, process.env);
+  pinEngine(loaded.environment.docker);
+  await requireNobodyAtWork(loaded);
+  const report = await inTemporaryFolder((folder) =>
+    planEnvironment({ loaded, folder, questions: [engineStep(loaded), objectLockStep(loaded)] }, signal),
+  );
+  await requireNobodyAtWork(loaded);
+  return report;
+}
+
+async function planFromCopy(declared: LoadedEnvironment, file: string, signal: AbortSignal): Promise<PlanReport> {
+  const copy = readPlanCopy(file, declared.environment.name);
+  // no engine is asked, whichever one a variable or a context names
+  pinEngine({ host: DEFAULT_SOCKET });
+  return inTemporaryFolder((folder) => {
+    const { loaded, relocate } = unpackPlanCopy(copy, declared, path.join(folder, 'deployment'));
+    return planEnvironment({ loaded, folder, copy: { at: copy.createdAt, relocate } }, signal);
+  });
+}
+
+/** Plan files hold values. */
+async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-plan-'));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface PlanSource {
+  readonly loaded: LoadedEnvironment;
+  /** Where stacks and plans go. */
+  readonly folder: string;
+  /** What is asked of what there is, before anything is planned. Default: nothing */
+  readonly questions?: readonly Step[];
+  /** That it is a copy, when it was made, and how what is synthesized is fitted to it. */
+  readonly copy?: { readonly at: string; readonly relocate: (synthesized: string) => string };
+}
+
+async function planEnvironment(source: PlanSource, signal: AbortSignal): Promise<PlanReport> {
+  const { loaded, folder, questions = [], copy } = source;
   const { environment } = loaded;
   const { prerequisites, builds } = prepareToolchain({
     images: environment.images.source,
     providers: environment.providers,
   });
-  // plan files hold values
-  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-plan-'));
-  try {
-    await showSteps([prerequisites, engineStep(loaded), objectLockStep(loaded), ...builds], signal);
-    const stacks = synthesize(loaded, folder);
-    const planned: PlannedStack[] = [];
-    await showSteps(
-      stacks.map((stack) => planStep(stack, planned)),
-      signal,
-    );
-    const report = planReportOf(environment.name, planned);
-    explainErrors(report, planned);
-    return report;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  await showSteps([prerequisites, ...questions, ...builds], signal);
+  const stacks = synthesize(loaded, folder);
+  if (copy !== undefined) {
+    for (const file of stacks.map((stack) => path.join(stack.folder, 'cdk.tf.json'))) {
+      writeFileSync(file, copy.relocate(readFileSync(file, 'utf8')));
+    }
   }
+  const planned: PlannedStack[] = [];
+  await showSteps(
+    stacks.map((stack) => planStep(stack, planned, copy === undefined)),
+    signal,
+  );
+  const report = planReportOf(environment.name, planned, copy?.at);
+  explainErrors(report, planned);
+  return report;
 }
 
 /** The stacks in the order of deployment, which is the one in which they are declared. */
@@ -143,15 +203,22 @@ function engineStep(loaded: LoadedEnvironment): Step {
   };
 }
 
-function planStep(stack: StackToPlan, planned: PlannedStack[]): Step {
+function planStep(stack: StackToPlan, planned: PlannedStack[], refresh: boolean): Step {
   const bin = path.join(projectRoot, 'node_modules', '.bin');
   return {
     title: stack.name,
     run: async ({ signal }) => {
       const result = await planStack(stack, {
         terraform: path.join(bin, 'terraform'),
-        env: { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`, TF_IN_AUTOMATION: '1' },
+        env: {
+          ...process.env,
+          PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
+          TF_IN_AUTOMATION: '1',
+          // a provider that is not asked for anything wants to have one all the same
+          ...(refresh ? {} : { VAULT_TOKEN: 'none' }),
+        },
         signal,
+        refresh,
       });
       planned.push({ name: stack.name, dependencies: stack.dependencies, result });
       return result.kind === 'planned' ? describeCounts(result) : 'cannot be planned';

@@ -60,7 +60,7 @@ export function planText(report: PlanReport): string {
     ...report.stacks.map((stack) => row(stack.stack, words(stack.outcome), cells(stack))),
   ];
   const details = report.stacks.filter(saysMore).map((stack) => [stack.stack, ...lines(stack).map(indent)].join('\n'));
-  return `${[headline(report), ...lossesOf(report).map((loss) => `!!! ${loss}`), '', ...table, ...details.flatMap((text) => ['', text])].join('\n')}\n`;
+  return `${[headline(report), ...provisos(report), ...lossesOf(report).map((loss) => `!!! ${loss}`), '', ...table, ...details.flatMap((text) => ['', text])].join('\n')}\n`;
 }
 
 export function planMarkdown(report: PlanReport): string {
@@ -76,6 +76,7 @@ export function planMarkdown(report: PlanReport): string {
   return `${[
     markerOf(report.environment),
     `### ${headline(report)}`,
+    ...provisos(report).flatMap((proviso) => ['', proviso]),
     ...lossesOf(report).flatMap((loss) => ['', '> [!CAUTION]', `> **${loss}**`]),
     '',
     ...table,
@@ -97,6 +98,12 @@ function headline({ environment, outcome, stacks }: PlanReport): string {
   if (outcome === 'changes') return `Plan of ${environment}: ${total}`;
   const broken = stacks.filter((stack) => stack.outcome === 'error').map(({ stack }) => stack);
   return `Plan of ${environment}: ${broken.join(', ')} cannot be planned`;
+}
+
+function provisos({ copiedAt }: PlanReport): string[] {
+  return copiedAt === undefined
+    ? []
+    : [`planned from a copy of ${copiedAt}: what changed since, or was changed by hand, is not in it`];
 }
 
 function lossesOf({ environment, stacks }: PlanReport): string[] {

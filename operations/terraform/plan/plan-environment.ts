@@ -24,8 +24,10 @@ export interface PlannedStack {
  * | an error       | creates something, or is `unknown`  | `unknown`   |
  * | an error       | is as it was deployed               | `error`     |
  * | a refusal, or its state cannot be read | any         | `error`     |
+ *
+ * @param copiedAt when the copy was made that it was planned from. Default: it was planned from what there is
  */
-export function planReportOf(environment: string, planned: readonly PlannedStack[]): PlanReport {
+export function planReportOf(environment: string, planned: readonly PlannedStack[], copiedAt?: string): PlanReport {
   const stacks: StackPlan[] = [];
   for (const { name, dependencies, result } of planned) {
     const before = earlier(dependencies, planned).flatMap((one) => stacks.filter(({ stack }) => stack === one));
@@ -37,6 +39,7 @@ export function planReportOf(environment: string, planned: readonly PlannedStack
   return {
     version: 1,
     environment,
+    ...(copiedAt === undefined ? {} : { copiedAt }),
     outcome: has('error') ? 'error' : has('changes') || has('unknown') ? 'changes' : 'no-change',
     stacks,
   };

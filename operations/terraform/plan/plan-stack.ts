@@ -22,6 +22,8 @@ export interface TerraformRun {
   readonly terraform: string;
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
+  /** Whether Docker and Vault are asked what there is. */
+  readonly refresh: boolean;
 }
 
 /** What came of it. */
@@ -72,7 +74,10 @@ export async function planStack({ folder }: StackToPlan, terraform: TerraformRun
     await runTerraform(
       folder,
       terraform,
-      ['plan', '-json', '-input=false', '-lock=false', '-detailed-exitcode', `-out=${PLAN_FILE}`],
+      [
+        ...['plan', '-json', '-input=false', '-lock=false', '-detailed-exitcode', `-out=${PLAN_FILE}`],
+        ...(terraform.refresh ? [] : ['-refresh=false']),
+      ],
       take,
     );
   } catch (error) {

@@ -61,6 +61,8 @@ export const planReport = z.strictObject({
   /** Of this format. */
   version: z.literal(1),
   environment: z.string(),
+  /** When the copy was made that it was planned from: neither Docker nor Vault was asked. Absent: they were. */
+  copiedAt: z.iso.datetime().optional(),
   outcome: z.enum(['no-change', 'changes', 'error']),
   /** In the order of deployment. */
   stacks: z.array(stackPlan),

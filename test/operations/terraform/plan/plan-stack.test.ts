@@ -10,6 +10,7 @@ const terraform = {
   terraform: process.env.TERRAFORM_BINARY_NAME ?? 'terraform',
   env: { PATH: process.env.PATH, HOME: process.env.HOME, TF_CLI_CONFIG_FILE: '/dev/null', CHECKPOINT_DISABLE: '1' },
   signal: new AbortController().signal,
+  refresh: true,
 };
 
 /** A stack of an operation and of something that must not be destroyed, with its state beside it. */
