@@ -1,31 +1,29 @@
 /** The example pipelines, run as they are written against a deployment that they make themselves. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import {
   filesOfProject,
   type JobResult,
+  OF_PULL_REQUEST,
+  ofMain,
   PipelineRunner,
   PULL_REQUEST,
   type RepositorySettings,
   STEP_TIMEOUT_MS,
 } from '../helpers/e2e/pipeline-runner';
+import { collectSecrets, searchFor } from '../helpers/e2e/secrets';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import {
-  type GithubJob,
-  type GithubStep,
-  type GithubWorkflowName,
-  type GitlabJob,
-  readGithub,
-  readGitlab,
-} from '../helpers/pipelines';
+import { type GithubJob, type GithubWorkflowName, type GitlabJob, readGithub, readGitlab } from '../helpers/pipelines';
 
 let environment: TestEnvironment;
 let runner: PipelineRunner;
 let settings: RepositorySettings;
 /** The checkout on the machine with the secrets, which keeps it from job to job. */
 let workspace: string;
+/** The one on a machine that has neither the state folder nor access to Docker. */
+let planWorkspace: string;
 
 type Contents = Record<string, unknown>;
 
@@ -34,7 +32,8 @@ beforeAll(async () => {
   runner = new PipelineRunner(path.join(environment.folder, 'pipelines'));
   const stateHome = path.join(environment.folder, 'state-home');
   settings = { EBS_ENVIRONMENT: environment.name, EBS_STATE_HOME: stateHome };
-  workspace = runner.checkout('own-runner');
+  workspace = runner.checkout('deploy-runner');
+  planWorkspace = runner.checkout('plan-runner');
   const { state: _, ...contents } = parse(readFileSync(environment.file, 'utf8')) as Contents;
   writeEnvironment(environment.name, contents);
   // the same deployment, for whoever takes it down
@@ -47,7 +46,9 @@ afterAll(async () => {
 });
 
 function writeEnvironment(name: string, contents: Contents): void {
-  writeFileSync(path.join(workspace, 'environments', `${name}.yaml`), stringify(contents));
+  for (const folder of [workspace, planWorkspace]) {
+    writeFileSync(path.join(folder, 'environments', `${name}.yaml`), stringify(contents));
+  }
 }
 
 function githubJob(workflow: GithubWorkflowName, job: string): GithubJob {
@@ -62,16 +63,19 @@ function gitlabJob(job: string): GitlabJob {
   return found;
 }
 
-/** The step of GitHub's plan that GitLab has word for word. */
-function synthesis(): Extract<GithubStep, { run: string }> {
-  const found = githubJob('pull-request', 'plan').steps.find((step) => 'run' in step && step.name === 'Synthesize');
-  if (found === undefined || !('run' in found)) throw new Error('the plan of pull-request.yml has no step Synthesize');
-  return found;
-}
-
 function expectSuccess(result: JobResult): void {
   const failed = result.steps.find(({ code }) => code !== 0);
   expect(failed === undefined ? '' : `${failed.name}: ${failed.stdout}\n${failed.stderr}`).toBe('');
+}
+
+/** A runner that has no state folder, and reaches no engine. */
+function onPlanRunner(): RepositorySettings {
+  return { ...settings, EBS_STATE_HOME: path.join(environment.folder, 'nowhere'), DOCKER_HOST: 'unix:///nowhere' };
+}
+
+/** The copy for plans as GitLab keeps it. */
+function uploaded(): string {
+  return runner.package(`plan-copy/${environment.name}/plan-copy.json`);
 }
 
 /** What a job prints: errors are on stdout as GitHub wants them, progress on stderr. */
@@ -89,8 +93,9 @@ test(
         runner.checkout('hosted-runner', part),
         githubJob('pull-request', 'test'),
         settings,
+        OF_PULL_REQUEST,
       ),
-      runner.github(workspace, githubJob('deploy', 'deploy'), settings),
+      runner.github(workspace, githubJob('deploy', 'deploy'), settings, ofMain('deploy')),
     ]);
     expectSuccess(deployed);
     expectSuccess(tested);
@@ -116,12 +121,10 @@ describe('a pull request', () => {
     writeEnvironment(environment.name, { ...contents, minio: { ...minio, memoryMb: 1100 } });
   });
 
-  test('is planned, and the plan becomes a comment', async () => {
-    const { steps, ...job } = githubJob('pull-request', 'plan');
-    // the step `Synthesize` is run below: GitLab has the same commands
-    const others = steps.filter((step) => !('run' in step && step.name === synthesis().name));
-    expectSuccess(await runner.github(workspace, { ...job, steps: others }, settings));
-    expectSuccess(await runner.github(workspace, githubJob('pull-request', 'comment'), settings));
+  test('is planned without any secret, and the plan becomes a comment', async () => {
+    const job = githubJob('pull-request', 'plan');
+    expectSuccess(await runner.github(planWorkspace, job, onPlanRunner(), OF_PULL_REQUEST));
+    expectSuccess(await runner.github(planWorkspace, githubJob('pull-request', 'comment'), settings, OF_PULL_REQUEST));
     const { calls, body } = runner.gh();
     expect(calls.at(-1)).toBe(
       `api --method POST repos/example/storage/issues/${PULL_REQUEST}/comments --field body=@comment.md --silent`,
@@ -133,32 +136,70 @@ describe('a pull request', () => {
 
   test('that is pushed to again has its comment written anew', async () => {
     runner.commentExists('7');
-    expectSuccess(await runner.github(workspace, githubJob('pull-request', 'comment'), settings));
+    expectSuccess(await runner.github(planWorkspace, githubJob('pull-request', 'comment'), settings, OF_PULL_REQUEST));
     expect(runner.gh().calls.at(-1)).toBe(
       'api --method PATCH repos/example/storage/issues/comments/7 --field body=@comment.md --silent',
     );
   });
 
   test('of GitLab shows the numbers of its plan', async () => {
-    const job = gitlabJob('plan');
-    expect(job.script?.slice(0, 2).join('\n')).toBe(synthesis().run.trim());
-    const result = await runner.gitlab(workspace, job, settings);
+    mkdirSync(path.dirname(uploaded()), { recursive: true });
+    copyFileSync(path.join(runner.artifact('plan-copy'), 'plan-copy.json'), uploaded());
+    const result = await runner.gitlab(planWorkspace, gitlabJob('plan'), onPlanRunner());
     expectSuccess(result);
-    expect(existsSync(path.join(workspace, 'cdktf.out', 'manifest.json'))).toBe(true);
     expect(result.steps[0]?.stderr).toContain(`Plan of ${environment.name}: 1 to change`);
-    const numbers = readFileSync(path.join(workspace, 'plan-numbers.json'), 'utf8');
+    const numbers = readFileSync(path.join(planWorkspace, 'plan-numbers.json'), 'utf8');
     expect(JSON.parse(numbers)).toEqual({ create: 0, update: 1, delete: 0 });
   });
 
-  test('that is merged is deployed', async () => {
+  test('that drops its conditions and asks for the runner with the secrets gets nothing of it', async () => {
+    const { if: _, environment: __, ...job } = githubJob('pull-request', 'plan');
+    const stolen = path.join(environment.folder, 'stolen');
+    const steps = [{ name: 'Steal', run: `cp -r "${settings.EBS_STATE_HOME}" "${stolen}"`, shell: 'bash' as const }];
+    const attack: GithubJob = { ...job, 'runs-on': ['self-hosted', 'encrypted-backup-storage'], steps };
+    for (const trigger of [
+      OF_PULL_REQUEST,
+      { event: 'push', ref: 'refs/heads/attack', workflow: 'deploy' },
+      { event: 'pull_request_target', ref: 'refs/heads/main', workflow: 'deploy' },
+      ofMain('attack'),
+    ]) {
+      const { code, steps: ran } = await runner.github(workspace, attack, settings, trigger);
+      expect([code, ran.map(({ name }) => name)]).toEqual([1, ['Set up runner']]);
+      expect(ran[0]?.stdout).toMatch(/^::error title=Not on this runner::it takes (?:no job|jobs) of /);
+      expect(existsSync(stolen)).toBe(false);
+    }
+    // the same on main would get all of it
+    expectSuccess(await runner.github(workspace, attack, settings, ofMain('deploy')));
+    expect(existsSync(stolen)).toBe(true);
+    rmSync(stolen, { recursive: true });
+  });
+
+  test('finds no secret where it is planned', () => {
+    const secrets = collectSecrets(environment.state);
+    const files = [planWorkspace, runner.artifact('plan-copy'), runner.artifact('plan')].flatMap((folder) =>
+      readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => path.join(folder, name)),
+    );
+    expect(files.map((file) => path.basename(file))).toEqual(expect.arrayContaining(['plan-copy.json', 'plan.json']));
+    const haystacks = files.map((name) => ({ name, content: readFileSync(name) }));
+    expect(searchFor(secrets, haystacks)).toEqual([]);
+    // a secret in it would be found
+    const planted = JSON.stringify({ text: readFileSync(environment.state.secret.provisionerToken, 'utf8') });
+    expect(searchFor(secrets, [{ name: 'planted', content: Buffer.from(planted) }])).not.toEqual([]);
+  });
+
+  test('that is merged is deployed, and leaves a newer copy', async () => {
+    const before = readFileSync(uploaded(), 'utf8');
     expectSuccess(await runner.gitlab(workspace, gitlabJob('deploy'), settings));
     expect(existsSync(path.join(workspace, 'reports', 'checks.xml'))).toBe(true);
+    expect(readFileSync(uploaded(), 'utf8')).not.toBe(before);
   });
 });
 
 describe('the drift job', () => {
   test('finds nothing after a deploy', async () => {
-    const result = await runner.github(workspace, githubJob('drift', 'drift'), settings);
+    const result = await runner.github(workspace, githubJob('drift', 'drift'), settings, ofMain('drift'));
     expectSuccess(result);
     expect(said(result)).not.toContain('::error');
   });
@@ -167,7 +208,7 @@ describe('the drift job', () => {
     const container = environment.docker.getContainer(environment.containerName('minio'));
     const bytes = 1200 * 1024 * 1024;
     await container.update({ Memory: bytes, MemorySwap: bytes });
-    const github = await runner.github(workspace, githubJob('drift', 'drift'), settings);
+    const github = await runner.github(workspace, githubJob('drift', 'drift'), settings, ofMain('drift'));
     expect(github.steps.map(({ name, code }) => [name, code])).toEqual([
       ['Plan', 2],
       ['Check', 0],

@@ -1,7 +1,9 @@
 import { GITHUB_WORKFLOWS, githubText, readGithub, readGitlab } from '../helpers/pipelines';
 
-/** Everything that only the machine with the secrets can do. */
-const USES_SECRETS = /\.\/scripts\/(?:up|plan|check|toolchain)/;
+/** What needs the toolchain, and a cache that outlives a job. */
+const NEEDS_OWN_RUNNER = /\.\/scripts\/(?:up|plan|check)/;
+/** What only the machine with the secrets can do. */
+const USES_SECRETS = /\.\/scripts\/(?:up|check|plan (?!"\$EBS_ENVIRONMENT" --from ))/;
 
 /** Values that somebody from outside may have written: they are data for a command and never part of one. */
 const EXPRESSION = /\$\{\{/;
@@ -25,9 +27,11 @@ describe.each(GITHUB_WORKFLOWS)('GitHub: %s.yml', (name) => {
 
   test('nothing may write but the job that comments, and only that', () => {
     expect(workflow.permissions).toEqual({ contents: 'read' });
-    for (const [job, { permissions }] of jobs) {
-      expect(permissions).toEqual(job === 'comment' ? { 'pull-requests': 'write' } : undefined);
-    }
+    const more: Record<string, unknown> = {
+      comment: { 'pull-requests': 'write' },
+      plan: { contents: 'read', actions: 'read' },
+    };
+    for (const [job, { permissions }] of jobs) expect(permissions).toEqual(more[job]);
   });
 
   test('nothing of an event is part of a command', () => {
@@ -43,17 +47,19 @@ describe.each(GITHUB_WORKFLOWS)('GitHub: %s.yml', (name) => {
     expect(JSON.stringify(workflow.on)).not.toMatch(/pull_request_target|workflow_run/);
     for (const [, job] of jobs) {
       const onOwnRunner = Array.isArray(job['runs-on']);
-      if (job.steps.some((step) => 'run' in step && USES_SECRETS.test(step.run.replace('./scripts/test', '')))) {
-        expect(onOwnRunner).toBe(true);
-      }
-      if (!onOwnRunner) {
-        expect(JSON.stringify(job)).not.toContain('secrets.');
-        continue;
-      }
-      expect(job['runs-on']).toEqual(['self-hosted', 'encrypted-backup-storage']);
-      expect(job.environment).toBeDefined();
+      if (job.steps.some((step) => 'run' in step && NEEDS_OWN_RUNNER.test(step.run))) expect(onOwnRunner).toBe(true);
       if (name === 'pull-request') {
-        expect(job.if).toBe('github.event.pull_request.head.repo.full_name == github.repository');
+        expect(JSON.stringify(job)).not.toContain('secrets.');
+        expect(JSON.stringify(job)).not.toContain('EBS_STATE_HOME');
+        expect(job['runs-on']).toEqual(
+          onOwnRunner ? ['self-hosted', 'encrypted-backup-storage-plan'] : 'ubuntu-latest',
+        );
+        if (onOwnRunner) {
+          expect(job.if).toBe('github.event.pull_request.head.repo.full_name == github.repository');
+        }
+      } else {
+        expect(job['runs-on']).toEqual(['self-hosted', 'encrypted-backup-storage']);
+        expect(job.environment).toBeDefined();
       }
     }
   });
@@ -75,17 +81,16 @@ describe('GitLab', () => {
     expect(jobs.map(([name]) => name)).toEqual(['test', 'plan', 'deploy', 'drift']);
   });
 
-  test('only jobs on the own runner get to the secrets, and none of a fork', () => {
+  test('only jobs of the default branch get to the secrets, and no own runner is for a fork', () => {
     for (const [name, job] of jobs) {
       const needsSecrets = (job.script ?? []).some((line) => USES_SECRETS.test(line));
-      expect(needsSecrets).toBe(name !== 'test');
-      expect(job.tags).toEqual(needsSecrets ? ['encrypted-backup-storage'] : undefined);
+      expect(needsSecrets).toBe(['deploy', 'drift'].includes(name));
+      const tag = needsSecrets ? 'encrypted-backup-storage' : 'encrypted-backup-storage-plan';
+      expect(job.tags).toEqual(name === 'test' ? undefined : [tag]);
+      expect(JSON.stringify(job).includes('EBS_STATE_HOME')).toBe(needsSecrets);
     }
     expect(readGitlab().plan?.rules).toEqual([
-      {
-        if: '$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID',
-        when: 'manual',
-      },
+      { if: '$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID' },
     ]);
   });
 

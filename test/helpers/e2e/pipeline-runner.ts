@@ -15,6 +15,8 @@ import { type CommandResult, runCommand } from './command';
 export interface RepositorySettings {
   readonly EBS_ENVIRONMENT: string;
   readonly EBS_STATE_HOME: string;
+  /** Of the runner, not of the repository. Default: that of this machine */
+  readonly DOCKER_HOST?: string;
 }
 
 /** The steps that ran; the job failed where one of them did. */
@@ -24,7 +26,27 @@ export interface JobResult {
 }
 
 export const PULL_REQUEST = '42';
+
+/** What a job runs for, as the service tells its runner. */
+export interface Trigger {
+  readonly event: string;
+  readonly ref: string;
+  readonly workflow: string;
+}
+
+/** A push to main, for a workflow. */
+export function ofMain(workflow: string): Trigger {
+  return { event: 'push', ref: 'refs/heads/main', workflow };
+}
+
+export const OF_PULL_REQUEST: Trigger = {
+  event: 'pull_request',
+  ref: `refs/pull/${PULL_REQUEST}/merge`,
+  workflow: 'pull-request',
+};
 const REPOSITORY = 'example/storage';
+/** The label of the runner with the secrets. */
+const DEPLOY_RUNNER = 'encrypted-backup-storage';
 
 /** Conditions that the pipelines use, as they come out for a pull request of the same repository. */
 const CONDITIONS: Readonly<Record<string, (failed: boolean) => boolean>> = {
@@ -50,8 +72,10 @@ export class PipelineRunner {
     this.bin = path.join(folder, 'bin');
     this.summary = path.join(folder, 'summary.md');
     mkdirSync(this.bin, { recursive: true });
-    writeFileSync(path.join(this.bin, 'gh'), FAKE_GH);
-    chmodSync(path.join(this.bin, 'gh'), 0o755);
+    for (const [name, program] of Object.entries({ gh: FAKE_GH, curl: FAKE_CURL })) {
+      writeFileSync(path.join(this.bin, name), program);
+      chmodSync(path.join(this.bin, name), 0o755);
+    }
   }
 
   /**
@@ -73,7 +97,13 @@ export class PipelineRunner {
     return workspace;
   }
 
-  async github(workspace: string, job: GithubJob, settings: RepositorySettings): Promise<JobResult> {
+  /** A job that is wanted on the runner with the secrets is first shown to its hook. */
+  async github(
+    workspace: string,
+    job: GithubJob,
+    settings: RepositorySettings,
+    { event, ref, workflow }: Trigger,
+  ): Promise<JobResult> {
     if (!holds(job.if, false)) throw new Error('the job would not run');
     const expressions: Readonly<Record<string, string>> = {
       'vars.EBS_ENVIRONMENT': settings.EBS_ENVIRONMENT,
@@ -87,6 +117,17 @@ export class PipelineRunner {
     const resolved = (env: Readonly<Record<string, string>> = {}): Record<string, string> =>
       Object.fromEntries(Object.entries(env).map(([name, value]) => [name, resolve(value, expressions)]));
     const steps: (CommandResult & { name: string })[] = [];
+    if (job['runs-on'].includes(DEPLOY_RUNNER)) {
+      const hook = readFileSync(path.join(workspace, 'examples', 'github-actions', 'only-main.sh'), 'utf8');
+      const result = await this.shell(workspace, ['-e'], hook, {
+        GITHUB_REPOSITORY: REPOSITORY,
+        GITHUB_EVENT_NAME: event,
+        GITHUB_REF: ref,
+        GITHUB_WORKFLOW_REF: `${REPOSITORY}/.github/workflows/${workflow}.yml@${ref}`,
+      });
+      // docs.github.com, "Running scripts before or after a job": the job does not run then
+      if (result.code !== 0) return { code: result.code, steps: [{ name: 'Set up runner', ...result }] };
+    }
     for (const step of job.steps) {
       const failed = steps.some(({ code }) => code !== 0);
       if (!holds(step.if, failed)) continue;
@@ -99,6 +140,7 @@ export class PipelineRunner {
       const result = await this.shell(workspace, options, step.run, {
         GITHUB_REPOSITORY: REPOSITORY,
         GITHUB_STEP_SUMMARY: this.summary,
+        ...(settings.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: settings.DOCKER_HOST }),
         ...resolved(job.env),
         ...resolved(step.env),
       });
@@ -108,7 +150,7 @@ export class PipelineRunner {
   }
 
   async gitlab(workspace: string, job: GitlabJob, settings: RepositorySettings): Promise<JobResult> {
-    const env = { ...settings, ...expanded(job.variables ?? {}, { ...settings }) };
+    const env = { ...settings, ...GITLAB_VARIABLES, ...expanded(job.variables ?? {}, { ...settings }) };
     // every entry in one shell, as GitLab does
     const script = (job.script ?? []).join('\n');
     const result = await this.shell(workspace, ['-e', '-o', 'pipefail'], script, env);
@@ -118,6 +160,22 @@ export class PipelineRunner {
   /** What an artifact was made of. */
   artifact(name: string): string {
     return path.join(this.folder, 'artifacts', name);
+  }
+
+  /** Where what is uploaded to GitLab is kept, by the path of its address. */
+  package(file: string): string {
+    return path.join(
+      this.folder,
+      'packages',
+      'gitlab.example',
+      'api',
+      'v4',
+      'projects',
+      '7',
+      'packages',
+      'generic',
+      file,
+    );
   }
 
   /** How `gh` was called, and the text that it was to send last. */
@@ -164,6 +222,8 @@ export class PipelineRunner {
         ...Object.fromEntries(away.map((name) => [name, undefined])),
         CI: 'true',
         FAKE_GH: path.join(this.folder, 'gh'),
+        FAKE_ARTIFACTS: path.join(this.folder, 'artifacts'),
+        FAKE_PACKAGES: path.join(this.folder, 'packages'),
         ...env,
         PATH: `${this.bin}${path.delimiter}${process.env.PATH ?? ''}`,
       },
@@ -191,14 +251,38 @@ function madeOf(files: readonly string[]): ReadonlySet<string> {
   return all;
 }
 
+const GITLAB_VARIABLES = {
+  CI_JOB_TOKEN: 'a-token-for-nothing',
+  CI_API_V4_URL: 'https://gitlab.example/api/v4',
+  CI_PROJECT_ID: '7',
+};
+
+const FAKE_CURL = `#!/usr/bin/env bash
+# keeps what it is to upload by its address, and gives it back
+set -eu
+for last; do :; done
+kept=$FAKE_PACKAGES/\${last#https://}
+while [ $# -gt 1 ]; do
+  case $1 in
+    --upload-file) mkdir -p "\${kept%/*}"; cp "$2" "$kept"; shift 2 ;;
+    --output) cp "$kept" "$2"; shift 2 ;;
+    --header) [ "$2" = "JOB-TOKEN: a-token-for-nothing" ]; shift 2 ;;
+    *) shift ;;
+  esac
+done
+`;
+
 const FAKE_GH = `#!/usr/bin/env bash
-# writes down how it was called, keeps the text that it was to send, and finds the comment that the test says exists
+# writes down how it was called, keeps the text that it was to send, and finds the comment that the test says exists, the
+# run of the last deploy, and its artifacts
 set -eu
 printf '%s\\n' "$*" >> "$FAKE_GH.log"
 for argument; do
   case $argument in body=@*) cp "\${argument#body=@}" "$FAKE_GH.body" ;; esac
 done
 case "$*" in
+  'run list '*) echo 4711 ;;
+  'run download 4711 '*) cp "$FAKE_ARTIFACTS/$7/"* . ;;
   *--paginate*) if [ -f "$FAKE_GH.comments" ]; then cat "$FAKE_GH.comments"; fi ;;
 esac
 `;
