@@ -158,9 +158,12 @@ async function servesOurCertificate(host: string, port: number, state: StateLayo
  */
 export async function requireFree(place: BackupPlace): Promise<void> {
   const taken = place.kind === 'file' ? existsSync(place.file) : await objectExists(place);
-  if (!taken) return;
-  throw new UsageError(
-    `--to: ${describePlace(place)} exists already and is not overwritten`,
+  if (taken) throw alreadyThere(describePlace(place));
+}
+
+export function alreadyThere(place: string): UsageError {
+  return new UsageError(
+    `--to: ${place} exists already and is not overwritten`,
     'name another one, for example with the date in it',
   );
 }

@@ -1,5 +1,7 @@
 /** The settings of MinIO that are in no object: what a backup holds of them, what it cannot hold, and how they come back. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { inflateRawSync } from 'node:zlib';
+import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine, waitUntilHealthy } from '../docker/docker';
@@ -26,23 +28,75 @@ export async function settingsNotSaved(
   ];
 }
 
-/** Names of the files in a ZIP archive, from its central directory (APPNOTE 4.3.12). */
+/** Names of the files in a ZIP archive, from its central directory. */
 export function namesInZip(archive: Buffer): string[] {
-  const names: string[] = [];
+  return [...filesInZip(archive).keys()];
+}
+
+/** More than one file of MinIO's settings has. */
+const MOST_FILE_BYTES = 64 * 1024 * 1024;
+
+/** The files of a ZIP archive by their names (APPNOTE 4.3.7, 4.3.12, 4.3.16); each is unpacked when it is called. */
+function filesInZip(archive: Buffer): Map<string, () => Buffer> {
+  const files = new Map<string, () => Buffer>();
   let at = archive.length - 22;
   while (at >= 0 && archive.readUInt32LE(at) !== 0x06054b50) at -= 1;
   if (at < 0) throw new Error('not a ZIP archive: it has no central directory');
   let count = archive.readUInt16LE(at + 10);
   for (let entry = archive.readUInt32LE(at + 16); count > 0; count -= 1) {
-    const [name, extra, comment] = [28, 30, 32].map((offset) => archive.readUInt16LE(entry + offset)) as [
+    const [method, name, extra, comment] = [10, 28, 30, 32].map((offset) => archive.readUInt16LE(entry + offset)) as [
+      number,
       number,
       number,
       number,
     ];
-    names.push(archive.toString('utf8', entry + 46, entry + 46 + name));
+    const packed = archive.readUInt32LE(entry + 20);
+    const local = archive.readUInt32LE(entry + 42);
+    files.set(archive.toString('utf8', entry + 46, entry + 46 + name), () => {
+      const start = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
+      const content = archive.subarray(start, start + packed);
+      return method === 0 ? content : inflateRawSync(content, { maxOutputLength: MOST_FILE_BYTES });
+    });
     entry += 46 + name + extra + comment;
   }
-  return names;
+  return files;
+}
+
+const statuses = z.record(z.string(), z.object({ status: z.string().optional() }));
+
+/** What of an archive of {@link MinioAdmin.exportIam} was disabled and is enabled by its import. */
+export function disabledIn(iam: Buffer): { readonly groups: string[]; readonly accessKeys: string[] } {
+  const files = filesInZip(iam);
+  const named = (file: string, status: string): string[] => {
+    const text = files.get(`iam-assets/${file}`)?.().toString('utf8');
+    // Go writes a map without entries as null
+    const entries = statuses.nullable().parse(text === undefined ? null : JSON.parse(text)) ?? {};
+    return Object.entries(entries).flatMap(([name, entry]) => (entry.status === status ? [name] : []));
+  };
+  return {
+    groups: named('groups.json', 'disabled'),
+    accessKeys: named('svcaccts.json', 'off'),
+  };
+}
+
+/** @returns what could not be disabled, each in a few words */
+async function disableAgain(
+  admin: Pick<MinioAdmin, 'disableAccessKey' | 'disableGroup'>,
+  iam: Buffer,
+): Promise<string[]> {
+  const { groups, accessKeys } = disabledIn(iam);
+  const problems: string[] = [];
+  const attempt = async (what: string, disable: () => Promise<void>): Promise<void> => {
+    try {
+      await disable();
+    } catch (error) {
+      if (!(error instanceof RefusedByMinio)) throw error;
+      problems.push(`${what} was disabled: ${error.message}`);
+    }
+  };
+  for (const key of accessKeys) await attempt(`access key ${key}`, async () => admin.disableAccessKey(key));
+  for (const group of groups) await attempt(`group ${group}`, async () => admin.disableGroup(group));
+  return problems;
 }
 
 /** What a backup holds of MinIO's settings. */
@@ -60,7 +114,10 @@ export interface SavedSettings {
  * @returns what MinIO did not take, each in a few words
  */
 export async function restoreSettings(
-  admin: Pick<MinioAdmin, 'exportSettings' | 'importSettings' | 'importIam' | 'importBuckets'>,
+  admin: Pick<
+    MinioAdmin,
+    'exportSettings' | 'importSettings' | 'importIam' | 'importBuckets' | 'disableAccessKey' | 'disableGroup'
+  >,
   { settings = '', iam, buckets }: SavedSettings,
   restart: () => Promise<void>,
 ): Promise<string[]> {
@@ -79,6 +136,7 @@ export async function restoreSettings(
     }
   }
   problems.push(...(await admin.importIam(iam)));
+  problems.push(...(await disableAgain(admin, iam)));
   let refused = await admin.importBuckets(buckets);
   // targets are known a moment after MinIO serves again (cmd/server-main.go, initBucketTargets)
   const by = Date.now() + TARGETS_WITHIN_MS;

@@ -1,19 +1,21 @@
 /** The part of MinIO's admin API that the operations use: signed requests (AWS Signature V4, service s3). */
 import { SignatureV4 } from '@smithy/signature-v4';
 import { createHash, createHmac } from 'node:crypto';
-import { text } from 'node:stream/consumers';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError, messageOf } from '../lib/errors';
-import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
 import { openFromAdmin, sealForAdmin } from './madmin-cipher';
 import { type InspectedFile, inspectedFiles } from './minio-inspection';
 import { readCredentials, type S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
+
+/** Bytes of the text with which an error comes. */
+const MOST_OF_AN_ERROR = 64 * 1024;
 
 /** What MinIO says of an import: for each bucket the kinds of settings, each with its error (madmin, bucket-metadata.go). */
 const bucketImport = z.object({
@@ -89,7 +91,7 @@ export class MinioAdmin {
 
   /**
    * Adds what an archive of {@link exportIam} holds; what is there under the same name is replaced. Access keys and groups
-   * that were disabled are enabled (minio/minio, cmd/admin-handlers-users.go, importIAM).
+   * that were disabled are enabled (minio/minio, cmd/admin-handlers-users.go, importIAM), users are not.
    *
    * @returns what MinIO did not take, though it answers 200, each as `kind: name`
    */
@@ -99,6 +101,18 @@ export class MinioAdmin {
     return [...Object.entries(skipped ?? {}), ...Object.entries(failed ?? {})].flatMap(([kind, entities]) =>
       (entities ?? []).map((entity) => `${kind}: ${nameOf(entity)}`),
     );
+  }
+
+  /** Disables an access key: a service account, as MinIO calls it. */
+  async disableAccessKey(accessKey: string): Promise<void> {
+    const body = sealForAdmin(this.secretKey, Buffer.from(JSON.stringify({ newStatus: 'off' })));
+    const path = `${ADMIN}/update-service-account`;
+    await this.call({ method: 'POST', path, query: { accessKey }, body }, [200, 204]);
+  }
+
+  /** Disables a group: its policies count for none of its members. */
+  async disableGroup(group: string): Promise<void> {
+    await this.call({ method: 'PUT', path: `${ADMIN}/set-group-status`, query: { group, status: 'disabled' } });
   }
 
   /** Policies, life cycles, tags, quotas, encryption and so on of all buckets as a ZIP archive. */
@@ -217,9 +231,8 @@ export class MinioAdmin {
     const query = { volume, file: glob };
     const answer = await this.http.open({ ...(await this.signed({ method: 'GET', path, query })), timeoutMs: 600_000 });
     if (answer.statusCode !== 200) {
-      throw new ExternalError(
-        `MinIO at ${this.host}: GET ${path}: HTTP ${answer.statusCode ?? 0}: ${await text(answer)}`,
-      );
+      const what = `MinIO at ${this.host}: GET ${path}: HTTP ${answer.statusCode ?? 0}`;
+      throw new ExternalError(`${what}: ${(await bounded(answer, MOST_OF_AN_ERROR, what)).toString('utf8')}`);
     }
     for await (const file of inspectedFiles(answer as AsyncIterable<Buffer>)) {
       const at = file.path.indexOf(`/${volume}/`);

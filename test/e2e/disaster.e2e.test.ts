@@ -36,6 +36,9 @@ const BUCKETS = [
   { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true },
 ] as const;
 
+/** An access key of that user, and a group, that somebody has disabled. */
+const LEAKED = { accessKey: 'LEAKEDKEY', secretKey: 'leaked-secret-key' };
+const LEFT = 'left';
 const USER = { accessKey: 'a-backup-client', secretKey: 'a-secret-of-a-backup-client' };
 
 // each restore deploys everything, some of them twice
@@ -74,6 +77,12 @@ async function makeSettings(): Promise<void> {
   await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
   await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
   await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+  const [key, group] = [LEAKED.accessKey, LEFT];
+  const keys = ['--access-key', key, '--secret-key', LEAKED.secretKey];
+  await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', USER.accessKey, ...keys]);
+  await mc(environment, ['admin', 'user', 'svcacct', 'disable', 'e2e', key]);
+  await mc(environment, ['admin', 'group', 'add', 'e2e', group, USER.accessKey]);
+  await mc(environment, ['admin', 'group', 'disable', 'e2e', group]);
 }
 
 /** A rule for events and the webhook that it names; MinIO only asks whether somebody listens there, and it does itself. */
@@ -328,6 +337,11 @@ describe('a restore', () => {
       'endpoint=https://127.0.0.1:9000',
     );
     expect(result.stderr).not.toContain('NOT restored');
+    // MinIO would let both in again
+    expect(await mc(environment, ['admin', 'user', 'svcacct', 'info', 'e2e', LEAKED.accessKey])).toContain(
+      'Status: off',
+    );
+    expect(await mc(environment, ['admin', 'group', 'info', 'e2e', LEFT])).toContain('Status: disabled');
   });
 });
 

@@ -1,11 +1,13 @@
 /** Writes a backup and proves that a restore would take it. */
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { renameDurably } from '../../lib/files';
 import { encryptInto, newProofKey } from '../age/age-file';
 import { type ArchiveEntry, archiveOf } from './archive';
 import { type BundleHeader, json, type Manifest, sha256 } from './bundle';
+import { alreadyThere } from '../destination';
 import { HEADER_ENTRY, MANIFEST_ENTRY, SIGNATURE_ENTRY } from './entries';
 import { openFor } from './open-bundle';
 import type { SigningKey } from './signature';
@@ -24,7 +26,7 @@ export interface WrittenBundle {
  * @param entries everything but header and manifest
  * @param recipients `age1…`
  * @param key by which it is signed
- * @throws ExternalError if what was read back is no bundle that a restore takes
+ * @throws UsageError if there is such a file; ExternalError if what was read back is no bundle that a restore takes
  */
 export async function writeBundle(
   file: string,
@@ -41,10 +43,21 @@ export async function writeBundle(
     const provenance = { signers: [{ publicKey: key.publicKey, environment: header.environment }] };
     const { sha256: digest } = await openFor(temporary, [proof.identity], recipients, provenance);
     const { size: bytes } = await stat(temporary);
+    takeName(file);
     renameDurably(temporary, file);
     return { bytes, sha256: digest };
   } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Nothing that appeared meanwhile is replaced by the rename that follows: what is there then is ours, and empty. */
+function takeName(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw alreadyThere(file);
     throw error;
   }
 }

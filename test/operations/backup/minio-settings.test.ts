@@ -1,4 +1,5 @@
-import { namesInZip, restoreSettings, settingsNotSaved } from '../../../operations/backup/minio-settings';
+import { deflateRawSync } from 'node:zlib';
+import { disabledIn, namesInZip, restoreSettings, settingsNotSaved } from '../../../operations/backup/minio-settings';
 import { ExternalError } from '../../../operations/lib/errors';
 import { RefusedByMinio } from '../../../operations/minio/minio-admin';
 import { rejectionOf } from '../../helpers/thrown';
@@ -36,6 +37,32 @@ test.each([
   expect(await settingsNotSaved(admin, files)).toEqual(named);
 });
 
+/** A ZIP archive, as Go's `zip.Writer` makes it: deflated, with sizes in the central directory. */
+function zipOf(files: Record<string, string>): Buffer {
+  const [local, central]: [Buffer[], Buffer[]] = [[], []];
+  let at = 0;
+  for (const [name, text] of Object.entries(files)) {
+    const packed = deflateRawSync(text);
+    const header = Buffer.alloc(30);
+    header.writeUInt32LE(0x04034b50, 0);
+    header.writeUInt16LE(name.length, 26);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    entry.writeUInt16LE(8, 10);
+    entry.writeUInt32LE(packed.length, 20);
+    entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt32LE(at, 42);
+    local.push(header, Buffer.from(name), packed);
+    central.push(entry, Buffer.from(name));
+    at += 30 + name.length + packed.length;
+  }
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(Object.keys(files).length, 10);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...local, ...central, end]);
+}
+
 /** A MinIO that notes what is asked of it, and knows the targets of events some time after its start. */
 function minio(settings: string, refusals: readonly string[][] = []) {
   const asked: string[] = [];
@@ -53,6 +80,8 @@ function minio(settings: string, refusals: readonly string[][] = []) {
         await note('iam')();
         return [];
       },
+      disableAccessKey: async (name: string) => note(`off: ${name}`)(),
+      disableGroup: async (name: string) => note(`disabled: ${name}`)(),
       importBuckets: async () => {
         await note('buckets')();
         return left.shift() ?? [];
@@ -62,7 +91,7 @@ function minio(settings: string, refusals: readonly string[][] = []) {
   };
 }
 
-const archives = { iam: Buffer.from('iam'), buckets: Buffer.from('buckets') };
+const archives = { iam: zipOf({ 'iam-assets/svcaccts.json': 'null' }), buckets: Buffer.from('buckets') };
 const WEBHOOK = 'notify_webhook:later endpoint=https://hook.example';
 const UNKNOWN = 'backup: notification: A specified destination ARN does not exist or is not well-formed.';
 
@@ -75,6 +104,33 @@ test.each([
   const { admin, restart, asked } = minio('api requests_max=0');
   expect(await restoreSettings(admin, { settings, ...archives }, restart)).toEqual([]);
   expect(asked).toEqual(expected);
+});
+
+const IAM = zipOf({
+  'iam-assets/users.json': '{"u":{"status":"disabled"}}',
+  'iam-assets/groups.json': '{"staff":{"version":1,"status":"enabled"},"left":{"version":1,"status":"disabled"}}',
+  'iam-assets/svcaccts.json': '{"AKGOOD":{"status":"on"},"AKLEAKED":{"status":"off"}}',
+});
+
+test('what was disabled is disabled again, before anything else is done; of users MinIO keeps it', async () => {
+  const { admin, restart, asked } = minio('');
+  expect(await restoreSettings(admin, { settings: '', ...archives, iam: IAM }, restart)).toEqual([]);
+  expect(asked).toEqual(['iam', 'off: AKLEAKED', 'disabled: left', 'buckets']);
+});
+
+test('what MinIO does not disable is said', async () => {
+  const { admin, restart, asked } = minio('');
+  const refusing = { ...admin, disableAccessKey: () => Promise.reject(new RefusedByMinio('HTTP 404')) };
+  expect(await restoreSettings(refusing, { settings: '', ...archives, iam: IAM }, restart)).toEqual([
+    'access key AKLEAKED was disabled: HTTP 404',
+  ]);
+  expect(asked).toEqual(['iam', 'disabled: left', 'buckets']);
+});
+
+test('a file in an archive that grows without end is not unpacked to the end', () => {
+  const bomb = zipOf({ 'iam-assets/groups.json': `{"a":{"status":"${'0'.repeat(65 * 1024 * 1024)}"}}` });
+  expect(bomb.length).toBeLessThan(1024 * 1024);
+  expect(() => disabledIn(bomb)).toThrow('Cannot create a Buffer larger than 67108864 bytes');
 });
 
 test('a rule for events waits for its target, and what MinIO refuses for good is said', async () => {

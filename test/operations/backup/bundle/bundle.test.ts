@@ -288,6 +288,23 @@ test('something that cannot be had ends it with the cause, and leaves no file', 
   expect(readdirSync(folder())).toEqual(['identity.txt', 'secrets']);
 });
 
+test('a file that appeared while it was made is not replaced', async () => {
+  const file = path.join(folder(), 'backup.age');
+  const recipient = await newIdentity(path.join(folder(), 'identity.txt'));
+  async function* meanwhile(): AsyncGenerator<ArchiveEntry> {
+    yield* each(ENTRIES);
+    writeFileSync(file, 'the only good backup');
+    return Promise.resolve();
+  }
+  const error = await rejectionOf(writeBundle(file, HEADER, meanwhile(), [recipient], ownKey()));
+  expect(error).toMatchObject({
+    message: `--to: ${file} exists already and is not overwritten`,
+    hint: 'name another one, for example with the date in it',
+  });
+  expect(readFileSync(file, 'utf8')).toBe('the only good backup');
+  expect(readdirSync(folder()).sort()).toEqual(['backup.age', 'identity.txt', 'secrets']);
+});
+
 test('what no restore would take is not written either', async () => {
   const refused = await rejectionOf(made([...ENTRIES, { name: 'state/strange', content: Buffer.of() }]));
   expect(refused.message).toContain('it holds "state/strange", which is nothing that a backup has');
