@@ -151,6 +151,16 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
             capabilities: ['read'],
             why: 'to see whether this policy is still the declared one; never to change it',
           },
+          {
+            path: 'auth/token/accessors',
+            capabilities: ['list', 'sudo'],
+            why: 'the checks look for root tokens that were left; Vault asks for sudo,',
+          },
+          {
+            path: 'auth/token/lookup-accessor',
+            capabilities: ['update'],
+            why: 'and says what each token may do; by its accessor nobody can use it',
+          },
         ] satisfies PolicyRule[])),
     { path: 'sys/auth', capabilities: ['read'], why: 'which auth methods there are' },
     ...(objects.existingAppRoleMount

@@ -17,6 +17,7 @@ import { roundTrips } from './round-trips/round-trips';
 import { serviceChecks } from './health/services';
 import { vaultDriftChecks, vaultSealChecks } from './drift/vault-drift';
 import { vaultPrivilegeChecks } from './privileges/vault-privileges';
+import { vaultRootTokens } from './privileges/vault-root-tokens';
 
 export const catalogue: readonly Check[] = [
   ...serviceChecks,
@@ -35,6 +36,7 @@ export const catalogue: readonly Check[] = [
   kmsTransport,
   ...kesPrivilegeChecks,
   ...vaultPrivilegeChecks,
+  vaultRootTokens,
   ...dependenceChecks,
 ];
 

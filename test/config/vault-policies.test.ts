@@ -129,6 +129,14 @@ describe('the token that declares the key store', () => {
     expect(Object.keys(rules).filter((pattern) => covers(pattern, path))).toEqual([]);
   });
 
+  test('sees which tokens there are and what they may do, and can neither make nor revoke one', () => {
+    expect(Object.keys(rules).filter((pattern) => pattern.startsWith('auth/token/'))).toEqual([
+      'auth/token/lookup-self',
+      'auth/token/accessors',
+      'auth/token/lookup-accessor',
+    ]);
+  });
+
   test('may look at its own policy, and cannot change it', () => {
     expect(rules['sys/policies/acl/ebs-local-provisioner']).toEqual(['read']);
   });

@@ -109,6 +109,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
           otherMount: await client.probe('POST', 'sys/mounts/other', { type: 'kv' }),
           seal: await client.probe('PUT', 'sys/seal'),
           rootToken: await client.probe('POST', 'auth/token/create', { policies: ['root'] }),
+          revokeByAccessor: await client.probe('POST', 'auth/token/revoke-accessor', { accessor: 'none' }),
         }).toEqual({
           readKey: 403,
           aboutKey: 200,
@@ -121,6 +122,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
           otherMount: 403,
           seal: 403,
           rootToken: 403,
+          revokeByAccessor: 403,
         });
       } finally {
         client.close();

@@ -28,6 +28,7 @@ const NEEDS_PROVISIONER = [
   'vault-approle-role',
   'vault-audit-devices',
   'kes-secret-id-valid',
+  'vault-root-tokens',
 ];
 
 export const vaultFaults: readonly PlantedFault[] = [

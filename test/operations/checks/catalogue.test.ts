@@ -50,6 +50,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'kes-strangers-refused',
     'vault-kes-token-confined',
     'vault-anonymous-refused',
+    'vault-root-tokens',
     'unreadable-without-kes',
     'durable-after-kes-restart',
   ]);

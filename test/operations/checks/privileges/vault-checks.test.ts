@@ -1,10 +1,13 @@
 /** What the planted faults cannot show: answers of Vault that would need a broken or an external one. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { CheckContext } from '../../../../operations/checks/check';
 import type { CheckResult } from '../../../../operations/checks/runner';
 import { vaultDriftChecks, vaultSealChecks } from '../../../../operations/checks/drift/vault-drift';
 import { vaultPrivilegeChecks } from '../../../../operations/checks/privileges/vault-privileges';
+import { vaultRootTokens } from '../../../../operations/checks/privileges/vault-root-tokens';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { contextWith, type FakeDeployment, fakeDeployment, loaded, resultOf } from '../fakes';
 
@@ -14,17 +17,32 @@ const LIVING = { created_time: '2026-01-01T00:00:00Z', deletion_time: '', destro
 
 let server: FakeDeployment | undefined;
 let answers: Record<string, readonly [status: number, body: unknown]> = {};
+/** Of tokens, by their accessors. */
+let lookups: Record<string, readonly [status: number, body: unknown]> = {};
 
 beforeEach(async () => {
-  server = await fakeDeployment(folder(), ({ url = '' }, response) => {
-    const [status, body] = answers[url] ?? [404, { errors: [] }];
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  server = await fakeDeployment(folder(), (request, response) => {
+    void json(request).then((asked) => {
+      const { url = '' } = request;
+      const found = url === '/v1/auth/token/lookup-accessor' ? lookups[accessorOf(asked)] : answers[url];
+      const [status, body] = found ?? [404, { errors: [] }];
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    });
   });
   const { provisionerToken } = server.loaded.state.secret;
   mkdirSync(path.dirname(provisionerToken), { recursive: true });
   writeFileSync(provisionerToken, 'the-token');
 });
 afterEach(async () => server?.close());
+
+async function json(request: Readable): Promise<unknown> {
+  const body = await text(request);
+  return body === '' ? undefined : JSON.parse(body);
+}
+
+function accessorOf(asked: unknown): string {
+  return (asked as { accessor: string }).accessor;
+}
 
 /** A context in which our server is Vault. */
 function context(text = ''): CheckContext {
@@ -35,7 +53,7 @@ function context(text = ''): CheckContext {
 const seal = (more: object) => [200, { initialized: true, sealed: false, t: 1, n: 1, progress: 0, ...more }] as const;
 
 async function run(id: string, given: CheckContext = context()): Promise<CheckResult> {
-  return resultOf([...vaultSealChecks, ...vaultDriftChecks, ...vaultPrivilegeChecks], id, given);
+  return resultOf([...vaultSealChecks, ...vaultDriftChecks, ...vaultPrivilegeChecks, vaultRootTokens], id, given);
 }
 
 describe('vault-unsealed', () => {
@@ -81,6 +99,42 @@ describe('vault-unsealed', () => {
     ).toMatchObject({
       fix: './scripts/unseal test',
     });
+  });
+});
+
+describe('vault-root-tokens', () => {
+  const hoursAgo = (hours: number): number => Math.floor(Date.now() / 1000) - hours * 3600;
+  const about = (policies: string[], hours: number) =>
+    [200, { data: { policies, creation_time: hoursAgo(hours) } }] as const;
+
+  function tokens(found: Record<string, readonly [number, unknown]>): void {
+    answers = {
+      '/v1/auth/token/accessors?list=true': [200, { data: { keys: Object.keys(found) } }],
+      '/v1/auth/token/lookup-self': [200, { data: { accessor: 'own' } }],
+    };
+    lookups = found;
+  }
+
+  test('fails when one is older than any task', async () => {
+    tokens({ own: about(['ebs-test-provisioner'], 900), left: about(['root'], 2), kes: about(['default'], 2) });
+    expect(await run('vault-root-tokens')).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(
+        /^Vault has a root token that was left: one of 20.*Z \(accessor left\)$/,
+      ) as string,
+      fix: expect.stringContaining('`vault token revoke -accessor …`') as string,
+      evidence: { tokens: 3, rootTokens: 1 },
+    });
+  });
+
+  test('passes beside one that is used now, and tokens that end meanwhile', async () => {
+    tokens({ own: about(['p'], 900), used: about(['root'], 0.5), ended: [403, { errors: ['invalid accessor'] }] });
+    expect(await run('vault-root-tokens')).toMatchObject({ status: 'passed', evidence: { tokens: 2, rootTokens: 0 } });
+  });
+
+  test('finds out nothing where nothing may be looked up', async () => {
+    tokens({ own: [403, { errors: ['permission denied'] }], left: [403, { errors: ['permission denied'] }] });
+    expect((await run('vault-root-tokens')).status).toBe('could-not-check');
   });
 });
 
