@@ -7,6 +7,7 @@ import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, pars
 import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/lib/errors';
 import { type Environment, environmentSchema } from './environment';
+import { requireOwnFolders } from './own-folder';
 import { type StateLayout, stateLayout } from './state';
 import { projectRoot } from './toolchain';
 import { unknownSetting } from './unknown-setting';
@@ -51,7 +52,22 @@ export function loadEnvironment(
   }
   const environment = parseEnvironment(text, path.basename(file));
   const argument = argumentFor(nameOrPath, file);
-  return { environment, file, argument, state: stateLayout(environment.name, environment.state.directory) };
+  return { environment, file, argument, state: ownState(environment) };
+}
+
+/**
+ * Where the state of an environment is.
+ *
+ * @throws UsageError if others may write there: they would decide what is deployed
+ */
+export function ownState({ name, state: { directory } }: Environment): StateLayout {
+  const state = stateLayout(name, directory);
+  requireOwnFolders(
+    [state.root, state.secrets, state.terraform],
+    'What is in it is deployed',
+    `Take it back: chown and chmod go-w, if nobody else has changed what is in it; nothing was changed.`,
+  );
+  return state;
 }
 
 /** A deploy hands its operations the absolute path: a file of `environments/` is named as people do. */

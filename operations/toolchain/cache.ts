@@ -3,11 +3,11 @@
  * `git clean` reuse them. Everything below it is keyed by content and may be deleted at any time.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { UsageError } from '../lib/errors';
+import { requireOwnFolders } from '../../config/own-folder';
 import { waitForLock } from '../lib/lock';
 
 /** The folders of the toolchain cache. */
@@ -46,18 +46,11 @@ export function cacheLayout(env: NodeJS.ProcessEnv = process.env): CacheLayout {
  * @throws UsageError that names the first folder that another user owns, or that others may write to
  */
 export function requireOwnCache(cache: CacheLayout): void {
-  for (const folder of [cache.root, cache.programs, cache.images, cache.mirrors]) {
-    const found = statSync(folder, { throwIfNoEntry: false });
-    if (found === undefined) continue;
-    const { uid, mode } = found;
-    // the folders of a group of one's own are writable to it where the umask is 002
-    const foreign = uid !== 0 && uid !== process.getuid?.();
-    if (!foreign && (mode & 0o002) === 0) continue;
-    throw new UsageError(
-      `${folder} must belong to you and be writable to nobody else, got: owner ${uid}, mode ${(mode & 0o7777).toString(8)}. What is in it is run`,
-      'Remove it, or name a folder of your own by XDG_CACHE_HOME.',
-    );
-  }
+  requireOwnFolders(
+    [cache.root, cache.programs, cache.images, cache.mirrors],
+    'What is in it is run',
+    'Remove it, or name a folder of your own by XDG_CACHE_HOME.',
+  );
 }
 
 /** How a long piece of work is watched and stopped. */

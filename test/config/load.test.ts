@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { environmentFile, loadEnvironment, parseEnvironment } from '../../config/load';
 import { projectRoot } from '../../config/toolchain';
@@ -609,6 +609,14 @@ describe('what is not YAML is shown with its line', () => {
     ],
     ['name: "x', 'line 1, column 9: Missing closing "quote'],
     ['name: *x', 'Unresolved alias (the anchor must be set before the alias): x'],
+    // each level is ten of the one before
+    [
+      [
+        'a0: &a0 [x, x, x, x, x, x, x, x, x, x]',
+        ...Array.from({ length: 8 }, (_, n) => `a${n + 1}: &a${n + 1} [${Array(10).fill(`*a${n}`).join()}]`),
+      ].join('\n'),
+      'Excessive alias count indicates a resource exhaustion attack',
+    ],
   ])('%j', (text, problem) => {
     const error = thrownBy(() => parseEnvironment(text, 'prod.yaml'));
     expect(error).toBeInstanceOf(UsageError);
@@ -650,6 +658,46 @@ describe('which file is meant', () => {
     // THEN
     expect(loaded).toMatchObject({ file, environment: { name: 'other' }, state: { root: `${folder()}/state` } });
   });
+
+  test.each([
+    ['the state folder', ''],
+    ['its secrets', 'secrets'],
+    ['the state of Terraform', 'terraform'],
+  ])('%s that others can write to is refused, and taken when they cannot', (_, part) => {
+    const root = path.join(folder(), 'state');
+    const file = path.join(folder(), 'shared.yaml');
+    writeFileSync(file, `name: shared\nstate: { backend: local, directory: ${root} }`);
+    const open = path.join(root, part);
+    mkdirSync(open, { recursive: true });
+    chmodSync(root, 0o700);
+    chmodSync(open, 0o777);
+    const error = thrownBy(() => loadEnvironment(file));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({
+      message: `${open} must belong to you and be writable to nobody else, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is deployed`,
+      hint: 'Take it back: chown and chmod go-w, if nobody else has changed what is in it; nothing was changed.',
+    });
+    chmodSync(open, 0o755);
+    expect(loadEnvironment(file).state.root).toBe(root);
+  });
+
+  (process.getuid?.() === 0 ? test : test.skip)(
+    'a state folder of another user is refused, or of a shared group',
+    () => {
+      const root = path.join(folder(), 'state');
+      const file = path.join(folder(), 'shared.yaml');
+      writeFileSync(file, `name: shared\nstate: { backend: local, directory: ${root} }`);
+      mkdirSync(root);
+      chownSync(root, 12_345, 12_345);
+      expect(thrownBy(() => loadEnvironment(file)).message).toContain('got: owner 12345, group 12345, mode 755.');
+      chownSync(root, 0, 12_345);
+      chmodSync(root, 0o775);
+      expect(thrownBy(() => loadEnvironment(file)).message).toContain('got: owner 0, group 12345, mode 775.');
+      // the group of this user alone
+      chownSync(root, 0, 0);
+      expect(loadEnvironment(file).state.root).toBe(root);
+    },
+  );
 
   test('a file that is not there is a usage error', () => {
     const error = thrownBy(() => loadEnvironment(path.join(folder(), 'none.yaml')));

@@ -9,8 +9,7 @@
  * | there is none but in the backup                          | that one, with what reaches outside confirmed by name     |
  */
 import path from 'node:path';
-import { type LoadedEnvironment, parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../config/state';
+import { type LoadedEnvironment, ownState, parseEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { UsageError } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
@@ -59,7 +58,6 @@ function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined, trusted:
   }
   // the same file of one's own needs nobody's word
   if (present === undefined) requireConfirmed(text, trusted);
-  const state = stateLayout(environment.name, environment.state.directory);
-  const target = { environment, file, argument: environment.name, state };
+  const target = { environment, file, argument: environment.name, state: ownState(environment) };
   return { target, writeEnvironmentFile: present === undefined };
 }

@@ -127,6 +127,12 @@ test.each<[string, string, string]>([
     'endpoint: "https://sm.example"',
   ],
   ['keyStore: { type: filesystem, path: /srv/keys }', 'keyStore', 'path: "/srv/keys"'],
+  // what an alias stands for is shown
+  [
+    'minio: { hostnames: [&there "evil.example"] }\ntls: { mode: files, certificate: &c /c.pem, privateKey: *c }',
+    'tls',
+    'privateKey: "/c.pem"',
+  ],
   ['tls: { mode: files, certificate: /c.pem, privateKey: /k.pem }', 'tls', 'privateKey: "/k.pem"'],
 ])('so is %s', (setting, group, listed) => {
   const bundle = bundleWith(`name: ${NAME}\n${setting}\n`);
