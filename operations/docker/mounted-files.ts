@@ -5,15 +5,22 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { volumeExists } from './docker';
+import { ExternalError } from '../lib/errors';
 
 /** What is mounted. */
 export type MountSource = { readonly volume: string } | { readonly folder: string };
 
 const MOUNT = '/mounted';
 
+/** Notes and keys, of which each has some kilobytes. */
+const MOST_BYTES = 4 * 1024 * 1024;
+
 /** Files below one mount. */
 export interface MountedFiles {
-  /** @returns undefined if there is no such file */
+  /**
+   * @returns undefined if there is no such file
+   * @throws ExternalError if it is something else, or larger than any file of this project
+   */
   readonly read: (file: string) => Promise<Buffer | undefined>;
   /** Writes a file of the service user, mode 0600. It replaces what is there: ask {@link read} before. */
   readonly write: (file: string, content: Buffer) => Promise<void>;
@@ -93,9 +100,19 @@ async function readFile(container: Docker.Container, file: string): Promise<Buff
     entries.destroy(error);
   });
   archive.pipe(entries);
-  const content: Buffer[] = [];
-  for await (const entry of entries) content.push(await buffer(entry));
-  return Buffer.concat(content);
+  try {
+    for await (const entry of entries) {
+      const { type, size } = entry.header;
+      // whoever writes to the volume may have put anything there
+      if (type !== 'file') throw new ExternalError(`${file} is a ${type}, and no file`);
+      if (size > MOST_BYTES) throw new ExternalError(`${file} has ${size} bytes, and at most ${MOST_BYTES} are read`);
+      return await buffer(entry);
+    }
+  } finally {
+    // Docker keeps the container locked until it is read or hung up on
+    (archive as Partial<{ destroy: () => void }>).destroy?.();
+  }
+  throw new ExternalError(`Docker handed out nothing for ${file}`);
 }
 
 async function drained(stream: NodeJS.ReadableStream): Promise<void> {

@@ -16,7 +16,7 @@ const KEY_BYTES = 32;
 const TAG_BYTES = 16;
 const FRAGMENT_BYTES = 16 * 1024 + TAG_BYTES;
 
-/** @throws Error if it is something else, or was cut off */
+/** @throws Error if it is something else, was cut off, or holds a file that is larger than any */
 export async function* inspectedFiles(answer: AsyncIterable<Buffer>): AsyncGenerator<InspectedFile> {
   const encrypted = new Reader(answer);
   const version = (await encrypted.take(1))[0];
@@ -67,20 +67,25 @@ async function* zipEntries(archive: Reader): AsyncGenerator<InspectedFile> {
   }
 }
 
+/** `xl.meta` holds an object of up to 128 KiB itself, and one entry for each version. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
 /** Deflated data knows its own end: with too little of it, it is tried with more. */
 async function inflated(archive: Reader): Promise<Buffer> {
   for (let bytes = 64 * 1024; ; bytes *= 4) {
     const available = await archive.available(bytes);
     try {
       // without an option of the types: what was read is known to the engine
-      const { buffer, engine } = inflateRawSync(await archive.peek(available), { info: true }) as unknown as {
+      const options = { info: true, maxOutputLength: MOST_BYTES };
+      const { buffer, engine } = inflateRawSync(await archive.peek(available), options) as unknown as {
         readonly buffer: Buffer;
         readonly engine: { readonly bytesWritten: number };
       };
       await archive.take(engine.bytesWritten);
       return buffer;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'Z_BUF_ERROR' || available < bytes) throw error;
+      const more = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' && available === bytes && bytes < MOST_BYTES;
+      if (!more) throw error;
     }
   }
 }

@@ -1,11 +1,13 @@
 import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import { ExternalError, messageOf } from '../lib/errors';
+import { MAX_ANSWER_BYTES } from '../lib/http';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -38,7 +40,7 @@ export interface S3Options {
   readonly keepAlive?: boolean;
 }
 
-/** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. */
+/** An S3 client for one endpoint, by path-style addresses and the endpoint's own CA. It takes no answer without end. */
 export function s3Client(options: S3Options): S3Client {
   const { endpoint, credentials: given } = options;
   const s3 = new S3Client({
@@ -75,7 +77,32 @@ export function s3Client(options: S3Options): S3Client {
     // before everything else: tries again stay as they are
     { step: 'initialize', name: 'cutShort', priority: 'high' },
   );
+  s3.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response = result.response as { body?: unknown };
+      if (response.body instanceof Readable) response.body = upTo(MAX_ANSWER_BYTES, response.body, endpoint.url);
+      return result;
+    },
+    // next to the connection: before anything is read of the answer, be it XML or an object
+    { step: 'deserialize', name: 'bounded', priority: 'low' },
+  );
   return s3;
+}
+
+/** The same stream, which ends with an error where it is longer. */
+function upTo(limit: number, body: Readable, who: string): Readable {
+  let bytes = 0;
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes <= limit) done(null, chunk);
+      else done(new ExternalError(`${who}: the answer is longer than ${limit} bytes`, 'see what answers there'));
+    },
+  });
+  // whoever reads it gets the error
+  pipeline(body, counted, () => undefined);
+  return counted;
 }
 
 /**
@@ -87,7 +114,7 @@ export async function bytesOf({ Body }: { readonly Body?: GetObjectCommandOutput
   try {
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
   } catch (error) {
-    throw cutShort('the S3 API', error);
+    throw error instanceof ExternalError ? error : cutShort('the S3 API', error);
   }
 }
 

@@ -1,10 +1,12 @@
 import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { STACKS, type StackName } from '../../config/stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
+import { bounded, MAX_ANSWER_BYTES } from '../lib/http';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -92,7 +94,9 @@ function unlessUnreadable(error: unknown): undefined {
 async function readObject(state: S3State, Key: string): Promise<string | undefined> {
   const s3 = stateClient(state);
   try {
-    return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }));
+    const bytes = await bounded(Body as Readable, MAX_ANSWER_BYTES, `s3://${state.bucket}/${Key}`);
+    return bytes.toString('utf8');
   } catch (error) {
     if (error instanceof NoSuchKey) return undefined;
     throw new UnreadableStateError(

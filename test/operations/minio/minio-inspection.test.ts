@@ -76,3 +76,9 @@ test('an answer that was cut off, altered or is of another version is refused', 
   await expect(read(altered)).rejects.toThrow(/unable to authenticate/);
   await expect(read(Buffer.from([2, 0]))).rejects.toThrow('what MinIO inspected has version 2, not 1');
 });
+
+test('a file that grows without end is not unpacked to the end', async () => {
+  const bomb = Buffer.concat([entry('data/bucket/a/xl.meta', Buffer.alloc(65 * 1024 * 1024)), DIRECTORY]);
+  expect(bomb.length).toBeLessThan(1024 * 1024);
+  await expect(read(answerOf(bomb), 1_000_000)).rejects.toThrow('Cannot create a Buffer larger than 67108864 bytes');
+});

@@ -1,4 +1,11 @@
-import { GetBucketVersioningCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ExternalError } from '../../../operations/lib/errors';
@@ -81,5 +88,39 @@ describe('an answer that ends in the middle of its body', () => {
         `^${who ?? server.url} ended its answer in the middle of the body \\((?:aborted|@aws-sdk XML parse error).*\\)$`,
       ),
     );
+  });
+});
+
+describe('an answer without end', () => {
+  const folder = useTemporaryFolder();
+
+  test.each<[string, string, (s3: S3Client) => Promise<unknown>]>([
+    ['an object', '', (s3) => s3.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' })).then(bytesOf)],
+    ['a list', '<?xml version="1.0"?><ListBucketResult>', (s3) => s3.send(new ListObjectsV2Command({ Bucket: 'b' }))],
+    ['an error', '<Error><Code>', (s3) => s3.send(new GetObjectCommand({ Bucket: 'b', Key: 'refused' }))],
+  ])('is given up: %s', async (_, start, send) => {
+    const ca = await ThrowawayCa.create(folder(), 'ca');
+    const piece = Buffer.alloc(1024 * 1024, 'a');
+    let sent = 0;
+    let left: Promise<unknown> | undefined;
+    const server = await TlsServer.start(await ca.issue('server'), (request, response) => {
+      left = once(response, 'close');
+      response.writeHead(request.url?.includes('refused') === true ? 403 : 200).write(start);
+      const more = (): void => {
+        while (!response.destroyed && response.write(piece)) sent += piece.length;
+        if (!response.destroyed) response.once('drain', more);
+      };
+      more();
+    });
+    const endpoint = { url: server.url, caFile: ca.file };
+    const credentials = { accessKey: 'a', secretKey: 'b' };
+    const s3 = s3Client({ endpoint, region: 'us-east-1', credentials, attempts: 1 });
+    const error = await rejectionOf(send(s3));
+    expect(error.message).toContain(`${server.url}: the answer is longer than ${64 * 1024 * 1024} bytes`);
+    // the connection is hung up on
+    await left;
+    expect(sent).toBeLessThan(128 * 1024 * 1024);
+    s3.destroy();
+    await server.stop();
   });
 });
