@@ -49,6 +49,15 @@ export function rememberEngine(file: string, note: EngineNote): void {
 }
 
 /**
+ * Writes down the engine of a deployment that there is. The first deploy notes it by itself; one that was killed may have
+ * noted another one, and no more.
+ */
+export function rememberDeployedEngine(state: StateLayout, met: EngineNote): void {
+  const note = readEngineNote(state);
+  if ((note !== undefined || existsSync(state.deployment)) && note?.id !== met.id) rememberEngine(state.engine, met);
+}
+
+/**
  * The engine that answers.
  *
  * @throws ExternalError if none does

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import type { LoadedEnvironment } from '../../config/load';
-import { readEngineNote, rememberEngine, requireOwnEngine } from '../../operations/docker/engine-identity';
+import { rememberDeployedEngine, requireOwnEngine } from '../../operations/docker/engine-identity';
 import type { Step } from '../../operations/lib/step';
 
 /** For the help of each command that takes it. */
@@ -18,8 +17,7 @@ export function ownEngineStep(loaded: LoadedEnvironment, accepted: string | unde
     title: 'Engine of the deployment',
     run: async () => {
       const met = await requireOwnEngine(loaded, { accepted });
-      // the first deploy notes it by itself
-      if (existsSync(state.deployment) && readEngineNote(state)?.id !== met.id) rememberEngine(state.engine, met);
+      rememberDeployedEngine(state, met);
       return `${met.name}, ${met.host}`;
     },
   };

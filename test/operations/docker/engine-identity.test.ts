@@ -5,6 +5,7 @@ import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
 import {
   readEngineNote,
+  rememberDeployedEngine,
   rememberThisEngine,
   requireNoOtherEngine,
   requireOwnEngine,
@@ -63,6 +64,25 @@ test.each([
   const place = deployment(given);
   await expect(requireOwnEngine(place)).resolves.toEqual({ id: 'AAAA:BBBB', name: 'nas', host: address() });
   await expect(requireNoOtherEngine(place)).resolves.toBeUndefined();
+});
+
+test.each([
+  ['a first deploy', {}, undefined],
+  ['one that was killed on another engine, and goes on here', { note: OTHER }, 'AAAA:BBBB'],
+  ['one that is on another engine, which this one replaces', { note: OTHER, deployed: true }, 'AAAA:BBBB'],
+  ['one without a note', { deployed: true }, 'AAAA:BBBB'],
+])('before %s', async (_case, given, noted) => {
+  const place = deployment(given);
+  rememberDeployedEngine(place.state, await requireOwnEngine(place, { accepted: 'AAAA:BBBB' }));
+  expect(readEngineNote(place.state)?.id).toBe(noted);
+  // what the deploy itself does then
+  process.env.DOCKER_HOST = address();
+  try {
+    await rememberThisEngine({ file: place.state.engine });
+  } finally {
+    delete process.env.DOCKER_HOST;
+  }
+  expect(readEngineNote(place.state)?.id).toBe('AAAA:BBBB');
 });
 
 test('a deployment without a note is where something of it is found, and nowhere else', async () => {
