@@ -69,7 +69,7 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
       const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
       const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
       try {
-        await run(terraform, ['init', '-input=false', '-no-color'], options);
+        await run(terraform, ['init', '-upgrade', '-input=false', '-no-color'], options);
         for (const { address, path: id } of missing) {
           report(address);
           await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
