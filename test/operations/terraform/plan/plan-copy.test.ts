@@ -4,7 +4,12 @@ import path from 'node:path';
 import { environmentSchema } from '../../../../config/environment';
 import type { LoadedEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
-import { copyForPlans, readPlanCopy, unpackPlanCopy, writePlanCopy } from '../../../../operations/terraform/plan/plan-copy';
+import {
+  copyForPlans,
+  readPlanCopy,
+  unpackPlanCopy,
+  writePlanCopy,
+} from '../../../../operations/terraform/plan/plan-copy';
 import { cacheLayout } from '../../../../operations/toolchain/cache';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 
