@@ -2,6 +2,7 @@
  * `./scripts/check` as people and pipelines call it: what it leaves behind, what it says when it cannot check, and that
  * each of its checks can fail.
  */
+import { describeClients } from './checks/clients';
 import { describeDisruptiveChecks } from './checks/disruptive';
 import { describeEndpointChecks } from './checks/endpoint';
 import { describeOutages } from './checks/outages';
@@ -13,6 +14,7 @@ const deployment = useDeployment();
 
 describeDisruptiveChecks(deployment);
 describeLeftovers(deployment);
+describeClients(deployment);
 describeOutages(deployment);
 describeEndpointChecks(deployment);
 describePlantedFaults(deployment);
