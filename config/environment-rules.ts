@@ -6,6 +6,7 @@ import type { Environment, VaultKeyStoreSettings } from './environment';
 import { minioKeys } from './master-keys';
 import { coversName, overlap } from './names';
 import { networkRules } from './network-rules';
+import { s3Names } from './s3-endpoint';
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
 export const MINIMUM_TOKEN_PERIOD = '10m';
@@ -174,9 +175,10 @@ function appRoleRules(vault: Environment['vault'], keyStore: VaultKeyStoreSettin
 
 /** The rules between names and certificates. */
 function certificateRules({ tls, minio }: Environment): Problem[] {
-  if (tls.mode === 'self-signed') return [];
-  if (tls.mode === 'files') return minio.hostnames.length === 0 ? [] : hostRule(minio.hostnames, ['tls', 'mode']);
-  const problems: Problem[] = [];
+  const problems = domainRule(minio);
+  if (tls.mode === 'self-signed') return problems;
+  const own = s3Names(minio);
+  if (tls.mode === 'files') return own.length === 0 ? [] : [...problems, ...hostRule(own, ['tls', 'mode'])];
   const lists = [
     { path: ['tls', 'domains'], domains: tls.domains },
     ...tls.additional.map(({ domains }, index) => ({ path: ['tls', 'additional', index, 'domains'], domains })),
@@ -200,8 +202,24 @@ function certificateRules({ tls, minio }: Environment): Problem[] {
     const message = 'must be covered by tls.domains or by the domains of tls.additional';
     problems.push({ path: ['minio', 'hostnames', index], message, fix: 'add it there', other: ['tls', 'domains'] });
   });
-  problems.push(...hostRule([...minio.hostnames, ...named.map(({ domain }) => domain)], ['tls', 'domains']));
+  s3Names({ hostnames: [], domain: minio.domain }).forEach((name) => {
+    if (named.some(({ domain }) => coversName(domain, name))) return;
+    const message = `must be covered by tls.domains or by the domains of tls.additional with ${name}`;
+    problems.push({ path: ['minio', 'domain'], message, fix: 'add it there', other: ['tls', 'domains'] });
+  });
+  problems.push(...hostRule([...own, ...named.map(({ domain }) => domain)], ['tls', 'domains']));
   return problems;
+}
+
+/** Names below the domain mean buckets (minio/minio, cmd/api-router.go). */
+function domainRule({ domain, hostnames }: Environment['minio']): Problem[] {
+  if (domain === undefined) return [];
+  return hostnames.flatMap((name, index) => {
+    if (name.startsWith('*.') || !name.toLowerCase().endsWith(`.${domain.toLowerCase()}`)) return [];
+    const message = `must not be below minio.domain (${domain}), where S3 takes it for a bucket`;
+    const fix = `have clients use ${domain} itself, or choose a domain of its own for the buckets`;
+    return [{ path: ['minio', 'hostnames', index], message, fix, other: ['minio', 'domain'] }];
+  });
 }
 
 /** A key that two programs share is a key by which one opens what is the other's. */

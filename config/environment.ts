@@ -194,6 +194,16 @@ const minio = z.strictObject({
     .array(named(dnsName))
     .default([])
     .describe('DNS names by which clients reach the S3 API, besides localhost; they go into its certificate.'),
+  domain: z
+    .string()
+    .refine((name) => dnsName.test(name) && !name.startsWith('*.') && !/^[\d.]+$/.test(name), {
+      error: 'must be a DNS name without a wildcard, such as s3.example.com',
+    })
+    .optional()
+    .describe(
+      'For clients with host-style addresses: BUCKET.domain means a bucket. Goes into the certificate of the S3 API with ' +
+        'every name below it. Default: a bucket is only in the path.',
+    ),
   region: z
     .string()
     .regex(/^[a-z0-9-]+$/, { error: 'must be a region name such as us-east-1' })

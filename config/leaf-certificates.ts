@@ -2,6 +2,7 @@ import { clientLeaf, KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deplo
 import type { Environment } from './environment';
 import type { LeafCertificate, OperationInput } from './operation-inputs';
 import { meansEveryAddress } from './reachable';
+import { s3Names } from './s3-endpoint';
 import type { StateLayout } from './state';
 
 /** Every certificate that the private CA of an environment issues. */
@@ -23,7 +24,7 @@ export function leafCertificates({ docker, vault, kes, minio, tls }: Environment
     ...(vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS, vault.publishAddress)] : []),
     server(LEAVES.kes, KES_ALIAS, kes.publishAddress),
     tls.mode === 'self-signed'
-      ? server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress, minio.hostnames, tls.ipAddresses)
+      ? server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress, s3Names(minio), tls.ipAddresses)
       : // beside its default certificate MinIO takes only those without addresses
         { ...server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
     client(LEAVES.minioClient),

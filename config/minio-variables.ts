@@ -15,11 +15,19 @@ export function minioKms({ minio }: Environment): MinioKms {
   return { endpoints: [`https://${KES_ALIAS}:${KES_PORT}`], defaultKey, autoEncryption };
 }
 
-/** The environment variables of MinIO's container. They name files where something is secret. */
-export function minioVariables(region: string, kms: MinioKms): Readonly<Record<string, string>> {
+/**
+ * The environment variables of MinIO's container. They name files where something is secret.
+ *
+ * @param domain below which names mean buckets. Default: names mean none
+ */
+export function minioVariables(
+  { region, domain }: { readonly region: string; readonly domain?: string | undefined },
+  kms: MinioKms,
+): Readonly<Record<string, string>> {
   return {
     MINIO_CONFIG_ENV_FILE: '/files/config.env',
     MINIO_REGION: region,
+    ...(domain === undefined ? {} : { MINIO_DOMAIN: domain }),
     MINIO_BROWSER: 'off',
     MINIO_UPDATE: 'off',
     MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),

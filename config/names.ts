@@ -18,12 +18,16 @@ export const kesName: NameRule = {
 };
 
 /**
- * Names of buckets: the S3 rule without dots, because a dot breaks TLS for virtual-host style addresses. Source:
- * Amazon S3 User Guide, "General purpose bucket naming rules".
+ * Names of buckets. Sources: Amazon S3 User Guide, "General purpose bucket naming rules"; minio-go v7,
+ * pkg/s3utils/utils.go, which wants a letter or digit on both sides of a dot.
  */
 export const bucketName: NameRule = {
-  test: (value) => /^(?!xn--)(?!.*-s3alias$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(value),
-  rule: 'must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit',
+  test: (value) =>
+    value.length >= 3 &&
+    value.length <= 63 &&
+    /^(?!xn--|sthree-)(?!.*(?:-s3alias|--ol-s3)$)[a-z0-9](?:(?:[a-z0-9-]|(?<!-)\.(?![.-]))*[a-z0-9])?$/.test(value) &&
+    !/^\d+(?:\.\d+){3}$/.test(value),
+  rule: 'must be 3 to 63 characters of a-z, 0-9, "-" and ".", with a letter or digit at either end and around each ".", and no IP address',
 };
 
 /**

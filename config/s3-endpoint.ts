@@ -11,9 +11,15 @@ import type { StateLayout } from './state';
 
 type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'trustedCAs'>;
 
+/** Every DNS name by which clients reach the S3 API; with host-style addresses a wildcard for those of the buckets. */
+export function s3Names({ hostnames, domain }: Pick<Environment['minio'], 'hostnames' | 'domain'>): string[] {
+  return [...hostnames, ...(domain === undefined ? [] : [domain, `*.${domain}`])];
+}
+
 /** The DNS name by which clients reach the S3 API; undefined where they use its address. */
 export function s3Name({ minio, tls }: Pick<Settings, 'minio' | 'tls'>): string | undefined {
-  const candidates = tls.mode === 'acme' ? [...minio.hostnames, ...acmeDomains(tls).flat()] : minio.hostnames;
+  const names = s3Names(minio);
+  const candidates = tls.mode === 'acme' ? [...names, ...acmeDomains(tls).flat()] : names;
   return candidates.find((name) => !name.startsWith('*.'));
 }
 
@@ -47,10 +53,8 @@ export function s3Endpoint(settings: Settings, state: StateLayout): TlsEndpoint 
 
 /** What the certificates of the S3 API must cover: its names, or the address where there are none. */
 export function s3RequiredNames(settings: Pick<Settings, 'docker' | 'minio' | 'tls'>): string[] {
-  const { hostnames } = settings.minio;
-  return hostnames.length > 0 || settings.tls.mode === 'acme'
-    ? hostnames
-    : [reachableAddress(settings.docker.publishAddress)];
+  const names = s3Names(settings.minio);
+  return names.length > 0 || settings.tls.mode === 'acme' ? names : [reachableAddress(settings.docker.publishAddress)];
 }
 
 /** The names of each certificate that is ordered, the first being MinIO's default one. */

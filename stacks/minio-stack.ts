@@ -32,6 +32,7 @@ export class MinioStack extends EnvironmentStack {
       network: storageNetwork(environment).name,
       publish: { address: environment.docker.publishAddress, port: minio.port },
       region: minio.region,
+      ...(minio.domain === undefined ? {} : { domain: minio.domain }),
       certificate: certificates.leaf(LEAVES.minio),
       ca: certificates.ca,
       trustedCAs: state.trustedCAs,

@@ -23,6 +23,12 @@ export interface MinioServerProps {
   readonly publish: Publication;
   readonly region: string;
   /**
+   * DNS name below which `BUCKET.domain` means a bucket. The certificates cover it and every name below it.
+   *
+   * @default - a bucket is only in the path
+   */
+  readonly domain?: string;
+  /**
    * Certificate from the private CA, for {@link MINIO_ALIAS}. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
    */
   readonly certificate: CertificateFiles;
@@ -121,7 +127,7 @@ export class MinioServer extends Construct {
         { name: data.name, path: MINIO_DRIVE, readOnly: false },
       ],
       ports: [{ container: MINIO_PORT, host: props.publish.port, address: props.publish.address }],
-      variables: minioVariables(props.region, kms),
+      variables: minioVariables(props, kms),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [

@@ -11,6 +11,7 @@ import { connect } from 'node:tls';
 import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
 import { reachableAddress, urlHost } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
+import { s3Names } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { tooLarge } from './age/age-file';
@@ -91,7 +92,7 @@ export async function requireOtherStorage(
   const own = [
     'localhost',
     ...addresses.map((address) => socketAddress(`https://${urlHost(address)}`).host),
-    ...minio.hostnames,
+    ...s3Names(minio),
   ];
   const sameAddress = own.includes(host) && port === minio.port;
   if (!sameAddress && !(await servesOurCertificate(host, port, state))) return;

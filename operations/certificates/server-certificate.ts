@@ -304,7 +304,7 @@ function uncovered(subjects: readonly Subject[], names: readonly string[]): stri
   const have = subjects.flatMap(({ certificate }) => certificate.names);
   const missing = names.filter((name) => !have.some((candidate) => covers(candidate, name)));
   if (missing.length === 0) return [];
-  const fix = 'Have one issued with it, or correct minio.hostnames';
+  const fix = 'Have one issued with it, or correct minio.hostnames and minio.domain';
   return missing.map(
     (name) =>
       `${subjects.map(({ where }) => where).join(', ')}: must cover ${name}, by which clients reach the S3 API, got: ${have.join(', ') || 'none'}. ${fix}`,

@@ -139,7 +139,8 @@ const acme = (settings: string): string =>
 describe('a wrong setting is named with its path, the rule and the value', () => {
   const kesName =
     'must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone';
-  const bucketName = 'must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit';
+  const bucketName =
+    'must be 3 to 63 characters of a-z, 0-9, "-" and ".", with a letter or digit at either end and around each ".", and no IP address';
   const vaultPath =
     'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
   const oneAddress = 'must be one address, because whoever reaches Vault can cancel a rekeying without a token';
@@ -261,6 +262,14 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['minio: {defaultKey: a/b}', `minio.defaultKey: ${kesName}, got: "a/b".`],
     ['minio: {hostnames: s3.example.org}', 'minio.hostnames: must be a list, got: "s3.example.org".'],
     ['minio: {hostnames: [a b]}', 'minio.hostnames[0]: must be a DNS name, got: "a b".'],
+    ...['*.s3.lan', '192.0.2.7', 'a b'].map((domain): [string, string] => [
+      `minio: {domain: '${domain}'}`,
+      `minio.domain: must be a DNS name without a wildcard, such as s3.example.com, got: "${domain}".`,
+    ]),
+    [
+      "minio: {domain: s3.lan, hostnames: [S3.lan, '*.s3.lan', other.S3.lan]}",
+      'minio.hostnames[2]: must not be below minio.domain (s3.lan), where S3 takes it for a bucket, got: "other.S3.lan". Have clients use s3.lan itself, or choose a domain of its own for the buckets.',
+    ],
     ['minio: {region: EU West}', 'minio.region: must be a region name such as us-east-1, got: "EU West".'],
     ['minio: {autoEncryption: "yes"}', 'minio.autoEncryption: must be true or false, got: "yes".'],
     ['minio: {memoryMb: 128}', 'minio.memoryMb: must be at least 256, got: 128.'],
@@ -331,6 +340,10 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     [
       `${acme('domains: [s3.example.org]')}\nminio: {hostnames: [backup.example.org]}`,
       'minio.hostnames[0]: must be covered by tls.domains or by the domains of tls.additional, got: "backup.example.org". Add it there.',
+    ],
+    [
+      `${acme('domains: [s3.example.org]')}\nminio: {domain: s3.example.org}`,
+      'minio.domain: must be covered by tls.domains or by the domains of tls.additional with *.s3.example.org, got: "s3.example.org". Add it there.',
     ],
     [
       acme("domains: ['*.example.org'], challenge: {type: dns-01, hook: /hook}"),

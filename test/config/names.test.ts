@@ -12,8 +12,11 @@ describe.each([
   {
     title: 'names of buckets',
     rule: bucketName,
-    good: ['abc', '1-a', 'a--b', long(63)],
-    bad: ['ab', 'Abc', 'a.b', 'a_b', '-ab', 'ab-', 'xn--abc', 'abc-s3alias', 'abc\n', long(64)],
+    good: ['abc', '1-a', 'a--b', 'a.b', 'www.my-bucket.1', '1.2.3', '1.2.3.4.5', long(63)],
+    bad: [
+      ...['ab', 'Abc', 'a_b', '-ab', 'ab-', 'xn--abc', 'abc-s3alias', 'abc\n', long(64)],
+      ...['.ab', 'ab.', 'a..b', 'a.-b', 'a-.b', '192.0.2.7', 'sthree-a', 'a--ol-s3', `${long(30)}.${long(33)}`],
+    ],
   },
   {
     title: 'names of environments',

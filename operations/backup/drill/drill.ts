@@ -54,7 +54,8 @@ export async function copyOf(original: Environment, directory: string): Promise<
     vault: { mode: 'embedded', port: vault, publishAddress: at.vault },
     keyStore: { type: 'vault', ...(keyStore.type === 'vault' ? { kvVersion: keyStore.kvVersion } : {}) },
     kes: { ...original.kes, port: kes, publishAddress: at.kes },
-    minio: { ...original.minio, port: minio, hostnames: [] },
+    // clients of the original are to find no copy by its names
+    minio: { ...original.minio, port: minio, hostnames: [], domain: undefined },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },
   });

@@ -17,7 +17,7 @@ const INNER: ReadonlySet<string> = new Set([
   ...['port', 'cache.any', 'cache.unused', 'cache.offline', 'clients.name', 'clients.keys', 'memoryMb'].map(
     (setting) => `kes.${setting}`,
   ),
-  ...['port', 'hostnames', 'region', 'defaultKey', 'keys', 'autoEncryption', 'sseC', 'memoryMb'].map(
+  ...['port', 'hostnames', 'domain', 'region', 'defaultKey', 'keys', 'autoEncryption', 'sseC', 'memoryMb'].map(
     (setting) => `minio.${setting}`,
   ),
   ...['name', 'encryption.type', 'encryption.key', 'versioning', 'objectLock'].map((setting) => `buckets.${setting}`),

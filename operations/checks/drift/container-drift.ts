@@ -69,7 +69,7 @@ const minioConfiguration: DeploymentCheck = {
     const image = await dockerEngine(environment.docker).getImage(Image).inspect();
     const declared = {
       ...ofMinio(image.Config.Env),
-      ...minioVariables(environment.minio.region, minioKms(environment)),
+      ...minioVariables(environment.minio, minioKms(environment)),
     };
     const found = differences(declared, ofMinio(Config.Env), (name) => !(name in declared));
     const file = await container.read('/files/config.env');

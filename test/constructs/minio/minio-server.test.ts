@@ -96,6 +96,10 @@ test('MinIO reaches KES with a certificate and reads its credentials from a file
   });
 });
 
+test('names below a domain mean buckets', () => {
+  expect(declare({ domain: 's3.lan' }).variables).toMatchObject({ MINIO_DOMAIN: 's3.lan' });
+});
+
 test('MinIO takes several KES, and can leave plain requests plain', () => {
   const { variables } = declare({
     kms: { ...KMS, endpoints: ['https://kes-1:7373', 'https://kes-2:7373'], autoEncryption: false },

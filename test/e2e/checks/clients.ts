@@ -1,19 +1,26 @@
-/** Clients that take an ETag for an MD5, as docs/clients.md has it; and versioning, which belongs to the clients. */
+/**
+ * Clients that take an ETag for an MD5, or put the bucket into the name of the host, as docs/clients.md has it; and
+ * versioning, which belongs to the clients.
+ */
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
   GetBucketVersioningCommand,
+  GetObjectCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
+  S3Client,
 } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
-import { s3CaFile, s3Endpoint } from '../../../config/s3-endpoint';
+import { s3CaFile, s3Endpoint, s3Url } from '../../../config/s3-endpoint';
 import { provisionBuckets } from '../../../operations/minio/provision-buckets';
 import { openS3, readCredentials } from '../../../operations/minio/s3-client';
 import { summaryText } from '../../../scripts/lib/summary';
@@ -67,12 +74,14 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
 
     /** The line of ./scripts/up for a bucket. */
     const printed = (bucket: string): string => {
+      const { environment, state } = deployment();
       const text = summaryText({ ...deployment(), mc: undefined, report: undefined, home: undefined });
       const line = text
         .split('\n')
         .find((candidate) => candidate.includes('rclone ') && candidate.includes(`:${bucket}/`));
       if (line === undefined) throw new Error(`nothing is printed for ${bucket}: ${text}`);
-      return line.replace(/^ *(?:rclone {3})?/, '');
+      // the name that is printed is known to no resolver here
+      return line.replace(/^ *(?:rclone {3})?/, '').replace(s3Url(environment), s3Endpoint(environment, state).url);
     };
 
     test.each([
@@ -109,7 +118,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
       ['archive', '--no-check-md5', false],
       [OWN, '--no-check-md5', false],
     ])('s3cmd sync into %s %s: the second one sends again: %s', async (bucket, option, again) => {
-      const sync = `s3cmd --config "$FILE/.s3cfg" --no-progress --exclude '.*' ${option} sync "$FILE/" s3://${bucket}/s3cmd${option}/`;
+      const sync = `s3cmd --config "$FILE/.s3cfg" --no-progress --exclude '.*' ${option} sync "$FILE/" s3://${bucket}/${OWN}${option}/`;
       const first = await shell(sync);
       expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('upload: ') as string });
       const second = await shell(sync);
@@ -118,11 +127,62 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
     });
   });
 
+  describe('host-style addresses', () => {
+    /** A client that knows the names of the deployment, and notes what it asks for. */
+    const hostStyle = () => {
+      const { environment, state } = deployment();
+      const { accessKey, secretKey } = readCredentials(state.secret.minioRoot);
+      const names: string[] = [];
+      const knowing: LookupFunction = (name, { all }, found) => {
+        names.push(name);
+        if (all === true) found(null, [{ address: '127.0.0.1', family: 4 }]);
+        else found(null, '127.0.0.1', 4);
+      };
+      const agent = new Agent({ ca: readFileSync(s3CaFile(environment, state) ?? ''), lookup: knowing });
+      const s3 = new S3Client({
+        endpoint: s3Url(environment),
+        region: environment.minio.region,
+        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+        requestHandler: { httpsAgent: agent },
+      });
+      return { s3, names, agent, domain: environment.minio.domain ?? '', port: environment.minio.port };
+    };
+
+    test.each([
+      ['archive', 'archive.'],
+      // more labels than the wildcard of a certificate stands for, so that clients put it into the path
+      [`host.style.${randomBytes(4).toString('hex')}`, ''],
+    ])('an object goes into %s and comes back by the name %sDOMAIN', async (Bucket, label) => {
+      const { s3, names, domain } = hostStyle();
+      if (label === '') await s3.send(new CreateBucketCommand({ Bucket }));
+      await s3.send(new PutObjectCommand({ Bucket, Key: 'host-style', Body: 'as it was' }));
+      const answer = await s3.send(new GetObjectCommand({ Bucket, Key: 'host-style' }));
+      expect(await answer.Body?.transformToString()).toBe('as it was');
+      expect(new Set(names)).toEqual(new Set([`${label}${domain}`]));
+      s3.destroy();
+    });
+
+    test('the certificate covers the name of a bucket, and of none with a dot', async () => {
+      const { agent, domain, port } = hostStyle();
+      const ask = async (bucket: string): Promise<unknown> =>
+        new Promise((resolve) => {
+          get(`https://${bucket}.${domain}:${port}/`, { agent }, ({ statusCode }) => {
+            resolve(statusCode);
+          }).on('error', ({ message }) => {
+            resolve(message);
+          });
+        });
+      expect(await ask('archive')).toBe(403);
+      expect(await ask('host.style')).toMatch(/^Hostname\/IP does not match certificate's altnames/);
+      agent.destroy();
+    });
+  });
+
   describe('versioning', () => {
     test('that nobody declared is none: a delete leaves nothing; what a client switched on stays, what is declared comes back', async () => {
       const { environment, state } = deployment();
       const s3 = openS3(deployment());
-      const Bucket = `versions-${randomBytes(4).toString('hex')}`;
+      const Bucket = `versions.${randomBytes(4).toString('hex')}`;
       const provision = async (versioning: boolean) =>
         provisionBuckets({
           endpoint: s3Endpoint(environment, state),

@@ -12,7 +12,7 @@ export function useDeployment(): () => LoadedEnvironment {
   beforeAll(async () => {
     if (EXISTING === undefined) {
       deployment = await TestEnvironment.create({
-        minio: { defaultKey: 'backup-default' },
+        minio: { defaultKey: 'backup-default', domain: 's3.storage.test' },
         // half a minute without use passes by itself on a busy machine, and what KES has in memory decides what is red
         kes: { cache: { unused: '5m' } },
         buckets: [

@@ -69,7 +69,7 @@ describe('import-certificates', () => {
       [
         'the certificates of the S3 API cannot be used:',
         `  tls.privateKey (${at('s3.key')}): must be the key of the first certificate in ${at('s3.crt')}, got: the key of another certificate. Name the two that belong together.`,
-        `  tls.certificate (${at('s3.crt')}): must cover other.example.org, by which clients reach the S3 API, got: s3.example.org. Have one issued with it, or correct minio.hostnames.`,
+        `  tls.certificate (${at('s3.crt')}): must cover other.example.org, by which clients reach the S3 API, got: s3.example.org. Have one issued with it, or correct minio.hostnames and minio.domain.`,
         'nothing was changed',
       ].join('\n'),
     );

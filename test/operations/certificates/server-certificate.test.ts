@@ -121,7 +121,7 @@ describe('what the certificate says', () => {
     [
       'other names',
       { names: ['s3.example.com', '*.s3.example.org', '192.0.2.7'] },
-      `${where}: must cover s3.example.org, by which clients reach the S3 API, got: s3.example.com, *.s3.example.org, 192.0.2.7. Have one issued with it, or correct minio.hostnames`,
+      `${where}: must cover s3.example.org, by which clients reach the S3 API, got: s3.example.com, *.s3.example.org, 192.0.2.7. Have one issued with it, or correct minio.hostnames and minio.domain`,
     ],
     [
       'being a CA, as openssl req -x509 makes it',
@@ -165,14 +165,14 @@ describe('what the certificate says', () => {
   test('no name at all is refused', async () => {
     expect(await problemsOf({ names: [] })).toEqual([
       `${where}: must have a subject alternative name, because no client looks at the common name, got: none. Have it issued anew`,
-      `${where}: must cover s3.example.org, by which clients reach the S3 API, got: none. Have one issued with it, or correct minio.hostnames`,
+      `${where}: must cover s3.example.org, by which clients reach the S3 API, got: none. Have one issued with it, or correct minio.hostnames and minio.domain`,
     ]);
   });
 
   test('an address that clients use must be in it', async () => {
     expect(await problemsOf({ names: ['192.0.2.7'] }, { names: ['192.0.2.7'] })).toEqual([]);
     expect(await problemsOf({ names: ['192.0.2.7'] }, { names: ['127.0.0.1'] })).toEqual([
-      `${where}: must cover 127.0.0.1, by which clients reach the S3 API, got: 192.0.2.7. Have one issued with it, or correct minio.hostnames`,
+      `${where}: must cover 127.0.0.1, by which clients reach the S3 API, got: 192.0.2.7. Have one issued with it, or correct minio.hostnames and minio.domain`,
     ]);
   });
 });
@@ -364,7 +364,7 @@ describe('several certificates', () => {
   test('a name that none covers is refused', async () => {
     const { problems } = judge([first(), await more(['backup.example.org'])], { names: ['other.example.org'] });
     expect(problems).toEqual([
-      'tls.certificate (/pki/s3.crt), tls.additional[0].certificate (/pki/more/s3.crt): must cover other.example.org, by which clients reach the S3 API, got: s3.example.org, 192.0.2.7, backup.example.org. Have one issued with it, or correct minio.hostnames',
+      'tls.certificate (/pki/s3.crt), tls.additional[0].certificate (/pki/more/s3.crt): must cover other.example.org, by which clients reach the S3 API, got: s3.example.org, 192.0.2.7, backup.example.org. Have one issued with it, or correct minio.hostnames and minio.domain',
     ]);
   });
 

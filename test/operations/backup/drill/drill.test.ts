@@ -36,6 +36,12 @@ test.each([
   expect(parseEnvironment(await copyOf(original, folder()), 'the copy').docker).toEqual(docker);
 });
 
+test('clients of the original find no copy by its names', async () => {
+  const original = parseEnvironment('name: demo\nminio: { hostnames: [nas.lan], domain: s3.lan }', 'demo.yaml');
+  const { minio } = parseEnvironment(await copyOf(original, folder()), 'the copy');
+  expect([minio.hostnames, minio.domain]).toEqual([[], undefined]);
+});
+
 const copy = async () => parseEnvironment(await copyOf(ORIGINAL, folder()), 'the copy');
 
 test('a drill that was killed is told from one that runs, and from one of which something runs on', async () => {

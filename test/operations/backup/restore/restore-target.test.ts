@@ -30,7 +30,7 @@ docker: { publishAddress: 127.0.0.1 }
 vault: { mode: embedded, unseal: manual, shares: 3, threshold: 2, port: 18200, memoryMb: 512 }
 keyStore: { type: vault, mount: kes, prefix: x, kvVersion: 2, approle: { tokenPeriod: 30m } }
 kes: { port: 17373, cache: { any: 5m }, clients: [{ name: app, keys: [app-key] }] }
-minio: { port: 19000, hostnames: [backup.example.com], defaultKey: a, keys: [b], autoEncryption: true, sseC: deny }
+minio: { port: 19000, hostnames: [backup.example.com], domain: s3.lan, defaultKey: a, keys: [b], autoEncryption: true, sseC: deny }
 buckets: [{ name: archive, encryption: { type: sse-kms, key: c }, versioning: true, objectLock: true }]
 tls: { mode: self-signed, validityDays: 90, ipAddresses: [192.0.2.1] }
 `;
