@@ -230,11 +230,21 @@ function parseHost(text: string): ParsedHost | undefined {
   const url = new URL(text);
   const pathname = url.pathname === '/' ? '' : url.pathname;
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const username = decodeURIComponent(url.username);
+  const username = decoded(url.username);
   const surplus = url.password + url.search + url.hash + (scheme === 'tcp' ? pathname + username : '');
-  // what follows goes to a shell of the other machine
-  if (hostname === '' || hostname.startsWith('-') || surplus !== '' || !/^[\w/.-]*$/.test(pathname)) return undefined;
+  // names go into commands of ~/.ssh/config (%h, %r of ProxyCommand and Match exec), the path to a shell of the other machine
+  if (surplus !== '' || !/^[\w.:%][\w.:%-]*$/.test(hostname)) return undefined;
+  if (!/^(?:[\w.][\w.@+-]*)?$/.test(username) || !/^[\w/.-]*$/.test(pathname)) return undefined;
   return { scheme, username, hostname, port: url.port, pathname };
+}
+
+/** Empty where nothing can be: then it stays as it is, and is refused. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function isLoopbackName(hostname: string): boolean {

@@ -16,6 +16,7 @@ import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { tooLarge } from './age/age-file';
 import { MOST_BYTES } from './bundle/entries';
+import { boundAnswers } from '../minio/s3-client';
 import { socketAddress } from '../lib/socket-address';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
@@ -247,6 +248,8 @@ async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3
       httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
     },
   });
+  // more than a backup has, so that one that is too large is called that
+  boundAnswers(s3, describePlace(place), 2 * MOST_BYTES);
   try {
     return await use(s3);
   } catch (error) {

@@ -18,6 +18,9 @@ import { ExternalError } from '../lib/errors';
 /** More connections at once than this, and an sshd with its default MaxStartups drops some at random. */
 const SSH_CONNECTIONS = 8;
 
+/** Of what `ssh` says, the last characters that are kept. */
+const MOST_SAID = 16 * 1024;
+
 /** An agent whose every connection leads to this engine. */
 export function engineAgent(engine: EngineAddress): Agent {
   return new EngineAgent(connector(engine), engine.transport === 'ssh' ? SSH_CONNECTIONS : Infinity);
@@ -45,7 +48,8 @@ function connector(engine: EngineAddress): () => Duplex {
     case 'tls': {
       const read = (file: string) => readFileSync(path.join(engine.certPath ?? '', file));
       const material = { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
-      return () => connectTls({ ...tcpEndpoint(engine), ...material });
+      // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+      return () => connectTls({ ...tcpEndpoint(engine), ...material, rejectUnauthorized: true });
     }
     case 'ssh':
       return () => new SshConnection(engine);
@@ -65,9 +69,10 @@ class SshConnection extends Duplex {
       env: process.env,
     });
     this.child = child;
-    const said: Buffer[] = [];
+    let said = '';
     let answered = false;
-    child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+    // the other machine may say what it likes, for as long as it likes
+    child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-MOST_SAID)));
     child.stdout.on('data', (chunk: Buffer) => {
       answered = true;
       if (!this.push(chunk)) child.stdout.pause();
@@ -88,7 +93,7 @@ class SshConnection extends Duplex {
         // an idle one is read by nobody, and would stay in the pool of the agent
         if (this.listenerCount('data') === 0) this.destroy();
         else this.once('end', () => this.destroy());
-      } else this.destroy(sshFailure(engine, Buffer.concat(said).toString('utf8'), code));
+      } else this.destroy(sshFailure(engine, said, code));
     });
   }
 

@@ -77,17 +77,27 @@ export function s3Client(options: S3Options): S3Client {
     // before everything else: tries again stay as they are
     { step: 'initialize', name: 'cutShort', priority: 'high' },
   );
+  boundAnswers(s3, endpoint.url);
+  return s3;
+}
+
+/**
+ * Has a client give up answers that are longer than any, be it XML or an object.
+ *
+ * @param who the subject of the error
+ * @param limit bytes. Default: {@link MAX_ANSWER_BYTES}
+ */
+export function boundAnswers(s3: S3Client, who: string, limit = MAX_ANSWER_BYTES): void {
   s3.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { body?: unknown };
-      if (response.body instanceof Readable) response.body = upTo(MAX_ANSWER_BYTES, response.body, endpoint.url);
+      if (response.body instanceof Readable) response.body = upTo(limit, response.body, who);
       return result;
     },
-    // next to the connection: before anything is read of the answer, be it XML or an object
+    // next to the connection: before anything is read of the answer
     { step: 'deserialize', name: 'bounded', priority: 'low' },
   );
-  return s3;
 }
 
 /** The same stream, which ends with an error where it is longer. */

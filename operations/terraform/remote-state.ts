@@ -1,12 +1,11 @@
 import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
-import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { STACKS, type StackName } from '../../config/stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
-import { bounded, MAX_ANSWER_BYTES } from '../lib/http';
+import { boundAnswers } from '../minio/s3-client';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -94,9 +93,7 @@ function unlessUnreadable(error: unknown): undefined {
 async function readObject(state: S3State, Key: string): Promise<string | undefined> {
   const s3 = stateClient(state);
   try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }));
-    const bytes = await bounded(Body as Readable, MAX_ANSWER_BYTES, `s3://${state.bucket}/${Key}`);
-    return bytes.toString('utf8');
+    return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
   } catch (error) {
     if (error instanceof NoSuchKey) return undefined;
     throw new UnreadableStateError(
@@ -115,7 +112,7 @@ type S3State = Extract<Environment['state'], { backend: 's3' }>;
 
 function stateClient({ region, endpoint }: S3State): S3Client {
   const caFile = process.env.AWS_CA_BUNDLE;
-  return new S3Client({
+  const s3 = new S3Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: {
@@ -123,4 +120,6 @@ function stateClient({ region, endpoint }: S3State): S3Client {
       httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
     },
   });
+  boundAnswers(s3, endpoint ?? 'AWS');
+  return s3;
 }

@@ -1,5 +1,6 @@
 /** Shows steps while they run: a live list on a terminal, plain lines elsewhere. Everything goes to stderr. */
 import { Listr, type ListrTask, ListrLogger, ProcessOutput } from 'listr2';
+import { printable } from '../../operations/checks/report/markup';
 import type { Step, StepContext } from '../../operations/lib/step';
 
 /** Without a terminal, a long step says at most this often what it is doing. */
@@ -31,7 +32,8 @@ export function duration(milliseconds: number): string {
 }
 
 function title(step: Step, remark: string | undefined, started: number): string {
-  return `${step.title}${remark === undefined ? '' : `: ${remark}`} (${duration(performance.now() - started)})`;
+  // a remark may quote what a server said
+  return `${step.title}${remark === undefined ? '' : `: ${printable(remark)}`} (${duration(performance.now() - started)})`;
 }
 
 async function showPlainly(step: Step, signal: AbortSignal): Promise<void> {

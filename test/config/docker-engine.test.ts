@@ -134,6 +134,11 @@ describe('refused before anything is touched', () => {
       { DOCKER_HOST: 'ssh://-oProxyCommand=x' },
       `DOCKER_HOST: ${shape}, got: ssh://-oProxyCommand=x`,
     ],
+    // OpenSSH puts both into the commands of ~/.ssh/config
+    ['a host for a shell', { DOCKER_HOST: 'ssh://$(id)' }, `DOCKER_HOST: ${shape}, got: ssh://$(id)`],
+    ['a user for a shell', { DOCKER_HOST: 'ssh://%60id%60@nas' }, `DOCKER_HOST: ${shape}, got: ssh://%60id%60@nas`],
+    ['a user that is an option', { DOCKER_HOST: 'ssh://-oX@nas' }, `DOCKER_HOST: ${shape}, got: ssh://-oX@nas`],
+    ['a user that is no text', { DOCKER_HOST: 'ssh://%ff@nas' }, `DOCKER_HOST: ${shape}, got: ssh://%ff@nas`],
     ['a path for a shell', { DOCKER_HOST: 'ssh://nas/a;b' }, `DOCKER_HOST: ${shape}, got: ssh://nas/a;b`],
     ['plain tcp', { DOCKER_HOST: 'tcp://nas:2375' }, `DOCKER_HOST: ${plain}, got: tcp://nas:2375`],
     [

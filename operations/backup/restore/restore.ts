@@ -268,6 +268,8 @@ export async function withStateToCome<T>(
   const asked = [toCome.tls, toCome.secret.tls, path.dirname(toCome.secret.awsCredentials)];
   // what a kill left
   await rm(toCome.root, { recursive: true, force: true });
+  // fails where somebody else was quicker: keys go there
+  mkdirSync(toCome.root, { mode: 0o700 });
   try {
     for (const [name, content] of bundle.stateFiles) {
       const place = path.join(toCome.root, name);

@@ -1,5 +1,5 @@
 /** What a restore refuses before anything is touched, and what it leaves for the next run of it. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
@@ -276,5 +276,18 @@ describe('the state folder', () => {
       credentials: 'AWS',
     });
     expect(readdirSync(folder())).toEqual([]);
+  });
+
+  test('is shown to preflights in a folder of its own, not where somebody made its name lead', async () => {
+    const elsewhere = path.join(folder(), 'elsewhere');
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, `${into().target.state.root}.restore-preflight`);
+    const files = await withStateToCome(
+      { ...planned(), bundle: backup({ 'secrets/tls/s3.key': 'key' }) },
+      ({ state }) =>
+        Promise.resolve([readFileSync(path.join(state.secret.tls, 's3.key'), 'utf8'), readdirSync(elsewhere)]),
+    );
+    expect(files).toEqual(['key', []]);
+    expect(readdirSync(folder())).toEqual(['elsewhere']);
   });
 });
