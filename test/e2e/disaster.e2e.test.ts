@@ -77,6 +77,10 @@ async function makeSettings(): Promise<void> {
   await mc(environment, ['admin', 'user', 'add', 'e2e', USER.accessKey, USER.secretKey]);
   await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', '--user', USER.accessKey]);
   await mc(environment, ['tag', 'set', 'e2e/backup', 'team=storage']);
+}
+
+/** What MinIO enables when it is imported. */
+async function makeDisabled(): Promise<void> {
   const [key, group] = [LEAKED.accessKey, LEFT];
   const keys = ['--access-key', key, '--secret-key', LEAKED.secretKey];
   await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', USER.accessKey, ...keys]);
@@ -314,6 +318,7 @@ describe('a restore', () => {
   test('everything is lost, and the keys go into another kind of Vault mount; killed, it goes on: users, settings and event rules are back', async () => {
     // GIVEN a drive that has them; the one of before is lost
     await makeSettings();
+    await makeDisabled();
     await makeEventRule();
     const file = await backUp();
     await environment.lose(/./);
