@@ -12,13 +12,14 @@ import { UsageError } from '../operations/lib/errors';
 export function requireReachablePorts(environment: Environment, engine: EngineAddress): void {
   const machine = remoteMachine(engine);
   if (machine === undefined) return;
-  for (const { setting, address } of publications(environment)) {
-    if (!isLoopback(address) && !meansEveryAddress(address)) continue;
-    throw new UsageError(
-      `${setting}: must be an address of ${machine} by which this machine reaches it, because the Docker engine is there (${describeEngine(engine)}), got: ${address}`,
-      `write for example ${setting.replace('.', ': {')}: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
-    );
-  }
+  const wrong = publications(environment).filter(({ address }) => isLoopback(address) || meansEveryAddress(address));
+  if (wrong.length === 0) return;
+  const settings = wrong.map(({ setting }) => setting).join(', ');
+  const lines = wrong.map(({ setting }) => `${setting.replace('.', ': {')}: 192.0.2.10}`).join(', ');
+  throw new UsageError(
+    `${settings}: must be an address of ${machine} by which this machine reaches it, because the Docker engine is there (${describeEngine(engine)}), got: ${wrong.map(({ address }) => address).join(', ')}`,
+    `write for example ${lines}, and let a firewall say who else reaches it; nothing was changed`,
+  );
 }
 
 function publications({ docker, kes, vault }: Environment): { readonly setting: string; readonly address: string }[] {

@@ -40,3 +40,12 @@ test.each([
     hint: `write for example ${section}: {publishAddress: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed`,
   });
 });
+
+test('all that is to be set is named at once', () => {
+  const loopback = { docker: '127.0.0.1', kes: '127.0.0.1', vault: '127.0.0.1' };
+  expect(thrownBy(tried('ssh://nas', loopback))).toMatchObject({
+    message:
+      'docker.publishAddress, kes.publishAddress, vault.publishAddress: must be an address of nas by which this machine reaches it, because the Docker engine is there (docker.host, ssh://nas), got: 127.0.0.1, 127.0.0.1, 127.0.0.1',
+    hint: 'write for example docker: {publishAddress: 192.0.2.10}, kes: {publishAddress: 192.0.2.10}, vault: {publishAddress: 192.0.2.10}, and let a firewall say who else reaches it; nothing was changed',
+  });
+});
