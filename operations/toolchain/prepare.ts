@@ -43,6 +43,7 @@ import {
   otherVersions,
   type ProviderChoice,
   userConfiguration,
+  versionsToDownload,
 } from './go/providers';
 import { registryProblem } from './images/registry';
 import type { Step, StepContext } from '../lib/step';
@@ -95,7 +96,11 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     const own = userConfiguration();
     const problem =
       own === undefined
-        ? await registryProblem(terraform?.flavour ?? 'tofu', { wanted: otherVersions(forced), signal })
+        ? await registryProblem(terraform?.flavour ?? 'tofu', {
+            wanted: otherVersions(forced),
+            downloads: versionsToDownload(forced),
+            signal,
+          })
         : undefined;
     return chooseProviders({ forced, userConfiguration: own, registryProblem: problem });
   };

@@ -28,6 +28,8 @@ export interface ProviderSituation {
 }
 
 /**
+ * The registry does not answer either where its downloads cannot be fetched.
+ *
  * | Terraform configuration of the user | forced versions      | registry  | → source, versions              |
  * | ----------------------------------- | -------------------- | --------- | ------------------------------- |
  * | yes                                 | any                  | not asked | registry: forced, else the same |
@@ -61,6 +63,14 @@ export function otherVersions(forced: ForcedProviders): ProviderVersion[] {
     const asked = forced[type];
     return asked === undefined || asked === version ? [] : [{ address: `${namespace}/${type}`, version: asked }];
   });
+}
+
+/** What would be downloaded, whoever chose it. */
+export function versionsToDownload(forced: ForcedProviders): ProviderVersion[] {
+  return [vaultProvider, dockerProvider].map(({ namespace, type, version }) => ({
+    address: `${namespace}/${type}`,
+    version: forced[type] ?? version,
+  }));
 }
 
 /** The versions asked for by the environment file, or else by the environment variables. */

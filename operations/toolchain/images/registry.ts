@@ -1,10 +1,13 @@
 /** Whether a Terraform provider registry can be reached from here: directly, or through the proxy that is set. */
-import { request as httpRequest } from 'node:http';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
+import { openTunnel } from '../../tunnel';
+import { goPlatform } from '../../lib/machine';
 
 /** The hosts under which Terraform and OpenTofu look for `namespace/name`. */
 export const REGISTRY_HOSTS = { terraform: 'registry.terraform.io', tofu: 'registry.opentofu.org' } as const;
@@ -23,37 +26,65 @@ export interface ProviderVersion {
 export interface RegistryQuestion {
   /** Versions that the registry has to have. @default - none */
   readonly wanted?: readonly ProviderVersion[];
+  /** Versions that must be there to be downloaded: the registry only says where. @default - none */
+  readonly downloads?: readonly ProviderVersion[];
   readonly signal?: AbortSignal | undefined;
   /** Names the proxy. @default process.env */
   readonly env?: NodeJS.ProcessEnv;
-  /** Fetches a text, and rejects where the answer is not 200. @default - over TLS, through the proxy */
-  readonly fetch?: (url: URL, signal: AbortSignal, env: NodeJS.ProcessEnv) => Promise<string>;
+  /** How an address is asked. @default - over TLS, through the proxy */
+  readonly ask?: Ask;
 }
+
+/** What came back. */
+export interface Answer {
+  readonly status: number;
+  readonly reason?: string | undefined;
+  /** Where else to ask, in a redirection. */
+  readonly location?: string | undefined;
+  /** Empty unless it was wanted. */
+  readonly text: string;
+}
+
+/** @param part whether the whole answer is wanted, or only its beginning */
+export type Ask = (url: URL, part: 'whole' | 'headers', signal: AbortSignal, env: NodeJS.ProcessEnv) => Promise<Answer>;
 
 // https://developer.hashicorp.com/terraform/internals/provider-registry-protocol
 const discovery = z.object({ 'providers.v1': z.string() });
 const listing = z.object({ versions: z.array(z.object({ version: z.string() })) });
+const download = z.object({ download_url: z.string() });
+
+/** Downloads of GitHub's releases are redirected once. */
+const MAXIMUM_REDIRECTIONS = 5;
 
 /**
- * Asks the registry whether it is there, and whether it has these versions.
+ * Asks the registry whether it is there, whether it has these versions, and whether what it offers can be downloaded: that
+ * is on other hosts, which a company may not let through.
  *
- * @returns why the registry does not answer, or nothing
+ * @returns why the registry is of no use, or nothing
  * @throws UsageError for a version that the registry does not have
  */
 export async function registryProblem(
   flavour: TerraformFlavour,
-  { wanted = [], signal, env = process.env, fetch = get }: RegistryQuestion = {},
+  { wanted = [], downloads = [], signal, env = process.env, ask = askOverTls }: RegistryQuestion = {},
 ): Promise<string | undefined> {
   let url = new URL(`https://${REGISTRY_HOSTS[flavour]}/.well-known/terraform.json`);
-  const timeout = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
-  const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+  let timeout = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
+  const answerOf = async (next: URL, part: 'whole' | 'headers'): Promise<Answer> => {
+    url = next;
+    timeout = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
+    return ask(next, part, signal === undefined ? timeout : AbortSignal.any([signal, timeout]), env);
+  };
+  const read = async (next: URL): Promise<unknown> => {
+    const answer = await answerOf(next, 'whole');
+    requireOk(answer);
+    return parsed(answer.text);
+  };
   try {
-    const services = discovery.safeParse(parsed(await fetch(url, either, env)));
+    const services = discovery.safeParse(await read(url));
     if (!services.success) return `${url.href} answered without a provider registry`;
     const providers = new URL(services.data['providers.v1'], url);
     for (const { address, version } of wanted) {
-      url = new URL(`${address}/versions`, providers);
-      const list = listing.safeParse(parsed(await fetch(url, either, env)));
+      const list = listing.safeParse(await read(new URL(`${address}/versions`, providers)));
       if (!list.success) return `${url.href} answered without a list of versions`;
       if (!list.data.versions.some((known) => known.version === version)) {
         throw new UsageError(
@@ -62,12 +93,29 @@ export async function registryProblem(
         );
       }
     }
+    for (const { address, version } of downloads) {
+      const { os, architecture } = goPlatform();
+      const offered = new URL(`${address}/${version}/download/${os}/${architecture}`, providers);
+      const offer = download.safeParse(await read(offered));
+      if (!offer.success) return `${url.href} answered without a download`;
+      let answer = await answerOf(new URL(offer.data.download_url, url), 'headers');
+      for (let left = MAXIMUM_REDIRECTIONS; left > 0 && answer.location !== undefined; left -= 1) {
+        answer = await answerOf(new URL(answer.location, url), 'headers');
+      }
+      requireOk(answer);
+    }
     return undefined;
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof UsageError) throw error;
-    return `${url.href}: ${timeout.aborted ? `no answer within ${TIMEOUT_MILLISECONDS / 1000} s` : messageOf(error)}`;
+    const { origin, pathname } = url;
+    // a download may be signed in its query
+    return `${origin}${pathname}: ${timeout.aborted ? `no answer within ${TIMEOUT_MILLISECONDS / 1000} s` : messageOf(error)}`;
   }
+}
+
+function requireOk({ status, reason = '' }: Answer): void {
+  if (status !== 200) throw new Error(`the answer was ${status} ${reason}`.trim());
 }
 
 function parsed(text: string): unknown {
@@ -89,66 +137,27 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): URL | undefined {
   return new URL(proxy.includes('://') ? proxy : `http://${proxy}`);
 }
 
-async function get(url: URL, signal: AbortSignal, env: NodeJS.ProcessEnv): Promise<string> {
+async function askOverTls(
+  url: URL,
+  part: 'whole' | 'headers',
+  signal: AbortSignal,
+  env: NodeJS.ProcessEnv,
+): Promise<Answer> {
   const proxy = proxyFor(url, env);
-  const tunnel = proxy === undefined ? undefined : await openTunnel(proxy, url, signal);
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      url,
-      {
-        signal,
-        ...(tunnel !== undefined && {
-          createConnection: () => tlsConnect({ socket: tunnel, servername: url.hostname }),
-        }),
-      },
-      (response) => {
-        if (response.statusCode !== 200) {
-          response.resume();
-          reject(new Error(`the answer was ${response.statusCode} ${response.statusMessage ?? ''}`));
-          return;
-        }
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (text += chunk));
-        response.on('end', () => {
-          resolve(text);
-        });
-        response.on('error', reject);
-      },
-    );
-    request.on('error', reject);
-    request.end();
+  const tunnel =
+    proxy === undefined ? undefined : await openTunnel(proxy, `${url.hostname}:${url.port || 443}`, signal);
+  const request = httpsRequest(url, {
+    signal,
+    agent: false,
+    ...(tunnel !== undefined && {
+      createConnection: () => tlsConnect({ socket: tunnel, servername: url.hostname }),
+    }),
   });
-}
-
-/** A connection to the registry that the proxy has opened. */
-async function openTunnel(proxy: URL, target: URL, signal: AbortSignal): Promise<Socket> {
-  const { username, password } = proxy;
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return new Promise((resolve, reject) => {
-    const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
-      host: proxy.hostname,
-      port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : proxy.port,
-      method: 'CONNECT',
-      path: `${target.hostname}:443`,
-      signal,
-      agent: false,
-      headers: {
-        host: `${target.hostname}:443`,
-        ...(username !== '' && { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` }),
-      },
-    });
-    request.on('connect', (response, socket) => {
-      if (response.statusCode === 200) {
-        resolve(socket);
-        return;
-      }
-      socket.destroy();
-      reject(new Error(`the proxy ${proxy.host} answered ${response.statusCode} ${response.statusMessage ?? ''}`));
-    });
-    request.on('error', (error) => {
-      reject(new Error(`the proxy ${proxy.host} cannot be used: ${error.message}`));
-    });
-    request.end();
-  });
+  request.end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const { statusCode: status = 0, statusMessage: reason, headers } = response;
+  const { location } = status >= 300 && status < 400 ? headers : { location: undefined };
+  const whole = part === 'whole' && status === 200 ? await text(response) : '';
+  response.destroy();
+  return { status, reason, location, text: whole };
 }

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { UsageError } from '../../../../operations/lib/errors';
-import { proxyFor, registryProblem } from '../../../../operations/toolchain/images/registry';
+import { goPlatform } from '../../../../operations/lib/machine';
+import { type Ask, proxyFor, registryProblem } from '../../../../operations/toolchain/images/registry';
 
 const url = new URL('https://registry.terraform.io/.well-known/terraform.json');
 
@@ -48,34 +49,35 @@ test('an interrupted question is an interruption, not an unreachable registry', 
   );
 });
 
+/** A registry that answers like the real one, and notes what it was asked. */
+function registry(answers: Record<string, string>) {
+  const asked: string[] = [];
+  const ask: Ask = (url) => {
+    asked.push(url.href);
+    const text = answers[url.pathname];
+    if (text === undefined) return Promise.resolve({ status: 502, reason: 'Bad Gateway', text: '' });
+    if (text.startsWith('to ')) return Promise.resolve({ status: 302, location: text.slice(3), text: '' });
+    return Promise.resolve({ status: 200, text });
+  };
+  return { asked, ask };
+}
+const DISCOVERY = { '/.well-known/terraform.json': '{"providers.v1":"/v1/providers/"}' };
+
 describe('versions that were asked for', () => {
   const wanted = [
     { address: 'hashicorp/vault', version: '5.11.0' },
     { address: 'kreuzwerker/docker', version: '4.7.0' },
   ];
-  /** A registry that answers like the real one, and notes what it was asked. */
-  const registry = (answers: Record<string, string>) => {
-    const asked: string[] = [];
-    const fetch = (url: URL): Promise<string> => {
-      asked.push(url.href);
-      const answer = answers[url.pathname];
-      return answer === undefined
-        ? Promise.reject(new Error('the answer was 502 Bad Gateway'))
-        : Promise.resolve(answer);
-    };
-    return { asked, fetch };
-  };
   const list = (...versions: string[]) => JSON.stringify({ versions: versions.map((version) => ({ version })) });
-  const DISCOVERY = { '/.well-known/terraform.json': '{"providers.v1":"/v1/providers/"}' };
   const VAULT = { '/v1/providers/hashicorp/vault/versions': list('5.9.0', '5.11.0') };
 
   test('are looked up where the registry says that its providers are', async () => {
-    const { asked, fetch } = registry({
+    const { asked, ask } = registry({
       ...DISCOVERY,
       ...VAULT,
       '/v1/providers/kreuzwerker/docker/versions': list('4.7.0'),
     });
-    await expect(registryProblem('terraform', { wanted, fetch })).resolves.toBeUndefined();
+    await expect(registryProblem('terraform', { wanted, ask })).resolves.toBeUndefined();
     expect(asked).toEqual([
       'https://registry.terraform.io/.well-known/terraform.json',
       'https://registry.terraform.io/v1/providers/hashicorp/vault/versions',
@@ -84,12 +86,12 @@ describe('versions that were asked for', () => {
   });
 
   test('are refused where the registry does not have them', async () => {
-    const { fetch } = registry({
+    const { ask } = registry({
       ...DISCOVERY,
       ...VAULT,
       '/v1/providers/kreuzwerker/docker/versions': list('4.6.0', '4.7.0-beta1'),
     });
-    await expect(registryProblem('terraform', { wanted, fetch })).rejects.toEqual(
+    await expect(registryProblem('terraform', { wanted, ask })).rejects.toEqual(
       new UsageError(
         'the Terraform registry has no version 4.7.0 of the provider kreuzwerker/docker (https://registry.terraform.io/v1/providers/kreuzwerker/docker/versions)',
         'Correct `providers:` in the environment file, or EBS_VAULT_PROVIDER_VERSION and EBS_DOCKER_PROVIDER_VERSION; without them the tested versions are used.',
@@ -101,9 +103,46 @@ describe('versions that were asked for', () => {
     ['an error', {}, ': the answer was 502 Bad Gateway'],
     ['a page', { '/v1/providers/hashicorp/vault/versions': '<html>' }, ' answered without a list of versions'],
   ])('are not said to be missing where the list of them is %s', async (_, answers, problem) => {
-    const { fetch } = registry({ ...DISCOVERY, ...answers });
-    await expect(registryProblem('terraform', { wanted, fetch })).resolves.toBe(
+    const { ask } = registry({ ...DISCOVERY, ...answers });
+    await expect(registryProblem('terraform', { wanted, ask })).resolves.toBe(
       `https://registry.terraform.io/v1/providers/hashicorp/vault/versions${problem}`,
     );
+  });
+});
+
+describe('where the registry answers', () => {
+  const { os, architecture } = goPlatform();
+  const downloads = [{ address: 'hashicorp/vault', version: '5.9.0' }];
+  const at = `/v1/providers/hashicorp/vault/5.9.0/download/${os}/${architecture}`;
+  const offer = { [at]: '{"download_url":"https://releases.example.com/vault.zip?token=of-this-download"}' };
+
+  test('what it offers is asked for where it is, through redirections', async () => {
+    const { asked, ask } = registry({
+      ...DISCOVERY,
+      ...offer,
+      '/vault.zip': 'to https://files.example.com/a/vault.zip',
+      '/a/vault.zip': '…',
+    });
+    await expect(registryProblem('terraform', { downloads, ask })).resolves.toBeUndefined();
+    expect(asked).toEqual([
+      'https://registry.terraform.io/.well-known/terraform.json',
+      `https://registry.terraform.io${at}`,
+      'https://releases.example.com/vault.zip?token=of-this-download',
+      'https://files.example.com/a/vault.zip',
+    ]);
+  });
+
+  test.each([
+    ['says nothing of a download', { [at]: '{}' }, `registry.terraform.io${at} answered without a download`],
+    ['does not have it', {}, `registry.terraform.io${at}: the answer was 502 Bad Gateway`],
+    ['is not all that is let through', offer, 'releases.example.com/vault.zip: the answer was 502 Bad Gateway'],
+    [
+      'leads in a circle',
+      { ...offer, '/vault.zip': 'to https://releases.example.com/vault.zip' },
+      'releases.example.com/vault.zip: the answer was 302',
+    ],
+  ])('and %s, it counts as away', async (_, answers, problem) => {
+    const { ask } = registry({ ...DISCOVERY, ...answers });
+    await expect(registryProblem('terraform', { downloads, ask })).resolves.toBe(`https://${problem}`);
   });
 });
