@@ -10,6 +10,7 @@ import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 import { PROVIDER_VERSIONS } from './provider-versions';
+import { proxyProblem } from './proxy';
 import { subnetProblem } from './subnets';
 
 const named = (rule: NameRule, fix?: string) =>
@@ -146,6 +147,17 @@ const keyStore = z.discriminatedUnion('type', [
           'in the state folder. instance-role: none; KES asks the EC2 instance that it runs on.',
       ),
     caFile: absolutePath.optional().describe('CA certificates of the endpoint, PEM. Default: the public ones.'),
+    proxy: z
+      .string()
+      .superRefine((value, context) => {
+        const message = proxyProblem(value);
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      })
+      .optional()
+      .describe(
+        'Proxy by which KES and the operations reach AWS, such as http://proxy.example.com:3128, without user and ' +
+          'password. Default: none, whatever HTTPS_PROXY says.',
+      ),
   }),
   z.strictObject({
     type: z
@@ -420,6 +432,14 @@ const shape = z.strictObject({
         .describe(
           'IPv4 range of the Docker networks: the first half for MinIO and KES, the second for KES and an embedded ' +
             'Vault. Default: Docker chooses from its address pools.',
+        ),
+      processLimit: z
+        .int()
+        .min(256)
+        .default(8192)
+        .describe(
+          'Processes and threads that the services may have, which all run as one user of the Docker host. Lower, where ' +
+            'the engine is itself limited to fewer and may not raise that.',
         ),
       mtu: z
         .int()

@@ -1,5 +1,6 @@
 import type { Construct } from 'constructs';
 import type { AwsKeyStoreSettings } from '../config/environment';
+import { proxyVariables } from '../config/proxy';
 import { fileHash } from '../constructs/expressions';
 import type { Certificates } from '../constructs/tls/certificates';
 import type { Deployment } from './deployment';
@@ -23,6 +24,9 @@ export class AwsKeystoreStack extends EnvironmentStack implements KeystoreStack 
         : { awsCredentialsFile: file, triggers: { credentials: fileHash(file) } },
     );
     this.configurationRunId = configuration.runId;
-    this.forKes = keyStore.caFile === undefined ? {} : { keyStoreCa: keyStore.caFile };
+    this.forKes = {
+      ...(keyStore.caFile === undefined ? {} : { keyStoreCa: keyStore.caFile }),
+      variables: proxyVariables(keyStore),
+    };
   }
 }

@@ -39,6 +39,7 @@ export class KesStack extends EnvironmentStack {
       certificate: certificates.leaf(LEAVES.kes),
       healthClient: certificates.leaf(LEAVES.health),
       memoryMb: environment.kes.memoryMb,
+      processLimit: environment.docker.processLimit,
     });
     const as = (leaf: string) => ({
       ...this.server.endpoint,

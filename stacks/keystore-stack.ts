@@ -18,7 +18,7 @@ export interface KeystoreStack extends EnvironmentStack {
   /** Changes when the configuration of KES was written. */
   readonly configurationRunId: string;
   /** What KES needs besides its configuration to get at the keys. */
-  readonly forKes: Pick<KesServerProps, 'vaultCa' | 'keyStoreCa' | 'keys'>;
+  readonly forKes: Pick<KesServerProps, 'vaultCa' | 'keyStoreCa' | 'keys' | 'variables'>;
 }
 
 /** Master keys in Vault. */

@@ -41,6 +41,7 @@ export class MinioStack extends EnvironmentStack {
       kms: { ...minioKms(environment), client: certificates.leaf(LEAVES.minioClient) },
       configEnvFile: state.secret.minioConfigEnv,
       memoryMb: minio.memoryMb,
+      processLimit: environment.docker.processLimit,
       filesVolume: this.names.minioFiles,
       dataVolume: this.names.dataVolume,
       allowDataLoss: environment.allowDataLoss === environment.name,

@@ -30,6 +30,7 @@ export class VaultStack extends EnvironmentStack {
       ca: certificates.ca,
       certificate: certificates.leaf(LEAVES.vault),
       memoryMb: vault.memoryMb,
+      processLimit: environment.docker.processLimit,
       unseal: vault.unseal,
       shares: vault.shares,
       threshold: vault.threshold,

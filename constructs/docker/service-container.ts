@@ -42,6 +42,8 @@ export interface ServiceContainerProps {
   readonly healthCheck?: HealthCheck;
   /** Upper limit of memory; swap is not used. */
   readonly memoryMb: number;
+  /** Threads and processes that the service user may have on the host; stops a fork bomb. @default 8192 */
+  readonly processLimit?: number | undefined;
   /**
    * Time between SIGTERM and SIGKILL when the container is stopped or replaced.
    *
@@ -58,9 +60,6 @@ export interface ServiceContainerProps {
   readonly dependsOn?: readonly ITerraformDependable[];
 }
 
-/** Threads and processes that the service user may have on the host; stops a fork bomb. */
-const PROCESS_LIMIT = 8192;
-
 /**
  * A long-running container with everything taken away that a backup service does not need: not root, read-only root
  * file system, no capabilities, no new privileges, memory and process limits.
@@ -73,6 +72,7 @@ export class ServiceContainer extends Construct {
     super(scope, id);
     this.name = props.name;
     const [program, ...parameters] = props.command;
+    const { processLimit = 8192 } = props;
     this.resource = new Container(this, 'Resource', {
       name: props.name,
       image: props.image,
@@ -82,7 +82,7 @@ export class ServiceContainer extends Construct {
       readOnly: true,
       capabilities: { drop: ['ALL'] },
       securityOpts: ['no-new-privileges'],
-      ulimit: [{ name: 'nproc', soft: PROCESS_LIMIT, hard: PROCESS_LIMIT }],
+      ulimit: [{ name: 'nproc', soft: processLimit, hard: processLimit }],
       memory: props.memoryMb,
       memorySwap: props.memoryMb,
       tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },

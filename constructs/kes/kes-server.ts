@@ -102,10 +102,14 @@ export interface KesServerProps {
    * @default - those that the image trusts
    */
   readonly trustedCAs?: string;
+  /** Such as HTTPS_PROXY. Visible to everybody who may use Docker: never a secret. @default - none */
+  readonly variables?: Readonly<Record<string, string>>;
   readonly certificate: CertificateFiles;
   /** Certificate of the client that Docker's health check is. */
   readonly healthClient: CertificateFiles;
   readonly memoryMb: number;
+  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
+  readonly processLimit?: number | undefined;
 }
 
 /** One stateless KES server. Other files are read again without a restart. */
@@ -167,15 +171,15 @@ export class KesServer extends Construct {
         ],
       },
       memoryMb: props.memoryMb,
-      ...(trusted.length === 0
-        ? {}
-        : {
-            // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
-            variables: {
-              SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, ...trusted.map(({ folder }) => `/files/${folder}`)].join(':'),
-            },
-            readAtStart: trusted.map(({ path }) => files.versionOf(path)),
-          }),
+      processLimit: props.processLimit,
+      variables: {
+        ...props.variables,
+        // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
+        ...(trusted.length === 0
+          ? {}
+          : { SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, ...trusted.map(({ folder }) => `/files/${folder}`)].join(':') }),
+      },
+      readAtStart: trusted.map(({ path }) => files.versionOf(path)),
       dependsOn: [files.dependable],
     });
     this.endpoint = { url: publishedUrl(props.publish.address, props.publish.port), caFile: props.ca };

@@ -49,6 +49,8 @@ export interface MinioServerProps {
   /** File of `KEY=VALUE` lines with the root credentials. */
   readonly configEnvFile: string;
   readonly memoryMb: number;
+  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
+  readonly processLimit?: number | undefined;
   /** Volume of certificates, keys and credentials. Another number of public certificates takes another one. */
   readonly filesVolume: string;
   readonly dataVolume: string;
@@ -145,6 +147,7 @@ export class MinioServer extends Construct {
         intervalSeconds: 10,
       },
       memoryMb: props.memoryMb,
+      processLimit: props.processLimit,
       stopSeconds: 30,
       // minio/minio, cmd/server-main.go: of its files it reads these only then
       readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>

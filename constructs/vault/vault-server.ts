@@ -23,6 +23,8 @@ export interface VaultServerProps {
   readonly ca: string;
   readonly certificate: CertificateFiles;
   readonly memoryMb: number;
+  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
+  readonly processLimit?: number | undefined;
   readonly unseal: 'auto' | 'manual';
   readonly shares: number;
   readonly threshold: number;
@@ -118,6 +120,7 @@ export class VaultServer extends Construct {
         intervalSeconds: 10,
       },
       memoryMb: props.memoryMb,
+      processLimit: props.processLimit,
       stopSeconds: 30,
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
@@ -197,6 +200,7 @@ export class VaultServer extends Construct {
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
       variables: { VAULT_ADDR: `https://${VAULT_ALIAS}:${VAULT_PORT}`, VAULT_CACERT: '/files/ca.crt' },
       memoryMb: 256,
+      processLimit: props.processLimit,
       dependsOn: [files.dependable],
     });
   }

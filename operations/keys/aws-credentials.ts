@@ -1,7 +1,7 @@
 /** The credentials with which KES reads and creates master keys in AWS Secrets Manager. */
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
+import { Agent, type AgentOptions } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
 import type { AwsKeyStoreSettings } from '../../config/environment';
@@ -9,6 +9,7 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { readTrustedCAs } from '../certificates/trusted-roots';
+import { TunnelAgent } from '../tunnel';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -92,10 +93,23 @@ export function readAwsCredentials(file: string): AwsCredentials {
 
 /** What a client of AWS is told about the key store of an environment. Without credentials it asks the usual chain. */
 export function awsOptions(
-  { region, caFile }: Pick<AwsKeyStoreSettings, 'region' | 'caFile'>,
+  { region, caFile, proxy }: Pick<AwsKeyStoreSettings, 'region' | 'caFile' | 'proxy'>,
   given: AwsCredentials | undefined,
   trustedCAs: readonly string[],
 ) {
+  const tls: AgentOptions = {
+    // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+    rejectUnauthorized: true,
+    // absent: what Node trusts, which its user may have added to
+    ...(caFile === undefined && trustedCAs.length === 0
+      ? {}
+      : {
+          ca: [
+            ...(caFile === undefined ? rootCertificates : [readFileSync(caFile, 'utf8')]),
+            ...readTrustedCAs(trustedCAs).map(String),
+          ],
+        }),
+  };
   return {
     region,
     // a copy, because the client notes in it where it comes from
@@ -103,20 +117,8 @@ export function awsOptions(
     maxAttempts: 2,
     requestHandler: {
       requestTimeout: 15_000,
-      connectionTimeout: 5_000,
-      httpsAgent: new Agent({
-        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-        rejectUnauthorized: true,
-        // absent: what Node trusts, which its user may have added to
-        ...(caFile === undefined && trustedCAs.length === 0
-          ? {}
-          : {
-              ca: [
-                ...(caFile === undefined ? rootCertificates : [readFileSync(caFile, 'utf8')]),
-                ...readTrustedCAs(trustedCAs).map(String),
-              ],
-            }),
-      }),
+      connectionTimeout: proxy === undefined ? 5_000 : 15_000,
+      httpsAgent: proxy === undefined ? new Agent(tls) : new TunnelAgent(new URL(proxy), tls),
     },
   };
 }

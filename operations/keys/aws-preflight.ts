@@ -198,7 +198,7 @@ async function explained<T>(
     }
     throw new ExternalError(
       `AWS at ${right.startsWith('kms:') ? 'KMS' : endpoint} cannot be asked for ${on}: ${name}: ${messageOf(error)}`,
-      'check region, endpoint, caFile, trustedCAs and the network; nothing was changed',
+      'check region, endpoint, caFile, trustedCAs, proxy and the network; nothing was changed',
       { cause: error },
     );
   }

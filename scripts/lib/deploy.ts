@@ -7,6 +7,7 @@ import { ExternalError } from '../../operations/lib/errors';
 import { CommandError, run } from '../../operations/lib/command';
 import type { Step } from '../../operations/lib/step';
 import { DeployProgress } from './deploy-progress';
+import { howToLimitProcesses } from './process-limit';
 import { duration } from './progress';
 import { howToUnlock } from './state-lock';
 import { interruptDeploy } from './terraform-processes';
@@ -69,6 +70,7 @@ export function deployStep(
         throw new ExternalError(
           `the deploy of ${environment.name} failed:\n  ${failure.join('\n  ')}`,
           howToUnlock(environment, failure) ??
+            howToLimitProcesses(failure, environment.docker.processLimit) ??
             `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
           { cause: error },
         );

@@ -28,6 +28,7 @@ import { Moto, REGION } from '../helpers/e2e/moto';
 import { keepSigner } from '../helpers/e2e/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
+import { RecordingProxy } from '../helpers/recording-proxy';
 
 const BUCKETS = [
   { name: 'plain' },
@@ -250,8 +251,9 @@ describe('the embedded Vault to one of someone else', () => {
   });
 });
 
-describe('Vault to AWS', () => {
+describe('Vault to AWS, which is behind a proxy', () => {
   let moto: Moto;
+  let proxy: RecordingProxy;
   let kmsKey: string;
   let kes: AwsCredentials;
   let settings: Settings;
@@ -262,12 +264,14 @@ describe('Vault to AWS', () => {
     const logFile = path.join(environment.folder, 'moto.log');
     moto = await Moto.start({ address, port, caFile: ca.file, ...(await ca.issue('moto', address)), logFile });
     kmsKey = createdKmsKey.parse(JSON.parse(await moto.aws(['kms', 'create-key']))).KeyMetadata.KeyId;
-    settings = { keyStore: { type: 'aws', region: REGION, endpoint: moto.url, kmsKey } };
+    proxy = await RecordingProxy.start(address);
+    settings = { keyStore: { type: 'aws', region: REGION, endpoint: moto.url, kmsKey, proxy: proxy.url } };
     const buckets = [...BUCKETS, LATER_BUCKET];
     const target = loadEnvironment(environment.writeOther('target.yaml', whole({ ...settings, buckets })));
     kes = await moto.user('kes', forMoto(awsPolicy(target.environment)));
   });
   afterAll(async () => {
+    await proxy.stop();
     await moto.stop();
   });
 
@@ -293,6 +297,7 @@ describe('Vault to AWS', () => {
   test('refused before anything is touched: a disabled KMS key, another key of the same name', async () => {
     await moto.aws(['kms', 'disable-key', '--key-id', kmsKey]);
     await expectRefused(`keyStore.kmsKey: KMS key ${kmsKey} must be enabled, got: Disabled`);
+    expect(proxy.asked).toContain(new URL(moto.url).host);
     await moto.aws(['kms', 'enable-key', '--key-id', kmsKey]);
     const named = ['--name', 'key-of-a-bucket', '--secret-string', masterKey()];
     await moto.aws(['secretsmanager', 'create-secret', ...named]);
@@ -313,14 +318,20 @@ describe('Vault to AWS', () => {
     expect(Object.keys((parse(configuration) as { keystore: object }).keystore)).toEqual(['aws']);
     const { Config } = await environment.docker.getContainer(environment.containerName('kes')).inspect();
     expect(JSON.stringify(Config)).not.toContain(kes.accessKeyId);
+    expect(Config.Env).toContain(`HTTPS_PROXY=${proxy.url}`);
+    // not the Vault that the keys came from
+    expect([...new Set(proxy.asked)]).toEqual([new URL(moto.url).host]);
     expect(readFileSync(environment.transcript, 'utf8')).not.toContain(kes.secretAccessKey);
   });
 
   test('without Vault, a KES that has forgotten everything reads it back', async () => {
     await vault.seal();
+    const before = proxy.asked.length;
     await environment.docker.getContainer(environment.containerName('kes')).restart();
     await environment.untilHealthy('kes');
     await writeAndReadAll();
+    // nobody but KES asked
+    expect(proxy.asked.slice(before)).toContain(new URL(moto.url).host);
   });
 
   test('a deploy makes another key there without credentials in variables, and no secret is written twice', async () => {

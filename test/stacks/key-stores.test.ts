@@ -85,6 +85,16 @@ describe('an environment with its master keys in AWS', () => {
     );
   });
 
+  test('gives KES the way through a proxy, and nothing else of it', () => {
+    const found = synthDeployment({
+      environment: 'name: local\nkeyStore: { type: aws, region: eu-central-1, proxy: "http://proxy.example.com:3128" }',
+    });
+    expect(stackOf(found, 'kes').resource('docker_container', 'Kes_Server').env).toEqual([
+      'HTTPS_PROXY=http://proxy.example.com:3128',
+    ]);
+    expect(JSON.stringify(stackOf(found, 'minio').json)).not.toContain('proxy.example.com');
+  });
+
   test('keeps none where KES asks the instance that it runs on', () => {
     const found = synthDeployment({
       environment: 'name: local\nkeyStore: { type: aws, region: eu-central-1, credentials: instance-role }',

@@ -95,6 +95,14 @@ minio: { port: 19000, hostnames: [s3.example.org] }
     });
   });
 
+  test('no service may have more processes than the engine can give', () => {
+    const services = servicesOf(synthDeployment({ environment: 'name: local\ndocker: { processLimit: 4096 }' }));
+    expect(services.map(({ ulimit }) => ulimit)).toEqual(
+      services.map(() => [{ name: 'nproc', soft: 4096, hard: 4096 }]),
+    );
+    expect(services).toHaveLength(4);
+  });
+
   test('MinIO and Vault have no network in common; KES is in both', () => {
     const stacks = synthDeployment({ environment: 'name: local\ndocker: { subnet: 10.89.0.0/24, mtu: 1400 }' });
     const options = { 'com.docker.network.driver.mtu': '1400' };

@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
-import { KES_PORT, LEAVES, namesOf } from '../../../config/deployment-names';
+import { KES_PORT, LEAVES, namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
 import { storageNetwork, vaultNetwork } from '../../../config/networks';
 import { publishedUrl } from '../../../config/reachable';
 import type { VaultVariables } from '../../../config/external-vault';
@@ -11,6 +11,7 @@ import { KEY_FOLDER, type KesLogin, renderKesConfiguration } from '../../../conf
 import { kesConfiguration, vaultAccess } from '../../../config/key-store';
 import type { DockerSettings } from '../../../config/docker-engine';
 import type { LoadedEnvironment } from '../../../config/load';
+import { proxyVariables } from '../../../config/proxy';
 import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../aws-credentials';
 import { type CanaryVerdict, openCanary } from '../canaries';
@@ -201,10 +202,11 @@ async function imageOf(container: Docker.Container): Promise<string | undefined>
 }
 
 async function taskOf(
-  { source, target, owner, image }: Migration,
+  migration: Migration,
   what: string,
   task: Pick<KesTask, 'command' | 'files' | 'keys' | 'publish'>,
 ): Promise<KesTask> {
+  const { source, target, owner, image } = migration;
   const { environment } = target;
   const docker = dockerEngine(environment.docker);
   const { prefix } = namesOf(environment);
@@ -216,10 +218,26 @@ async function taskOf(
     name: `${prefix}-kes-${what}`,
     image: (await imageOf(docker.getContainer(`${prefix}-kes`))) ?? image(),
     network: (withVault === undefined ? storageNetwork(environment) : vaultNetwork(withVault)).name,
-    // Go reads the folder besides the bundle of the image
-    variables: { SSL_CERT_DIR: '/files/CAs' },
+    variables: {
+      ...throughProxy(migration),
+      // Go reads the folder besides the bundle of the image
+      SSL_CERT_DIR: '/files/CAs',
+    },
     ...task,
   };
+}
+
+/** The way to AWS on whichever side that is; the Vault on the other is reached directly, as it was or will be. */
+function throughProxy({ source, target, variables }: Migration): Record<string, string> {
+  const both = [source, target];
+  const vaults = both.flatMap(({ environment, state }) =>
+    environment.keyStore.type === 'vault'
+      ? [VAULT_ALIAS, new URL(vaultAccess(environment, state, variables).url).hostname]
+      : [],
+  );
+  return Object.fromEntries(
+    both.flatMap(({ environment }) => Object.entries(proxyVariables(environment.keyStore, vaults))),
+  );
 }
 
 /** What every configuration of KES of this environment names. */

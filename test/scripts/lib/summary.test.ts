@@ -84,7 +84,10 @@ test.each([
   [{ publishAddress: '0.0.0.0' }, ['s3.example.org'], 'https://s3.example.org:9000'],
 ])('the endpoint of %j with names %j is one that the certificate covers', (docker, hostnames, endpoint) => {
   const minio = { ...environment.minio, port: 9000, hostnames };
-  expect(summaryJson({ ...input, environment: { ...environment, docker, minio } }).s3.endpoint).toBe(endpoint);
+  expect(
+    summaryJson({ ...input, environment: { ...environment, docker: { ...environment.docker, ...docker }, minio } }).s3
+      .endpoint,
+  ).toBe(endpoint);
 });
 
 test('a publicly trusted certificate needs no CA file', () => {
