@@ -13,6 +13,7 @@ const LONG = [
   'disaster',
   'deployment',
   'external-vault',
+  'engines',
   'pipelines',
   'certificates',
 ];

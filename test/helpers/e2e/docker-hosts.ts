@@ -1,0 +1,146 @@
+/** Docker hosts on this machine, each as if it were another one: reached by TLS and by ssh. Needs root. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { projectRoot } from '../../../config/toolchain';
+import { thisMachine } from '../../../operations/lib/machine';
+import { install, type Missing } from '../../../operations/toolchain/prerequisites';
+import { endServer } from './command';
+
+const PROGRAM = path.join(projectRoot, 'test', 'helpers', 'e2e', 'docker-hosts.sh');
+
+const needed: readonly (Missing & { readonly file: string })[] = [
+  {
+    file: '/usr/sbin/sshd',
+    what: 'sshd, by which Docker hosts of the tests are reached',
+    aptPackages: ['openssh-server'],
+    elsewhere: 'install the OpenSSH server; it need not be started',
+  },
+];
+
+export class DockerHosts {
+  /** Certificates of all hosts' engines, and of their client, as DOCKER_CERT_PATH wants them. */
+  readonly certPath: string;
+  private readonly folder: string;
+  private readonly net: string;
+  private readonly process: ChildProcess;
+  private readonly closing: (() => void)[] = [];
+
+  private constructor(count: number, within: string) {
+    this.folder = mkdtempSync(path.join(within, 'hosts-'));
+    this.certPath = path.join(this.folder, 'tls');
+    const [random = 0] = randomBytes(1);
+    // two runs of the tests on one machine must not meet
+    this.net = `10.79.${random}`;
+    const variables = {
+      HOSTS_DIR: this.folder,
+      HOSTS_NET: this.net,
+      HOSTS_PREFIX: `ebs${randomBytes(2).toString('hex')}`,
+    };
+    this.process = spawn(PROGRAM, [String(count)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...variables },
+    });
+  }
+
+  /** @param within where their data goes: some hundred megabytes each */
+  static async start(count: number, within: string): Promise<DockerHosts> {
+    if (!thisMachine().root) throw new Error('Docker hosts of the tests need root, for namespaces of the kernel');
+    const missing = needed.filter(({ file }) => !existsSync(file));
+    const context = { signal: new AbortController().signal, report: () => undefined, announce: () => undefined };
+    await install(missing, thisMachine(), context);
+    const hosts = new DockerHosts(count, within);
+    const { process: program } = hosts;
+    await new Promise<void>((resolve, reject) => {
+      program.stdout?.once('data', () => {
+        resolve();
+      });
+      program.once('exit', (code) => {
+        reject(new Error(`docker-hosts.sh ended with exit code ${code}`));
+      });
+    });
+    return hosts;
+  }
+
+  /** Kills all of them, with what they run and hold. */
+  async remove(): Promise<void> {
+    for (const close of this.closing) close();
+    const ended = once(this.process, 'exit');
+    this.process.stdin?.end();
+    await ended;
+  }
+
+  address(host: number): string {
+    return `${this.net}.${10 + host}`;
+  }
+
+  /** A client that speaks TLS to one of them. */
+  tls(host: number): { readonly host: string; readonly certPath: string } {
+    return { host: `tcp://${this.address(host)}:2376`, certPath: this.certPath };
+  }
+
+  /** The variables for the same. */
+  tlsVariables(host: number): Record<string, string> {
+    return { DOCKER_HOST: this.tls(host).host, DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: this.certPath };
+  }
+
+  /**
+   * PATH with an `ssh` that reads a configuration of the tests, because `~/.ssh/config` is the one of whoever runs them.
+   *
+   * @param names how each host is called. Each has the key file of all; its host key is known, or that of another one is
+   */
+  sshPath(names: Readonly<Record<string, { readonly host: number; readonly keyOf?: number }>>): string {
+    const bin = path.join(this.folder, 'bin');
+    mkdirSync(bin, { recursive: true });
+    const blocks = Object.entries(names).map(([name, { host, keyOf = host }]) => {
+      const known = path.join(this.folder, `known-${name}`);
+      const [kind = '', key = ''] = readFileSync(path.join(this.folder, `h${keyOf}`, 'ssh', 'key.pub'), 'utf8').split(
+        ' ',
+      );
+      writeFileSync(known, `${this.address(host)} ${kind} ${key}\n`);
+      return `Host ${name}\n  HostName ${this.address(host)}\n  UserKnownHostsFile ${known}\n`;
+    });
+    const common = `Host *\n  User root\n  IdentitiesOnly yes\n  IdentityFile ${path.join(this.folder, 'ssh', 'id')}\n`;
+    const config = path.join(this.folder, 'ssh-config');
+    writeFileSync(config, `${blocks.join('')}${common}`);
+    writeFileSync(path.join(bin, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -F '${config}' "$@"\n`, { mode: 0o755 });
+    return `${bin}:${process.env.PATH ?? ''}`;
+  }
+
+  /** A folder for DOCKER_CONFIG in which `docker context use` has chosen a host. */
+  contextOf(host: number): string {
+    const config = path.join(this.folder, 'docker-config');
+    const id = createHash('sha256').update('nas').digest('hex');
+    const tls = path.join(config, 'contexts', 'tls', id, 'docker');
+    const meta = path.join(config, 'contexts', 'meta', id);
+    for (const folder of [tls, meta]) mkdirSync(folder, { recursive: true });
+    for (const file of ['ca.pem', 'cert.pem', 'key.pem'])
+      copyFileSync(path.join(this.certPath, file), path.join(tls, file));
+    const Endpoints = { docker: { Host: this.tls(host).host, SkipTLSVerify: false } };
+    writeFileSync(path.join(meta, 'meta.json'), JSON.stringify({ Name: 'nas', Metadata: {}, Endpoints }));
+    writeFileSync(path.join(config, 'config.json'), JSON.stringify({ currentContext: 'nas' }));
+    return config;
+  }
+
+  /** A port of loopback behind which a host answers in the clear. */
+  async plainPort(sshPath: string, name: string): Promise<string> {
+    const server = createServer((socket) => {
+      const child = spawn('ssh', ['-T', name, 'docker', 'system', 'dial-stdio'], {
+        env: { ...process.env, PATH: sshPath },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      socket.pipe(child.stdin).on('error', () => undefined);
+      child.stdout.pipe(socket).on('error', () => undefined);
+      socket.on('close', () => void endServer(child));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.closing.push(() => server.close());
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server has no port');
+    return `tcp://127.0.0.1:${address.port}`;
+  }
+}
