@@ -33,8 +33,8 @@ export class DockerHosts {
     this.folder = mkdtempSync(path.join(within, 'hosts-'));
     this.certPath = path.join(this.folder, 'tls');
     const [random = 0] = randomBytes(1);
-    // two runs of the tests on one machine must not meet
-    this.net = `10.79.${random}`;
+    // two runs of the tests on one machine must not meet; the last ranges are for networks of Docker
+    this.net = `10.79.${random % 240}`;
     const variables = {
       HOSTS_DIR: this.folder,
       HOSTS_NET: this.net,
