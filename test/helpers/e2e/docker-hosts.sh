@@ -109,7 +109,7 @@ _init() { # PID 1 of a host
     --storage-driver overlay2 --cgroup-parent "/$pre-$i" --exec-opt native.cgroupdriver=cgroupfs \
     --shutdown-timeout 10 --log-level warn &
   /usr/sbin/sshd -D -e -f "$h/sshd_config" &
-  # it is killed with all it started; where one ends by itself, `await` says where the log is
+  # it is killed with all it started; where one ends by itself, `await` shows the log
   wait -n
   say "dockerd or sshd of host $i ended"
 }
@@ -118,10 +118,12 @@ await() { # I: until dockerd answers over tcp, and sshd listens
   local i=$1 n
   for n in $(seq 300); do
     client "$i" version >/dev/null 2>&1 && return
-    init_pid "$i" >/dev/null || { say "host $i ended, see $dir/h$i/log"; return 1; }
+    init_pid "$i" >/dev/null || break
     sleep 0.1
   done
-  say "host $i does not answer, see $dir/h$i/log"; return 1
+  say "host $i does not answer:"
+  tail -n 20 "$dir/h$i/log" >&2
+  return 1
 }
 client() { local i=$1; shift; docker --host "tcp://$(ip_of "$i"):2376" --tlsverify --tlscacert "$dir/tls/ca.pem" \
   --tlscert "$dir/tls/cert.pem" --tlskey "$dir/tls/key.pem" "$@"; }
