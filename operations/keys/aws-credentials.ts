@@ -9,7 +9,7 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { readTrustedCAs } from '../certificates/trusted-roots';
-import { TunnelAgent } from '../tunnel';
+import { TunnelAgent } from '../lib/tunnel';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type AgentOptions, request } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { TunnelAgent } from '../../operations/tunnel';
-import { ThrowawayCa } from '../helpers/certificates';
-import { RecordingProxy } from '../helpers/recording-proxy';
-import { useTemporaryFolder } from '../helpers/temporary-folder';
-import { TlsServer } from '../helpers/tls-server';
+import { TunnelAgent } from '../../../operations/lib/tunnel';
+import { ThrowawayCa } from '../../helpers/certificates';
+import { RecordingProxy } from '../../helpers/recording-proxy';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
+import { TlsServer } from '../../helpers/tls-server';
 
 const folder = useTemporaryFolder();
 let ca: ThrowawayCa;
