@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
-import { openTunnel } from '../../tunnel';
+import { openTunnel } from '../../lib/tunnel';
 import { goPlatform } from '../../lib/machine';
 
 /** The hosts under which Terraform and OpenTofu look for `namespace/name`. */
