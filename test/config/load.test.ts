@@ -25,7 +25,7 @@ describe('a file that says nothing but the name', () => {
   test('is a whole deployment in containers on this machine', () => {
     expect(environment).toEqual({
       name: 'x',
-      docker: { publishAddress: '127.0.0.1' },
+      docker: { publishAddress: '127.0.0.1', processLimit: 8192 },
       images: { source: 'build' },
       providers: {},
       vault: {

@@ -61,7 +61,7 @@ test('an endpoint behind a private CA: one of trustedCAs vouches for it as well 
   expect(error.message).toMatch(/^AWS at KMS cannot be asked for KMS key alias\/kes: .*certificate/);
   expect(error).toHaveProperty(
     'hint',
-    'check region, endpoint, caFile, trustedCAs and the network; nothing was changed',
+    'check region, endpoint, caFile, trustedCAs, proxy and the network; nothing was changed',
   );
 });
 
