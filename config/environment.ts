@@ -9,6 +9,8 @@ import { engineHostProblem } from './docker-engine';
 import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+import { CHECKED_ROWS } from './guard-rules';
+import { PROGRAM_PATHS } from './program-paths';
 import { PROVIDER_VERSIONS } from './provider-versions';
 import { proxyProblem } from './proxy';
 import { subnetProblem } from './subnets';
@@ -239,6 +241,13 @@ const minio = z.strictObject({
         'their own (SSE-C). MinIO knows no other way, and its root user is above every policy.',
     ),
   memoryMb: z.int().min(256).default(2048),
+  acceptedRisks: z
+    .array(z.enum(CHECKED_ROWS))
+    .default([])
+    .describe(
+      'What the image of MinIO may let through, by the rows of docs/guard.md, for images that are not built here. The ' +
+        'checks try it all the same, and every report names it as accepted.',
+    ),
 });
 
 const encryption = z.discriminatedUnion('type', [
@@ -275,8 +284,21 @@ const images = z.discriminatedUnion('source', [
     vault: imageReference.optional().describe('Needed for an embedded Vault.'),
     kes: imageReference,
     minio: imageReference.describe(
-      'Must hold mc beside minio, for its health check, as the images of quay.io/minio/minio do.',
+      'Must hold mc, too, for its health check, as the images of quay.io/minio/minio do. The checks fail where it takes ' +
+        'forged writes: push the image that is built here by ./scripts/images push.',
     ),
+    programs: z
+      .strictObject({
+        vault: absolutePath.default(PROGRAM_PATHS.vault),
+        kes: absolutePath.default(PROGRAM_PATHS.kes),
+        minio: absolutePath.default(PROGRAM_PATHS.minio),
+        mc: absolutePath.default(PROGRAM_PATHS.mc).describe('In the image of MinIO.'),
+      })
+      .prefault({})
+      .describe(
+        'Where the programs are in their images, such as minio: /usr/bin/silo for pgsty/silo. Default: where HashiCorp ' +
+          'and MinIO have them.',
+      ),
     dockerConfigFile: absolutePath
       .optional()
       .describe(

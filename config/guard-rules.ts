@@ -78,6 +78,22 @@ export const GUARD_CORRECTIONS = [
   },
 ] as const satisfies readonly GuardRule[];
 
+export type GuardCorrectionId = (typeof GUARD_CORRECTIONS)[number]['id'];
+
+/**
+ * Rows of which the checks find out whether a MinIO lets them through, and which an environment may so accept as a risk.
+ * Not among them: what is a function of other servers (`select`), what needs a damaged drive (`tampered-status`), and what
+ * hardens the others (`repeated-parameter`, `malformed-query`).
+ */
+export const CHECKED_ROWS = [
+  ...(['unsigned-streaming', 'archive-upload', 'unsigned-header'] as const),
+  ...(['version-on-write', 'replica-claim', 'retention-bypass', 'legal-hold-alone', 'form-upload'] as const),
+  ...(['internal-header', 'duplicate-part'] as const),
+  'forwarded-address',
+] as const satisfies readonly (GuardRuleId | GuardCorrectionId)[];
+
+export type CheckedRow = (typeof CHECKED_ROWS)[number];
+
 /** The text by which a client, a log and a check recognise a refusal. */
 export function guardRefusalText(id: GuardRuleId): string {
   return `refused by the rule ${id} of ebs-guard: `;

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/lib/errors';
 import { type Environment, environmentSchema } from './environment';
 import { requireOwnFolders } from './own-folder';
+import { nearest } from './spelling';
 import { type StateLayout, stateLayout } from './state';
 import { projectRoot } from './toolchain';
 import { unknownSetting } from './unknown-setting';
@@ -186,10 +187,18 @@ function describeIssue(issue: z.core.$ZodIssue, raw: unknown): Described[] {
     });
   }
   const params = issue.code === 'custom' ? (issue.params as { fix?: string; value?: unknown } | undefined) : undefined;
-  const fix = params?.fix;
+  const value = valueAt(raw, issue.path);
+  const fix = params?.fix ?? spellingOf(issue, value);
   const where = issue.path.length === 0 ? 'the file' : pathText(issue.path);
-  const said = `${ruleText(issue)}, ${got(valueAt(raw, issue.path), params?.value)}`;
+  const said = `${ruleText(issue)}, ${got(value, params?.value)}`;
   return [{ path: issue.path, text: `${where}: ${said}.${fix === undefined ? '' : ` ${sentence(fix)}`}` }];
+}
+
+/** Which of several names was probably meant. */
+function spellingOf(issue: z.core.$ZodIssue, written: unknown): string | undefined {
+  if (issue.code !== 'invalid_value' || issue.values.length < 2 || typeof written !== 'string') return undefined;
+  const meant = nearest(written, issue.values.map(String));
+  return meant === undefined ? undefined : `did you mean ${meant}?`;
 }
 
 /** @param standIn the default that a rule between settings was asked about */
@@ -252,5 +261,5 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('?') ? '' : '.'}`;
 }

@@ -18,6 +18,7 @@ import {
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
+import { programPaths } from '../config/program-paths';
 import { imageReference } from '../constructs/docker';
 import { dockerEngine } from '../operations/docker/docker';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
@@ -33,7 +34,7 @@ import { belongingsOf } from '../operations/docker/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
-import { imageSource, PROGRAM_PATHS } from '../stacks/deployment';
+import { imageSource } from '../stacks/deployment';
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
@@ -100,7 +101,7 @@ void main(async (args, signal) => {
       target,
       owner: { name: ENVIRONMENT_LABEL, value: source.environment.name },
       variables,
-      program: PROGRAM_PATHS.kes,
+      program: programPaths(target.environment).kes,
       image: () => imageReference(imageSource({ environment: target.environment, toolchain: readToolchain() }, 'kes')),
     };
     process.env[MIGRATION_VARIABLE] = '1';

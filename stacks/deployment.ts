@@ -31,9 +31,6 @@ export interface Deployment {
 /** The programs of the deployment. */
 export type Program = 'vault' | 'kes' | 'minio';
 
-/** Where a program is in its image: where HashiCorp and MinIO have it in theirs, and so in ours. */
-export const PROGRAM_PATHS = { vault: '/bin/vault', kes: '/kes', minio: '/usr/bin/minio', mc: '/usr/bin/mc' } as const;
-
 /**
  * Where the image of a program comes from.
  *

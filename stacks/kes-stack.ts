@@ -2,11 +2,12 @@ import type { Construct } from 'constructs';
 import { clientLeaf, LEAVES } from '../config/deployment-names';
 import { masterKeys } from '../config/master-keys';
 import { networksOfService } from '../config/networks';
+import { programPaths } from '../config/program-paths';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
 import { MasterKeys } from '../constructs/kes/master-keys';
 import type { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
+import { type Deployment, imageSource } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 import type { KeystoreStack } from './keystore-stack';
 
@@ -29,7 +30,7 @@ export class KesStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'kes')),
-      program: PROGRAM_PATHS.kes,
+      program: programPaths(environment).kes,
       networks: networksOfService(environment, 'kes'),
       publish: { address: environment.kes.publishAddress, port: environment.kes.port },
       configurationFile: state.secret.kesConfiguration,

@@ -4,12 +4,13 @@ import { LEAVES } from '../config/deployment-names';
 import { minioKms } from '../config/minio-variables';
 import { storageNetwork } from '../config/networks';
 import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
+import { programPaths } from '../config/program-paths';
 import { imageReference } from '../constructs/docker';
 import { fileText, literal } from '../constructs/expressions';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
+import { type Deployment, imageSource } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
 /** MinIO with its buckets: what the backup clients talk to. */
@@ -27,8 +28,8 @@ export class MinioStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'minio')),
-      program: PROGRAM_PATHS.minio,
-      mcProgram: PROGRAM_PATHS.mc,
+      program: programPaths(environment).minio,
+      mcProgram: programPaths(environment).mc,
       network: storageNetwork(environment).name,
       publish: { address: environment.docker.publishAddress, port: minio.port },
       region: minio.region,

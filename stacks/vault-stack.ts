@@ -3,10 +3,11 @@ import { LEAVES } from '../config/deployment-names';
 import type { EmbeddedVault } from '../config/environment';
 import { provisionerPolicy } from '../config/key-store';
 import { vaultNetwork } from '../config/networks';
+import { programPaths } from '../config/program-paths';
 import type { Certificates } from '../constructs/tls/certificates';
 import { VaultServer } from '../constructs/vault/vault-server';
 import { declareNetwork, imageReference } from '../constructs/docker';
-import { type Deployment, imageSource, PROGRAM_PATHS } from './deployment';
+import { type Deployment, imageSource } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
 /** An embedded Vault: in a network with KES alone, running, unsealed, with a token that can declare the key store and no more. */
@@ -24,7 +25,7 @@ export class VaultStack extends EnvironmentStack {
       environment: environment.name,
       namePrefix: this.names.prefix,
       image: imageReference(imageSource(deployment, 'vault')),
-      program: PROGRAM_PATHS.vault,
+      program: programPaths(environment).vault,
       network: name,
       publish: { address: vault.publishAddress, port: vault.port },
       ca: certificates.ca,

@@ -11,6 +11,7 @@ import { dependenceChecks } from './outage/dependence';
 import { driveChecks } from './health/drive-space';
 import { earlierChecks } from './objects/earlier';
 import { keyChecks } from './health/keys';
+import { holeChecks } from './holes/hole-checks';
 import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
@@ -33,6 +34,7 @@ export const catalogue: readonly Check[] = [
   ...roundTrips,
   ...atRestChecks,
   ...refusals,
+  ...holeChecks,
   kmsTransport,
   ...kesPrivilegeChecks,
   ...vaultPrivilegeChecks,
@@ -43,6 +45,11 @@ export const catalogue: readonly Check[] = [
 /** Whether a check interrupts service. */
 export function isDisruptive(check: Check): boolean {
   return check.from === 'deployment' && check.disruptive === true;
+}
+
+/** Whether a check sends what a server must refuse: somebody else's gets it only when asked for. */
+export function triesHoles(check: Check): boolean {
+  return check.from === 'outside' && check.triesHoles === true;
 }
 
 /** The checks that run when nobody says which. */

@@ -1,5 +1,5 @@
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { catalogue } from './catalogue';
+import { catalogue, triesHoles } from './catalogue';
 import type { Check, Expectations, OutsideCheck } from './check';
 import { type LeftOut, makeReport, type Report } from './report/model';
 import { bindOutside, runAll, type RunOptions } from './runner';
@@ -12,6 +12,8 @@ export interface EndpointToCheck extends Pick<RunOptions, 'signal' | 'onResult'>
   readonly expected: Expectations;
   /** @default - the whole catalogue, of which what cannot be seen from outside is left out */
   readonly checks?: readonly Check[];
+  /** Whether it also gets requests that it must refuse. @default false */
+  readonly tryKnownHoles?: boolean;
 }
 
 /**
@@ -20,11 +22,14 @@ export interface EndpointToCheck extends Pick<RunOptions, 'signal' | 'onResult'>
  * @throws ExternalError if there is nothing that could be checked
  */
 export async function checkEndpoint({ endpoint, region, expected, ...options }: EndpointToCheck): Promise<Report> {
-  const { checks = catalogue, ...running } = options;
-  const outside = checks.filter((check): check is OutsideCheck => check.from === 'outside');
-  const leftOut = checks.flatMap((check): LeftOut[] =>
-    check.from === 'outside' ? [] : [{ id: check.id, title: check.title, reason: FROM_INSIDE }],
-  );
+  const { checks = catalogue, tryKnownHoles = false, ...running } = options;
+  const isRun = (check: Check): check is OutsideCheck =>
+    check.from === 'outside' && (tryKnownHoles || !triesHoles(check));
+  const outside = checks.filter(isRun);
+  const leftOut = checks.flatMap((check): LeftOut[] => {
+    const { id, title, from } = check;
+    return isRun(check) ? [] : [{ id, title, reason: from === 'outside' ? ONLY_IF_ASKED : FROM_INSIDE }];
+  });
   const target = {
     ...{ endpoint, region, expected },
     credentialsName: credentialsName(process.env),
@@ -52,6 +57,8 @@ export async function checkEndpoint({ endpoint, region, expected, ...options }: 
 }
 
 const FROM_INSIDE = 'it looks at the deployment itself, which from outside it cannot';
+
+const ONLY_IF_ASKED = 'it sends what the server must refuse, so it runs only with --try-known-holes';
 
 /** How messages call the credentials; the access key is an identifier, no secret. */
 function credentialsName({ AWS_ACCESS_KEY_ID, AWS_PROFILE }: NodeJS.ProcessEnv): string {

@@ -1,6 +1,7 @@
 /** What a check is. The catalogue of them is in catalogue.ts, how they run in runner.ts. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Environment } from '../../config/environment';
+import type { CheckedRow } from '../../config/guard-rules';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state';
@@ -39,6 +40,8 @@ export interface CheckDescription {
 /** A check that needs the S3 API and its credentials only, so that it can look at any endpoint. */
 export interface OutsideCheck extends CheckDescription {
   readonly from: 'outside';
+  /** It sends what a server must refuse, so nobody else's server gets it unless asked for. */
+  readonly triesHoles?: true;
   /** Why the check means nothing for what is expected. Default: it always does. */
   readonly skipReason?: (expected: Expectations) => string | undefined;
   /**
@@ -96,6 +99,8 @@ export interface Expectations {
   readonly masterKeys: readonly string[];
   /** Whether a request without an encryption header must be encrypted; absent if nobody said. */
   readonly autoEncryption?: boolean;
+  /** Rows of docs/guard.md that the server may let through. */
+  readonly acceptedRisks: readonly CheckedRow[];
 }
 
 /** What any check of one run looks at an S3 endpoint with. */
@@ -147,6 +152,9 @@ export class CheckFailure extends Error {
     this.evidence = evidence;
   }
 }
+
+/** What a check guards is broken, and the environment says that it may be. */
+export class AcceptedRisk extends CheckFailure {}
 
 /** A service is away, so that nothing can be said of what needs it. */
 export class ServiceDown extends CheckFailure {

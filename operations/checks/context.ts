@@ -99,6 +99,7 @@ export function expectationsOf(environment: Environment): Expectations {
     defaultKey: environment.minio.defaultKey,
     masterKeys: minioKeys(environment),
     autoEncryption: environment.minio.autoEncryption,
+    acceptedRisks: environment.minio.acceptedRisks,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Runs checks: several at a time, every one to its end, results in the order of the catalogue. */
 import { messageOf } from '../lib/errors';
 import {
+  AcceptedRisk,
   type Check,
   type CheckContext,
   type CheckDescription,
@@ -23,10 +24,11 @@ const DISRUPTIVE_TIME_LIMIT_MS = 180_000;
 /**
  * - `passed`: what the check guards is as it should be
  * - `failed`: it is not
+ * - `accepted`: it is not, and the environment file says that it may be; it counts neither way
  * - `skipped`: the check means nothing for this environment, or follows from another that failed; the message says which
  * - `could-not-check`: nobody knows
  */
-export const STATUSES = ['passed', 'failed', 'skipped', 'could-not-check'] as const;
+export const STATUSES = ['passed', 'failed', 'accepted', 'skipped', 'could-not-check'] as const;
 export type CheckStatus = (typeof STATUSES)[number];
 
 /** What came of one check. */
@@ -134,7 +136,7 @@ async function runOne(check: BoundCheck, timeLimitMs: number, signal: AbortSigna
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof CheckFailure)) return result('could-not-check', { message: oneLine(messageOf(error)) });
-    return result('failed', {
+    return result(error instanceof AcceptedRisk ? 'accepted' : 'failed', {
       message: error.message,
       ...(error.fix === undefined ? {} : { fix: error.fix }),
       ...(error.evidence === undefined ? {} : { evidence: error.evidence }),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { catalogue, isDisruptive, selectChecks, undisturbing } from '../../operations/checks/catalogue';
+import { catalogue, isDisruptive, selectChecks, triesHoles, undisturbing } from '../../operations/checks/catalogue';
 import type { Check, Expectations } from '../../operations/checks/check';
 import { UsageError } from '../../operations/lib/errors';
 import { parseCommandLine } from './command-line';
@@ -30,6 +30,7 @@ export type CheckCall =
       readonly endpoint: TlsEndpoint;
       readonly region: string;
       readonly expected: Expectations;
+      readonly tryKnownHoles: boolean;
     });
 
 /** @throws UsageError if the call makes no sense */
@@ -44,6 +45,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
     'default-key': { type: 'string' },
     key: { type: 'string', multiple: true },
     'auto-encryption': { type: 'string' },
+    'try-known-holes': { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
@@ -63,6 +65,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
     for (const option of ['ca', 'region', 'default-key', 'key', 'auto-encryption'] as const) {
       if (values[option] !== undefined) throw refusal(`--${option} is for --endpoint; an environment file says it`);
     }
+    if (values['try-known-holes']) throw refusal('--try-known-holes is for --endpoint; an environment is always tried');
     if (!values.disruptive) requireNone(named, isDisruptive, 'interrupts service; add --disruptive if it may');
     return {
       ...{ kind: 'environment', ...wanted, disruptive: values.disruptive },
@@ -73,10 +76,13 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
   if (environment !== undefined) throw refusal(`--endpoint takes no environment, got: ${environment}`);
   if (values.disruptive) throw refusal('--disruptive needs an environment: from outside nothing can be put back');
   requireNone(named, ({ from }) => from === 'deployment', 'looks at the deployment itself, which --endpoint cannot');
+  const tryKnownHoles = values['try-known-holes'];
+  if (!tryKnownHoles)
+    requireNone(named, triesHoles, 'sends what the server must refuse; add --try-known-holes if it may');
   const defaultKey = values['default-key'];
   const autoEncryption = onOrOff(values['auto-encryption']);
   return {
-    ...{ kind: 'endpoint', ...wanted, checks: named ?? catalogue },
+    ...{ kind: 'endpoint', ...wanted, checks: named ?? catalogue, tryKnownHoles },
     endpoint: {
       url: endpointUrl(values.endpoint),
       ...(values.ca === undefined ? {} : { caFile: certificateFile(values.ca) }),
@@ -86,6 +92,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
       ...(defaultKey === undefined ? {} : { defaultKey }),
       masterKeys: [...new Set([...(defaultKey === undefined ? [] : [defaultKey]), ...(values.key ?? [])])],
       ...(autoEncryption === undefined ? {} : { autoEncryption }),
+      acceptedRisks: [],
     },
   };
 }

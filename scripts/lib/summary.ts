@@ -27,9 +27,17 @@ export interface SummaryInput {
 export async function showSummary({ environment, state }: LoadedEnvironment, json: boolean): Promise<void> {
   const { html } = reportFiles(state.reports);
   const report = existsSync(html) ? html : undefined;
-  const notes = await reachNotes(environment);
+  const notes = [...(await reachNotes(environment)), ...riskNotes(environment)];
   const summary = { environment, state, report, mc: builtMc(), notes, home: homedir() };
   process.stdout.write(json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
+}
+
+/** What the environment file accepts is not forgotten. */
+export function riskNotes({ minio }: Pick<Environment, 'minio'>): string[] {
+  if (minio.acceptedRisks.length === 0) return [];
+  return [
+    `minio.acceptedRisks accepts that MinIO lets through ${minio.acceptedRisks.join(', ')}: the report says what it does`,
+  ];
 }
 
 /** The same facts for a program. */

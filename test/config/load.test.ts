@@ -189,6 +189,16 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       `images.vault: ${image}, got: "vault:latest".`,
     ],
     [
+      `images: {source: registry, kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}', programs: {minio: silo}}`,
+      'images.programs.minio: must be an absolute path, got: "silo".',
+    ],
+    [
+      'minio: {acceptedRisks: [unsigned-steaming]}',
+      'minio.acceptedRisks[0]: must be one of unsigned-streaming, archive-upload, unsigned-header, version-on-write, ' +
+        'replica-claim, retention-bypass, legal-hold-alone, form-upload, internal-header, duplicate-part, ' +
+        'forwarded-address, got: "unsigned-steaming". Did you mean unsigned-streaming?',
+    ],
+    [
       'providers: {vault: ~> 5}',
       'providers.vault: must be an exact version from 5.0.0 on, such as 5.9.0, got: "~> 5".',
     ],

@@ -10,6 +10,8 @@ import { namesOf } from '../../config/deployment-names';
 import type { VaultKeyStoreSettings } from '../../config/environment';
 import { provisionerRules } from '../../config/key-store';
 import { policyDocument, type PolicyRule } from '../../config/vault-policies';
+import { CHECKED_ROWS } from '../../config/guard-rules';
+import { holeChecks } from '../../operations/checks/holes/hole-checks';
 import { reportSchema } from '../../operations/checks/report/model';
 import { messageOf } from '../../operations/lib/errors';
 import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
@@ -28,6 +30,7 @@ import {
   describePushes,
   type ImagesBlock,
   pushImages,
+  pushUnguarded,
   requireNoImageHere,
   requirePulledImages,
 } from './registry-images';
@@ -47,6 +50,7 @@ let vault: ExternalVaultServer;
 let token = '';
 let registry: ImageRegistry;
 let images: ImagesBlock;
+const pulled: string[] = [];
 
 beforeAll(async () => {
   environment = await TestEnvironment.create();
@@ -60,7 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await vault.stop();
   await environment.remove();
-  await registry.stop([images.kes, images.minio]);
+  await registry.stop([images.kes, images.minio, ...pulled]);
 });
 
 /** Where the Vault is comes from its own variables in the first half, and from the environment file in the second. */
@@ -317,6 +321,29 @@ describe('mounts of its own, KV version 2, where VAULT_… variables say', () =>
       { name: 'login of the registry', value: encodedLogin() },
     ];
     expect(searchFor(secrets, fileHaystacks(environment))).toEqual([]);
+  });
+
+  test('an image that takes forged writes, with its program elsewhere, fails the deploy; accepted, each report says so', async () => {
+    const forked = await pushUnguarded({ environment, registry, images }, '/usr/bin/silo');
+    pulled.push(forked.minio);
+    environment.write(settings(undefined, { images: forked }));
+    const failed = await environment.script('up', [], { env: variables() });
+    expect(failed.code).toBe(1);
+    for (const id of holeChecks.map((one) => one.id)) expect(failed.stderr).toMatch(new RegExp(`^ *${id}: `, 'm'));
+    expect(failed.stderr).toContain('or the image that `./scripts/images push` builds and pushes');
+    const { Config } = await environment.docker.getContainer(environment.containerName('minio')).inspect();
+    expect([Config.Image, Config.Entrypoint]).toEqual([forked.minio, ['/usr/bin/silo']]);
+
+    environment.write(settings(undefined, { images: forked, minio: { acceptedRisks: [...CHECKED_ROWS] } }));
+    const accepted = mustSucceed(await environment.script('up', [], { env: variables() }));
+    expect(accepted.stdout).toContain('minio.acceptedRisks accepts that MinIO lets through');
+    const { reports } = environment.state;
+    const report = reportSchema.parse(JSON.parse(readFileSync(path.join(reports, 'checks.json'), 'utf8')));
+    expect(report).toMatchObject({ outcome: 'passed', counts: { accepted: holeChecks.length, failed: 0 } });
+    expect(readFileSync(path.join(reports, 'checks.xml'), 'utf8')).toContain(
+      '<skipped message="accepted risk: unsigned-',
+    );
+    expect(readFileSync(path.join(reports, 'checks.html'), 'utf8')).toContain('4 with accepted risks');
   });
 
   test('what the policy allows was all used, once the key store was destroyed, too', async () => {

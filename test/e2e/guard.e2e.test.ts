@@ -4,6 +4,7 @@
  * refused for another reason.
  */
 import { GUARD_RULES } from '../../config/guard-rules';
+import { describeChecks } from './guard/checks';
 import { describeClients } from './guard/clients';
 import { describeCorrections } from './guard/corrections';
 import { describeWire } from './guard/wire';
@@ -45,5 +46,6 @@ describe('refuses', () => {
 });
 
 describeCorrections(guard);
+describeChecks(guard);
 describeWire(guard);
 describeClients(guard);

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { mustSucceed } from '../helpers/e2e/command';
-import type { ImageRegistry } from '../helpers/e2e/image-registry';
+import { pushImage } from '../../operations/toolchain/images/push-images';
+import { type ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/image-registry';
+import { buildUnguardedImage } from '../helpers/e2e/unguarded-image';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 
 /** With an external Vault no other runs. */
@@ -37,6 +39,17 @@ export async function pushImages(environment: TestEnvironment, registry: ImageRe
     expect(images[program]).toMatch(new RegExp(`^${target}/${program}@sha256:[0-9a-f]{64}$`));
   }
   return images;
+}
+
+/** The images with a MinIO that has no guard, and has its program elsewhere, as forks have it. */
+export async function pushUnguarded({ environment, registry, images }: Subject, program: string) {
+  const { docker } = environment;
+  const repository = `${registry.host}/ebs/fork`;
+  const tag = `${repository}:test`;
+  await buildUnguardedImage(docker, tag, images.minio, program);
+  const digest = await pushImage(docker, tag, REGISTRY_LOGIN);
+  await docker.getImage(tag).remove({ noprune: true });
+  return { ...images, minio: `${repository}@${digest}`, programs: { minio: program } };
 }
 
 /** Before anything is deployed. */

@@ -53,6 +53,18 @@ export function passedReport(): Report {
   return makeReport({ environment: 'production', ...RUN }, results());
 }
 
+export function acceptedReport(): Report {
+  return makeReport(
+    { environment: 'production', ...RUN },
+    results({
+      'forged-writes-refused': {
+        status: 'accepted',
+        message: 'unsigned-streaming: an object is written without a signature',
+      },
+    }),
+  );
+}
+
 /** Says whatever a hostile server might say. */
 export const HOSTILE = `</textarea>"'&<script>alert(1)</script>]]>\u0000\u001b[31m\u202e\ud800\ufffe`;
 

@@ -28,7 +28,8 @@ export async function presignedPut(
   return { path: pathOf(await getSignedUrl(s3, command, { expiresIn: SECONDS, unhoistableHeaders })), headers };
 }
 
-function headersOfKey(key: CustomerKey['SSECustomerKey']): Record<string, string> {
+/** As a client that is no SDK sends it. */
+export function headersOfKey(key: CustomerKey['SSECustomerKey']): Record<string, string> {
   const prefix = 'x-amz-server-side-encryption-customer';
   return { [`${prefix}-algorithm`]: 'AES256', [`${prefix}-key`]: key, [`${prefix}-key-md5`]: md5OfKey(key) };
 }

@@ -5,12 +5,15 @@ import {
   CreateBucketCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
+  type DeleteObjectCommandInput,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
+  PutObjectLockConfigurationCommand,
   type S3Client,
+  S3ServiceException,
   type ServerSideEncryptionByDefault,
 } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
@@ -35,21 +38,29 @@ export interface ScratchBucketOptions {
   readonly versioning?: boolean;
   /** Default encryption. @default - none */
   readonly encryption?: ServerSideEncryptionByDefault;
+  /** Object lock; `retained`: new versions are under GOVERNANCE for a day, unless they say otherwise. @default - none */
+  readonly objectLock?: 'retained' | 'as-asked';
 }
 
 export async function createScratchBucket(
   s3: S3Client,
   bucket: string,
   region: string,
-  { versioning = false, encryption }: ScratchBucketOptions = {},
+  { versioning = false, encryption, objectLock }: ScratchBucketOptions = {},
 ): Promise<void> {
   // Amazon must be told unless it is this one; MinIO does not mind
   const CreateBucketConfiguration =
     region === 'us-east-1' ? undefined : { LocationConstraint: region as BucketLocationConstraint };
-  await s3.send(new CreateBucketCommand({ Bucket: bucket, CreateBucketConfiguration }));
+  const lock = objectLock === undefined ? {} : { ObjectLockEnabledForBucket: true };
+  await s3.send(new CreateBucketCommand({ Bucket: bucket, CreateBucketConfiguration, ...lock }));
   if (versioning) {
     const VersioningConfiguration = { Status: 'Enabled' } as const;
     await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+  }
+  if (objectLock === 'retained') {
+    const Rule = { DefaultRetention: { Mode: 'GOVERNANCE', Days: 1 } } as const;
+    const ObjectLockConfiguration = { ObjectLockEnabled: 'Enabled', Rule } as const;
+    await s3.send(new PutObjectLockConfigurationCommand({ Bucket: bucket, ObjectLockConfiguration }));
   }
   if (encryption !== undefined) {
     const Rules = [{ ApplyServerSideEncryptionByDefault: encryption }];
@@ -82,7 +93,8 @@ export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise
   } catch (error) {
     const { name } = error as Error;
     if (name === 'NoSuchBucket') return;
-    if (name !== 'BucketNotEmpty') throw error;
+    // the second is what MinIO says where there is object lock (cmd/bucket-handlers.go, DeleteBucketHandler)
+    if (name !== 'BucketNotEmpty' && name !== 'MethodNotAllowed') throw error;
     await emptyBucket(s3, bucket);
     await s3.send(new DeleteBucketCommand({ Bucket: bucket }));
   }
@@ -95,8 +107,18 @@ async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
     const found = [...Versions, ...DeleteMarkers];
     if (found.length === 0) break;
     await Promise.all(
-      found.map(async ({ Key, VersionId }) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId }))),
+      found.map(async (version) => deleteVersion(s3, { Bucket, Key: version.Key, VersionId: version.VersionId })),
     );
+  }
+}
+
+/** What a check put under retention, it put under GOVERNANCE. */
+async function deleteVersion(s3: S3Client, version: DeleteObjectCommandInput): Promise<void> {
+  try {
+    await s3.send(new DeleteObjectCommand(version));
+  } catch (error) {
+    if (!(error instanceof S3ServiceException) || error.$metadata.httpStatusCode === 503) throw error;
+    await s3.send(new DeleteObjectCommand({ ...version, BypassGovernanceRetention: true }));
   }
 }
 

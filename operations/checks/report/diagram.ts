@@ -8,6 +8,7 @@ const SIGNS = {
   passed: markup`<circle cx="10" cy="10" r="9"/><path d="M5.5 10.5l3 3 6-6.5"/>`,
   failed: markup`<path class="area" d="M6.3 1h7.4L19 6.3v7.4L13.7 19H6.3L1 13.7V6.3z"/><path d="M6.8 6.8l6.4 6.4m0-6.4l-6.4 6.4"/>`,
   'could-not-check': markup`<path class="area" d="M10 1.5L19 18H1z"/><path d="M8 9.2a2 2 0 1 1 2.8 1.9c-.6.3-.8.6-.8 1.3m0 2.4v.2"/>`,
+  accepted: markup`<path class="area" d="M10 1.5L19 18H1z"/><path d="M10 7.5v5m0 2.3v.2"/>`,
   skipped: markup`<circle class="dashed" cx="10" cy="10" r="8.5"/><path d="M6 10h8"/>`,
 } as const;
 export type Sign = keyof typeof SIGNS;

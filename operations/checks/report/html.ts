@@ -15,6 +15,7 @@ import { STYLE } from './style';
 const STATUS_WORDS: Readonly<Record<CheckStatus, string>> = {
   passed: 'passed',
   failed: 'failed',
+  accepted: 'accepted risk',
   'could-not-check': 'could not be checked',
   skipped: 'skipped',
 };
@@ -72,12 +73,14 @@ function header(report: Report): Markup {
 function headline({ outcome, counts, results, leftOut }: Report): string {
   const ran = results.length - counts.skipped;
   const rest = leftOut.length === 0 ? '' : `, ${leftOut.length} left out`;
+  const risks = counts.accepted === 1 ? '1 with an accepted risk' : `${counts.accepted} with accepted risks`;
   switch (outcome) {
     case 'failed':
       return `${counts.failed} of ${checks(ran)} failed${rest}`;
     case 'could-not-check':
       return `${counts['could-not-check']} of ${checks(ran)} could not find out${rest}`;
     case 'passed':
+      if (counts.accepted > 0) return `${counts.passed} of ${checks(ran)} passed, ${risks}${rest}`;
       return `${ran === 1 ? 'The check' : `All ${checks(ran)}`} passed${rest}`;
   }
 }
@@ -97,6 +100,7 @@ function summary(report: Report): Markup {
 <ul class="counts">
 ${tile(counts.passed, 'passed', 'passed', 'passed')}
 ${tile(counts.failed, 'failed', 'failed', 'failed')}
+${counts.accepted === 0 ? undefined : tile(counts.accepted, 'accepted', 'accepted risk', 'accepted')}
 ${tile(counts['could-not-check'], 'could-not-check', 'could not check', 'could-not-check')}
 ${tile(counts.skipped, 'skipped', 'skipped', 'skipped')}
 ${report.leftOut.length === 0 ? undefined : tile(report.leftOut.length, 'left-out', 'left out', 'skipped')}
@@ -122,12 +126,13 @@ ${diagramOf(report)}
 </section>`;
 }
 
+const ATTENTION: readonly CheckStatus[] = ['failed', 'could-not-check', 'accepted'];
+const CAUSE: Partial<Record<CheckStatus, string>> = { failed: 'Cause', accepted: 'Accepted risk' };
+
 function attention({ results }: Report): Markup | undefined {
   const rank = (one: ReportedResult): number =>
-    ['failed', 'could-not-check'].indexOf(one.status) * 10 + ['critical', 'high', 'medium'].indexOf(one.severity);
-  const findings = results
-    .filter(({ status }) => status === 'failed' || status === 'could-not-check')
-    .sort((a, b) => rank(a) - rank(b));
+    ATTENTION.indexOf(one.status) * 10 + ['critical', 'high', 'medium'].indexOf(one.severity);
+  const findings = results.filter(({ status }) => ATTENTION.includes(status)).sort((a, b) => rank(a) - rank(b));
   if (findings.length === 0) return undefined;
   return markup`<section aria-labelledby="attention">
 <h2 id="attention">What needs attention</h2>
@@ -135,7 +140,7 @@ ${findings.map(
   (result) => markup`<article class="finding ${result.status}">
 <h3>${sign(result.status)}<span>${result.title}</span></h3>
 ${about(result)}
-<dl class="explained"><dt>${result.status === 'failed' ? 'Cause' : 'Why nobody knows'}</dt><dd>${prose(result.message)}</dd>
+<dl class="explained"><dt>${CAUSE[result.status] ?? 'Why nobody knows'}</dt><dd>${prose(result.message)}</dd>
 ${result.fix === undefined ? undefined : markup`<dt>Fix</dt><dd>${prose(result.fix)}</dd>`}</dl>
 <p><a href="#${result.id}">What ${result.id} proves, and its evidence</a></p>
 </article>`,
@@ -151,7 +156,7 @@ ${results.map(
 <summary>${sign(result.status)}<div><h3>${result.title}</h3>${about(result)}</div></summary>
 <div class="body" id="${result.id}">
 <dl class="explained">
-${result.message === undefined ? undefined : markup`<dt>${result.status === 'failed' ? 'Cause' : 'Why'}</dt><dd>${prose(result.message)}</dd>`}
+${result.message === undefined ? undefined : markup`<dt>${CAUSE[result.status] ?? 'Why'}</dt><dd>${prose(result.message)}</dd>`}
 ${result.fix === undefined ? undefined : markup`<dt>Fix</dt><dd>${prose(result.fix)}</dd>`}
 <dt>Proves</dt><dd>${result.proves}</dd>
 <dt>Does not prove</dt><dd>${result.doesNotProve}</dd>
@@ -191,6 +196,7 @@ function reading(report: Report): Markup {
 <dl class="explained legend">
 ${term(signed('passed', 'passed'), 'What the check guards is as it should be.')}
 ${term(signed('failed', 'failed'), 'It is not.')}
+${term(signed('accepted', 'accepted risk'), 'It is not, and the environment file says that it may be.')}
 ${term(signed('could-not-check', 'could not check'), 'Nobody knows: the check did not get far enough to find out.')}
 ${term(signed('skipped', 'skipped'), 'The check means nothing for this environment. It counts neither way.')}
 ${Object.entries(SEVERITY_WORDS).map(([severity, words]) => term(`severity ${severity}`, words))}

@@ -5,7 +5,7 @@
 import { type Markup, markup } from './markup';
 import { type Report, type ReportedResult, subjectOf } from './model';
 
-/** A test suite with a test case for each check, those that were left out among the skipped ones. */
+/** A test suite with a test case for each check, those that were left out, and accepted risks, among the skipped ones. */
 export function junitOf(report: Report): string {
   const { counts, leftOut, results } = report;
   const suite = `post-deploy checks of ${subjectOf(report)}`;
@@ -20,7 +20,7 @@ export function junitOf(report: Report): string {
 `,
     ),
   ];
-  const totals = markup`tests="${testcases.length}" failures="${counts.failed}" errors="${counts['could-not-check']}" skipped="${counts.skipped + leftOut.length}" time="${seconds(report.durationMs)}"`;
+  const totals = markup`tests="${testcases.length}" failures="${counts.failed}" errors="${counts['could-not-check']}" skipped="${counts.accepted + counts.skipped + leftOut.length}" time="${seconds(report.durationMs)}"`;
   return markup`<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="${report.tool.name}" ${totals}>
   <testsuite name="${suite}" ${totals} timestamp="${report.startedAt.replace(/\.\d+Z$/, 'Z')}">
@@ -49,6 +49,9 @@ function outcome(result: ReportedResult): Markup | undefined {
   switch (status) {
     case 'passed':
       return undefined;
+    case 'accepted':
+      return markup`      <skipped message="accepted risk: ${oneLine(message)}"/>
+`;
     case 'skipped':
       return markup`      <skipped message="${oneLine(message)}"/>
 `;

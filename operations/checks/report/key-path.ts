@@ -43,6 +43,10 @@ export const KEY_PATH = {
       'listing',
       'anonymous-read-refused',
       'altered-presigned-url-refused',
+      'forged-writes-refused',
+      'locked-versions-survive',
+      'internal-headers-refused',
+      'forwarded-headers-ignored',
       'sse-c-key-required',
       'sse-c-denied',
       'minio-configuration',
@@ -108,7 +112,7 @@ export const KEY_PATH = {
 export type KeyPathName = keyof typeof KEY_PATH;
 
 /** `unchecked`: no check that guards the part was run. */
-export type PartStatus = 'passed' | 'failed' | 'could-not-check' | 'unchecked';
+export type PartStatus = 'passed' | 'failed' | 'accepted' | 'could-not-check' | 'unchecked';
 
 export interface PartState {
   readonly status: PartStatus;
@@ -125,6 +129,8 @@ export function stateOf({ guards }: KeyPathPart, { results, leftOut }: Report): 
   const unknown = count('could-not-check');
   if (unknown > 0) return { status: 'could-not-check', words: `${unknown} ${of} unknown` };
   if (guarding.length === 0) return { status: 'unchecked', words: 'not checked' };
+  const accepted = count('accepted');
+  if (accepted > 0) return { status: 'accepted', words: `${accepted} ${of} accepted` };
   const missing = leftOut.filter(({ id }) => guards.includes(id)).length;
   return {
     status: 'passed',

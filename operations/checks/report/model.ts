@@ -40,7 +40,7 @@ const result = z.strictObject({
   status: z
     .enum(STATUSES)
     .describe(
-      'passed: it is as it should be; failed: it is not; skipped: the check means nothing here, or follows from another that failed; could-not-check: ' +
+      'passed: it is as it should be; failed: it is not; accepted: it is not, and the environment file says that it may be; skipped: the check means nothing here, or follows from another that failed; could-not-check: ' +
         'nobody knows.',
     ),
   durationMs,
@@ -52,7 +52,7 @@ export type ReportedResult = z.infer<typeof result>;
 
 /** The report as it is written. Its version changes when a program that reads it would have to. */
 export const reportSchema = z.strictObject({
-  version: z.literal(1).describe('Version of this format.'),
+  version: z.literal(2).describe('Version of this format.'),
   tool: z.strictObject({ name: z.string(), version: z.string() }).describe('What ran the checks.'),
   environment: z
     .string()
@@ -64,9 +64,11 @@ export const reportSchema = z.strictObject({
   durationMs,
   outcome: z
     .enum(['passed', 'failed', 'could-not-check'])
-    .describe('failed if any check failed; else could-not-check if any could not; skipped ones do not count.'),
+    .describe(
+      'failed if any check failed; else could-not-check if any could not; accepted and skipped ones do not count.',
+    ),
   counts: z
-    .strictObject({ passed: count, failed: count, skipped: count, 'could-not-check': count })
+    .strictObject({ passed: count, failed: count, accepted: count, skipped: count, 'could-not-check': count })
     .describe('How many results have each status.'),
   results: z.array(result).describe('Every check that was run or skipped, in the order of the catalogue.'),
   leftOut: z
@@ -93,7 +95,7 @@ export function makeReport(run: Run, results: readonly CheckResult[], leftOut: r
     STATUSES.map((status) => [status, results.filter((one) => one.status === status).length]),
   ) as Report['counts'];
   return reportSchema.parse({
-    version: 1,
+    version: 2,
     tool: thisTool(),
     ...(run.environment === undefined ? {} : { environment: run.environment }),
     endpoint: withoutSecrets(run.endpoint),

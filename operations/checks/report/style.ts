@@ -39,7 +39,7 @@ h3 { font-size: 1rem; }
 .dashed { stroke-dasharray: 3 2.6; }
 .passed { --tone: var(--passed); --tint: var(--passed-tint); }
 .failed { --tone: var(--failed); --tint: var(--failed-tint); }
-.could-not-check { --tone: var(--unknown); --tint: var(--unknown-tint); }
+.could-not-check, .accepted { --tone: var(--unknown); --tint: var(--unknown-tint); }
 .skipped, .unchecked, .left-out { --tone: var(--skipped); --tint: var(--skipped-tint); }
 .sign, .tone { color: var(--tone); }
 
@@ -61,7 +61,7 @@ main section { margin-top: 2.5rem; }
 
 .diagram { display: block; width: 100%; max-width: 22.5rem; height: auto; }
 .diagram rect { fill: var(--surface); stroke: var(--line); stroke-width: 1.5; }
-.diagram .failed rect, .diagram .could-not-check rect { fill: var(--tint); }
+.diagram .failed rect, .diagram .accepted rect, .diagram .could-not-check rect { fill: var(--tint); }
 .diagram .part:not(.plain) rect { stroke: var(--tone); }
 .diagram .unchecked rect { stroke-dasharray: 5 4; }
 .diagram text { fill: var(--text); font-size: 12.5px; }

@@ -4,7 +4,7 @@ import { printable } from './markup';
 import type { LeftOut, Report } from './model';
 import { withoutSecrets } from './secrets';
 
-const SYMBOLS = { passed: '✔', failed: '✘', skipped: '–', 'could-not-check': '?' } as const;
+const SYMBOLS = { passed: '✔', failed: '✘', accepted: '!', skipped: '–', 'could-not-check': '?' } as const;
 
 /** A result for people: one line, and another with what to do. */
 export function describeResult(result: CheckResult): string {
@@ -13,6 +13,8 @@ export function describeResult(result: CheckResult): string {
   switch (status) {
     case 'passed':
       return `${head}  ${title} (${(durationMs / 1000).toFixed(1)} s)`;
+    case 'accepted':
+      return printable(`${head}: accepted risk: ${message}`);
     case 'skipped':
       return `${head}  skipped: ${message}`;
     case 'could-not-check':
@@ -32,6 +34,7 @@ export function describeCounts({ counts, leftOut }: Report): string {
   const words = [
     `${counts.passed} passed`,
     `${counts.failed} failed`,
+    ...(counts.accepted > 0 ? [`${counts.accepted} with an accepted risk`] : []),
     ...(counts['could-not-check'] > 0 ? [`${counts['could-not-check']} could not be checked`] : []),
     ...(counts.skipped > 0 ? [`${counts.skipped} skipped`] : []),
     ...(leftOut.length > 0 ? [`${leftOut.length} left out`] : []),

@@ -46,7 +46,7 @@ export async function pushImages(
     const repository = `${target}/${program}`;
     const tag = `${repository}:${images[program].hash.slice(0, 16)}`;
     options.onProgress?.(`building ${program}`);
-    await build(docker, tag, images[program], options.signal);
+    await buildImage(docker, tag, images[program], options.signal);
     try {
       options.onProgress?.(`pushing ${tag}`);
       return `${repository}@${await pushImage(docker, tag, login, options.signal)}`;
@@ -57,7 +57,13 @@ export async function pushImages(
   return { vault: await push('vault'), kes: await push('kes'), minio: await push('minio') };
 }
 
-async function build(docker: Docker, tag: string, { context }: ImageContext, signal?: AbortSignal): Promise<void> {
+/** @throws ExternalError where Docker cannot build it */
+export async function buildImage(
+  docker: Docker,
+  tag: string,
+  { context }: Pick<ImageContext, 'context'>,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
     const stream = await docker.buildImage(
       { context, src: readdirSync(context) },
@@ -70,7 +76,12 @@ async function build(docker: Docker, tag: string, { context }: ImageContext, sig
   }
 }
 
-async function pushImage(
+/**
+ * Pushes an image that the engine has.
+ *
+ * @returns its digest
+ */
+export async function pushImage(
   docker: Docker,
   tag: string,
   login: RegistryLogin | undefined,

@@ -9,8 +9,8 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import type { GuardRuleId } from '../../../config/guard-rules';
 import type { S3Credentials } from '../../../operations/minio/s3-client';
-import { signedForm } from '../../helpers/e2e/post-form';
-import type { RawRequest } from '../../helpers/e2e/raw-s3';
+import { signedForm } from '../../../operations/post-form';
+import type { RawRequest } from '../../../operations/raw-s3';
 import { CONTENT, LOCKABLE, LOCKED, PLAIN, type Server, WRITER } from './servers';
 
 type Make = (server: Server) => RawRequest | Promise<RawRequest>;
@@ -345,7 +345,8 @@ function form(
   credentials: S3Credentials,
   bucket: string,
   key: string,
-  more?: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string>> = {},
 ): RawRequest {
-  return { method: 'POST', path: `/${bucket}`, signature: 'none', ...signedForm(credentials, bucket, key, more) };
+  const form = signedForm({ credentials, bucket, key, fields });
+  return { method: 'POST', path: `/${bucket}`, signature: 'none', ...form };
 }

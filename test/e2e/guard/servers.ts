@@ -10,11 +10,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram, locateProgram } from '../../../operations/toolchain/go/go-build';
+import { HttpClient } from '../../../operations/lib/http';
+import { RawS3 } from '../../../operations/raw-s3';
 import { type GoProgram, mc as mcProgram, minio, unguardedMinio } from '../../../operations/toolchain/go/programs';
 import { output } from '../../helpers/e2e/command';
 import { AuditReceiver } from '../../helpers/e2e/audit-receiver';
 import { OtherStorage } from '../../helpers/e2e/other-storage';
-import { RawS3 } from '../../helpers/e2e/raw-s3';
 
 /** Versions, no lock. */
 export const PLAIN = 'plain';
@@ -36,6 +37,7 @@ export interface Server {
   readonly storage: OtherStorage;
   /** As root, unless the request says otherwise. */
   readonly raw: RawS3;
+  readonly http: HttpClient;
   readonly audit: AuditReceiver;
   /** Its drive, as a folder of this machine. */
   readonly drive: string;
@@ -61,8 +63,8 @@ export function useGuard(): () => Guard {
     guard = { guarded, unguarded };
   });
   afterAll(async () => {
-    for (const { storage, raw, audit } of started) {
-      raw.close();
+    for (const { storage, http, audit } of started) {
+      http.close();
       await storage.stop();
       await audit.stop();
     }
@@ -84,9 +86,11 @@ async function start(folder: string, program: GoProgram, started: Server[]): Pro
       MINIO_AUDIT_WEBHOOK_ENDPOINT_GUARD: audit.url,
     },
   });
-  const server = { storage, audit, raw: new RawS3(storage, storage.credentials), drive: path.join(folder, 'drive') };
+  const { s3, url, credentials } = storage;
+  const http = new HttpClient(storage);
+  const raw = new RawS3({ http, url, credentials });
+  const server = { storage, audit, http, raw, drive: path.join(folder, 'drive') };
   started.push(server);
-  const { s3 } = storage;
   await s3.send(new PutBucketVersioningCommand({ Bucket: PLAIN, VersioningConfiguration: { Status: 'Enabled' } }));
   for (const Bucket of [LOCKED, LOCKABLE]) {
     await s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));

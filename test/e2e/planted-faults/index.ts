@@ -1,6 +1,7 @@
 import { atRestFaults } from './at-rest';
 import { deploymentFaults } from './deployment';
 import { dependenceFaults } from './dependence';
+import { holeFaults } from './holes';
 import { keyFaults } from './keys';
 import type { PlantedFault } from './planted-fault';
 import { refusalFaults } from './refusals';
@@ -16,6 +17,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...dependenceFaults,
   ...atRestFaults,
   ...refusalFaults,
+  ...holeFaults,
 ];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
@@ -34,7 +36,7 @@ export const withoutFault: Readonly<Record<string, string>> = {
  *   those; or that change, in one gateway, requests of different checks or of different kinds;
  * - that name none of its checks (a unit test says so): a check that is red for two reasons shows one of them.
  *
- * Alone remain those that take a component away, or so much that they would hide others: a sealed Vault, a token that
+ * Alone remain those that take a component away, or so much that they would hide others: MinIO without the guard, a sealed Vault, a token that
  * was revoked, master keys that are lost, MinIO without auto-encryption, KES stopped or twice.
  */
 const TOGETHER: readonly (readonly string[])[] = [
@@ -62,7 +64,6 @@ const TOGETHER: readonly (readonly string[])[] = [
   ],
   [
     'a proxy copies without the headers of encryption',
-    'a proxy adds to URLs that carry their signature',
     'a proxy lends its credentials to everybody',
     'an audit device is off',
   ],

@@ -30,6 +30,10 @@ const NO_S3 = [
   'old-tls-refused',
   'anonymous-read-refused',
   'altered-presigned-url-refused',
+  'forged-writes-refused',
+  'locked-versions-survive',
+  'internal-headers-refused',
+  'forwarded-headers-ignored',
   'sse-c-key-required',
   'sse-c-plain-http-refused',
   'kms-ready',
@@ -165,6 +169,10 @@ export const refusalFaults: readonly PlantedFault[] = [
         fix: /a proxy that lends its credentials to everybody/,
       },
     },
+    alsoRed: {
+      'forged-writes-refused': 'what nobody signed is signed by it',
+      'forwarded-headers-ignored': 'and nobody asks by an address any more',
+    },
     plant: async (bench) => {
       await bench.misbehave({ signAnonymous: true });
     },
@@ -177,6 +185,7 @@ export const refusalFaults: readonly PlantedFault[] = [
         fix: /signs requests anew/,
       },
     },
+    alsoRed: { 'forged-writes-refused': 'it signs the headers that were added to a URL, too' },
     plant: async (bench) => {
       await bench.misbehave({ signPresigned: true });
     },

@@ -181,6 +181,7 @@ export const roundTripFaults: readonly PlantedFault[] = [
     red: {
       versions: { message: /^the GET answered 404 NoSuchKey: .* \(SSE-S3, SSE-KMS, /, fix: /docker logs ebs-.*-minio/ },
     },
+    alsoRed: { 'locked-versions-survive': 'a DELETE without a version touches none, and succeeds' },
     plant: async (bench) => {
       await bench.misbehave({
         onRequest: (request) => {
@@ -198,7 +199,12 @@ export const roundTripFaults: readonly PlantedFault[] = [
         fix: /they are signed/,
       },
     },
-    alsoRed: { 'altered-presigned-url-refused': 'where unaltered URLs are refused, a refusal says nothing' },
+    alsoRed: Object.fromEntries(
+      ['altered-presigned-url-refused', 'forged-writes-refused'].map((id) => [
+        id,
+        'where unaltered URLs are refused, a refusal says nothing',
+      ]),
+    ),
     plant: async (bench) => {
       await bench.misbehave({
         onRequest: (request) => {

@@ -150,9 +150,12 @@ async function passOn(passage: Passage, request: GatewayRequest): Promise<Gatewa
   const url = new URL(request.path, upstream.url);
   const presigned = url.searchParams.has('X-Amz-Signature');
   const lent = misbehaviours.some(({ signAnonymous, signPresigned }) => (presigned ? signPresigned : signAnonymous));
-  if ('authorization' in request.headers || lent) sign(request, url, passage);
+  const { authorization } = request.headers;
+  // who has other credentials than the client of S3 keeps them
+  const own = 'x-amz-security-token' in request.headers || authorization?.includes('/sts/aws4_request') === true;
+  if ((authorization !== undefined && !own) || lent) sign(request, url, passage);
   // the signature of a URL is that of its host
-  else if (!presigned) request.headers.host = url.host;
+  else if (!presigned && !own) request.headers.host = url.host;
   request.headers['content-length'] = String(request.body.length);
   delete request.headers['transfer-encoding'];
   delete request.headers.expect;

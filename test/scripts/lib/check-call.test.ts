@@ -43,7 +43,8 @@ test('--endpoint alone: the system trusts it, nothing is expected, the region is
     json: false,
     endpoint: { url: 'https://s3.test:9000' },
     region: 'eu-central-1',
-    expected: { masterKeys: [] },
+    expected: { masterKeys: [], acceptedRisks: [] },
+    tryKnownHoles: false,
   });
 });
 
@@ -62,6 +63,14 @@ test('--endpoint with everything that can be said about it', () => {
   });
 });
 
+test('--try-known-holes: what a server must refuse is sent to it', () => {
+  const call = parseCheckCall(
+    ['--endpoint', 'https://s3.test', '--only', 'forged-writes-refused', '--try-known-holes'],
+    {},
+  );
+  expect(call).toMatchObject({ tryKnownHoles: true, checks: [{ id: 'forged-writes-refused' }] });
+});
+
 test.each<[string[], string]>([
   [['--only', 'nonsense'], 'there is no check nonsense'],
   [
@@ -70,6 +79,11 @@ test.each<[string[], string]>([
   ],
   [['--ca', '/ca.crt'], '--ca is for --endpoint; an environment file says it'],
   [['--key', 'one'], '--key is for --endpoint; an environment file says it'],
+  [['--try-known-holes'], '--try-known-holes is for --endpoint; an environment is always tried'],
+  [
+    ['--endpoint', 'https://s3.test', '--only', 'forged-writes-refused'],
+    '--only forged-writes-refused: sends what the server must refuse; add --try-known-holes if it may',
+  ],
   [['one', 'two'], 'one environment at most, got: one two'],
   [['local', '--endpoint', 'https://s3.test'], '--endpoint takes no environment, got: local'],
   [

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { htmlOf } from '../../../../operations/checks/report/html';
-import { failedReport, outsideReport, passedReport } from '../../../helpers/reports';
+import { acceptedReport, failedReport, outsideReport, passedReport } from '../../../helpers/reports';
 
 /** The rest of what the page must be is tested in a browser: test/e2e/report-page.e2e.test.ts. */
 test('nothing that a server says becomes markup, and the policy allows the page its own style only', () => {
@@ -22,9 +22,16 @@ test('what failed comes first, the worst of it at the top', () => {
 test.each([
   [passedReport, /All \d+ checks passed</],
   [failedReport, /2 of \d+ checks failed</],
+  [acceptedReport, /\d+ of \d+ checks passed, 1 with an accepted risk</],
   [outsideReport, /All 4 checks passed, \d+ left out</],
 ])('the title says how it came out', (report, title) => {
   expect(htmlOf(report())).toMatch(title);
+});
+
+test('an accepted risk is among what needs attention, with what was found', () => {
+  const page = htmlOf(acceptedReport());
+  expect(page).toContain('<dt>Accepted risk</dt><dd>unsigned-streaming: an object is written without a signature</dd>');
+  expect(page).toMatch(/<li class="accepted"><b>.*1<\/b>accepted risk<\/li>/);
 });
 
 test('words between backticks are code', () => {

@@ -1,6 +1,6 @@
 import { SaxesParser } from 'saxes';
 import { junitOf } from '../../../../operations/checks/report/junit';
-import { failedReport, HOSTILE, outsideReport, passedReport } from '../../../helpers/reports';
+import { acceptedReport, failedReport, HOSTILE, outsideReport, passedReport } from '../../../helpers/reports';
 
 interface Element {
   readonly name: string;
@@ -78,6 +78,16 @@ test('what did not pass says why; what nobody knows is an error', () => {
   expect(failed?.attributes).toMatchObject({ type: 'critical' });
   expect(failed?.attributes.message).toMatch(/^sse-s3-0: its plaintext is in/);
   expect(failed?.text).toMatch(/^sse-s3-0: .*\nfix: stop writing backups.*\nevidence: \{\n {2}"filesSearched": 12/s);
+});
+
+test('an accepted risk is skipped, with what was found', () => {
+  const xml = junitOf(acceptedReport());
+  expect(parsed(xml).attributes).toMatchObject({ failures: '0', errors: '0', skipped: '1' });
+  const [first] = testcases(xml).find(({ attributes }) => attributes.name === 'forged-writes-refused')?.children ?? [];
+  expect(first).toMatchObject({
+    name: 'skipped',
+    attributes: { message: 'accepted risk: unsigned-streaming: an object is written without a signature' },
+  });
 });
 
 test('whatever a server says stays text, without what XML forbids', () => {

@@ -18,6 +18,8 @@ test.each<[CheckStatus[], string, string]>([
   [['passed', 'passed'], 'passed', '2 of 2 passed'],
   [['passed', 'skipped'], 'passed', '1 of 1 passed'],
   [['passed', 'could-not-check'], 'could-not-check', '1 of 2 unknown'],
+  [['passed', 'accepted'], 'accepted', '1 of 2 accepted'],
+  [['failed', 'accepted'], 'failed', '1 of 2 failed'],
   [['failed', 'could-not-check'], 'failed', '1 of 2 failed'],
   [['skipped', 'skipped'], 'unchecked', 'not checked'],
   [[], 'unchecked', 'not checked'],

@@ -7,7 +7,7 @@ import { BROKEN, reportOf, resultOf } from './samples';
 test('a report says everything that a program needs', () => {
   const { results, ...rest } = reportOf(resultOf('passed'), BROKEN, resultOf('skipped', { message: 'why' }));
   expect(rest).toEqual({
-    version: 1,
+    version: 2,
     tool: { name: 'encrypted-backup-storage', version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string },
     environment: 'test',
     endpoint: 'https://127.0.0.1:9000',
@@ -15,7 +15,7 @@ test('a report says everything that a program needs', () => {
     finishedAt: '2026-01-02T03:04:07.000Z',
     durationMs: 1322,
     outcome: 'failed',
-    counts: { passed: 1, failed: 1, skipped: 1, 'could-not-check': 0 },
+    counts: { passed: 1, failed: 1, accepted: 0, skipped: 1, 'could-not-check': 0 },
     leftOut: [],
   });
   expect(results[1]).toEqual(BROKEN);
@@ -32,6 +32,9 @@ test('an endpoint that was checked from outside has no environment, and a list o
 
 test.each([
   [['passed', 'skipped'], 'passed'],
+  [['passed', 'accepted'], 'passed'],
+  [['accepted', 'could-not-check'], 'could-not-check'],
+  [['accepted', 'failed'], 'failed'],
   [['passed', 'could-not-check'], 'could-not-check'],
   [['failed', 'could-not-check'], 'failed'],
 ] as const)('of %j the outcome is %s', (statuses, outcome) => {
@@ -52,7 +55,7 @@ describe('the published JSON Schema', () => {
   });
 
   test.each([
-    ['another version', { version: 2 }],
+    ['another version', { version: 1 }],
     ['no counts', { counts: undefined }],
     ['a status that does not exist', { results: [{ ...BROKEN, status: 'fine' }] }],
     ['a fact that is not declared', { token: 'x' }],

@@ -1,8 +1,13 @@
 /** S3 requests as no SDK would send them: signed by version 4 in a header or a URL, or not at all. */
-import { Sha256 } from '../../../operations/minio/minio-admin';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { HttpClient, type HttpRequest, type HttpResponse } from '../../../operations/lib/http';
-import type { S3Credentials } from '../../../operations/minio/s3-client';
+import type { HttpClient, HttpRequest, HttpResponse } from './lib/http';
+import { Sha256 } from './minio/minio-admin';
+import type { S3Credentials } from './minio/s3-client';
+
+export interface RawCredentials extends S3Credentials {
+  /** Of credentials that end by themselves. @default - they have none */
+  readonly sessionToken?: string;
+}
 
 export interface RawRequest {
   readonly method: HttpRequest['method'];
@@ -15,30 +20,43 @@ export interface RawRequest {
   /** Added when everything is signed already. */
   readonly unsigned?: Readonly<Record<string, string>>;
   /** @default - the credentials of the client */
-  readonly as?: S3Credentials;
+  readonly as?: RawCredentials;
   /** @default 'header' */
   readonly signature?: 'header' | 'url' | 'none';
+  /** What the signature is for. @default 's3' */
+  readonly service?: 's3' | 'sts';
+}
+
+export interface RawS3Options {
+  readonly http: HttpClient;
+  /** Address of the server that `http` asks. */
+  readonly url: string;
+  readonly credentials: RawCredentials;
+  /** @default 'us-east-1' */
+  readonly region?: string;
 }
 
 export class RawS3 {
-  private readonly http: HttpClient;
   private readonly host: string;
-  private readonly credentials: S3Credentials;
+  private readonly options: RawS3Options;
 
-  constructor(endpoint: { readonly url: string; readonly caFile: string }, credentials: S3Credentials) {
-    this.credentials = credentials;
-    this.http = new HttpClient(endpoint);
-    this.host = new URL(endpoint.url).host;
+  constructor(options: RawS3Options) {
+    this.options = options;
+    this.host = new URL(options.url).host;
   }
 
   async send(request: RawRequest): Promise<HttpResponse> {
     const body = request.body === undefined ? undefined : Buffer.from(request.body);
     const headers: Record<string, string> = { host: this.host, ...request.headers };
-    const { accessKey, secretKey } = request.as ?? this.credentials;
+    const { accessKey, secretKey, sessionToken } = request.as ?? this.options.credentials;
     const signer = new SignatureV4({
-      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
-      region: 'us-east-1',
-      service: 's3',
+      credentials: {
+        accessKeyId: accessKey,
+        secretAccessKey: secretKey,
+        ...(sessionToken === undefined ? {} : { sessionToken }),
+      },
+      region: this.options.region ?? 'us-east-1',
+      service: request.service ?? 's3',
       sha256: Sha256,
       uriEscapePath: false,
     });
@@ -63,15 +81,11 @@ export class RawS3 {
     const query = Object.entries(signed.query ?? {}).map(
       ([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`,
     );
-    return this.http.send({
+    return this.options.http.send({
       method: request.method,
       path: query.length === 0 ? request.path : `${request.path}?${query.join('&')}`,
       headers: { ...signed.headers, ...request.unsigned },
       ...(body === undefined ? {} : { body }),
     });
-  }
-
-  close(): void {
-    this.http.close();
   }
 }

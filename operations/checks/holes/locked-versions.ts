@@ -1,0 +1,164 @@
+/** What a writer could do to versions under retention. */
+import {
+  DeleteObjectCommand,
+  GetObjectRetentionCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { signedForm } from '../../post-form';
+import type { RawRequest } from '../../raw-s3';
+import { CheckFailure, type Evidence, type OutsideCheck } from '../check';
+import { answered, get, newPlace, type Place, refusalOf, requireSameBytes } from '../objects/objects';
+import { CONTENT, newWriter, rawS3, someVersion } from './requests';
+import { tryHoles } from './try-holes';
+
+/** What a killed run leaves can be deleted by the next one. */
+const RETENTION_SECONDS = 60;
+/** Of the COMPLIANCE that a writer must not be able to set. */
+const STRICT_SECONDS = 3;
+const HOLD_OFF = { 'x-amz-object-lock-legal-hold': 'OFF' };
+
+export const lockedVersionsSurvive: OutsideCheck = {
+  from: 'outside',
+  triesHoles: true,
+  id: 'locked-versions-survive',
+  title: 'A writer cannot touch a version under retention, or write one without it',
+  proves:
+    'A writer cannot name the version that they write, pass for replication, replace a retention, or leave out the default ' +
+    'retention of a bucket by a legal hold or a form. Then a version under retention is there, with its bytes and its ' +
+    'date, and cannot be deleted.',
+  doesNotProve:
+    'Anything against who may bypass GOVERNANCE, or who reaches the drive. The versions of the check are in buckets of its ' +
+    `own, under GOVERNANCE for ${RETENTION_SECONDS} s.`,
+  severity: 'critical',
+  run: async (context) => {
+    const { raw, own } = await rawS3(context);
+    const place = await newPlace(context, 'a bucket with object lock', { objectLock: 'as-asked' });
+    const retained = await newPlace(context, 'a bucket with a default retention', { objectLock: 'retained' });
+    const writer = await newWriter(raw, [place.bucket, retained.bucket]);
+    const later = (seconds: number): Date => new Date(writer.now.getTime() + seconds * 1000);
+    const until = later(RETENTION_SECONDS);
+    const locked = await lock(place, 'locked', until);
+    const governed = await lock(place, 'governed', until);
+    const put = (at: Place, key: string, more: Partial<RawRequest> = {}): RawRequest => ({
+      ...{ method: 'PUT', path: `/${at.bucket}/${key}`, body: CONTENT, as: writer.credentials },
+      ...more,
+    });
+    const strict = later(STRICT_SECONDS);
+    const form = (bucket: string): RawRequest => ({
+      ...{ method: 'POST', path: `/${bucket}`, signature: 'none' },
+      ...signedForm({ credentials: own, bucket, key: 'form', region: context.region }),
+    });
+    const named = someVersion();
+    const explicit = {
+      'x-amz-object-lock-mode': 'GOVERNANCE',
+      'x-amz-object-lock-retain-until-date': inSeconds(until),
+    };
+    return tryHoles(
+      context,
+      [
+        {
+          row: 'version-on-write',
+          finding: 'a writer names the version that they write',
+          control: async () => raw.send(put(place, 'locked')),
+          attempt: async () => raw.send(put(place, 'locked', { query: { versionId: named } })),
+          hasEffect: async ({ headers }) => Promise.resolve(headers['x-amz-version-id'] === named),
+        },
+        {
+          row: 'replica-claim',
+          finding: 'a client passes for replication',
+          control: async () => raw.send(put(place, 'replica')),
+          // MinIO refuses it from who has no right to replicate; whoever may do everything has that one, too
+          attempt: async () =>
+            raw.send(put(place, 'replica', { as: own, headers: { 'x-amz-replication-status': 'REPLICA' } })),
+          hasEffect: async () => (await status(place, 'replica')).ReplicationStatus === 'REPLICA',
+        },
+        {
+          row: 'retention-bypass',
+          finding: 'a writer replaces a retention without a right to it',
+          control: async () =>
+            raw.send({ ...retention(governed, 'GOVERNANCE', later(RETENTION_SECONDS / 2)), as: own }),
+          attempt: async () => raw.send({ ...retention(governed, 'COMPLIANCE', strict), as: writer.credentials }),
+          hasEffect: async () => {
+            // then nobody can delete it for so long
+            await setTimeout((STRICT_SECONDS + 1) * 1000);
+            return true;
+          },
+        },
+        {
+          row: 'legal-hold-alone',
+          finding: 'a legal hold leaves out the default retention of a bucket',
+          control: async () => raw.send(put(retained, 'held', { as: own, headers: { ...HOLD_OFF, ...explicit } })),
+          attempt: async () => raw.send(put(retained, 'held', { headers: HOLD_OFF })),
+          hasEffect: async () => (await status(retained, 'held')).ObjectLockMode === undefined,
+        },
+        {
+          row: 'form-upload',
+          finding: 'a form leaves out the default retention of a bucket',
+          control: async () => raw.send(form(context.bucket)),
+          attempt: async () => raw.send(form(retained.bucket)),
+          hasEffect: async () => (await status(retained, 'form')).ObjectLockMode === undefined,
+        },
+      ],
+      async () => stillLocked(place, locked, until),
+    );
+  },
+};
+
+interface Version {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly VersionId: string;
+}
+
+async function lock({ s3, bucket: Bucket, expected }: Place, Key: string, until: Date): Promise<Version> {
+  const locking = { ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: until } as const;
+  const request = s3.send(new PutObjectCommand({ Bucket, Key, Body: CONTENT, ...locking }));
+  const { VersionId = '' } = await answered(expected, 'writing a version under retention', request);
+  return { Bucket, Key, VersionId };
+}
+
+async function status({ s3, bucket: Bucket, expected }: Place, Key: string) {
+  return answered(expected, 'a HEAD', s3.send(new HeadObjectCommand({ Bucket, Key })));
+}
+
+function retention({ Bucket, Key, VersionId }: Version, mode: 'GOVERNANCE' | 'COMPLIANCE', until: Date): RawRequest {
+  const date = `<RetainUntilDate>${inSeconds(until)}</RetainUntilDate>`;
+  const body = `<Retention><Mode>${mode}</Mode>${date}</Retention>`;
+  return {
+    method: 'PUT',
+    path: `/${Bucket}/${Key}`,
+    query: { retention: '', versionId: VersionId },
+    headers: {
+      'content-md5': createHash('md5').update(body).digest('base64'),
+      'x-amz-bypass-governance-retention': 'true',
+    },
+    body,
+  };
+}
+
+async function stillLocked(place: Place, version: Version, until: Date): Promise<Evidence> {
+  const { s3, expected } = place;
+  const deletion = await refusalOf(
+    'a DELETE of a version under retention',
+    s3.send(new DeleteObjectCommand(version)),
+    [400, 403],
+    'see whether object lock works at all: `mc retention info --default ALIAS/BUCKET`',
+  );
+  const { body } = await get(place, version.Key, { VersionId: version.VersionId });
+  requireSameBytes('a version under retention', body, Buffer.from(CONTENT));
+  const reading = s3.send(new GetObjectRetentionCommand(version));
+  const { Retention } = await answered(expected, 'reading a retention', reading);
+  const now = Retention?.RetainUntilDate === undefined ? 'none' : inSeconds(Retention.RetainUntilDate);
+  if (now !== inSeconds(until)) {
+    throw new CheckFailure(`the retention of a version is until ${now}, and was until ${inSeconds(until)}`);
+  }
+  return { deletion, retainedUntil: now };
+}
+
+/** As S3 writes it here: it keeps no fractions. */
+function inSeconds(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}/, '');
+}
