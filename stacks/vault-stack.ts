@@ -47,6 +47,7 @@ export class VaultStack extends EnvironmentStack {
       noteFolder: state.tls,
       allowDataLoss,
       takeOverVolumes: environment.images.source === 'registry',
+      mayBeVersion2: environment.images.source === 'registry',
     });
   }
 }

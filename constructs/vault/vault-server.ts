@@ -42,7 +42,16 @@ export interface VaultServerProps {
   readonly allowDataLoss: boolean;
   /** Whether the image leaves new volumes to root, as published images do. */
   readonly takeOverVolumes: boolean;
+  /** Whether the image may hold Vault 2.x, which has to be told {@link SHARES_ARE_ENOUGH}; 1.x ignores it with a warning. */
+  readonly mayBeVersion2: boolean;
 }
+
+/**
+ * Where unseal shares take the place of a token: to make a root token, by which a lost provisioner token is replaced, and
+ * to replace the shares. Vault 1.x always lets whoever reaches the port begin and cancel both (CVE-2026-5807); 2.x does
+ * where this is set (developer.hashicorp.com, Vault, "Configuration", enable_unauthenticated_access).
+ */
+const SHARES_ARE_ENOUGH = ['generate-root', 'rekey'];
 
 const CLUSTER_PORT = 8201;
 
@@ -77,7 +86,7 @@ export class VaultServer extends Construct {
       environment,
       image,
       files: [
-        { path: 'vault.json', content: JSON.stringify(serverConfiguration(name)) },
+        { path: 'vault.json', content: JSON.stringify(serverConfiguration(name, props.mayBeVersion2)) },
         { path: 'ca.crt', source: props.ca },
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
@@ -217,7 +226,7 @@ const NO_LOCKOUT = { approle: { disable_lockout: true } };
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault
  * 1.20 and later does not start (hashicorp/vault, command/server.go).
  */
-function serverConfiguration(nodeId: string): Record<string, unknown> {
+function serverConfiguration(nodeId: string, mayBeVersion2: boolean): Record<string, unknown> {
   return {
     ui: false,
     disable_mlock: true,
@@ -234,5 +243,6 @@ function serverConfiguration(nodeId: string): Record<string, unknown> {
       },
     },
     user_lockout: NO_LOCKOUT,
+    ...(mayBeVersion2 ? { enable_unauthenticated_access: SHARES_ARE_ENOUGH } : {}),
   };
 }

@@ -65,6 +65,7 @@ describe('a file that says nothing but the name', () => {
         autoEncryption: true,
         sseC: 'allow',
         memoryMb: 2048,
+        acceptedRisks: [],
       },
       buckets: [],
       tls: { mode: 'self-signed', validityDays: 365, ipAddresses: [] },
@@ -189,7 +190,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       `images.vault: ${image}, got: "vault:latest".`,
     ],
     [
-      `images: {source: registry, kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}', programs: {minio: silo}}`,
+      `images: {source: registry, vault: 'v@sha256:${'0'.repeat(64)}', kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}', programs: {minio: silo}}`,
       'images.programs.minio: must be an absolute path, got: "silo".',
     ],
     [

@@ -24,6 +24,23 @@ describe('settings reach what they are about', () => {
     for (const container of containersOf(stacks)) expect(container.image).toMatch(/@sha256:/);
   });
 
+  test('a program that is elsewhere in its image', () => {
+    const environment = `name: local\n${FROM_REGISTRY}  programs: { minio: /usr/bin/silo, kes: /usr/bin/kes }\n`;
+    const containers = containersOf(synthDeployment({ environment, toolchain: REGISTRY }));
+    const entrypoints = containers.flatMap(({ entrypoint }) => (entrypoint === undefined ? [] : [entrypoint]));
+    expect(entrypoints).toEqual(expect.arrayContaining([['/usr/bin/silo'], ['/usr/bin/kes'], ['/bin/vault']]));
+    const minio = containers.find(({ name }) => name === 'ebs-local-minio');
+    expect(JSON.stringify(minio?.healthcheck)).toContain('"/usr/bin/mc"');
+  });
+
+  test('Vault 2.x is told that unseal shares are enough, where the image may hold it', () => {
+    const setting = 'enable_unauthenticated_access';
+    const told = (more: Parameters<typeof synthDeployment>[0]): boolean =>
+      stackOf(synthDeployment(more), 'vault').text.includes(setting);
+    const registry = { environment: `name: local\n${FROM_REGISTRY}`, toolchain: REGISTRY };
+    expect([told(registry), told({})]).toEqual([true, false]);
+  });
+
   test('another version of a provider is another version, and nothing else', () => {
     const versioned = (vault: string) => {
       const stacks = synthDeployment({ toolchain: { ...BUILT, providers: { ...BUILT.providers, vault } } });

@@ -101,6 +101,7 @@ export const KEY_PATH = {
       'vault-policies',
       'vault-audit-devices',
       'vault-anonymous-refused',
+      'vault-root-tokens',
       'provisioner-token-valid',
       'containers-hardened',
       'earlier-objects-open',

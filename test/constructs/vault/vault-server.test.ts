@@ -26,6 +26,7 @@ const MINIMAL: VaultServerProps = {
   noteFolder: '/state/tls',
   allowDataLoss: false,
   takeOverVolumes: false,
+  mayBeVersion2: false,
 };
 
 function declare(changes: Partial<VaultServerProps> = {}): Synthesized {
