@@ -11,7 +11,7 @@ import path from 'node:path';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram, locateProgram } from '../../../operations/toolchain/go/go-build';
 import { HttpClient } from '../../../operations/lib/http';
-import { RawS3 } from '../../../operations/raw-s3';
+import { RawS3 } from '../../../operations/minio/raw-s3';
 import { type GoProgram, mc as mcProgram, minio, unguardedMinio } from '../../../operations/toolchain/go/programs';
 import { output } from '../../helpers/e2e/command';
 import { AuditReceiver } from '../../helpers/e2e/audit-receiver';

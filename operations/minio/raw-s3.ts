@@ -1,8 +1,8 @@
 /** S3 requests as no SDK would send them: signed by version 4 in a header or a URL, or not at all. */
 import { SignatureV4 } from '@smithy/signature-v4';
-import type { HttpClient, HttpRequest, HttpResponse } from './lib/http';
-import { Sha256 } from './minio/minio-admin';
-import type { S3Credentials } from './minio/s3-client';
+import type { HttpClient, HttpRequest, HttpResponse } from '../lib/http';
+import { Sha256 } from './minio-admin';
+import type { S3Credentials } from './s3-client';
 
 export interface RawCredentials extends S3Credentials {
   /** Of credentials that end by themselves. @default - they have none */

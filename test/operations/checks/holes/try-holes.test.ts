@@ -1,7 +1,7 @@
-import type { CheckedRow } from '../../../config/guard-rules';
-import { AcceptedRisk, CheckFailure, type OutsideContext } from '../../../operations/checks/check';
-import { type Hole, tryHoles } from '../../../operations/checks/holes/try-holes';
-import type { HttpResponse } from '../../../operations/lib/http';
+import type { CheckedRow } from '../../../../config/guard-rules';
+import { AcceptedRisk, CheckFailure, type OutsideContext } from '../../../../operations/checks/check';
+import { type Hole, tryHoles } from '../../../../operations/checks/holes/try-holes';
+import type { HttpResponse } from '../../../../operations/lib/http';
 
 const answer = (status: number, code = ''): HttpResponse => {
   const text = code === '' ? '' : `<Error><Code>${code}</Code></Error>`;
