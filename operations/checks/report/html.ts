@@ -181,7 +181,7 @@ function leftOut({ leftOut }: Report): Markup | undefined {
   if (leftOut.length === 0) return undefined;
   return markup`<section aria-labelledby="left-out">
 <h2 id="left-out">Left out</h2>
-<p class="muted">These checks were not run, because from outside of a deployment they cannot be. This report says nothing about what they prove.</p>
+<p class="muted">These checks were not run, each for the reason beside it. This report says nothing about what they prove.</p>
 <ul class="left-out-list">${leftOut.map(
     ({ id, title, reason }) =>
       markup`<li id="${id}"><h3>${title}</h3><p class="about"><code>${id}</code></p><p>${prose(reason)}</p></li>`,

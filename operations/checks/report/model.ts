@@ -72,12 +72,12 @@ export const reportSchema = z.strictObject({
     .describe('How many results have each status.'),
   results: z.array(result).describe('Every check that was run or skipped, in the order of the catalogue.'),
   leftOut: z
-    .array(z.strictObject({ id, title, reason: z.string().describe('Why it cannot be run here.') }))
-    .describe('Checks that were not run, because from where this ran they cannot be.'),
+    .array(z.strictObject({ id, title, reason: z.string().describe('Why it was not run.') }))
+    .describe('Checks that were not run: from where this ran they cannot be, or nobody asked for them.'),
 });
 export type Report = z.infer<typeof reportSchema>;
 
-/** A check that was not run, because from outside it cannot be. */
+/** A check that was not run. */
 export type LeftOut = Report['leftOut'][number];
 
 export interface Run {
