@@ -80,7 +80,7 @@ async function partsOf(
   const completion = async (times: number): Promise<RawRequest> => {
     const created = await raw.send({ ...upload, method: 'POST', query: { uploads: '' } });
     const uploadId = /<UploadId>([^<]+)</.exec(created.text)?.[1] ?? '';
-    const body = '0'.repeat(SMALLEST_PART);
+    const body = times === 1 ? CONTENT : '0'.repeat(SMALLEST_PART);
     const part = await raw.send({ ...upload, method: 'PUT', query: { partNumber: '1', uploadId }, body });
     if (!isSuccess(part)) throw new Error(`the upload of a part answered ${inShort(part)}`);
     const listed = `<Part><PartNumber>1</PartNumber><ETag>${String(part.headers.etag)}</ETag></Part>`;

@@ -100,12 +100,22 @@ export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise
   }
 }
 
-/** Deletes every version of every object. */
+/**
+ * Deletes every version of every object.
+ *
+ * @throws if one is still there after it was deleted: without its version, a DELETE only adds a marker, again and again
+ */
 async function emptyBucket(s3: S3Client, Bucket: string): Promise<void> {
+  const deleted = new Set<string>();
   for (;;) {
     const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
     const found = [...Versions, ...DeleteMarkers];
     if (found.length === 0) break;
+    for (const { Key = '', VersionId = '' } of found) {
+      const version = `${Key}?versionId=${VersionId}`;
+      if (deleted.has(version)) throw new Error(`${version} is still there after it was deleted`);
+      deleted.add(version);
+    }
     await Promise.all(
       found.map(async (version) => deleteVersion(s3, { Bucket, Key: version.Key, VersionId: version.VersionId })),
     );
