@@ -153,7 +153,7 @@ async function passOn(passage: Passage, request: GatewayRequest): Promise<Gatewa
   const { authorization } = request.headers;
   // who has other credentials than the client of S3 keeps them
   const own = 'x-amz-security-token' in request.headers || authorization?.includes('/sts/aws4_request') === true;
-  if ((authorization !== undefined && !own) || lent) sign(request, url, passage);
+  if (!own && (authorization !== undefined || lent)) sign(request, url, passage);
   // the signature of a URL is that of its host
   else if (!presigned && !own) request.headers.host = url.host;
   request.headers['content-length'] = String(request.body.length);
@@ -164,6 +164,8 @@ async function passOn(passage: Passage, request: GatewayRequest): Promise<Gatewa
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
   return { status: answer.statusCode ?? 0, headers: flat(answer.headers), body: await bodyOf(answer) };
 }
+
+const IN_CHUNKS = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
 
 /**
  * Signs with Signature Version 4; a signature in the query is replaced by one in the headers. Source: Amazon S3 API
@@ -180,7 +182,9 @@ function sign(request: GatewayRequest, url: URL, { region, credentials }: S3Gate
   delete headers.authorization;
   headers.host = url.host;
   headers['x-amz-date'] = now;
-  headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+  // a body in chunks stays one
+  const payload = headers['x-amz-content-sha256'] === IN_CHUNKS ? IN_CHUNKS : 'UNSIGNED-PAYLOAD';
+  headers['x-amz-content-sha256'] = payload;
   const signedNames = Object.keys(headers)
     .filter((name) => name === 'host' || name === 'content-md5' || name.startsWith('x-amz-'))
     .sort();
@@ -199,7 +203,7 @@ function sign(request: GatewayRequest, url: URL, { region, credentials }: S3Gate
     ...signedNames.map((name) => `${name}:${(headers[name] ?? '').trim()}`),
     '',
     signedNames.join(';'),
-    'UNSIGNED-PAYLOAD',
+    payload,
   ].join('\n');
   const day = now.slice(0, 8);
   const scope = `${day}/${region}/s3/aws4_request`;
