@@ -68,12 +68,12 @@ function placeOf({ docker, kes, vault }: Environment): {
   readonly docker: EnvironmentInput['docker'];
   readonly at: { readonly minio: string; readonly kes: string; readonly vault: string };
 } {
-  const { host, certPath, publishAddress, mtu } = docker;
+  const { host, certPath, publishAddress, mtu, processLimit } = docker;
   const isElsewhere = remoteMachine(resolveEngine(docker, process.env)) !== undefined;
   const own = vault.mode === 'embedded' ? vault.publishAddress : kes.publishAddress;
   return {
     // the range of addresses of the original, if it has one, is taken
-    docker: { host, certPath, mtu },
+    docker: { host, certPath, mtu, processLimit },
     at: isElsewhere
       ? { minio: publishAddress, kes: kes.publishAddress, vault: own }
       : { minio: LOOPBACK, kes: LOOPBACK, vault: LOOPBACK },

@@ -27,10 +27,14 @@ async function leaveLock(file: string): Promise<void> {
 test.each([
   [
     'this machine',
-    'publishAddress: 0.0.0.0, subnet: 10.1.0.0/24, mtu: 1400',
-    { publishAddress: '127.0.0.1', mtu: 1400 },
+    'publishAddress: 0.0.0.0, subnet: 10.1.0.0/24, mtu: 1400, processLimit: 4096',
+    { publishAddress: '127.0.0.1', mtu: 1400, processLimit: 4096 },
   ],
-  ['another machine', 'host: ssh://nas, publishAddress: 192.0.2.7', { host: 'ssh://nas', publishAddress: '192.0.2.7' }],
+  [
+    'another machine',
+    'host: ssh://nas, publishAddress: 192.0.2.7',
+    { host: 'ssh://nas', publishAddress: '192.0.2.7', processLimit: 8192 },
+  ],
 ])('a copy on an engine of %s is published where this machine reaches it', async (_, settings, docker) => {
   const original = parseEnvironment(`name: demo\ndocker: { ${settings} }`, 'demo.yaml');
   expect(parseEnvironment(await copyOf(original, folder()), 'the copy').docker).toEqual(docker);
