@@ -21,7 +21,7 @@ import { duration } from './lib/progress';
 
 const HELP = `Usage: ./scripts/test [--no-e2e]
 
-Runs everything that CI runs: format, typed lint, type check, the toolchain, the Go tests of the guard in MinIO, unit
+Runs everything that CI runs: format, types, lint, directions of imports, the toolchain, the Go tests of MinIO's guard, unit
 tests, and the end-to-end tests, which deploy environments with random names on free ports next to whatever runs and
 remove them again. A step that fails does not keep the others from running. The last line on stdout is the totals:
 N passed, N failed[, N skipped].
@@ -64,6 +64,9 @@ const jestReport = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
+/** What .dependency-cruiser.cjs has rules for, as `npm run imports` gives it. */
+const CRUISED = ['--output-type', 'err', 'main.ts', 'config', 'constructs', 'stacks', 'operations', 'scripts', 'bench'];
+
 const bin = (program: string): string => path.join(projectRoot, 'node_modules', '.bin', program);
 
 void main(async (args, signal) => {
@@ -78,8 +81,9 @@ void main(async (args, signal) => {
     const format = command('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
     const types = command('types', bin('tsc'), ['--pretty', 'false']);
     const lint = command('lint', bin('eslint'), ['.']);
+    const imports = command('imports', bin('depcruise'), [...CRUISED]);
     // the lint takes as long as the two others together
-    const lanes = await Promise.all([inTurn([format, types], signal), inTurn([lint], signal)]);
+    const lanes = await Promise.all([inTurn([format, types, imports], signal), inTurn([lint], signal)]);
     total = lanes.reduce(add, total);
     const endToEnd = values['no-e2e'] !== true;
     // before the unit tests, some of which ask Terraform and would be skipped without one
