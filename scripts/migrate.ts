@@ -52,7 +52,7 @@ is never overwritten: if it is another, its canary says so before anything uses 
 
   environment   as it is deployed: a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --to          the environment file as it shall become: of the same name, with another keyStore
-  --verbose     show everything that cdktf prints
+  --verbose     show everything that Terraform says
   -h, --help    this text
 
 Interrupt it anywhere and run it again; until it is done, nothing else deploys this environment. The new place, and what

@@ -1,5 +1,4 @@
 /** `./scripts/plan`: what the next deploy would change, in every stack, without changing anything. */
-import { TerraformStack } from 'cdktf';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,23 +6,23 @@ import { requireDeployable } from '../operations/state/deployable';
 import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { projectRoot } from '../config/toolchain';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';
 import { copyForPlans, readPlanCopy, unpackPlanCopy, writePlanCopy } from '../operations/terraform/plan/plan-copy';
 import { requireUnlocked } from '../operations/terraform/remote-state';
-import { planStack, type StackToPlan } from '../operations/terraform/plan/plan-stack';
+import { planStack } from '../operations/terraform/plan/plan-stack';
+import { type SynthesizedFolder, thisTerraform } from '../operations/terraform/terraform';
 import type { PlanReport } from '../operations/terraform/plan/report';
 import { EXIT } from '../operations/lib/print-error';
 import { askEngine, engineUnreachable } from '../operations/docker/docker-engine';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
-import { declareApp } from '../stacks/app';
 import { main, parseCommandLine } from './lib/command-line';
 import { objectLockStep } from './lib/object-lock-step';
 import { describeCounts, planMarkdown, planText } from './lib/plan-text';
 import { showSteps } from './lib/progress';
+import { synthesize } from './lib/synthesize';
 
 const HELP = `Usage: ./scripts/plan [environment] [--from FILE] [--json | --markdown]
        ./scripts/plan [environment] --export FILE
@@ -166,19 +165,6 @@ async function planEnvironment(source: PlanSource, signal: AbortSignal): Promise
   return report;
 }
 
-/** The stacks in the order of deployment, which is the one in which they are declared. */
-function synthesize(loaded: LoadedEnvironment, outdir: string): StackToPlan[] {
-  const app = declareApp(loaded, outdir);
-  app.synth();
-  return app.node.children
-    .filter((child) => TerraformStack.isStack(child))
-    .map((stack) => ({
-      name: stack.node.id,
-      folder: path.join(outdir, 'stacks', stack.node.id),
-      dependencies: stack.dependencies.map(({ node }) => node.id),
-    }));
-}
-
 /** What Terraform says about stacks that should be plannable. It may show values, so it is in no report. */
 function explainErrors({ stacks }: PlanReport, planned: readonly PlannedStack[]): void {
   for (const { name, result } of planned) {
@@ -203,23 +189,13 @@ function engineStep(loaded: LoadedEnvironment): Step {
   };
 }
 
-function planStep(stack: StackToPlan, planned: PlannedStack[], refresh: boolean): Step {
-  const bin = path.join(projectRoot, 'node_modules', '.bin');
+function planStep(stack: SynthesizedFolder, planned: PlannedStack[], refresh: boolean): Step {
   return {
     title: stack.name,
     run: async ({ signal }) => {
-      const result = await planStack(stack, {
-        terraform: path.join(bin, 'terraform'),
-        env: {
-          ...process.env,
-          PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
-          TF_IN_AUTOMATION: '1',
-          // a provider that is not asked for anything wants to have one all the same
-          ...(refresh ? {} : { VAULT_TOKEN: 'none' }),
-        },
-        signal,
-        refresh,
-      });
+      // a provider that is not asked for anything wants to have a token all the same
+      const terraform = thisTerraform(signal, refresh ? {} : { VAULT_TOKEN: 'none' });
+      const result = await planStack(stack, { ...terraform, refresh });
       planned.push({ name: stack.name, dependencies: stack.dependencies, result });
       return result.kind === 'planned' ? describeCounts(result) : 'cannot be planned';
     },

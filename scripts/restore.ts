@@ -74,7 +74,7 @@ is run again. Everything that speaks against it is found before anything is touc
   --without-keys names of master keys, with commas, that this machine knows and the backup lacks, to give them up
   --endpoint, --region, --ca   of the S3 storage
   --json         print the summary as JSON
-  --verbose      show everything that cdktf prints
+  --verbose      show everything that Terraform says
   -h, --help     this text
 
 The summary goes to stdout, progress to stderr.

@@ -67,7 +67,7 @@ are applied, too. What was done is in rotations.log of the state folder.
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --finish         ends what \`rotate ca\` began
   --to NEW         name of the new master key (default: NAME with the month, such as archive-2026-11)
-  --verbose        show everything that cdktf prints
+  --verbose        show everything that Terraform says
   -h, --help       this text
 
 ${EXIT_CODES_HELP}

@@ -25,14 +25,14 @@ import { warnOfEscrow } from './lib/escrow';
 
 const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--json] [--verbose]
 
-Deploys an environment and proves it: makes this machine ready (see ./scripts/toolchain --help), runs
-\`cdktf deploy '*'\`, and shows how to connect. What is done already is skipped, so it may be interrupted anywhere and
-run again, and it is the way to apply a changed environment file.
+Deploys an environment and proves it: makes this machine ready (see ./scripts/toolchain --help), deploys the stacks as
+\`npx cdktf deploy '*'\` does, and shows how to connect. What is done already is skipped, so it may be interrupted anywhere
+and run again, and it is the way to apply a changed environment file.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   ${ENGINE_OPTION_HELP}
   --json        print the summary as JSON
-  --verbose     show everything that cdktf prints
+  --verbose     show everything that Terraform says
   -h, --help    this text
 
 The summary goes to stdout, progress to stderr.

@@ -14,10 +14,10 @@ export interface RunOptions {
   readonly logFile: string;
   /** Interrupts the child when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** @default - SIGINT is sent to the child */
-  readonly interrupt?: (pid: number) => void;
   /** Gives the child a session of its own, which a Ctrl-C at the terminal does not reach. @default false */
   readonly detached?: boolean;
+  /** What of a line goes to the log. @default - the output as it comes */
+  readonly logged?: (line: string) => string | undefined;
   /** Called with every line, as it comes. */
   readonly onLine?: (line: string) => void;
   /** Lines that are mere progress: an error does not repeat them. */
@@ -93,10 +93,8 @@ async function runLogged(
     ...(options.env !== undefined && { env: options.env }),
   });
   const interrupt = (): void => {
-    if (child.pid === undefined) return;
-    if (options.interrupt !== undefined) options.interrupt(child.pid);
     // not SIGTERM, at which the go command would leave its work folder behind
-    else child.kill('SIGINT');
+    child.kill('SIGINT');
   };
   let logFailure: Error | undefined;
   const takeChunk = (chunk: string): void => {
@@ -108,17 +106,22 @@ async function runLogged(
       interrupt();
     }
   };
+  const take = (line: string): void => {
+    const logged = options.logged?.(line);
+    if (logged !== undefined) takeChunk(`${logged}\n`);
+    takeLine(line);
+  };
   for (const stream of [child.stdout, child.stderr]) {
     let rest = '';
     stream.setEncoding('utf8');
     stream.on('data', (chunk: string) => {
-      takeChunk(chunk);
+      if (options.logged === undefined) takeChunk(chunk);
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      lines.forEach(takeLine);
+      lines.forEach(take);
     });
     stream.on('end', () => {
-      if (rest !== '') takeLine(rest);
+      if (rest !== '') take(rest);
     });
   }
   options.signal?.addEventListener('abort', interrupt, { once: true });

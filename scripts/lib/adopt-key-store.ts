@@ -6,13 +6,13 @@ import { namesOf } from '../../config/deployment-names';
 import { vaultVariables } from '../../config/external-vault';
 import { AUDIT_DEVICES, inVault, vaultAccess } from '../../config/key-store';
 import type { LoadedEnvironment } from '../../config/load';
-import { projectRoot } from '../../config/toolchain';
 import { dockerEngine } from '../../operations/docker/docker';
 import { ExternalError } from '../../operations/lib/errors';
 import { UnreadableStateError } from '../../operations/terraform/remote-state';
 import { restartVault } from '../../operations/vault/restart-vault';
 import { APPROLE_ROLE, deployedPaths } from '../../operations/terraform/terraform-state';
-import { CommandError, run } from '../../operations/lib/command';
+import { CommandError } from '../../operations/lib/command';
+import { initialize, runTerraform, thisTerraform } from '../../operations/terraform/terraform';
 import type { Step } from '../../operations/lib/step';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { readVaultToken } from '../../operations/vault/vault-token';
@@ -66,13 +66,13 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
       const known = await deployedPaths(loaded, 'keystore');
       const missing = declared.filter((one) => present.has(keyOf(one)) && !known.has(keyOf(one)));
       if (missing.length === 0) return 'Terraform knows all of it';
-      const terraform = path.join(projectRoot, 'node_modules', '.bin', 'terraform');
-      const options = { cwd: folder, logFile: path.join(state.logs, 'adopt.log'), signal };
+      const terraform = thisTerraform(signal);
+      const output = { logFile: path.join(state.logs, 'adopt.log') };
       try {
-        await run(terraform, ['init', '-upgrade', '-input=false', '-no-color'], options);
+        await initialize(folder, terraform, output);
         for (const { address, path: id } of missing) {
           report(address);
-          await run(terraform, ['import', '-input=false', '-no-color', address, id], options);
+          await runTerraform(folder, terraform, ['import', '-input=false', '-no-color', address, id], output);
         }
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;

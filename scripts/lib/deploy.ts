@@ -1,76 +1,52 @@
-/** `cdktf deploy` as a step: shown stack by stack, logged, and interrupted without loss. */
+/** A deploy as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../config/load';
 import { type StackRange, stacksIn } from '../../config/stack-names';
-import { projectRoot } from '../../config/toolchain';
+import { requireNoOtherEngine } from '../../operations/docker/engine-identity';
 import { ExternalError } from '../../operations/lib/errors';
-import { CommandError, run } from '../../operations/lib/command';
 import type { Step } from '../../operations/lib/step';
-import { DeployProgress } from './deploy-progress';
+import { DeployError, deployStacks } from '../../operations/terraform/deploy';
+import { thisTerraform } from '../../operations/terraform/terraform';
 import { howToLimitProcesses } from './process-limit';
 import { duration } from './progress';
 import { howToUnlock } from './state-lock';
-import { interruptDeploy } from './terraform-processes';
+import { synthesize } from './synthesize';
 
 /** @param range what is to be deployed; what is before it must be as it shall be. Default: everything */
-export function deployStep(
-  { environment, file, state }: LoadedEnvironment,
-  verbose: boolean,
-  range?: StackRange,
-): Step {
-  const stacks = stacksIn(environment, range);
-  const named = stacks.map((stack) => `${environment.name}-${stack}`);
-  const chosen =
-    range === undefined
-      ? ['*']
-      : range.from === undefined
-        ? named
-        : // where stacks before them are left out, cdktf no longer waits for one before it begins the next, unless told to
-          [...named, '--ignore-missing-stack-dependencies', '--parallelism', '1'];
+export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: StackRange): Step {
+  const { environment, file, state } = loaded;
+  const chosen = stacksIn(environment, range);
   return {
-    title: range === undefined ? 'Deploy' : `Deploy ${stacks.join(', ')}`,
+    title: range === undefined ? 'Deploy' : `Deploy ${chosen.join(', ')}`,
     run: async ({ report, announce, signal }) => {
-      const progress = new DeployProgress(environment.name);
       const logFile = path.join(state.logs, 'deploy.log');
-      const bin = path.join(projectRoot, 'node_modules', '.bin');
-      const ended = new Set<string>();
       let since = performance.now();
       const finished = (what: string): void => {
-        if (ended.has(what)) return;
-        ended.add(what);
         announce(`✔ ${what} (${duration(performance.now() - since)})`);
         since = performance.now();
       };
+      // before Terraform takes what it does not find there for gone
+      await requireNoOtherEngine(loaded);
+      const named = chosen.map((stack) => `${environment.name}-${stack}`);
+      const stacks = synthesize(loaded, state.cdktfOut).filter(({ name }) => named.includes(name));
+      finished('synthesised');
       try {
-        await run(path.join(bin, 'cdktf'), ['deploy', ...chosen, '--auto-approve', '--output', state.cdktfOut], {
-          cwd: projectRoot,
-          env: {
-            ...process.env,
-            PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
-            EBS_ENVIRONMENT: file,
-            CI: '1',
-            FORCE_COLOR: '0',
-            CHECKPOINT_DISABLE: '1',
-          },
+        await deployStacks(stacks, {
+          environment: environment.name,
+          terraform: thisTerraform(signal, { EBS_ENVIRONMENT: file }),
           logFile,
-          signal,
-          detached: true,
-          interrupt: interruptDeploy,
-          onLine: (line) => {
-            if (verbose) process.stderr.write(`${line}\n`);
-            const { now, planning, done } = progress.take(line);
-            if (planning === true) finished('synthesised and initialised');
-            if (now !== undefined) report(now);
-            if (done !== undefined) finished(`${done.stack}: ${done.changes}`);
+          onProgress: report,
+          onDeployed: (stack, changes) => {
+            finished(`${stack}: ${changes}`);
           },
+          ...(verbose && { onText: (text: string) => void process.stderr.write(`${text}\n`) }),
         });
       } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        const failure = progress.failure();
+        if (!(error instanceof DeployError)) throw error;
         throw new ExternalError(
-          `the deploy of ${environment.name} failed:\n  ${failure.join('\n  ')}`,
-          howToUnlock(environment, failure) ??
-            howToLimitProcesses(failure, environment.docker.processLimit) ??
+          `the deploy of ${environment.name} failed in ${error.failedStack}:\n  ${error.lines.join('\n  ')}`,
+          howToUnlock(environment, error.lines) ??
+            howToLimitProcesses(error.lines, environment.docker.processLimit) ??
             `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
           { cause: error },
         );

@@ -1,27 +1,14 @@
 /** Lets Terraform plan one synthesized stack. Nothing is written but into the folder of the stack. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
-import { CommandError, run } from '../../lib/command';
+import { CommandError } from '../../lib/command';
+import { diagnosticOf, initialize, runTerraform, type SynthesizedFolder, type TerraformRun } from '../terraform';
 import { REFUSED, refusedAddress } from './protection';
 import type { Problem } from './report';
 import { firstDeploy, type StackSummary, summarizePlan } from './summarize';
 import { type SynthesizedStack, synthesizedStack, terraformPlan } from './terraform-plan';
 
-export interface StackToPlan {
-  /** As `npx cdktf` calls it. */
-  readonly name: string;
-  /** Holds its `cdk.tf.json`. */
-  readonly folder: string;
-  /** Names of the stacks that are deployed before it. */
-  readonly dependencies: readonly string[];
-}
-
-export interface TerraformRun {
-  /** The program that knows this project's providers. */
-  readonly terraform: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly signal: AbortSignal;
+export interface PlanRun extends TerraformRun {
   /** Whether Docker and Vault are asked what there is. */
   readonly refresh: boolean;
 }
@@ -43,25 +30,16 @@ export type StackResult =
 /** Holds values: see {@link planStack}. */
 const PLAN_FILE = 'plan';
 
-const diagnosticLine = z.object({
-  '@level': z.literal('error'),
-  diagnostic: z.object({
-    summary: z.string(),
-    detail: z.string().default(''),
-    address: z.string().optional(),
-  }),
-});
-
 /**
  * Plans a stack. The plan file, which holds values, stays in the folder: the caller removes it.
  *
  * Without Terraform's own lock: taking it would create files where nothing was deployed, and make a deploy fail that
  * begins meanwhile.
  */
-export async function planStack({ folder }: StackToPlan, terraform: TerraformRun): Promise<StackResult> {
+export async function planStack({ folder }: SynthesizedFolder, terraform: PlanRun): Promise<StackResult> {
   const declared = synthesizedStack.parse(JSON.parse(readFileSync(path.join(folder, 'cdk.tf.json'), 'utf8')));
   try {
-    await runTerraform(folder, terraform, ['init', '-input=false', '-no-color']);
+    await initialize(folder, terraform);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const problem = { summary: 'Terraform cannot be initialised: its state or its providers cannot be reached' };
@@ -78,7 +56,7 @@ export async function planStack({ folder }: StackToPlan, terraform: TerraformRun
         ...['plan', '-json', '-input=false', '-lock=false', '-detailed-exitcode', `-out=${PLAN_FILE}`],
         ...(terraform.refresh ? [] : ['-refresh=false']),
       ],
-      take,
+      { onLine: take },
     );
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
@@ -86,7 +64,7 @@ export async function planStack({ folder }: StackToPlan, terraform: TerraformRun
     changed = true;
   }
   const shown: string[] = [];
-  await runTerraform(folder, terraform, ['show', '-json', PLAN_FILE], (line) => void shown.push(line));
+  await runTerraform(folder, terraform, ['show', '-json', PLAN_FILE], { onLine: (line) => void shown.push(line) });
   const json = shown.find((line) => line.startsWith('{')) ?? '';
   return { kind: 'planned', changed, ...summarizePlan(terraformPlan.parse(JSON.parse(json)), declared) };
 }
@@ -99,8 +77,8 @@ async function failed(
   error: CommandError,
 ): Promise<StackResult> {
   const diagnostics = lines.flatMap((line) => {
-    const parsed = diagnosticLine.safeParse(jsonOf(line));
-    return parsed.success ? [parsed.data.diagnostic] : [];
+    const diagnostic = diagnosticOf(line);
+    return diagnostic === undefined ? [] : [diagnostic];
   });
   const problems = diagnostics.map(({ summary, detail, address = refusedAddress(detail) }) => ({
     summary: firstLine(summary),
@@ -109,7 +87,7 @@ async function failed(
   const state: string[] = [];
   let readable = true;
   try {
-    await runTerraform(folder, terraform, ['state', 'pull'], (line) => void state.push(line));
+    await runTerraform(folder, terraform, ['state', 'pull'], { onLine: (line) => void state.push(line) });
   } catch (pullError) {
     if (!(pullError instanceof CommandError)) throw pullError;
     readable = false;
@@ -125,32 +103,6 @@ async function failed(
     firstDeploy: deployed ? undefined : firstDeploy(declared),
     final: !readable || problems.some(({ summary }) => summary === REFUSED),
   };
-}
-
-async function runTerraform(
-  folder: string,
-  { terraform, env, signal }: TerraformRun,
-  args: readonly string[],
-  onLine?: (line: string) => void,
-): Promise<void> {
-  await run(terraform, args, {
-    cwd: folder,
-    env,
-    signal,
-    // removed with the folder
-    logFile: path.join(folder, 'terraform.log'),
-    // a Ctrl-C at the terminal would reach it twice
-    detached: true,
-    ...(onLine === undefined ? {} : { onLine }),
-  });
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function firstLine(text: string): string {

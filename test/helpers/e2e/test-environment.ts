@@ -18,7 +18,6 @@ import { planReport } from '../../../operations/terraform/plan/report';
 import { readCredentials, s3Client } from '../../../operations/minio/s3-client';
 import { type Belongings, belongingsOf } from '../../../operations/docker/tear-down';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
-import { DeployProgress } from '../../../scripts/lib/deploy-progress';
 import { type CommandOptions, type CommandResult, runCommand } from './command';
 import { testPorts } from './test-ports';
 
@@ -169,15 +168,23 @@ export class TestEnvironment {
     return path.join(this.cdktfOut, 'stacks', `${this.name}-${stack}`);
   }
 
-  /** What a deploy says about each stack: `no change`, or what was changed. */
+  /**
+   * What a deploy did in each stack: `no change`, or what was changed. `./scripts/up` says it in a line per stack; plain
+   * cdktf names a stack in front of the first of its lines.
+   */
   changes({ stdout, stderr }: CommandResult): Record<string, string> {
-    const progress = new DeployProgress(this.name);
-    const events = `${stdout}\n${stderr}`.split('\n').map((line) => progress.take(line));
-    return Object.fromEntries(
-      events.flatMap(({ done }) =>
-        done === undefined ? [] : [[done.stack.slice(this.name.length + 1), done.changes]],
-      ),
-    );
+    const changes: Record<string, string> = {};
+    let stack = '';
+    for (const line of `${stdout}\n${stderr}`.replaceAll(/\x1b\[[0-9;]*[A-Za-z]/g, '').split('\n')) {
+      const named = new RegExp(`^(?:✔ | +✔ )?${this.name}-([a-z]+)(?: {2}|: )`).exec(line)?.[1];
+      if (named !== undefined) stack = named;
+      const said = /✔ \S+: (no change|\d.*) \([^(]*\)$/.exec(line)?.[1];
+      const counts = /Apply complete! Resources: (\d+ added), (\d+ changed), (\d+ destroyed)/.exec(line)?.slice(1);
+      const changed = counts?.filter((count) => !count.startsWith('0 ')).join(', ');
+      if (named !== undefined && said !== undefined) changes[named] = said;
+      if (changed !== undefined) changes[stack] = changed === '' ? 'no change' : changed;
+    }
+    return changes;
   }
 
   /** What a deploy would do says that there is nothing to do; cheaper than to have one say it. */
