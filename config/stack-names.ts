@@ -5,13 +5,22 @@ export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'check
 
 export type StackName = (typeof STACKS)[number];
 
-/** Stacks that follow each other. */
-export interface StackRange {
-  /** @default - the first */
-  readonly from?: StackName;
-  /** @default - the last */
-  readonly to?: StackName;
-}
+/** The stacks from one on. */
+export type Following<Name, Stacks extends readonly StackName[] = typeof STACKS> = Stacks extends readonly [
+  infer First,
+  ...infer Rest extends readonly StackName[],
+]
+  ? Name extends First
+    ? Stacks[number]
+    : Following<Name, Rest>
+  : never;
+
+/**
+ * Stacks that follow each other. `from`: by default the first. `to`: by default the last, and never one before `from`.
+ */
+export type StackRange =
+  | { readonly from?: undefined; readonly to?: StackName }
+  | { [From in StackName]: { readonly from: From; readonly to?: Following<From> } }[StackName];
 
 /** The stacks of an environment that are in a range, in their order. */
 export function stacksIn({ vault }: Pick<Environment, 'vault'>, { from, to }: StackRange = {}): StackName[] {

@@ -33,18 +33,17 @@ export interface OperationProps<N extends OperationName> {
    * @default - only a changed input does
    */
   readonly triggers?: Readonly<Record<string, string>>;
-  /**
-   * File in which the operation notes when it must run again, see {@link renewalGeneration}.
-   *
-   * @default - time alone does not make it run again
-   */
-  readonly renewalNote?: string;
-  /**
-   * Files that it makes, for an operation with a note: it runs again when one is missing.
-   *
-   * @default - only the note is looked at
-   */
-  readonly makes?: readonly string[];
+  /** @default - time alone does not make it run again */
+  readonly renewal?: {
+    /** File in which the operation notes when it must run again, see {@link renewalGeneration}. */
+    readonly note: string;
+    /**
+     * Files that it makes: it runs again when one is missing.
+     *
+     * @default - only the note is looked at
+     */
+    readonly makes?: readonly string[];
+  };
   /** @default - the operation runs as soon as the values that it uses are known */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -66,7 +65,9 @@ export class Operation<N extends OperationName> extends Construct {
     this.resource = new DataResource(this, 'Resource', {
       triggersReplace: {
         input,
-        ...(props.renewalNote === undefined ? {} : { generation: renewalGeneration(props.renewalNote, props.makes) }),
+        ...(props.renewal === undefined
+          ? {}
+          : { generation: renewalGeneration(props.renewal.note, props.renewal.makes) }),
         ...(journal === undefined ? {} : { interrupted: interruptedRuns(journal) }),
         ...props.triggers,
       },

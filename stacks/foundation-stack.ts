@@ -85,8 +85,7 @@ export class FoundationStack extends EnvironmentStack {
         operation: 'import-certificates',
         input,
         triggers: triggers([...sources, tls.ca]),
-        renewalNote: input.renewalNote,
-        makes: filesOf(input),
+        renewal: { note: input.renewalNote, makes: filesOf(input) },
         dependsOn,
       });
     } else {
@@ -96,8 +95,7 @@ export class FoundationStack extends EnvironmentStack {
         operation: 'order-certificates',
         input,
         triggers: triggers([tls.ca, tls.directoryCaFile]),
-        renewalNote: input.renewalNote,
-        makes: filesOf(input),
+        renewal: { note: input.renewalNote, makes: filesOf(input) },
         dependsOn,
       });
     }

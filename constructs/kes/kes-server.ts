@@ -62,7 +62,7 @@ export class KesConfigurationFile extends Construct {
         place: props.place,
         placeFile: props.placeFile,
       },
-      ...(props.vault?.secretIdNote === undefined ? {} : { renewalNote: props.vault.secretIdNote }),
+      ...(props.vault?.secretIdNote === undefined ? {} : { renewal: { note: props.vault.secretIdNote } }),
       triggers: props.triggers,
       dependsOn: props.dependsOn,
     });

@@ -68,8 +68,7 @@ export class Certificates extends Construct {
         leaves: [...props.leaves],
         renewalNote,
       },
-      renewalNote,
-      makes: props.leaves.flatMap(({ name }) => Object.values(this.leaf(name))),
+      renewal: { note: renewalNote, makes: props.leaves.flatMap(({ name }) => Object.values(this.leaf(name))) },
       ...(props.dependsOn === undefined ? {} : { dependsOn: props.dependsOn }),
     });
   }

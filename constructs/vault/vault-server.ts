@@ -167,7 +167,7 @@ export class VaultServer extends Construct {
         placeFile: props.placeFile,
         renewalNote,
       },
-      renewalNote,
+      renewal: { note: renewalNote },
       // a container that was replaced starts sealed
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],

@@ -1,11 +1,21 @@
 import type { LoadedEnvironment } from '../../config/load';
-import type { StackRange } from '../../config/stack-names';
+import type { Following } from '../../config/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
 import { deployStep } from './deploy';
 
+/** Stacks of which `keystore` is one. */
+export interface KeyStoreRange {
+  readonly from?: 'keystore';
+  readonly to?: Following<'keystore'>;
+}
+
 /** Deploys what is in a range, of which `keystore` is a part, and where a deploy was killed or its state lost, adopts before what Vault has. */
-export async function adoptingDeploy(loaded: LoadedEnvironment, verbose: boolean, range?: StackRange): Promise<Step[]> {
+export async function adoptingDeploy(
+  loaded: LoadedEnvironment,
+  verbose: boolean,
+  range?: KeyStoreRange,
+): Promise<Step[]> {
   if (!(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range)];
   return [
     // what is in Vault can only be adopted when Vault runs

@@ -1,4 +1,4 @@
-import { stacksIn } from '../../config/stack-names';
+import { type StackRange, stacksIn } from '../../config/stack-names';
 import { parseEnvironment } from '../../config/load';
 
 const embedded = parseEnvironment('name: test\n', 'test');
@@ -12,4 +12,12 @@ test.each([
   ['no Vault where there is none', files, { to: 'keystore' }, ['foundation', 'keystore']],
 ] as const)('%s', (_, environment, range, stacks) => {
   expect(stacksIn(environment, range)).toEqual(stacks);
+});
+
+test('a range that ends before it begins does not type-check', () => {
+  // @ts-expect-error minio is deployed after kes
+  const backwards: StackRange = { from: 'minio', to: 'kes' };
+  const forwards: StackRange = { from: 'kes', to: 'minio' };
+  expect(stacksIn(embedded, backwards)).toEqual([]);
+  expect(stacksIn(embedded, forwards)).toEqual(['kes', 'minio']);
 });

@@ -43,7 +43,7 @@ test('an operation with maximal properties runs again for its triggers and when 
     operation: 'run-checks',
     input: {},
     triggers: { first: first.runId },
-    renewalNote: '/state/note.json',
+    renewal: { note: '/state/note.json' },
     dependsOn: [first.dependable],
   });
 
