@@ -59,7 +59,7 @@ main section { margin-top: 2.5rem; }
 .facts dt { color: var(--muted); }
 .facts dd { margin: 0; }
 
-.diagram { display: block; width: 100%; max-width: 22.5rem; height: auto; }
+.diagram { display: block; width: 100%; max-width: 22.5rem; height: auto; overflow: visible; }
 .diagram rect { fill: var(--surface); stroke: var(--line); stroke-width: 1.5; }
 .diagram .failed rect, .diagram .accepted rect, .diagram .could-not-check rect { fill: var(--tint); }
 .diagram .part:not(.plain) rect { stroke: var(--tone); }
