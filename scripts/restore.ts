@@ -27,7 +27,7 @@ import { madeOn, staleness } from '../operations/backup/freshness';
 import { noteBackup } from '../operations/backup/last-backup';
 import { restoreTarget, type RestoreTarget } from '../operations/backup/restore/restore-target';
 import { type Provenance, provenance } from '../operations/backup/bundle/signature';
-import { printable } from '../operations/checks/report/markup';
+import { printable } from '../operations/lib/printable';
 import { dockerEngine } from '../operations/docker/docker';
 import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';

@@ -1,4 +1,4 @@
-import { printable } from '../checks/report/markup';
+import { printable } from './printable';
 import { ExternalError, UsageError } from './errors';
 
 /** Exit codes of every script. */

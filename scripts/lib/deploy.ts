@@ -1,6 +1,6 @@
 /** A deploy as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { type StackRange, stacksIn } from '../../config/stack-names';
 import { requireNoOtherEngine } from '../../operations/docker/engine-identity';
 import { ExternalError } from '../../operations/lib/errors';
@@ -28,7 +28,8 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
       // before Terraform takes what it does not find there for gone
       await requireNoOtherEngine(loaded);
       const named = chosen.map((stack) => `${environment.name}-${stack}`);
-      const stacks = synthesize(loaded, state.cdktfOut).filter(({ name }) => named.includes(name));
+      // a step before this one may have edited the file
+      const stacks = synthesize(loadEnvironment(file), state.cdktfOut).filter(({ name }) => named.includes(name));
       finished('synthesised');
       try {
         await deployStacks(stacks, {
