@@ -2,6 +2,7 @@
 import { loadEnvironment } from './config/load';
 import { requireNoOtherEngine } from './operations/docker/engine-identity';
 import { printError } from './operations/lib/print-error';
+import { requireOwnTurn } from './operations/terraform/turn';
 import { declareApp } from './stacks/app';
 
 async function synthesize(): Promise<void> {
@@ -9,6 +10,7 @@ async function synthesize(): Promise<void> {
   const app = declareApp(loaded);
   // before Terraform takes what it does not find there for gone
   await requireNoOtherEngine(loaded);
+  await requireOwnTurn(loaded);
   app.synth();
 }
 

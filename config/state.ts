@@ -25,6 +25,8 @@ export interface StateLayout {
   readonly canaries: string;
   /** The Docker engine that the deployment is on; nothing secret. */
   readonly engine: string;
+  /** Which change of Terraform's state in S3 this folder was at last part of; nothing secret. */
+  readonly turn: string;
   /** Where the master keys are; nothing secret. */
   readonly keyStore: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
@@ -107,6 +109,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
     engine: path.join(root, 'engine.json'),
+    turn: path.join(root, 'turn.json'),
     keyStore: path.join(root, 'key-store.json'),
     secretIdNote: path.join(root, 'secret-id.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),

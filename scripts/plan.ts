@@ -11,6 +11,7 @@ import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';
 import { copyForPlans, readPlanCopy, unpackPlanCopy, writePlanCopy } from '../operations/terraform/plan/plan-copy';
 import { requireUnlocked } from '../operations/terraform/remote-state';
+import { requireOwnTurn } from '../operations/terraform/turn';
 import { planStack } from '../operations/terraform/plan/plan-stack';
 import { type SynthesizedFolder, thisTerraform } from '../operations/terraform/terraform';
 import type { PlanReport } from '../operations/terraform/plan/report';
@@ -86,9 +87,10 @@ void main(async (args, signal) => {
   process.exitCode = EXIT_OF[report.outcome];
 });
 
-async function requireNobodyAtWork({ environment, state }: LoadedEnvironment): Promise<void> {
-  await requireQuiet(state);
-  await requireUnlocked(environment);
+async function requireNobodyAtWork(loaded: LoadedEnvironment): Promise<void> {
+  await requireQuiet(loaded.state);
+  await requireUnlocked(loaded.environment);
+  await requireOwnTurn(loaded);
 }
 
 async function exportCopy(loaded: LoadedEnvironment, file: string): Promise<void> {
@@ -157,7 +159,7 @@ async function planEnvironment(source: PlanSource, signal: AbortSignal): Promise
   }
   const planned: PlannedStack[] = [];
   await showSteps(
-    stacks.map((stack) => planStep(stack, planned, copy === undefined)),
+    stacks.map((stack) => planStep(environment.name, stack, planned, copy === undefined)),
     signal,
   );
   const report = planReportOf(environment.name, planned, copy?.at);
@@ -189,7 +191,7 @@ function engineStep(loaded: LoadedEnvironment): Step {
   };
 }
 
-function planStep(stack: SynthesizedFolder, planned: PlannedStack[], refresh: boolean): Step {
+function planStep(environment: string, stack: SynthesizedFolder, planned: PlannedStack[], refresh: boolean): Step {
   return {
     title: stack.name,
     run: async ({ signal }) => {
@@ -197,7 +199,8 @@ function planStep(stack: SynthesizedFolder, planned: PlannedStack[], refresh: bo
       const terraform = thisTerraform(signal, refresh ? {} : { VAULT_TOKEN: 'none' });
       const result = await planStack(stack, { ...terraform, refresh });
       planned.push({ name: stack.name, dependencies: stack.dependencies, result });
-      return result.kind === 'planned' ? describeCounts(result) : 'cannot be planned';
+      const said = planReportOf(environment, planned).stacks.at(-1);
+      return result.kind === 'planned' && said !== undefined ? describeCounts(said) : 'cannot be planned';
     },
   };
 }

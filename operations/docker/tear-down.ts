@@ -185,7 +185,7 @@ function deleteState(state: StateLayout): void {
     ...[state.secretIdNote, state.outdatedSecretIds],
     ...[state.keyStore, state.canaries, state.earlierObjects],
     ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
-    ...[state.operations, state.secrets, state.deployment, state.engine],
+    ...[state.operations, state.secrets, state.deployment, state.engine, state.turn],
   ];
   for (const entry of ours) {
     rmSync(entry, { recursive: true, force: true });

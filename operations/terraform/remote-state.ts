@@ -1,4 +1,11 @@
-import { DeleteObjectCommand, GetObjectCommand, NoSuchKey, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  NoSuchKey,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { z } from 'zod';
@@ -86,34 +93,79 @@ export async function requireUnlocked({ name, state }: Pick<Environment, 'name' 
   });
 }
 
-function unlessUnreadable(error: unknown): undefined {
+export function unlessUnreadable(error: unknown): undefined {
   if (!(error instanceof UnreadableStateError)) throw error;
 }
 
-async function readObject(state: S3State, Key: string): Promise<string | undefined> {
+/** The text of an object, as it is there. Undefined: there is none. */
+export async function readObject(state: S3State, Key: string): Promise<string | undefined> {
+  return withState(state, Key, 'read', async (s3) => {
+    try {
+      return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
+    } catch (error) {
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+  });
+}
+
+/** @throws UnreadableStateError if it cannot be written */
+export async function writeObject(state: S3State, Key: string, Body: string): Promise<void> {
+  await withState(state, Key, 'written', (s3) => s3.send(new PutObjectCommand({ Bucket: state.bucket, Key, Body })));
+}
+
+/**
+ * @throws ExternalError if there is no such bucket, or nobody answers, as Terraform would find, too; and
+ * UnreadableStateError if something else is in the way
+ */
+async function withState<T>(
+  state: S3State,
+  key: string,
+  what: 'read' | 'written',
+  action: (s3: S3Client) => Promise<T>,
+): Promise<T> {
   const s3 = stateClient(state);
   try {
-    return await (await s3.send(new GetObjectCommand({ Bucket: state.bucket, Key }))).Body?.transformToString();
+    return await action(s3);
   } catch (error) {
-    if (error instanceof NoSuchKey) return undefined;
-    throw new UnreadableStateError(
-      `the Terraform state s3://${state.bucket}/${Key} cannot be read: ${messageOf(error)}`,
-      error instanceof Error && error.name === 'NoSuchBucket'
-        ? 'make the bucket, or correct state.bucket in the environment file'
-        : 'set the AWS_… variables with which Terraform reaches it',
-      { cause: error },
-    );
+    if (error instanceof Error && error.name === 'NoSuchBucket') {
+      throw new ExternalError(
+        `the bucket of the Terraform state s3://${state.bucket}/${key} does not exist`,
+        'make the bucket, or correct state.bucket in the environment file; nothing was changed',
+        { cause: error },
+      );
+    }
+    const message = `the Terraform state s3://${state.bucket}/${key} cannot be ${what}: ${messageOf(error)}`;
+    if (isUnreachable(error) && !PROXIES.some((name) => process.env[name])) {
+      throw new ExternalError(message, 'have the storage answer, or correct state.endpoint; nothing was changed', {
+        cause: error,
+      });
+    }
+    throw new UnreadableStateError(message, 'set the AWS_… variables with which Terraform reaches it', {
+      cause: error,
+    });
   } finally {
     s3.destroy();
   }
 }
 
-type S3State = Extract<Environment['state'], { backend: 's3' }>;
+/** Through these Terraform reaches a storage that this process does not. */
+const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'];
+
+function isUnreachable(error: unknown): boolean {
+  const { code = '' } = error as { readonly code?: string };
+  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(code);
+}
+
+export type S3State = Extract<Environment['state'], { backend: 's3' }>;
 
 function stateClient({ region, endpoint }: S3State): S3Client {
   const caFile = process.env.AWS_CA_BUNDLE;
   const s3 = new S3Client({
     region,
+    // checksums that nobody asked for are refused by some servers (aws-sdk-js-v3 issue 6810)
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: {
       // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default

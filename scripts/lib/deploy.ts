@@ -7,6 +7,7 @@ import { ExternalError } from '../../operations/lib/errors';
 import type { Step } from '../../operations/lib/step';
 import { DeployError, deployStacks } from '../../operations/terraform/deploy';
 import { thisTerraform } from '../../operations/terraform/terraform';
+import { takeTurn } from '../../operations/terraform/turn';
 import { howToLimitProcesses } from './process-limit';
 import { duration } from './progress';
 import { howToUnlock } from './state-lock';
@@ -19,6 +20,8 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
   return {
     title: range === undefined ? 'Deploy' : `Deploy ${chosen.join(', ')}`,
     run: async ({ report, announce, signal }) => {
+      const unnoted = await takeTurn(loaded);
+      if (unnoted !== undefined) announce(unnoted);
       const logFile = path.join(state.logs, 'deploy.log');
       let since = performance.now();
       const finished = (what: string): void => {

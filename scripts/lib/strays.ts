@@ -5,6 +5,7 @@ import { dockerEngine } from '../../operations/docker/docker';
 import { requireUnlocked, UnreadableStateError } from '../../operations/terraform/remote-state';
 import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/docker/orphans';
 import { setAsideCutStates } from '../../operations/terraform/terraform-state';
+import { requireOwnTurn } from '../../operations/terraform/turn';
 import type { Step, StepContext } from '../../operations/lib/step';
 
 /** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
@@ -43,6 +44,7 @@ async function removed(
 ): Promise<string | undefined> {
   const { name, docker } = loaded.environment;
   await requireUnlocked(loaded.environment);
+  await requireOwnTurn(loaded);
   let names: string[];
   try {
     names = await remove(loaded, dockerEngine(docker), { name: ENVIRONMENT_LABEL, value: name });

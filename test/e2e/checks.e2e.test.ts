@@ -8,6 +8,7 @@ import { describeEndpointChecks } from './checks/endpoint';
 import { describeOutages } from './checks/outages';
 import { describeLeftovers } from './checks/leftovers';
 import { describePlantedFaults } from './checks/planted-faults';
+import { describeStateInS3 } from './checks/state-in-s3';
 import { useDeployment } from '../helpers/e2e/shared-deployment';
 
 const deployment = useDeployment();
@@ -15,6 +16,7 @@ const deployment = useDeployment();
 describeDisruptiveChecks(deployment);
 describeLeftovers(deployment);
 describeClients(deployment);
+describeStateInS3(deployment);
 describeOutages(deployment);
 describeEndpointChecks(deployment);
 describePlantedFaults(deployment);

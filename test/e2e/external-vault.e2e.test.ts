@@ -569,7 +569,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     // its checks refuse a mount that forgets keys, which this one does
     const { stderr } = await adopting.script('up', [], { env });
     expect(stderr).toContain('Key store that is there: 1 adopted');
-    expect(stderr).toContain(`${adopting.name}-keystore: 2 added`);
+    expect(stderr).toContain(`${adopting.name}-keystore: 1 created, 1 run`);
     expect(secretIdOf(adopting)).toEqual(before);
     expect(await login('shared', before)).toBe('logged in');
   });

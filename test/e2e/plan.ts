@@ -49,7 +49,7 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
           'update docker_container.Minio_Server: memory, memory_swap',
           'run provision-buckets because of input.buckets',
         ],
-        checks: [],
+        checks: ['run run-checks because of buckets, kes configuration, keys'],
       });
       expect(report.stacks.map(({ outcome }) => outcome)).toEqual([
         'no-change',
@@ -57,14 +57,14 @@ export function describePlan(subject: () => { environment: TestEnvironment }): v
         'changes',
         'changes',
         'changes',
-        'no-change',
+        'changes',
       ]);
       expect(report.stacks.at(-1)?.after).toEqual(
         ['keystore', 'kes', 'minio'].map((name) => `${environment.name}-${name}`),
       );
       const concerns = report.stacks.flatMap(({ changes }) => changes.flatMap((change) => change.concerns ?? []));
       expect(concerns).toEqual(['key planned-key (new)', 'bucket only-planned (new)']);
-      expect(result.stderr).toContain(`Plan of ${environment.name}: 1 to change, 3 to run\n`);
+      expect(result.stderr).toContain(`Plan of ${environment.name}: 1 to change, 4 to run\n`);
       expect(result.stderr).toMatch(
         /^ {2}run provision-buckets \(input\.buckets\): terraform_data\.Buckets_\w+: bucket only-planned \(new\)$/m,
       );

@@ -8,7 +8,7 @@ import { TlsServer } from './tls-server';
 export interface StateBucket {
   /** The setting of an environment file that names it. */
   readonly setting: () => string;
-  /** States by `<environment>/<stack>`, and locks by the same with `.tflock` behind it. */
+  /** States by `<environment>/<stack>`, locks by the same with `.tflock` behind it, and `<environment>/turn.json`. */
   readonly states: Map<string, unknown>;
   /** What it answers instead of any state, an error code of S3. */
   refusal: string | undefined;
@@ -26,11 +26,15 @@ export function useStateBucket(): StateBucket {
   beforeEach(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'ebs-states-'));
     const ca = await ThrowawayCa.create(folder, 'ca');
-    server = await TlsServer.start(await ca.issue('s3'), ({ url = '' }, response) => {
+    server = await TlsServer.start(await ca.issue('s3'), ({ url = '', method }, response, body) => {
       const { pathname } = new URL(url, 'https://s3');
-      const name = /^\/states\/all\/(.*)\.tfstate((?:\.tflock)?)$/.exec(pathname)?.slice(1).join('') ?? '';
+      const path = /^\/states\/all\/(.*)$/.exec(pathname)?.[1] ?? '';
+      const name = path.replace('.tfstate', '');
       const code = bucket.refusal ?? 'NoSuchKey';
-      if (bucket.refusal === undefined && bucket.states.has(name)) {
+      if (bucket.refusal === undefined && method === 'PUT') {
+        bucket.states.set(name, JSON.parse(body));
+        response.end();
+      } else if (bucket.refusal === undefined && bucket.states.has(name)) {
         response.end(JSON.stringify(bucket.states.get(name)));
       } else {
         const text = `<Error><Code>${code}</Code><Message>said S3</Message></Error>`;

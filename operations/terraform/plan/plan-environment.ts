@@ -7,6 +7,8 @@ import { describeHolder, lockHolder } from '../../lib/lock';
 import type { StackResult } from './plan-stack';
 import type { PlanReport, StackPlan } from './report';
 
+type Planned = Extract<StackResult, { readonly kind: 'planned' }>;
+
 /** A stack with what came of planning it. */
 export interface PlannedStack {
   readonly name: string;
@@ -21,6 +23,7 @@ export interface PlannedStack {
  * |----------------|-------------------------------------|-------------|
  * | no change      | any                                 | `no-change` |
  * | changes        | any                                 | `changes`   |
+ * | no change      | makes an operation of it run        | `changes`   |
  * | an error       | creates something, or is `unknown`  | `unknown`   |
  * | an error       | is as it was deployed               | `error`     |
  * | a refusal, or its state cannot be read | any         | `error`     |
@@ -29,7 +32,9 @@ export interface PlannedStack {
  */
 export function planReportOf(environment: string, planned: readonly PlannedStack[], copiedAt?: string): PlanReport {
   const stacks: StackPlan[] = [];
-  for (const { name, dependencies, result } of planned) {
+  const renewed = new Set<string>();
+  for (const { name, dependencies, result: alone } of planned) {
+    const result = alone.kind === 'planned' ? followed(name, alone, renewed) : alone;
     const before = earlier(dependencies, planned).flatMap((one) => stacks.filter(({ stack }) => stack === one));
     const after = before.filter(({ outcome }) => outcome === 'changes' || outcome === 'unknown');
     const incomplete = after.some(({ outcome, changes }) => outcome === 'unknown' || changes.some(createsSomething));
@@ -43,6 +48,31 @@ export function planReportOf(environment: string, planned: readonly PlannedStack
     outcome: has('error') ? 'error' : has('changes') || has('unknown') ? 'changes' : 'no-change',
     stacks,
   };
+}
+
+/**
+ * Adds the operations that run because of what earlier stacks change, which Terraform cannot see: it plans each stack from
+ * what the others left.
+ *
+ * @param renewed what is another afterwards, `stack.output` and addresses; that of this stack is added
+ */
+function followed(name: string, result: Planned, renewed: Set<string>): Planned {
+  const own = new Set(result.changes.flatMap((change) => (change.actions.includes('create') ? [change.address] : [])));
+  const isRenewed = (reference: string): boolean => renewed.has(reference) || own.has(reference);
+  const changes = [...result.changes];
+  for (let before = -1; before !== own.size;) {
+    before = own.size;
+    for (const { change, triggers } of result.links.operations) {
+      const replaces = Object.keys(triggers).filter((trigger) => triggers[trigger]?.some(isRenewed));
+      if (replaces.length === 0 || own.has(change.address)) continue;
+      own.add(change.address);
+      changes.push({ ...change, replaces });
+    }
+  }
+  for (const [output, references] of Object.entries(result.links.outputs)) {
+    if (references.some((reference) => own.has(reference))) renewed.add(`${name}.${output}`);
+  }
+  return { ...result, changes, changed: result.changed || changes.length > result.changes.length };
 }
 
 function outcomeOf(result: StackResult, incomplete: boolean): Omit<StackPlan, 'stack' | 'after'> {

@@ -5,7 +5,7 @@ import { CommandError } from '../../lib/command';
 import { diagnosticOf, initialize, runTerraform, type SynthesizedFolder, type TerraformRun } from '../terraform';
 import { REFUSED, refusedAddress } from './protection';
 import type { Problem } from './report';
-import { firstDeploy, type StackSummary, summarizePlan } from './summarize';
+import { firstDeploy, linksOf, type StackLinks, type StackSummary, summarizePlan } from './summarize';
 import { type SynthesizedStack, synthesizedStack, terraformPlan } from './terraform-plan';
 
 export interface PlanRun extends TerraformRun {
@@ -15,7 +15,7 @@ export interface PlanRun extends TerraformRun {
 
 /** What came of it. */
 export type StackResult =
-  | ({ readonly kind: 'planned'; readonly changed: boolean } & StackSummary)
+  | ({ readonly kind: 'planned'; readonly changed: boolean; readonly links: StackLinks } & StackSummary)
   | {
       readonly kind: 'failed';
       readonly problems: readonly Problem[];
@@ -66,7 +66,8 @@ export async function planStack({ folder }: SynthesizedFolder, terraform: PlanRu
   const shown: string[] = [];
   await runTerraform(folder, terraform, ['show', '-json', PLAN_FILE], { onLine: (line) => void shown.push(line) });
   const json = shown.find((line) => line.startsWith('{')) ?? '';
-  return { kind: 'planned', changed, ...summarizePlan(terraformPlan.parse(JSON.parse(json)), declared) };
+  const summary = summarizePlan(terraformPlan.parse(JSON.parse(json)), declared);
+  return { kind: 'planned', changed, links: linksOf(declared), ...summary };
 }
 
 async function failed(

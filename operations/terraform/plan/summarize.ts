@@ -8,6 +8,17 @@ import { attributesOf, type ResourceChange, type SynthesizedStack, type Terrafor
 /** Where the operations of a stack declare what makes them run again; the input among it is JSON. */
 const TRIGGERS = 'triggers_replace';
 
+/** What a stack says of itself by which a change in an earlier one reaches it. */
+export interface StackLinks {
+  /** Its operations, with what each one's triggers name: `stack.output` of others, addresses of its own. */
+  readonly operations: readonly {
+    readonly change: PlannedChange;
+    readonly triggers: Readonly<Record<string, string[]>>;
+  }[];
+  /** Addresses that each of its outputs names. */
+  readonly outputs: Readonly<Record<string, string[]>>;
+}
+
 export interface StackSummary {
   readonly changes: PlannedChange[];
   readonly drift: Drift[];
@@ -38,6 +49,36 @@ export function firstDeploy(declared: SynthesizedStack): PlannedChange[] {
       ...concernsOf({}, declared.resource[type]?.[name]?.[TRIGGERS]),
     })),
   );
+}
+
+/** @param declared with references as CDKTF writes them: other stacks by what they put out, own resources by address */
+export function linksOf(declared: SynthesizedStack): StackLinks {
+  return {
+    operations: firstDeploy(declared)
+      .filter(({ operation }) => operation !== undefined)
+      .map(({ address, type, operation = '' }) => ({
+        change: { address, type, actions: ['delete', 'create'], attributes: [], operation },
+        triggers: Object.fromEntries(
+          Object.entries(attributesOf(declaredAt(address, declared)?.[TRIGGERS])).map(([name, value]) => [
+            name,
+            references(value),
+          ]),
+        ),
+      })),
+    outputs: Object.fromEntries(Object.entries(declared.output).map(([name, { value }]) => [name, references(value)])),
+  };
+}
+
+function references(value: unknown): string[] {
+  const text = JSON.stringify(value) ?? '';
+  const others = text.matchAll(
+    /data\.terraform_remote_state\.cross-stack-reference-input-([\w-]+)\.outputs\.([\w-]+)/g,
+  );
+  const own = text.matchAll(/\$\{((?:terraform_data|docker_\w+|vault_\w+)\.[\w-]+)\.id\}/g);
+  return [
+    ...[...others].map(([, stack, output]) => `${stack}.${output}`),
+    ...[...own].map(([, address = '']) => address),
+  ];
 }
 
 function acts(actions: readonly string[]): boolean {

@@ -32,6 +32,7 @@ const declared = z.object({
 /** What CDKTF makes of a stack: resources by type and name. */
 export const synthesizedStack = z.object({
   resource: z.record(z.string(), z.record(z.string(), declared)).default({}),
+  output: z.record(z.string(), z.object({ value: z.unknown() })).default({}),
 });
 export type SynthesizedStack = z.infer<typeof synthesizedStack>;
 

@@ -32,7 +32,7 @@ const SLOW_DOWN_SECONDS = 15;
 
 type Script = 'up' | 'check' | 'down' | 'ca' | 'plan' | 'policy' | 'backup' | 'restore' | 'drill' | 'images' | 'rotate';
 
-type Settings = Omit<EnvironmentInput, 'name' | 'state' | 'vault' | 'kes' | 'minio'> & {
+export type Settings = Omit<EnvironmentInput, 'name' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
   readonly kes?: Record<string, unknown>;
   readonly minio?: Record<string, unknown>;
@@ -121,6 +121,11 @@ export class TestEnvironment {
     return result;
   }
 
+  /** Stops whatever works on this environment where it is; only {@link killWorkers} ends it then. */
+  stopWorkers(): void {
+    for (const pid of processesOf(this.folder)) process.kill(pid, 'SIGSTOP');
+  }
+
   /** Ends with SIGKILL whatever works on this environment: what a power cut does to a deploy. */
   async killWorkers(): Promise<void> {
     await waitFor({ what: `the processes of ${this.name} to be gone`, timeoutMs: 180_000 }, async () => {
@@ -158,7 +163,11 @@ export class TestEnvironment {
 
   /** Terraform in one synthesized stack. */
   async terraform(stack: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(this.terraformProgram, [`-chdir=${this.stackFolder(stack)}`, ...args], {
+    return this.terraformIn(this.stackFolder(stack), args, options);
+  }
+
+  async terraformIn(folder: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(this.terraformProgram, [`-chdir=${folder}`, ...args], {
       transcript: this.transcript,
       ...options,
     });
@@ -247,8 +256,8 @@ export class TestEnvironment {
   }
 
   /** Takes away everything, whatever state it is in. */
-  async remove(): Promise<void> {
-    const { code, stderr } = await this.script('down', ['--delete-data', '--confirm', this.name]);
+  async remove(options: CommandOptions = {}): Promise<void> {
+    const { code, stderr } = await this.script('down', ['--delete-data', '--confirm', this.name], options);
     if (code !== 0) throw new Error(`${this.name} could not be removed; see ${this.folder}:\n${stderr}`);
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -168,14 +168,18 @@ test('a bucket without any state is not where this was deployed, and nothing is 
 });
 
 test.each([
-  ['AccessDenied', 'set the AWS_… variables with which Terraform reaches it'],
-  ['NoSuchBucket', 'make the bucket, or correct state.bucket in the environment file'],
-])('a bucket that answers %s removes nothing', async (code, hint) => {
+  ['AccessDenied', 'cannot be read: said S3', 'set the AWS_… variables with which Terraform reaches it'],
+  [
+    'NoSuchBucket',
+    'does not exist',
+    'make the bucket, or correct state.bucket in the environment file; nothing was changed',
+  ],
+])('a bucket that answers %s removes nothing', async (code, said, hint) => {
   bucket.refusal = code;
   const { docker, removed } = fakeDocker(RUNNING, ['net']);
   await expect(removeStrays(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
     expect.objectContaining({
-      message: expect.stringMatching(/^the Terraform state s3:\S+ cannot be read: /) as string,
+      message: expect.stringMatching(new RegExp(`Terraform state s3:\\S+ ${said}$`)) as string,
       hint,
     }) as Error,
   );

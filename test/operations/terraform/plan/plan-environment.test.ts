@@ -24,7 +24,8 @@ const operation: PlannedChange = {
 };
 
 function plans(...changes: PlannedChange[]): StackResult {
-  return { kind: 'planned', changed: changes.length > 0, changes, drift: [], outputs: [], destroys: 0 };
+  const links = { operations: [], outputs: {} };
+  return { kind: 'planned', changed: changes.length > 0, changes, drift: [], outputs: [], destroys: 0, links };
 }
 
 function fails(more: { final?: boolean; firstDeploy?: PlannedChange[] } = {}): StackResult {
@@ -69,6 +70,31 @@ test.each([
 test('a stack names all that change before it, also those that it does not depend on itself', () => {
   const { stacks } = reportOf(plans(created), plans(), plans());
   expect(stacks.map(({ after }) => after)).toEqual([[], ['demo-a'], ['demo-a']]);
+});
+
+test('an operation runs when what it is triggered by is another after an earlier stack, and has others run', () => {
+  const after = (address: string, triggers: Record<string, string[]>, outputs = {}): StackResult => ({
+    ...(plans() as Extract<StackResult, { kind: 'planned' }>),
+    links: { operations: [{ change: { ...operation, address }, triggers }], outputs },
+  });
+  const first: StackResult = {
+    ...(plans(operation) as Extract<StackResult, { kind: 'planned' }>),
+    links: { operations: [], outputs: { id: [operation.address], name: ['docker_volume.V'] } },
+  };
+  const second = after(
+    'terraform_data.P',
+    { keys: ['demo-a.id'], name: ['demo-a.name'] },
+    { id: ['terraform_data.P'] },
+  );
+  const third = after('terraform_data.Q', { kes: ['demo-b.id'] });
+  const { stacks } = reportOf(first, second, third);
+  expect(stacks.map(({ outcome, changes }) => [outcome, changes.map(({ replaces }) => replaces)])).toEqual([
+    ['changes', [undefined]],
+    ['changes', [['keys']]],
+    ['changes', [['kes']]],
+  ]);
+  // nothing is another
+  expect(reportOf(plans(), second, third).outcome).toBe('no-change');
 });
 
 test('what a first deploy would create is said of a stack that cannot be planned yet', () => {
