@@ -152,9 +152,9 @@ async function withState<T>(
 /** Through these Terraform reaches a storage that this process does not. */
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'];
 
+/** The SDK may wrap the error of a connection, and keeps its text alone. */
 function isUnreachable(error: unknown): boolean {
-  const { code = '' } = error as { readonly code?: string };
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(code);
+  return /\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/.test(messageOf(error));
 }
 
 export type S3State = Extract<Environment['state'], { backend: 's3' }>;

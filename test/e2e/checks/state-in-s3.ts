@@ -12,6 +12,8 @@ import { type Settings, TestEnvironment } from '../../helpers/e2e/test-environme
 import { testPorts } from '../../helpers/e2e/test-ports';
 
 const BUCKET = 'terraform.state';
+/** Through a proxy Terraform might reach what the commands do not. */
+const NO_PROXY = { HTTPS_PROXY: undefined, https_proxy: undefined, ALL_PROXY: undefined, all_proxy: undefined };
 const LOCKED =
   /^error: the Terraform state s3:\/\/\S+\/(?<stack>\w+)\.tfstate is locked by \S+ since .+ \(OperationTypeApply, ID (?<id>[\w-]+)\)$/m;
 
@@ -129,7 +131,7 @@ export function describeStateInS3(backend: () => LoadedEnvironment): void {
     ])('a bucket that %s is said before anything is touched', async (_, settings, line) => {
       const life = await environment.lifeOf('minio');
       environment.write(await settings());
-      const { code, stderr } = await environment.script('up', [], { env });
+      const { code, stderr } = await environment.script('up', [], { env: { ...env, ...NO_PROXY } });
       environment.write(stateIn(BUCKET, endpoint()));
       expect(code).toBe(1);
       expect(stderr).toMatch(line);
