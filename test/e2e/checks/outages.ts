@@ -6,11 +6,11 @@ import { withServices } from '../../../operations/checks/context';
 import { reportSchema, type Report } from '../../../operations/checks/report/model';
 import { runChecks, waitForServices } from '../../../operations/checks/run-checks';
 import { waitUntilActive } from '../../../operations/vault/unseal-vault';
-import { runCommand } from '../../helpers/e2e/command';
+import { output, runCommand } from '../../helpers/e2e/command';
 import { measured } from '../../helpers/e2e/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
 
-/** What was promised; a program that is started for the first time is bundled before, which takes its own time. */
+/** What was promised, from the command to its exit. */
 const LIMIT_SECONDS = 20;
 
 /** Looks at Vault alone, so it goes on without the others. */
@@ -31,6 +31,10 @@ const OF_KES = ['key-continuity', 'kes-configuration', 'kes-clients-confined', '
 export function describeOutages(deployment: () => LoadedEnvironment): void {
   describe('./scripts/check while something is stopped', () => {
     let bench: Workbench;
+    beforeAll(async () => {
+      // a program is bundled when it is started for the first time, which takes its own time
+      await output(path.join(projectRoot, 'scripts', 'check'), ['--list']);
+    });
     beforeEach(() => {
       bench = new Workbench(deployment());
     });
@@ -65,7 +69,7 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
       await stop();
       const { report, seconds } = await check(deployment());
       measured('./scripts/check during an outage', seconds);
-      expect(report.durationMs / 1000).toBeLessThan(LIMIT_SECONDS);
+      expect(seconds).toBeLessThan(LIMIT_SECONDS);
       const failed = report.results.filter(({ status }) => status === 'failed' || status === 'could-not-check');
       expect(failed).toEqual([
         expect.objectContaining({
