@@ -34,9 +34,7 @@ const eventLine = z.object({
       output: z.string().optional(),
     })
     .optional(),
-  changes: z.object({ add: z.number(), change: z.number(), remove: z.number(), operation: z.string() }).optional(),
 });
-type Event = z.infer<typeof eventLine>;
 
 const constructs = z.object({
   resource: z
@@ -52,7 +50,8 @@ export class DeployEvents {
   private readonly diagnostics: Diagnostic[] = [];
   /** What each operation said, by the address of its resource. */
   private readonly said = new Map<string, string[]>();
-  private counts: Event['changes'];
+  /** The actions that ended well, by the address of their resource. */
+  private readonly done = new Map<string, string[]>();
   private readonly environment: string;
   private readonly stack: string;
   private readonly paths: ReadonlyMap<string, string>;
@@ -76,8 +75,10 @@ export class DeployEvents {
     const event = eventLine.safeParse(jsonOf(line)).data;
     // what is no JSON is an error before Terraform began
     if (event === undefined) return line.trim() === '' ? {} : this.say([line]);
-    if (event.changes?.operation === 'apply') this.counts = event.changes;
     const address = event.hook?.resource?.addr;
+    if (address !== undefined && event.type === 'apply_complete') {
+      this.done.set(address, [...(this.done.get(address) ?? []), event.hook?.action ?? '']);
+    }
     if (address === undefined) return event.type === 'version' ? {} : this.say([event['@message']]);
     const output = event.hook?.output;
     if (event.type === 'provision_progress' && output !== undefined) return this.takeOutput(address, output);
@@ -88,12 +89,14 @@ export class DeployEvents {
     };
   }
 
-  /** What was changed, for people. */
+  /** What was changed, for people: in the words of a plan, see scripts/lib/plan-text.ts. */
   changes(): string {
-    const { add = 0, change = 0, remove = 0 } = this.counts ?? {};
-    const counts = [`${add} added`, `${change} changed`, `${remove} destroyed`];
-    const changed = counts.filter((count) => !count.startsWith('0 ')).join(', ');
-    return changed === '' ? 'no change' : changed;
+    const words = [...this.done].map(([address, actions]) => wordOf(address, actions));
+    const counts = ['created', 'changed', 'replaced', 'deleted', 'run'].flatMap((word) => {
+      const count = words.filter((other) => other === word).length;
+      return count === 0 ? [] : [`${count} ${word}`];
+    });
+    return counts.length === 0 ? 'no change' : counts.join(', ');
   }
 
   /** The errors among what was said, or its end. */
@@ -156,6 +159,14 @@ export class DeployEvents {
   private shortPath(address: string): string {
     return (this.paths.get(address) ?? address).replace(/\/Resource$/, '');
   }
+}
+
+/** What became of a resource. An operation that runs again is neither created nor deleted, see constructs/operation.ts. */
+function wordOf(address: string, actions: readonly string[]): string {
+  const [created, deleted] = [actions.includes('create'), actions.includes('delete')];
+  if (created && address.startsWith('terraform_data.')) return 'run';
+  if (created) return deleted ? 'replaced' : 'created';
+  return deleted ? 'deleted' : 'changed';
 }
 
 /** The path of each construct of a synthesized stack, without the stack's name, by the address of its resource. */

@@ -70,7 +70,7 @@ export function linksOf(declared: SynthesizedStack): StackLinks {
 }
 
 function references(value: unknown): string[] {
-  const text = JSON.stringify(value) ?? '';
+  const text = JSON.stringify(value ?? null);
   const others = text.matchAll(
     /data\.terraform_remote_state\.cross-stack-reference-input-([\w-]+)\.outputs\.([\w-]+)/g,
   );

@@ -57,13 +57,18 @@ test('says what a stack is at, as a person reads it', () => {
 });
 
 test.each([
-  [{ add: 3, change: 1, remove: 0 }, '3 added, 1 changed'],
-  [{ add: 0, change: 0, remove: 2 }, '2 destroyed'],
-  [{ add: 0, change: 0, remove: 0 }, 'no change'],
-])('what was changed: %j', (changes, said) => {
+  [['create docker_volume.A', 'create docker_volume.B', 'update docker_container.C'], '2 created, 1 changed'],
+  [['delete docker_container.C', 'create docker_container.C', 'delete docker_network.D'], '1 replaced, 1 deleted'],
+  [['delete terraform_data.E', 'create terraform_data.E', 'create terraform_data.F'], '2 run'],
+  [['delete terraform_data.E'], '1 deleted'],
+  [[], 'no change'],
+])('what was changed, in the words of a plan: %j', (ended, said) => {
   const read = events();
-  read.take(line('change_summary', 'Plan: 9 to add', { changes: { add: 9, change: 9, remove: 9, operation: 'plan' } }));
-  read.take(line('change_summary', 'Apply complete!', { changes: { ...changes, operation: 'apply' } }));
+  for (const [action, addr] of ended.map((what) => what.split(' '))) {
+    read.take(line('apply_start', 'it begins', { hook: { resource: { addr }, action } }));
+    read.take(line('apply_complete', 'it ends', { hook: { resource: { addr }, action } }));
+  }
+  read.take(line('apply_start', 'it begins, and fails', { hook: { resource: { addr: 'x.Y' }, action: 'create' } }));
   expect(read.changes()).toBe(said);
 });
 

@@ -55,6 +55,12 @@ const OPERATION = {
   operation: 'issue-certificates',
 };
 
+/** By which a change in an earlier stack would reach this one, and this one later ones. */
+const LINKS = {
+  operations: [{ change: { ...OPERATION, actions: ['delete', 'create'] }, triggers: { input: [] } }],
+  outputs: { run: ['terraform_data.Operation'] },
+};
+
 (terraformIsThere ? describe : describe.skip)('a stack that Terraform plans', () => {
   test('was never deployed: everything is created, and no folder for its state', async () => {
     const stack = writeStack();
@@ -68,6 +74,7 @@ const OPERATION = {
       drift: [],
       outputs: ['run'],
       destroys: 0,
+      links: LINKS,
     });
     expect(readdirSync(folder())).toEqual(['stack']);
   });
@@ -88,6 +95,7 @@ const OPERATION = {
       drift: [],
       outputs: ['run'],
       destroys: 0,
+      links: LINKS,
     });
   });
 
