@@ -1,5 +1,5 @@
 /** Terraform's state in the MinIO of another environment, as the handbook has it: two machines, kills, a bucket away. */
-import { CreateBucketCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
@@ -92,8 +92,11 @@ export function describeStateInS3(backend: () => LoadedEnvironment): void {
       environment.write({ ...stateIn(BUCKET, endpoint()), buckets: [{ name: 'second' }] });
       const deploy = environment.script('up', [], { env });
       await waitFor({ what: 'the checks of the deploy', timeoutMs: 300_000 }, async () => {
-        const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
-        return Contents.some(({ Key }) => Key?.endsWith('/checks.tfstate.tflock') === true) || new NotYet('not there');
+        const Key = `encrypted-backup-storage/${environment.name}/checks.tfstate.tflock`;
+        const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
+        const lock = (await Body?.transformToString()) ?? '';
+        // a plan holds it, too
+        return lock.includes('OperationTypeApply') || new NotYet(lock);
       });
       environment.stopWorkers();
       // THEN another machine, where nothing else tells of it, does not plan
