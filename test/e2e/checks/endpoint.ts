@@ -9,6 +9,7 @@ import { environmentLabels } from '../../../constructs/docker/labels';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { foreignCa } from '../../../operations/checks/refusals/foreign-ca';
+import { holeChecks } from '../../../operations/checks/holes/hole-checks';
 import { reportSchema } from '../../../operations/checks/report/model';
 import { builtMc } from '../../../operations/toolchain/prepare';
 import { type CommandResult, output, runCommand } from '../../helpers/e2e/command';
@@ -68,16 +69,19 @@ export function describeEndpointChecks(deployment: () => LoadedEnvironment): voi
       expect(report.environment).toBeUndefined();
       expect(report.leftOut.map(({ id }) => id)).toContain('key-continuity');
       expect(result.stderr).toContain('key-continuity  left out: it looks at the deployment itself');
+      expect(result.stderr).toContain('forged-writes-refused  left out: it sends what the server must refuse');
       expect(result.stderr).toContain(`report: ${path.join(folder, 'report', 'checks.html')}`);
     });
 
     test('a MinIO without a KMS fails every check of encryption by the server, and says why', async () => {
       const url = await plainMinio(bench);
-      const result = await check(url, [...EXPECTED, '--json']);
+      const result = await check(url, [...EXPECTED, '--json', '--try-known-holes']);
       expect(result.code).toBe(1);
       const { results } = reportSchema.parse(JSON.parse(result.stdout));
       const byId = Object.fromEntries(results.map(({ id, status, message, fix }) => [id, { status, message, fix }]));
-      expect(byId['plain-http-refused']).toMatchObject({ status: 'passed' });
+      for (const id of ['plain-http-refused', ...holeChecks.map((one) => one.id)]) {
+        expect([id, byId[id]]).toMatchObject([id, { status: 'passed' }]);
+      }
       expect(byId['auto-encryption']).toMatchObject({ status: 'failed' });
       const withoutKms = results.filter(({ message }) => message?.includes('501 NotImplemented') === true);
       expect(withoutKms.length).toBeGreaterThan(2);
