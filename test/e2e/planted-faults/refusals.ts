@@ -172,6 +172,8 @@ export const refusalFaults: readonly PlantedFault[] = [
     alsoRed: {
       'forged-writes-refused': 'what nobody signed is signed by it',
       'forwarded-headers-ignored': 'and nobody asks by an address any more',
+      'locked-versions-survive': 'a form that is signed, too, is none that S3 takes',
+      'internal-headers-refused': 'the same',
     },
     plant: async (bench) => {
       await bench.misbehave({ signAnonymous: true });
