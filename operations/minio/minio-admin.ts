@@ -110,7 +110,7 @@ export class MinioAdmin {
     await this.call({ method: 'POST', path, query: { accessKey }, body }, [200, 204]);
   }
 
-  /** Disables a group: its policies count for none of its members. */
+  /** Disables a group: MinIO refuses its members everything, whatever other policies they have (cmd/iam-store.go). */
   async disableGroup(group: string): Promise<void> {
     await this.call({ method: 'PUT', path: `${ADMIN}/set-group-status`, query: { group, status: 'disabled' } });
   }

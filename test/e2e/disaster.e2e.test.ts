@@ -39,6 +39,7 @@ const BUCKETS = [
 /** An access key of that user, and a group, that somebody has disabled. */
 const LEAKED = { accessKey: 'LEAKEDKEY', secretKey: 'leaked-secret-key' };
 const LEFT = 'left';
+const FORMER = { accessKey: 'a-former-client', secretKey: 'a-secret-of-a-former-client' };
 const USER = { accessKey: 'a-backup-client', secretKey: 'a-secret-of-a-backup-client' };
 
 // each restore deploys everything, some of them twice
@@ -85,7 +86,9 @@ async function makeDisabled(): Promise<void> {
   const keys = ['--access-key', key, '--secret-key', LEAKED.secretKey];
   await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', USER.accessKey, ...keys]);
   await mc(environment, ['admin', 'user', 'svcacct', 'disable', 'e2e', key]);
-  await mc(environment, ['admin', 'group', 'add', 'e2e', group, USER.accessKey]);
+  // whoever is in a disabled group is refused everything (cmd/iam-store.go)
+  await mc(environment, ['admin', 'user', 'add', 'e2e', FORMER.accessKey, FORMER.secretKey]);
+  await mc(environment, ['admin', 'group', 'add', 'e2e', group, FORMER.accessKey]);
   await mc(environment, ['admin', 'group', 'disable', 'e2e', group]);
 }
 
