@@ -16,7 +16,7 @@ import { withLock } from '../operations/lib/lock';
 import { EXIT, printError } from '../operations/lib/print-error';
 import { type CheckCall, parseCheckCall } from './lib/check-call';
 import { main } from './lib/command-line';
-import { warnOfEscrow } from './lib/escrow';
+import { warnOfBackupCoverage } from './lib/backup-coverage';
 
 const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--disruptive] [--report FOLDER] [--json]
        ./scripts/check --endpoint URL [--ca FILE] [--region NAME] [--default-key NAME] [--key NAME]…
@@ -86,7 +86,7 @@ void main(async (args, signal) => {
     if (call.json) process.stdout.write(jsonOf(report));
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
     if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);
-    if (loaded !== undefined) warnOfEscrow(loaded);
+    if (loaded !== undefined) warnOfBackupCoverage(loaded);
     process.exitCode = EXIT_OF[report.outcome];
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;

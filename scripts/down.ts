@@ -10,8 +10,8 @@ import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
 import {
-  type Belongings,
-  belongingsOf,
+  type DockerResources,
+  dockerResourcesOf,
   removeEmptyStateFolder,
   setAsideFolders,
   tearDownSteps,
@@ -58,7 +58,8 @@ void main(async (args, signal) => {
   await ensureEngine(thisMachine(), { signal, report: () => undefined, announce: () => undefined });
   // without --delete-data, all that can be removed is what is there
   await requireOwnEngine(loaded, { accepted: values.engine, mayBeGone: !deleteData });
-  if (deleteData && values.confirm === undefined) await askForName(loaded, await belongingsOf(docker, owner), signal);
+  if (deleteData && values.confirm === undefined)
+    await askForName(loaded, await dockerResourcesOf(docker, owner), signal);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   try {
@@ -68,11 +69,15 @@ void main(async (args, signal) => {
   } finally {
     removeEmptyStateFolder(state);
   }
-  process.stdout.write(whatIsLeft(loaded, await belongingsOf(docker, owner), deleteData));
+  process.stdout.write(whatIsLeft(loaded, await dockerResourcesOf(docker, owner), deleteData));
 });
 
 /** Says what would be gone, and takes nothing but the name for a yes. */
-async function askForName(loaded: LoadedEnvironment, belongings: Belongings, signal: AbortSignal): Promise<void> {
+async function askForName(
+  loaded: LoadedEnvironment,
+  dockerResources: DockerResources,
+  signal: AbortSignal,
+): Promise<void> {
   const { name } = loaded.environment;
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new UsageError(
@@ -82,7 +87,7 @@ async function askForName(loaded: LoadedEnvironment, belongings: Belongings, sig
   }
   const folders = [loaded.state.root, ...setAsideFolders(loaded.state)];
   const lost = [
-    ...belongings.dataVolumes.map((volume) => `volume ${volume}`),
+    ...dockerResources.dataVolumes.map((volume) => `volume ${volume}`),
     ...folders.map((folder) => `folder ${folder}`),
   ];
   process.stderr.write(
@@ -105,7 +110,7 @@ function requireName(given: string, { environment }: LoadedEnvironment): void {
   );
 }
 
-function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: Belongings, deleteData: boolean): string {
+function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: DockerResources, deleteData: boolean): string {
   const { environment, state } = loaded;
   if (deleteData) {
     const folders = [state.root, ...setAsideFolders(state)]

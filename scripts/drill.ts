@@ -25,7 +25,7 @@ import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { ExternalError, messageOf } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
 import { describeHolder, withLock } from '../operations/lib/lock';
-import { belongingsOf, tearDownSteps } from '../operations/docker/tear-down';
+import { dockerResourcesOf, tearDownSteps } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
@@ -199,7 +199,7 @@ async function lose({ environment, state }: LoadedEnvironment, context: Paramete
   for (const step of tearDownSteps({ docker, owner, loaded, deleteData: false })) {
     if (step.applies?.() ?? true) await step.run(context);
   }
-  const { dataVolumes } = await belongingsOf(docker, owner);
+  const { dataVolumes } = await dockerResourcesOf(docker, owner);
   for (const name of dataVolumes.filter((volume) => !volume.endsWith('-minio-data')))
     await docker.getVolume(name).remove();
 }
@@ -217,8 +217,8 @@ function takenAway(copy: LoadedEnvironment): Step[] {
 async function requireNoOther({ environment }: LoadedEnvironment, folder: string): Promise<void> {
   const docker = dockerEngine(environment.docker);
   const others = (await drillFolders(defaultStateHome(), environment)).filter((drill) => drill.folder !== folder);
-  const belongings = await belongingsOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
-  const free = Object.values(belongings).every((list: readonly unknown[]) => list.length === 0);
+  const dockerResources = await dockerResourcesOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
+  const free = Object.values(dockerResources).every((list: readonly unknown[]) => list.length === 0);
   for (const drill of others) {
     if (!free || drill.holder !== undefined) continue;
     rmSync(drill.folder, { recursive: true, force: true });

@@ -30,7 +30,7 @@ import { forgetSource, hasForgottenSource } from '../operations/keys/migrate/for
 import { requirePossible, requireSameEnvironment } from '../operations/keys/migrate/require-possible';
 import { requireSame, type Sample, takeSamples } from '../operations/keys/migrate/samples';
 import { openS3 } from '../operations/minio/s3-client';
-import { belongingsOf } from '../operations/docker/tear-down';
+import { dockerResourcesOf } from '../operations/docker/tear-down';
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
@@ -38,11 +38,11 @@ import { imageSource } from '../stacks/deployment';
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
-import { warnOfEscrow } from './lib/escrow';
+import { warnOfBackupCoverage } from './lib/backup-coverage';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
-import { straysStep } from './lib/strays';
+import { orphansStep } from './lib/orphans-step';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
 
@@ -91,7 +91,7 @@ void main(async (args, signal) => {
       process.stderr.write(`the master keys are already in ${describePlace(to)}\n`);
       // the last deploy of a migration may have been interrupted
       const { prerequisites, engine, builds } = toolchainOf(target);
-      const again = [prerequisites, engine, straysStep(target), provenStep('Master keys', target), ...builds];
+      const again = [prerequisites, engine, orphansStep(target), provenStep('Master keys', target), ...builds];
       await showSteps([...again, ...(await adoptingDeploy(target, verbose))], signal, { plain: verbose });
       return;
     }
@@ -108,7 +108,7 @@ void main(async (args, signal) => {
     await showSteps(await steps(migration, from, to, verbose), signal, { plain: verbose });
     process.stdout.write(whatIsLeft(target, from, to));
   });
-  warnOfEscrow(target);
+  warnOfBackupCoverage(target);
 });
 
 /** In this order, so that KES goes over to the new place only when every key is proven there. */
@@ -123,7 +123,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
   const interrupted = readKeyStoreNote(state)?.migration !== undefined;
   let before: readonly Sample[] = [];
   const { prerequisites, engine, builds } = toolchainOf(target);
-  const letOut: Step[] = [
+  const detachSource: Step[] = [
     {
       title: 'Way back in',
       run: async () => {
@@ -162,7 +162,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
     prerequisites,
     engine,
     // whose mounts the state of the key store names
-    straysStep(forgotten ? target : source),
+    orphansStep(forgotten ? target : source),
     portsStep(target),
     ...keyStoreSteps(target, []),
     {
@@ -182,7 +182,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
       },
     },
     ...builds,
-    ...(forgotten ? [alreadyOut] : letOut),
+    ...(forgotten ? [alreadyOut] : detachSource),
     ...(await adoptingDeploy(target, verbose, { to: 'keystore' })),
     { title: 'Copy', run: () => copyKeys(migration) },
     { title: 'Proof', run: () => proveKeysInTarget(migration) },
@@ -212,7 +212,7 @@ const NOT_THERE = 'what would open them is not there, as after a kill; the deplo
 /** Whether a service is not there: it was made when a run was killed, Terraform does not know it, and it was removed. */
 async function lacks({ environment }: LoadedEnvironment, ...aliases: string[]): Promise<boolean> {
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
-  const { containers } = await belongingsOf(dockerEngine(environment.docker), owner);
+  const { containers } = await dockerResourcesOf(dockerEngine(environment.docker), owner);
   const names = containers.map(({ name }) => name);
   return aliases.some((alias) => !names.includes(`${namesOf(environment).prefix}-${alias}`));
 }

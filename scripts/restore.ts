@@ -46,7 +46,7 @@ import { networksStep } from './lib/networks-step';
 import { ENGINE_OPTION_HELP } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
-import { straysStep } from './lib/strays';
+import { orphansStep } from './lib/orphans-step';
 import { showSummary } from './lib/summary';
 
 const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [--signer KEY|FILE | --sha256 HEX] [environment]
@@ -255,7 +255,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
         return restored;
       },
     },
-    straysStep(target),
+    orphansStep(target),
     ...keyStore,
     { title: 'Master keys', run: () => restoreMasterKeys(plan) },
     ...storage,

@@ -2,7 +2,7 @@
 import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
-import { escrowWarning } from '../operations/backup/last-backup';
+import { backupCoverageWarning } from '../operations/backup/last-backup';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { readIfExists } from '../operations/lib/files';
@@ -30,7 +30,7 @@ import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
-import { idleStraysStep } from './lib/strays';
+import { idleOrphansStep } from './lib/orphans-step';
 
 const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Step[]>> = {
   'secret-id': rotateSecretId,
@@ -131,7 +131,7 @@ void main(async (args, signal) => {
         title,
       });
       await showSteps(
-        [prerequisites, idleStraysStep(loaded), ...builds, ...steps({ loaded, rotation, deploy })],
+        [prerequisites, idleOrphansStep(loaded), ...builds, ...steps({ loaded, rotation, deploy })],
         signal,
         {
           plain: values.verbose ?? false,
@@ -145,7 +145,7 @@ void main(async (args, signal) => {
   });
 
   process.stdout.write(`${ended}\n`);
-  const warning = escrowWarning(argument, state);
+  const warning = backupCoverageWarning(argument, state);
   if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 });
 

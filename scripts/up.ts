@@ -19,9 +19,9 @@ import { networksStep } from './lib/networks-step';
 import { ENGINE_OPTION_HELP, ownEngineStep } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
-import { straysStep } from './lib/strays';
+import { orphansStep } from './lib/orphans-step';
 import { showSummary } from './lib/summary';
-import { warnOfEscrow } from './lib/escrow';
+import { warnOfBackupCoverage } from './lib/backup-coverage';
 
 const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--json] [--verbose]
 
@@ -66,7 +66,7 @@ void main(async (args, signal) => {
       prerequisites,
       engine,
       ownEngineStep(loaded, values.engine),
-      straysStep(loaded),
+      orphansStep(loaded),
       portsStep(loaded),
       networksStep(loaded),
       ...imagesStep(environment),
@@ -88,7 +88,7 @@ void main(async (args, signal) => {
   }
 
   await showSummary(loaded, values.json ?? false);
-  warnOfEscrow(loaded);
+  warnOfBackupCoverage(loaded);
 });
 
 /** A key that was lost or replaced must stop a deploy that would find nothing to change, too. */

@@ -49,7 +49,7 @@ export function unsavedKeys(canaries: Canaries, backup: LastBackup | undefined):
 }
 
 /** Why the newest backup would not save this deployment: it is older than a master key. Undefined if it would. */
-export function escrowWarning(
+export function backupCoverageWarning(
   argument: string,
   state: Pick<StateLayout, 'canaries' | 'lastBackup'>,
 ): string | undefined {

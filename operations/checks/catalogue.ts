@@ -53,7 +53,7 @@ export function triesHoles(check: Check): boolean {
 }
 
 /** The checks that run when nobody says which. */
-export const undisturbing: readonly Check[] = catalogue.filter((check) => !isDisruptive(check));
+export const nonDisruptive: readonly Check[] = catalogue.filter((check) => !isDisruptive(check));
 
 /**
  * The checks with these ids, in the order of the catalogue.

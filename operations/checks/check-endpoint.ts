@@ -41,7 +41,7 @@ export async function checkEndpoint({ endpoint, region, expected, ...options }: 
     },
   };
   const startedAt = new Date();
-  return withS3Run(target, running.signal, async ({ firstBucket, guardian: _, ...run }) => {
+  return withS3Run(target, running.signal, async ({ firstBucket, watchdog: _, ...run }) => {
     const context = {
       ...run,
       get bucket() {

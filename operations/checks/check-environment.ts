@@ -1,6 +1,6 @@
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { catalogue, isDisruptive, undisturbing } from './catalogue';
+import { catalogue, isDisruptive, nonDisruptive } from './catalogue';
 import type { Check, ServiceContext } from './check';
 import { withContext, withServices } from './context';
 import { type LeftOut, makeReport, type Report } from './report/model';
@@ -23,7 +23,7 @@ export async function checkEnvironment(
   loaded: LoadedEnvironment,
   options: CheckEnvironmentOptions = {},
 ): Promise<Report> {
-  const { checks = undisturbing, s3Endpoint, ...running } = options;
+  const { checks = nonDisruptive, s3Endpoint, ...running } = options;
   // whoever names the checks knows what they leave out
   const leftOut = options.checks === undefined ? disruptive : [];
   const startedAt = new Date();

@@ -54,8 +54,8 @@ export async function withContext<T>(
   signal: AbortSignal | undefined,
   use: (context: CheckContext) => Promise<T>,
 ): Promise<T> {
-  return withS3Run(targetOf(loaded, endpoint), signal, async ({ firstBucket, guardian, ...run }) => {
-    const outages = new Outages(loaded, guardian);
+  return withS3Run(targetOf(loaded, endpoint), signal, async ({ firstBucket, watchdog, ...run }) => {
+    const outages = new Outages(loaded, watchdog);
     try {
       return await use({
         ...run,

@@ -12,7 +12,7 @@ import type { StateLayout } from '../../config/state';
 import { dockerEngine } from './docker';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
-import { belongingsOf } from './tear-down';
+import { dockerResourcesOf } from './tear-down';
 import { engineUnreachable } from './docker-engine';
 
 const engineNote = z.object({
@@ -116,7 +116,7 @@ export async function requireOwnEngine(
   }
   // a restore has just put the state here
   if (mayBeGone || !existsSync(state.deployment) || existsSync(state.restore)) return met;
-  const there = await belongingsOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
+  const there = await dockerResourcesOf(docker, { name: ENVIRONMENT_LABEL, value: environment.name });
   if (Object.values(there).some((list: readonly unknown[]) => list.length > 0)) return met;
   throw new UsageError(
     `environment ${environment.name} was deployed, and Docker engine ${answers} has no container, volume or network of it`,

@@ -16,11 +16,17 @@ import { STACKS } from '../../config/stack-names';
 import type { OwnerLabel } from './docker';
 import { isProbe } from './networks-preflight';
 import { ExternalError } from '../lib/errors';
-import { twinOf } from '../kes/rolling-restart';
-import { type Belongings, belongingsOf, type DockerNetwork, removeContainer, removeNetwork } from './tear-down';
-import { madeBy } from '../terraform/terraform-state';
+import { standbyOf } from '../kes/rolling-restart';
+import {
+  type DockerResources,
+  dockerResourcesOf,
+  type DockerNetwork,
+  removeContainer,
+  removeNetwork,
+} from './tear-down';
+import { managedResources } from '../terraform/terraform-state';
 
-type Strays = Pick<Belongings, 'containers' | 'networks'>;
+type Orphans = Pick<DockerResources, 'containers' | 'networks'>;
 
 /**
  * Removes containers and networks that no state names.
@@ -28,20 +34,20 @@ type Strays = Pick<Belongings, 'containers' | 'networks'>;
  * @returns the names of what was removed
  * @throws ExternalError if this environment runs, and this state folder never deployed it: it is somebody else's
  */
-export async function removeStrays(loaded: LoadedEnvironment, docker: Docker, owner: OwnerLabel): Promise<string[]> {
+export async function removeOrphans(loaded: LoadedEnvironment, docker: Docker, owner: OwnerLabel): Promise<string[]> {
   const { environment, state } = loaded;
-  const belongings = await belongingsOf(docker, owner);
+  const dockerResources = await dockerResourcesOf(docker, owner);
   // only a network may be older than the marker
-  if (!existsSync(state.deployment) && belongings.containers.length > 0) {
+  if (!existsSync(state.deployment) && dockerResources.containers.length > 0) {
     throw new ExternalError(
-      `environment ${environment.name} runs here (${belongings.containers.length} containers), but the state folder ${state.root} did not deploy it`,
+      `environment ${environment.name} runs here (${dockerResources.containers.length} containers), but the state folder ${state.root} did not deploy it`,
       `put that folder back, or rebuild it: ./scripts/restore --from BACKUP --identity FILE --replace ${environment.name}. Another environment of the same name needs another name; nothing was changed`,
     );
   }
-  const { containers, networks } = await straysAmong(belongings, loaded);
+  const { containers, networks } = await orphansAmong(dockerResources, loaded);
   // a network cannot go while a container is in it
   const used = networks.some(({ name }) => !isProbe(name));
-  return remove({ containers: used ? belongings.containers : containers, networks }, docker);
+  return remove({ containers: used ? dockerResources.containers : containers, networks }, docker);
 }
 
 /**
@@ -55,7 +61,7 @@ export async function removeChangedNetworks(
   docker: Docker,
   owner: OwnerLabel,
 ): Promise<string[]> {
-  const { containers, networks } = await belongingsOf(docker, owner);
+  const { containers, networks } = await dockerResourcesOf(docker, owner);
   const changed = changedNetworks(networks, environment);
   if (changed.length > 0) await remove({ containers, networks: changed }, docker);
   return changed.map(({ name }) => name);
@@ -79,24 +85,24 @@ function changedNetworks(networks: readonly DockerNetwork[], environment: Enviro
  * @returns the names of what was removed
  * @throws ExternalError if something else is in the way of a deploy
  */
-export async function removeIdleStrays(
+export async function removeIdleOrphans(
   loaded: LoadedEnvironment,
   docker: Docker,
   owner: OwnerLabel,
 ): Promise<string[]> {
   const { environment, argument } = loaded;
-  const belongings = await belongingsOf(docker, owner);
-  const [changed] = changedNetworks(belongings.networks, environment);
+  const dockerResources = await dockerResourcesOf(docker, owner);
+  const [changed] = changedNetworks(dockerResources.networks, environment);
   if (changed !== undefined) {
     throw new ExternalError(
       `network ${changed.name} is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew`,
       `./scripts/up ${argument} does; then run the rotation again. Nothing was changed`,
     );
   }
-  const { containers, networks } = await straysAmong(belongings, loaded);
+  const { containers, networks } = await orphansAmong(dockerResources, loaded);
   // it is in no deploy's way, and the rotation that was killed takes it away by itself
-  const twin = twinOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
-  const used = [...containers.filter(({ name, running }) => running && name !== twin), ...networks];
+  const standby = standbyOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
+  const used = [...containers.filter(({ name, running }) => running && name !== standby), ...networks];
   if (used.length > 0) {
     throw new ExternalError(
       `Terraform's state does not know ${used.map(({ name }) => name).join(', ')}, as after a deploy that was killed, and the deploys of a rotation would stop there`,
@@ -106,18 +112,18 @@ export async function removeIdleStrays(
   return remove({ containers: containers.filter(({ running }) => !running), networks: [] }, docker);
 }
 
-async function remove({ containers, networks }: Strays, docker: Docker): Promise<string[]> {
+async function remove({ containers, networks }: Orphans, docker: Docker): Promise<string[]> {
   for (const { id, name } of containers) await removeContainer(docker.getContainer(id), name);
   for (const { id, name } of networks) await removeNetwork(docker.getNetwork(id), name);
   return [...containers, ...networks].map(({ name }) => name);
 }
 
 /** @throws ExternalError if there are containers, and no state at all where the environment file says that it is */
-async function straysAmong({ containers, networks }: Strays, loaded: LoadedEnvironment): Promise<Strays> {
+async function orphansAmong({ containers, networks }: Orphans, loaded: LoadedEnvironment): Promise<Orphans> {
   // a first deploy finds out by itself whether the state can be reached
   if (containers.length === 0 && networks.length === 0) return { containers, networks };
   // of every stack: that of a Vault which the environment file no longer has still names what a migration reads
-  const states = await Promise.all(STACKS.map((stack) => madeBy(loaded, stack)));
+  const states = await Promise.all(STACKS.map((stack) => managedResources(loaded, stack)));
   const { name, state } = loaded.environment;
   // with containers the first stack was done, and its state written
   if (state.backend === 's3' && containers.length > 0 && states.every((made) => made === undefined)) {
@@ -131,8 +137,8 @@ async function straysAmong({ containers, networks }: Strays, loaded: LoadedEnvir
       (made ?? []).filter(({ type }) => DOCKER_TYPES.includes(type)).map(({ attributes: { id } }) => id),
     ),
   );
-  const isStray = ({ id }: { readonly id: string }): boolean => !ids.has(id);
-  return { containers: containers.filter(isStray), networks: networks.filter(isStray) };
+  const isOrphan = ({ id }: { readonly id: string }): boolean => !ids.has(id);
+  return { containers: containers.filter(isOrphan), networks: networks.filter(isOrphan) };
 }
 
 const DOCKER_TYPES = ['docker_container', 'docker_network'];

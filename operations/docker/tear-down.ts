@@ -26,7 +26,7 @@ import { deleteRemoteState } from '../terraform/remote-state';
 import type { Step } from '../lib/step';
 
 /** What an environment has on a Docker host. */
-export interface Belongings {
+export interface DockerResources {
   /** Newest first, so that each is stopped before what it needs. */
   readonly containers: readonly { readonly id: string; readonly name: string; readonly running: boolean }[];
   /** Volumes with files that every deploy delivers again. */
@@ -51,7 +51,7 @@ const NOT_RUNNING = ['created', 'exited', 'dead'];
 /** Volumes of constructs/docker/file-volume.ts; whatever is named otherwise is taken for data. */
 export const FILE_VOLUME_SUFFIX = '-files';
 
-export async function belongingsOf(docker: Docker, owner: OwnerLabel): Promise<Belongings> {
+export async function dockerResourcesOf(docker: Docker, owner: OwnerLabel): Promise<DockerResources> {
   const filters = { label: [`${owner.name}=${owner.value}`] };
   const [containers, { Volumes }, networks] = await Promise.all([
     docker.listContainers({ all: true, filters }),
@@ -99,7 +99,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
   const containers: Step = {
     title: 'Containers',
     run: async ({ report, signal }) => {
-      const { containers } = await belongingsOf(docker, owner);
+      const { containers } = await dockerResourcesOf(docker, owner);
       for (const { id, name } of containers) {
         signal.throwIfAborted();
         report(name);
@@ -111,7 +111,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
   const volumes: Step = {
     title: deleteData ? 'Volumes' : 'File volumes',
     run: async ({ report, signal }) => {
-      const { fileVolumes, dataVolumes } = await belongingsOf(docker, owner);
+      const { fileVolumes, dataVolumes } = await dockerResourcesOf(docker, owner);
       const names = deleteData ? [...fileVolumes, ...dataVolumes] : fileVolumes;
       for (const name of names) {
         signal.throwIfAborted();
@@ -124,7 +124,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
   const networks: Step = {
     title: 'Networks',
     run: async () => {
-      const { networks } = await belongingsOf(docker, owner);
+      const { networks } = await dockerResourcesOf(docker, owner);
       for (const { id, name } of networks) {
         await removeNetwork(docker.getNetwork(id), name);
       }

@@ -24,13 +24,13 @@ export interface SecretId {
  * another otherwise.
  *
  * @param file the configuration file of KES
- * @returns `settle`: to be called when the file with the login is written
+ * @returns `finish`: to be called when the file with the login is written
  */
 export async function vaultLogin(
   access: VaultAccess,
   { appRole }: VaultKeyStore,
   file: string,
-): Promise<{ readonly login: KesLogin; readonly settle: () => Promise<void> }> {
+): Promise<{ readonly login: KesLogin; readonly finish: () => Promise<void> }> {
   const { secretId: settings, secretIdNote: note, outdatedSecretIds } = access;
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
     const role = new AppRole(access, appRole);
@@ -48,23 +48,23 @@ export async function vaultLogin(
     const secretId = present === undefined || outdated || due ? await newSecretId(role, settings) : present;
     // one that is renewed ends by itself, and works until KES has read the file; one that allows more than is declared
     // must not outlive the change, so it is noted before the file no longer names it, for the run after one that is killed
-    const doomed = readAccessors(outdatedSecretIds).filter(
+    const secretIdsToRevoke = readAccessors(outdatedSecretIds).filter(
       (accessor) => accessor !== present?.facts.secret_id_accessor,
     );
     if (outdated) {
-      doomed.push(present.facts.secret_id_accessor);
-      writeFileAtomically(outdatedSecretIds, `${JSON.stringify(doomed)}\n`, 0o644);
+      secretIdsToRevoke.push(present.facts.secret_id_accessor);
+      writeFileAtomically(outdatedSecretIds, `${JSON.stringify(secretIdsToRevoke)}\n`, 0o644);
     }
-    const settle = async (): Promise<void> => {
-      if (doomed.length > 0) {
+    const finish = async (): Promise<void> => {
+      if (secretIdsToRevoke.length > 0) {
         await withRole(async (again) => {
-          for (const accessor of doomed) await again.destroy(accessor);
+          for (const accessor of secretIdsToRevoke) await again.destroy(accessor);
         });
       }
       rmSync(outdatedSecretIds, { force: true });
       if (note !== undefined) noteEnd(note, secretId);
     };
-    return { login: { type: 'vault', roleId, secretId: secretId.value }, settle };
+    return { login: { type: 'vault', roleId, secretId: secretId.value }, finish };
   });
 }
 

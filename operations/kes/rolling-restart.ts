@@ -9,14 +9,14 @@ import { waitUntilHealthy } from '../docker/docker';
  *
  * @param alias what others call it in its networks
  */
-export async function handOver(docker: Docker, name: string, alias: string): Promise<void> {
+export async function rollingRestart(docker: Docker, name: string, alias: string): Promise<void> {
   const original = docker.getContainer(name);
-  const twinName = twinOf(name);
-  await remove(docker, twinName);
+  const standbyName = standbyOf(name);
+  await remove(docker, standbyName);
   const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
   const [first = '', ...others] = Object.keys(NetworkSettings.Networks);
-  const twin = await docker.createContainer({
-    name: twinName,
+  const standby = await docker.createContainer({
+    name: standbyName,
     Image,
     User: Config.User,
     Env: Config.Env,
@@ -30,21 +30,21 @@ export async function handOver(docker: Docker, name: string, alias: string): Pro
   });
   try {
     for (const network of others) {
-      await docker.getNetwork(network).connect({ Container: twin.id, EndpointConfig: { Aliases: [alias] } });
+      await docker.getNetwork(network).connect({ Container: standby.id, EndpointConfig: { Aliases: [alias] } });
     }
-    await twin.start();
-    await waitUntilHealthy(twin, twinName);
+    await standby.start();
+    await waitUntilHealthy(standby, standbyName);
     await original.restart({ t: STOP_SECONDS });
     await waitUntilHealthy(original, name);
-    await twin.stop({ t: STOP_SECONDS });
+    await standby.stop({ t: STOP_SECONDS });
   } finally {
-    await remove(docker, twinName);
+    await remove(docker, standbyName);
   }
 }
 
-/** The second container's name. One that a kill has left is removed when the hand-over is begun again. */
-export function twinOf(name: string): string {
-  return `${name}-twin`;
+/** The second container's name. One that a kill has left is removed when the rolling restart is begun again. */
+export function standbyOf(name: string): string {
+  return `${name}-standby`;
 }
 
 /** Long enough to answer what was asked. */

@@ -14,7 +14,7 @@ import type { Step } from '../lib/step';
 import { proveDeployedKeys } from '../keys/verify-master-keys';
 import { NotYet, waitFor } from '../lib/wait';
 import type { RotationContext } from '../state/rotation-context';
-import { handOver } from './rolling-restart';
+import { rollingRestart } from './rolling-restart';
 
 /** Every client of KES; MinIO is the one that matters. */
 const CLIENTS = [LEAVES.minioClient, LEAVES.keyCreator, LEAVES.keyProver, LEAVES.health];
@@ -25,7 +25,7 @@ const CLIENTS = [LEAVES.minioClient, LEAVES.keyCreator, LEAVES.keyProver, LEAVES
  *
  * KES takes the identity of a connection from its TLS handshake, MinIO keeps connections for ever (it asks for its key
  * every 10 seconds) and resumes TLS sessions, which keeps the identity, too. So a new certificate alone changes
- * nothing: KES has to be restarted, and a twin answers meanwhile.
+ * nothing: KES has to be restarted, and a standby answers meanwhile.
  */
 export function rotateClientIdentity({ loaded, rotation, deploy }: RotationContext): Step[] {
   const { environment, state } = loaded;
@@ -65,8 +65,8 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
     rotation.phase('hand-over', {
       title: 'Have MinIO connect anew',
       run: async () => {
-        await handOver(dockerEngine(environment.docker), kes, KES_ALIAS);
-        return `${kes} was restarted while a twin answered`;
+        await rollingRestart(dockerEngine(environment.docker), kes, KES_ALIAS);
+        return `${kes} was restarted while a standby answered`;
       },
     }),
     rotation.phase('forget', {

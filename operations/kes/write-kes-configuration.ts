@@ -13,18 +13,18 @@ type Input = OperationInput<'write-kes-configuration'>;
 /** What KES logs in by, and what is to be done when the file with it is written. */
 interface Login {
   readonly login: KesLogin;
-  readonly settle?: () => Promise<void>;
+  readonly finish?: () => Promise<void>;
 }
 
 /** Writes the configuration file of KES with what KES logs in by at its key store. */
 export async function writeKesConfiguration(input: Input): Promise<void> {
   const identities = kesIdentities(input.configuration.clients, input.certificateFolder);
-  const { login, settle } = await loginOf(input);
+  const { login, finish } = await loginOf(input);
   const configuration = renderKesConfiguration(input.configuration, { identities, login });
   // before the file, so that keys are never made in a place that nobody knows of
   if (readIfExists(input.placeFile) === undefined) writeKeyStoreNote(input.placeFile, input.place);
   writeFileAtomically(input.file, stringify(configuration));
-  await settle?.();
+  await finish?.();
 }
 
 async function loginOf({ configuration, vault, awsCredentialsFile, file }: Input): Promise<Login> {

@@ -31,7 +31,7 @@ export interface MadeResource {
  * @returns undefined if there is no state yet, or a local one that was cut short
  * @throws ExternalError if it cannot be read
  */
-export async function madeBy(
+export async function managedResources(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
   stack: StackName,
 ): Promise<MadeResource[] | undefined> {
@@ -72,7 +72,7 @@ export async function deployedPaths(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
   stack: StackName,
 ): Promise<Set<string>> {
-  const made = (await madeBy(loaded, stack)) ?? [];
+  const made = (await managedResources(loaded, stack)) ?? [];
   return new Set(
     made.flatMap(({ type, attributes }) => {
       const at = type === APPROLE_ROLE ? attributes.id : attributes.path;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { catalogue, isDisruptive, selectChecks, triesHoles, undisturbing } from '../../operations/checks/catalogue';
+import { catalogue, isDisruptive, selectChecks, triesHoles, nonDisruptive } from '../../operations/checks/catalogue';
 import type { Check, Expectations } from '../../operations/checks/check';
 import { UsageError } from '../../operations/lib/errors';
 import { parseCommandLine } from './command-line';
@@ -69,7 +69,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
     if (!values.disruptive) requireNone(named, isDisruptive, 'interrupts service; add --disruptive if it may');
     return {
       ...{ kind: 'environment', ...wanted, disruptive: values.disruptive },
-      checks: named ?? (values.disruptive ? catalogue : undisturbing),
+      checks: named ?? (values.disruptive ? catalogue : nonDisruptive),
       ...(environment === undefined ? {} : { environment }),
     };
   }

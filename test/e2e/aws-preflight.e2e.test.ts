@@ -160,7 +160,12 @@ describe('./scripts/up says which, and touches nothing, when', () => {
     expect(stderr).toContain(`error: ${said.error}\n`);
     expect(stderr).toContain(`hint: ${said.hint}`);
     expect(code).toBe(1);
-    expect(await environment.belongings()).toEqual({ containers: [], fileVolumes: [], dataVolumes: [], networks: [] });
+    expect(await environment.dockerResources()).toEqual({
+      containers: [],
+      fileVolumes: [],
+      dataVolumes: [],
+      networks: [],
+    });
     // or else the next deploy would try the same again, whatever it is given
     expect(existsSync(environment.state.secrets)).toBe(false);
     expect(readFileSync(environment.transcript, 'utf8')).not.toContain(secretAccessKey);

@@ -12,18 +12,18 @@ export function describeDownAndUp(subject: () => { environment: TestEnvironment;
       ['with a wrong name', ['--confirm', 'another']],
     ])('down --delete-data %s is refused and touches nothing', async (_, confirmation) => {
       const { environment } = subject();
-      const before = await environment.belongings();
+      const before = await environment.dockerResources();
       const result = await environment.script('down', ['--delete-data', ...confirmation]);
       expect(result.code).toBe(64);
       expect(result.stderr).toMatch(/error: .*confirm/);
-      expect(await environment.belongings()).toEqual(before);
+      expect(await environment.dockerResources()).toEqual(before);
     });
 
     test('down leaves data volumes, secrets and state, and nothing else', async () => {
       const { environment } = subject();
       const result = await environment.script('down');
       mustSucceed(result);
-      expect(await environment.belongings()).toEqual({
+      expect(await environment.dockerResources()).toEqual({
         containers: [],
         fileVolumes: [],
         networks: [],
@@ -46,7 +46,7 @@ export function describeDownAndUp(subject: () => { environment: TestEnvironment;
         const result = await environment.script('up');
         expect(result.code).toBe(1);
         expect(result.stderr).toContain('Vault is initialised and sealed, and 0 of the 1 unseal shares');
-        const { containers, dataVolumes } = await environment.belongings();
+        const { containers, dataVolumes } = await environment.dockerResources();
         expect(containers.map(({ name }) => name)).not.toContain(environment.containerName('minio'));
         expect(dataVolumes).toHaveLength(3);
         mustSucceed(await environment.script('down'));
@@ -70,7 +70,7 @@ export function describeDownAndUp(subject: () => { environment: TestEnvironment;
       const { environment } = subject();
       const result = await environment.script('down', ['--delete-data', '--confirm', environment.name]);
       mustSucceed(result);
-      expect(await environment.belongings()).toEqual({
+      expect(await environment.dockerResources()).toEqual({
         containers: [],
         fileVolumes: [],
         dataVolumes: [],

@@ -5,7 +5,7 @@ import { dockerEngine } from '../../operations/docker/docker';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { readEngineNote } from '../../operations/docker/engine-identity';
 import { registryProblem } from '../../operations/toolchain/images/registry';
-import { type Belongings, belongingsOf } from '../../operations/docker/tear-down';
+import { type DockerResources, dockerResourcesOf } from '../../operations/docker/tear-down';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { DockerHosts } from '../helpers/e2e/docker-hosts';
 import { describeTree } from '../helpers/e2e/file-tree';
@@ -65,14 +65,14 @@ const misleading = (): Variables => ({
   ...outside.variables,
 });
 const bySsh = (name: string): Variables => ({ ...UNSET, PATH: sshPath, DOCKER_HOST: `ssh://${name}` });
-const onHost = async (host: number): Promise<Belongings> =>
-  belongingsOf(dockerEngine(hosts.tls(host)), environment.owner);
+const onHost = async (host: number): Promise<DockerResources> =>
+  dockerResourcesOf(dockerEngine(hosts.tls(host)), environment.owner);
 const running = async (): Promise<string[]> =>
   (await onHost(1)).containers.flatMap((container) => (container.running ? [container.name] : [])).sort();
 const everything = async () => ({
   first: await onHost(1),
   second: await onHost(2),
-  here: await environment.belongings(),
+  here: await environment.dockerResources(),
   state: existsSync(environment.state.secrets) ? describeTree(environment.state.secrets, { links: true }) : {},
 });
 

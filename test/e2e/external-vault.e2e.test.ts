@@ -170,7 +170,7 @@ describe('before anything is deployed', () => {
     expect(code).toBe(1);
     const role = namesOf(environment.loaded.environment).kesRole;
     expect(stderr).toContain(`it lacks:\n  - sys/mounts: read\n  - auth/approle/role/${role}/role-id: read\n`);
-    expect(await environment.belongings()).toEqual(NOTHING);
+    expect(await environment.dockerResources()).toEqual(NOTHING);
   });
 
   test.each([

@@ -78,7 +78,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
         expect(result.code).toBe(1);
         expect(result.stderr).toContain(`127.0.0.1:${environment.minio.port} (S3 API, minio.port)`);
         expect(result.stderr).toContain(`held by process ${process.pid} (`);
-        expect((await other.belongings()).containers).toEqual([]);
+        expect((await other.dockerResources()).containers).toEqual([]);
       } finally {
         listener.close();
         await other.remove();
@@ -117,7 +117,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
         const result = await other.script('up', [], { env: { VAULT_TOKEN: 'a token of nobody' } });
         expect(result.code).toBe(1);
         expect(result.stderr).toContain(`error: Vault at https://127.0.0.1:${closed} does not answer`);
-        expect((await other.belongings()).containers).toEqual([]);
+        expect((await other.dockerResources()).containers).toEqual([]);
       } finally {
         await other.remove();
       }

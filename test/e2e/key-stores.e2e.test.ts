@@ -140,7 +140,7 @@ test('files: a deploy without Vault proves itself, says how weak that is, and a 
   const first = mustSucceed(await environment.script('up'));
   measured('first ./scripts/up with keys as files', first.seconds);
   expect(first.stderr).toContain('WARNING: keyStore.type is filesystem');
-  const { containers, dataVolumes } = await environment.belongings();
+  const { containers, dataVolumes } = await environment.dockerResources();
   expect(containers.map(({ name }) => name)).not.toContain(environment.containerName('vault'));
   expect(dataVolumes).toContain(`ebs-${environment.name}-kes-keys`);
   await writeAndReadAll();
@@ -162,7 +162,7 @@ test('files to Vault: the data stays, the files stay, and it can be repeated', a
   measured('./scripts/migrate from files to Vault', result.seconds);
   expect(result.stdout).toContain(`The master keys are in the embedded Vault, kes-v1/${environment.name} (KV v1).`);
   await expectMoved(KV1);
-  expect((await environment.belongings()).dataVolumes).toContain(`ebs-${environment.name}-kes-keys`);
+  expect((await environment.dockerResources()).dataVolumes).toContain(`ebs-${environment.name}-kes-keys`);
   const again = mustSucceed(await migrate(KV1));
   measured('./scripts/migrate again, with nothing to do', again.seconds);
   expect(again.stderr).toContain('the master keys are already in the embedded Vault');

@@ -61,7 +61,7 @@ test("npx cdktf deploy '*' alone: KV v1, manual unseal with 2 of 3 shares, no au
     outcome: string;
   };
   expect(report.outcome).toBe('passed');
-  const { containers } = await environment.belongings();
+  const { containers } = await environment.dockerResources();
   expect(containers.map(({ name }) => name)).not.toContain(environment.containerName('vault-unsealer'));
 });
 
@@ -198,7 +198,12 @@ describe('cdktf destroy', () => {
 
   test('takes everything away once the environment file allows data loss', async () => {
     mustSucceed(await environment.cdktf(['destroy', '*', '--auto-approve']));
-    expect(await environment.belongings()).toEqual({ containers: [], fileVolumes: [], dataVolumes: [], networks: [] });
+    expect(await environment.dockerResources()).toEqual({
+      containers: [],
+      fileVolumes: [],
+      dataVolumes: [],
+      networks: [],
+    });
     for (const stack of STACKS) {
       const file = path.join(environment.state.terraform, `${stack}.tfstate`);
       if (existsSync(file)) expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ resources: [] });

@@ -259,7 +259,7 @@ async function everythingOf(environment: TestEnvironment, root: string): Promise
     .map((file) => `${file} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`)
     .sort();
   const lives = await Promise.all(PROGRAMS.map((program) => environment.lifeOf(program)));
-  return { files, lives, belongings: await environment.belongings() };
+  return { files, lives, dockerResources: await environment.dockerResources() };
 }
 
 /** What changes in each stack, by its short name. */

@@ -71,7 +71,7 @@ export function describeImagesThatCannotBePulled(subject: () => Subject): void {
       expect(stderr).toMatch(new RegExp(`\\n {2}- images\\.vault, ${images.vault}: manifest unknown`));
       expect(stderr).toMatch(new RegExp(`\\n {2}- images\\.kes, ${images.kes}: .*connection refused`));
       expect(stderr).toContain(`\n  - images.minio, ${foreign}: it is for linux/s390x, the engine is linux/`);
-      expect(await environment.belongings()).toEqual({
+      expect(await environment.dockerResources()).toEqual({
         containers: [],
         fileVolumes: [],
         dataVolumes: [],

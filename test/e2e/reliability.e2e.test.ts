@@ -616,7 +616,7 @@ describe('what somebody has to mend', () => {
 describe('what must not be destroyed', () => {
   test('cdktf destroy stops, and says what to do instead', async () => {
     const life = await environment.lifeOf('minio');
-    const { dataVolumes } = await environment.belongings();
+    const { dataVolumes } = await environment.dockerResources();
     const result = await environment.cdktf([
       'destroy',
       `${environment.name}-checks`,
@@ -628,7 +628,7 @@ describe('what must not be destroyed', () => {
     expect(said).toContain('Instance cannot be destroyed');
     expect(said).toContain('To stop the environment and keep them:  ./scripts/down ENVIRONMENT');
     expect(await environment.lifeOf('minio')).toBe(life);
-    expect((await environment.belongings()).dataVolumes).toEqual(dataVolumes);
+    expect((await environment.dockerResources()).dataVolumes).toEqual(dataVolumes);
   });
 
   test('a plan that would replace a data volume is refused and explained, unless the environment allows it', async () => {

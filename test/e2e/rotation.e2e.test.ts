@@ -111,7 +111,7 @@ async function killedOnce(phase: string, ...what: string[]): Promise<CommandResu
 }
 
 /** Another container in the place of KES's loader: what a kill leaves between Docker's create and Terraform's note of it. */
-async function leaveStrayLoader(): Promise<void> {
+async function leaveOrphanedLoader(): Promise<void> {
   const { docker, owner } = environment;
   const kes = environment.containerName('kes');
   const name = `${kes}-files-loader`;
@@ -162,7 +162,7 @@ describe('secret-id', () => {
       await killAfter('log-in', 'secret-id');
       minted = readKesLogin(environment.state.secret.kesConfiguration)?.secretId;
       other = await environment.rotate(['certificates']);
-      await leaveStrayLoader();
+      await leaveOrphanedLoader();
       return environment.rotate(['secret-id']);
     });
 
@@ -245,7 +245,7 @@ describe('client-identity', () => {
     const leftovers = [...readdirSync(state.tls), ...readdirSync(state.secret.tls)];
     expect(leftovers.filter((name) => /next|previous/.test(name))).toEqual([]);
     const names = (await environment.docker.listContainers({ all: true })).flatMap(({ Names }) => Names);
-    expect(names).not.toContain(`/${environment.containerName('kes')}-twin`);
+    expect(names).not.toContain(`/${environment.containerName('kes')}-standby`);
   });
 });
 

@@ -26,7 +26,7 @@ import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { openKeyMaterial } from '../../keys/material/open';
 import { openAdmin } from '../../minio/minio-admin';
-import { belongingsOf } from '../../docker/tear-down';
+import { dockerResourcesOf } from '../../docker/tear-down';
 import { checkDisk } from '../../toolchain/disk';
 import type { Bundle } from '../bundle/bundle';
 import { minioDeploymentOf } from '../contents';
@@ -75,7 +75,7 @@ export function surroundingsOf({ target }: RestoreTarget, owner: OwnerLabel): Su
   const docker = dockerEngine(environment.docker);
   return {
     minioDeployment: () => minioDeploymentOf(target),
-    containers: async () => (await belongingsOf(docker, owner)).containers,
+    containers: async () => (await dockerResourcesOf(docker, owner)).containers,
     volumeExists: (volume) => volumeExists(docker, volume),
     keyStore: keyStoreBefore(target),
   };

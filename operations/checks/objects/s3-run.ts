@@ -5,7 +5,7 @@ import { ExternalError, messageOf } from '../../lib/errors';
 import { HttpClient, type HttpResponse, NO_CONNECTION } from '../../lib/http';
 import { readCredentials, s3Client } from '../../minio/s3-client';
 import type { Expectations, OutsideContext } from '../check';
-import { Guardian } from '../outage/cleanup-watchdog';
+import { CleanupWatchdog } from '../outage/cleanup-watchdog';
 import {
   createScratchBucket,
   deleteScratchBucket,
@@ -26,7 +26,7 @@ export interface S3Target {
   readonly credentialsName: string;
   /** Buckets that are nobody's leftovers, whatever they are called. */
   readonly declaredBuckets: readonly string[];
-  /** Where the guardian of the run finds the S3 API. @default - where the run finds it */
+  /** Where the cleanup watchdog of the run finds the S3 API. @default - where the run finds it */
   readonly guardedEndpoint?: TlsEndpoint;
   /** Whether a certificate that cannot be verified ends the run. Otherwise there are checks that say so. */
   readonly needsTrust: boolean;
@@ -36,7 +36,7 @@ export interface S3Target {
 /** An {@link OutsideContext} in which the first bucket must still be asked for, because asking may throw. */
 export interface S3Run extends Omit<OutsideContext, 'bucket'> {
   readonly firstBucket: () => string;
-  readonly guardian: Guardian;
+  readonly watchdog: CleanupWatchdog;
 }
 
 /**
@@ -61,21 +61,21 @@ export async function withS3Run<T>(
   const s3 = newClient();
   const minio = new HttpClient(endpoint);
   if (signal !== undefined) endWith(s3, signal);
-  const guardian = new Guardian({
+  const watchdog = new CleanupWatchdog({
     ...(target.guardedEndpoint ?? endpoint),
     region,
     ...(credentialsFile === undefined ? {} : { credentialsFile }),
   });
   try {
     await requireAnswer(minio, target);
-    return await withBuckets(keeper, target, guardian, signal, async (buckets) =>
-      use({ expected, s3Endpoint: endpoint, region, s3, minio, guardian, ...buckets }),
+    return await withBuckets(keeper, target, watchdog, signal, async (buckets) =>
+      use({ expected, s3Endpoint: endpoint, region, s3, minio, watchdog, ...buckets }),
     );
   } finally {
     s3.destroy();
     keeper.destroy();
     minio.close();
-    await guardian.dismiss();
+    await watchdog.dismiss();
   }
 }
 
@@ -85,7 +85,7 @@ type Buckets = Pick<S3Run, 'firstBucket' | 'newBucket'>;
 async function withBuckets<T>(
   keeper: S3Client,
   target: S3Target,
-  guardian: Guardian,
+  watchdog: CleanupWatchdog,
   signal: AbortSignal | undefined,
   use: (buckets: Buckets) => Promise<T>,
 ): Promise<T> {
@@ -95,7 +95,7 @@ async function withBuckets<T>(
     signal?.throwIfAborted();
     const name = scratchBucketName();
     names.push(name);
-    guardian.note({ bucket: name });
+    watchdog.note({ bucket: name });
     const made = createScratchBucket(keeper, name, target.region, options);
     making.push(made);
     await made;

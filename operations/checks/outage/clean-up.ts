@@ -1,11 +1,11 @@
-/** What the guardian of a run does when the run is gone. */
+/** What the cleanup watchdog of a run does when the run is gone. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine } from '../../docker/docker';
 import { readCredentials, s3Client } from '../../minio/s3-client';
 import { waitFor } from '../../lib/wait';
-import { type GuardedContainer, type GuardedTarget, guardianNote } from './cleanup-watchdog';
+import { type GuardedContainer, type GuardedTarget, watchdogNote } from './cleanup-watchdog';
 import { deleteScratchBucket } from '../objects/scratch-bucket';
 
 /** MinIO itself may be starting: long enough for that, and then a later run finds what is left. */
@@ -21,7 +21,7 @@ export async function putBack(notes: string): Promise<void> {
   const stopped = new Map<string, GuardedContainer>();
   for (const line of notes.split('\n')) {
     // the last line may have been cut short; then what it says was not done
-    const note = guardianNote.safeParse(jsonOf(line)).data;
+    const note = watchdogNote.safeParse(jsonOf(line)).data;
     if (note === undefined) continue;
     if ('target' in note) target = note.target;
     else if ('bucket' in note) buckets.push(note.bucket);

@@ -1,4 +1,4 @@
-/** The process of guardian.ts. It loads nothing as long as the run lives, so that it costs the run next to nothing. */
+/** The process of cleanup-watchdog.ts. It loads nothing as long as the run lives, so that it costs the run next to nothing. */
 let notes = '';
 process.stdin
   .setEncoding('utf8')

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from '../../../config/toolchain';
 
-/** How the guardian reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
+/** How the cleanup watchdog reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
 export const guardedTarget = z.strictObject({
   url: z.string(),
   caFile: z.string().optional(),
@@ -29,16 +29,16 @@ export const guardedContainer = z.strictObject({
 });
 export type GuardedContainer = z.infer<typeof guardedContainer>;
 
-/** What a run tells its guardian, a line of JSON each, always before it does it. */
-export const guardianNote = z.union([
+/** What a run tells its cleanup watchdog, a line of JSON each, always before it does it. */
+export const watchdogNote = z.union([
   z.strictObject({ target: guardedTarget }),
   z.strictObject({ bucket: z.string() }),
   z.strictObject({ stopped: guardedContainer }),
   z.strictObject({ started: guardedContainer }),
 ]);
-export type GuardianNote = z.infer<typeof guardianNote>;
+export type WatchdogNote = z.infer<typeof watchdogNote>;
 
-export class Guardian {
+export class CleanupWatchdog {
   private readonly child: ChildProcess;
 
   /** Starts beside the run, which does not wait for it: what it is told meanwhile stays in the pipe. */
@@ -49,14 +49,14 @@ export class Guardian {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    // without a guardian a run still cleans up after itself, and the next one after it
+    // without a cleanup watchdog a run still cleans up after itself, and the next one after it
     this.child.on('error', () => undefined);
     this.child.stdin?.on('error', () => undefined);
     this.child.unref();
     this.note({ target });
   }
 
-  note(note: GuardianNote): void {
+  note(note: WatchdogNote): void {
     this.child.stdin?.write(`${JSON.stringify(note)}\n`);
   }
 

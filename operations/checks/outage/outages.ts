@@ -1,7 +1,7 @@
 import { ENVIRONMENT_LABEL, namesOf } from '../../../config/deployment-names';
 import type { LoadedEnvironment } from '../../../config/load';
 import { ExternalError } from '../../lib/errors';
-import type { GuardedContainer, Guardian } from './cleanup-watchdog';
+import type { GuardedContainer, CleanupWatchdog } from './cleanup-watchdog';
 
 interface Outage {
   readonly container: GuardedContainer;
@@ -11,12 +11,12 @@ interface Outage {
 /** Services that a run interrupts, and puts back whatever happens. */
 export class Outages {
   private readonly loaded: LoadedEnvironment;
-  private readonly guardian: Guardian;
+  private readonly watchdog: CleanupWatchdog;
   private readonly under = new Set<Outage>();
 
-  constructor(loaded: LoadedEnvironment, guardian: Guardian) {
+  constructor(loaded: LoadedEnvironment, watchdog: CleanupWatchdog) {
     this.loaded = loaded;
-    this.guardian = guardian;
+    this.watchdog = watchdog;
   }
 
   /** See CheckContext.whileStopped. */
@@ -37,7 +37,7 @@ export class Outages {
     }
     // what somebody stopped on purpose must not run afterwards
     if (!State.Running) throw new ExternalError(`${container.name} does not run, so it cannot be interrupted`);
-    this.guardian.note({ stopped: container });
+    this.watchdog.note({ stopped: container });
     const outage: Outage = { container, stopping: docker.stop() };
     this.under.add(outage);
     try {
@@ -59,6 +59,6 @@ export class Outages {
     await Promise.allSettled([outage.stopping]);
     await startContainer(outage.container);
     this.under.delete(outage);
-    this.guardian.note({ started: outage.container });
+    this.watchdog.note({ started: outage.container });
   }
 }

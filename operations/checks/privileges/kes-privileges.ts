@@ -17,9 +17,9 @@ import { type ClientIdentity, HttpClient, type HttpRequest } from '../../lib/htt
 import { KesError } from '../../kes/kes-client';
 import { CheckFailure, type ServiceCheck, type ServiceContext } from '../check';
 import { someOf } from '../drift/differences';
-import { selfSignedStranger, strangerOf } from './unknown-clients';
+import { selfSignedClient, unknownClientOf } from './unknown-clients';
 
-/** The one stranger that gets a connection. */
+/** The one unknown client that gets a connection. */
 const UNKNOWN = 'with an unknown certificate of the private CA';
 
 /** A route of KES about a key: none gets as far as a key. */
@@ -88,7 +88,7 @@ const kesClientsConfined: ServiceCheck = {
   },
 };
 
-const kesStrangersRefused: ServiceCheck = {
+const kesUnknownClientsRefused: ServiceCheck = {
   from: 'deployment',
   needs: 'kes',
   id: 'kes-strangers-refused',
@@ -103,17 +103,17 @@ const kesStrangersRefused: ServiceCheck = {
     await requireAnswer(context);
     const caKeyFile = path.join(state.secret.tls, 'ca.key');
     const evidence: Record<string, string> = {};
-    const strangers: [string, ClientIdentity | undefined][] = [
+    const unknownClients: [string, ClientIdentity | undefined][] = [
       ['without a certificate', undefined],
-      ['with a self-signed certificate', await selfSignedStranger()],
+      ['with a self-signed certificate', await selfSignedClient()],
     ];
     if (existsSync(caKeyFile)) {
       const privateKey = readFileSync(caKeyFile, 'utf8');
       const certificate = issuingCertificate(readFileSync(state.caCertificate, 'utf8'), privateKey);
-      if (certificate !== undefined) strangers.push([UNKNOWN, await strangerOf({ certificate, privateKey })]);
+      if (certificate !== undefined) unknownClients.push([UNKNOWN, await unknownClientOf({ certificate, privateKey })]);
     }
     const route = `/v1/key/generate/${context.loaded.environment.minio.defaultKey}`;
-    for (const [who, identity] of strangers) {
+    for (const [who, identity] of unknownClients) {
       const answer = await answerTo(endpointOf(context), identity, route);
       evidence[who] = answer;
       if (who === UNKNOWN ? answer === 'HTTP 403' : answer.startsWith('no connection')) continue;
@@ -128,7 +128,7 @@ const kesStrangersRefused: ServiceCheck = {
 };
 
 /** In the order in which they are reported. */
-export const kesPrivilegeChecks: readonly ServiceCheck[] = [kesClientsConfined, kesStrangersRefused];
+export const kesPrivilegeChecks: readonly ServiceCheck[] = [kesClientsConfined, kesUnknownClientsRefused];
 
 /** A refusal says nothing if KES is not there. */
 async function requireAnswer({ kes }: ServiceContext): Promise<void> {

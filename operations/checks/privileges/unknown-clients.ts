@@ -5,19 +5,19 @@ import { createPrivateKey, webcrypto } from 'node:crypto';
 import type { ClientIdentity } from '../../lib/http';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const STRANGER = 'CN=a client that nobody knows';
+const UNKNOWN_CLIENT = 'CN=a client that nobody knows';
 const HOUR_MS = 60 * 60 * 1000;
 
 x509.cryptoProvider.set(webcrypto);
 
 /** A client certificate that only vouches for itself. */
-export async function selfSignedStranger(): Promise<ClientIdentity> {
+export async function selfSignedClient(): Promise<ClientIdentity> {
   const keys = await newKeys();
-  return issue(keys, STRANGER, keys.privateKey);
+  return issue(keys, UNKNOWN_CLIENT, keys.privateKey);
 }
 
 /** A client certificate that the CA of an environment vouches for, with a key that nobody was told of. */
-export async function strangerOf(ca: ClientIdentity): Promise<ClientIdentity> {
+export async function unknownClientOf(ca: ClientIdentity): Promise<ClientIdentity> {
   const der = createPrivateKey(ca.privateKey).export({ type: 'pkcs8', format: 'der' });
   const caKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
   return issue(await newKeys(), new x509.X509Certificate(ca.certificate).subject, caKey);
@@ -26,7 +26,7 @@ export async function strangerOf(ca: ClientIdentity): Promise<ClientIdentity> {
 async function issue(keys: CryptoKeyPair, issuer: string, signingKey: CryptoKey): Promise<ClientIdentity> {
   const now = Date.now();
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: STRANGER,
+    subject: UNKNOWN_CLIENT,
     issuer,
     serialNumber: '01',
     notBefore: new Date(now - HOUR_MS),

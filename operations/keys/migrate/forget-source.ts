@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readKeyStoreNote } from '../../../config/key-store-place';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
-import { madeBy } from '../../terraform/terraform-state';
+import { managedResources } from '../../terraform/terraform-state';
 import { run } from '../../lib/command';
 
 export interface Forgetting {
@@ -47,7 +47,7 @@ export async function hasForgottenSource(
   const migration = readKeyStoreNote(source.state)?.migration;
   if (migration === undefined) return false;
   if (migration.sourceForgotten) return true;
-  const made = await madeBy(source, 'keystore');
+  const made = await managedResources(source, 'keystore');
   return made !== undefined && !made.some(({ type }) => isLeft(type, onlyMount));
 }
 

@@ -61,7 +61,7 @@ export function describeLeftovers(deployment: () => LoadedEnvironment): void {
 
 interface StartedCheck {
   readonly pid: number;
-  /** A variable that its guardian inherits: other tests have theirs. */
+  /** A variable that its cleanup watchdog inherits: other tests have theirs. */
   readonly mark: string;
   /** Sends the signal and waits for the end. @returns the exit code, null after a signal that cannot be caught */
   readonly end: (signal: NodeJS.Signals, whom: 'process' | 'group') => Promise<number | null>;
@@ -89,8 +89,8 @@ function startCheck({ file }: LoadedEnvironment, args: readonly string[]): Start
 
 async function expectNothingLeft(bench: Workbench, { pid, mark }: StartedCheck): Promise<void> {
   const started = performance.now();
-  await waitFor({ what: 'the guardian of the run to end', timeoutMs: 180_000, intervalMs: 50 }, async () => {
-    const left = guardians(mark);
+  await waitFor({ what: 'the cleanup watchdog of the run to end', timeoutMs: 180_000, intervalMs: 50 }, async () => {
+    const left = watchdogs(mark);
     return Promise.resolve(left.length === 0 ? true : new NotYet(`processes ${left.join(', ')}`));
   });
   measured(`run ${pid}: everything put back after`, (performance.now() - started) / 1000);
@@ -130,7 +130,7 @@ async function kesRuns(bench: Workbench): Promise<boolean> {
 }
 
 /** Processes that look after that run. */
-function guardians(mark: string): string[] {
+function watchdogs(mark: string): string[] {
   const program = 'operations/checks/outage/cleanup-watchdog-process.ts';
   return readdirSync('/proc').filter((pid) => {
     try {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
-import { catalogue, isDisruptive, undisturbing } from '../../../operations/checks/catalogue';
+import { catalogue, isDisruptive, nonDisruptive } from '../../../operations/checks/catalogue';
 import type { Check } from '../../../operations/checks/check';
 import { checkEnvironment } from '../../../operations/checks/check-environment';
 import type { Report } from '../../../operations/checks/report/model';
@@ -34,7 +34,7 @@ export function describePlantedFaults(deployment: () => LoadedEnvironment): void
 
     test('before any, through a gateway that changes nothing, every check passes', async () => {
       await bench.gateway();
-      expect(redOf(await runChecks(bench, undisturbing))).toEqual({});
+      expect(redOf(await runChecks(bench, nonDisruptive))).toEqual({});
     });
 
     test.each(plantings.map((faults) => [faults.map(({ name }) => name).join('; '), faults] as const))(
@@ -59,7 +59,7 @@ export function describePlantedFaults(deployment: () => LoadedEnvironment): void
     test('fails a deploy in its own words, and is mended by what they say', async () => {
       const names = [...UNTIL_THE_NEXT_DEPLOY, BEYOND_A_DEPLOY];
       for (const { name, plant } of plantedFaults) if (names.includes(name)) await plant(bench);
-      const { results } = await runChecks(bench, undisturbing);
+      const { results } = await runChecks(bench, nonDisruptive);
       const fixes = results.flatMap(({ fix }) => fix ?? []);
       expect(fixes).toHaveLength(names.length);
       const containers = fixes.flatMap((fix) => /^`docker rm -f ([^`]+)`, then/.exec(fix)?.[1]?.split(' ') ?? []);

@@ -16,7 +16,7 @@ import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine, waitUntilHealthy } from '../../../operations/docker/docker';
 import { planReport } from '../../../operations/terraform/plan/report';
 import { readCredentials, s3Client } from '../../../operations/minio/s3-client';
-import { type Belongings, belongingsOf } from '../../../operations/docker/tear-down';
+import { type DockerResources, dockerResourcesOf } from '../../../operations/docker/tear-down';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { type CommandOptions, type CommandResult, runCommand } from './command';
 import { testPorts } from './test-ports';
@@ -205,8 +205,8 @@ export class TestEnvironment {
     expect({ code, outcomes }).toEqual({ code: 0, outcomes: Object.fromEntries(declared) as unknown });
   }
 
-  async belongings(): Promise<Belongings> {
-    return belongingsOf(this.docker, this.owner);
+  async dockerResources(): Promise<DockerResources> {
+    return dockerResourcesOf(this.docker, this.owner);
   }
 
   /**
@@ -215,7 +215,7 @@ export class TestEnvironment {
    * @param volumes names of the data volumes that are gone, too. Default: none
    */
   async lose(volumes?: RegExp): Promise<void> {
-    const { containers, dataVolumes, fileVolumes, networks } = await this.belongings();
+    const { containers, dataVolumes, fileVolumes, networks } = await this.dockerResources();
     await Promise.all(containers.map(({ id }) => this.docker.getContainer(id).remove({ force: true })));
     for (const name of [...fileVolumes, ...dataVolumes.filter((volume) => volumes?.test(volume))]) {
       await this.docker.getVolume(name).remove();

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { stateLayout } from '../../../config/state';
 import { writeCanaries } from '../../../operations/state/canaries';
 import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
-import { escrowWarning, noteBackup } from '../../../operations/backup/last-backup';
+import { backupCoverageWarning, noteBackup } from '../../../operations/backup/last-backup';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -29,8 +29,8 @@ const FEBRUARY = '2026-02-01T00:00:00.000Z';
 const MARCH = '2026-03-01T00:00:00.000Z';
 
 test('without keys there is nothing to save, without a backup there is', () => {
-  expect(escrowWarning('test', stateWith({}))).toBeUndefined();
-  expect(escrowWarning('test', stateWith({ a: JANUARY }))).toBe(
+  expect(backupCoverageWarning('test', stateWith({}))).toBeUndefined();
+  expect(backupCoverageWarning('test', stateWith({ a: JANUARY }))).toBe(
     'no backup of the master keys is known: if they are lost, so is everything under them. Make one: ' +
       './scripts/backup test --to FILE --recipient age1…',
   );
@@ -43,7 +43,7 @@ test.each([
 ])('a backup that %s', (_, createdAt, keys, unsaved) => {
   const state = stateWith({ a: JANUARY, b: JANUARY });
   noteBackup(state, header(createdAt, keys), written);
-  const warning = escrowWarning('test', state);
+  const warning = backupCoverageWarning('test', state);
   if (unsaved === undefined) expect(warning).toBeUndefined();
   else
     expect(warning).toContain(`the newest backup (${createdAt}) is older than ${unsaved}: if lost, so is everything`);
@@ -52,5 +52,5 @@ test.each([
 test('a note that cannot be read is no backup', () => {
   const state = stateWith({ a: MARCH });
   writeFileSync(state.lastBackup, '{');
-  expect(escrowWarning('test', state)).toMatch(/^no backup of the master keys is known/);
+  expect(backupCoverageWarning('test', state)).toMatch(/^no backup of the master keys is known/);
 });

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
-import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../../operations/docker/orphans';
+import { removeChangedNetworks, removeIdleOrphans, removeOrphans } from '../../../operations/docker/orphans';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
@@ -90,7 +90,7 @@ describe.each([
     ],
   ])('up removes %s', async (__, states, expected) => {
     const { docker, removed } = fakeDocker(RUNNING, ['net']);
-    await expect(removeStrays(environment(states), docker, OWNER)).resolves.toEqual(
+    await expect(removeOrphans(environment(states), docker, OWNER)).resolves.toEqual(
       expected.map((id) => `ebs-demo-${id}`),
     );
     expect(removed).toEqual(expected);
@@ -98,13 +98,13 @@ describe.each([
 
   test('a network that a first deploy made before it was killed is removed', async () => {
     const { docker, removed } = fakeDocker({}, ['net']);
-    await expect(removeStrays(environment({}, false), docker, OWNER)).resolves.toEqual(['ebs-demo-net']);
+    await expect(removeOrphans(environment({}, false), docker, OWNER)).resolves.toEqual(['ebs-demo-net']);
     expect(removed).toEqual(['net']);
   });
 
   test('what another state folder deployed is refused, and left alone', async () => {
     const { docker, removed } = fakeDocker(RUNNING, ['net']);
-    await expect(removeStrays(environment({}, false), docker, OWNER)).rejects.toThrow(
+    await expect(removeOrphans(environment({}, false), docker, OWNER)).rejects.toThrow(
       `environment demo runs here (2 containers), but the state folder ${folder()} did not deploy it`,
     );
     expect(removed).toEqual([]);
@@ -112,7 +112,7 @@ describe.each([
 
   test('a state that cannot be read removes nothing', async () => {
     const { docker, removed } = fakeDocker(RUNNING, ['net']);
-    await expect(removeStrays(environment({ vault: 'no state' }), docker, OWNER)).rejects.toThrow(
+    await expect(removeOrphans(environment({ vault: 'no state' }), docker, OWNER)).rejects.toThrow(
       "vault.tfstate is not Terraform's state",
     );
     expect(removed).toEqual([]);
@@ -122,7 +122,7 @@ describe.each([
     test.each(['created', 'exited', 'dead'])('removes a container that is %s', async (one) => {
       const { docker, removed } = fakeDocker({ kes: 'running', loader: one }, ['net']);
       const loaded = environment({ foundation: NETWORK, kes: state('docker_container', 'kes') });
-      await expect(removeIdleStrays(loaded, docker, OWNER)).resolves.toEqual(['ebs-demo-loader']);
+      await expect(removeIdleOrphans(loaded, docker, OWNER)).resolves.toEqual(['ebs-demo-loader']);
       expect(removed).toEqual(['loader']);
     });
 
@@ -132,7 +132,7 @@ describe.each([
     ])('leaves %s to up, and everything as it is', async (__, states, name) => {
       for (const running of ['running', 'restarting', 'paused']) {
         const { docker, removed } = fakeDocker({ ...RUNNING, kes: running }, ['net']);
-        await expect(removeIdleStrays(environment(states), docker, OWNER)).rejects.toThrow(
+        await expect(removeIdleOrphans(environment(states), docker, OWNER)).rejects.toThrow(
           expect.objectContaining({
             message: expect.stringContaining(`does not know ${name}, `) as string,
             hint: expect.stringContaining(
@@ -144,10 +144,10 @@ describe.each([
       }
     });
 
-    test('leaves the twin of KES, which it takes away by itself', async () => {
-      const { docker, removed } = fakeDocker({ 'kes-twin': 'running', kes: 'running' }, ['net']);
+    test('leaves the standby of KES, which it takes away by itself', async () => {
+      const { docker, removed } = fakeDocker({ 'kes-standby': 'running', kes: 'running' }, ['net']);
       const loaded = environment({ foundation: NETWORK, kes: state('docker_container', 'kes') });
-      await expect(removeIdleStrays(loaded, docker, OWNER)).resolves.toEqual([]);
+      await expect(removeIdleOrphans(loaded, docker, OWNER)).resolves.toEqual([]);
       expect(removed).toEqual([]);
     });
   });
@@ -155,13 +155,13 @@ describe.each([
 
 test('where every local state is lost, everything is removed', async () => {
   const { docker, removed } = fakeDocker(RUNNING, ['net']);
-  await removeStrays(deployed({}), docker, OWNER);
+  await removeOrphans(deployed({}), docker, OWNER);
   expect(removed).toEqual(['kes', 'loader', 'net']);
 });
 
 test('a bucket without any state is not where this was deployed, and nothing is removed', async () => {
   const { docker, removed } = fakeDocker(RUNNING, ['net']);
-  await expect(removeStrays(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
+  await expect(removeOrphans(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
     'environment demo runs here (2 containers), but s3://states/all/demo/ holds no Terraform state of it',
   );
   expect(removed).toEqual([]);
@@ -177,7 +177,7 @@ test.each([
 ])('a bucket that answers %s removes nothing', async (code, said, hint) => {
   bucket.refusal = code;
   const { docker, removed } = fakeDocker(RUNNING, ['net']);
-  await expect(removeStrays(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
+  await expect(removeOrphans(deployedRemotely({}), docker, OWNER)).rejects.toThrow(
     expect.objectContaining({
       message: expect.stringMatching(new RegExp(`Terraform state s3:\\S+ ${said}$`)) as string,
       hint,
@@ -189,7 +189,7 @@ test.each([
 test('a bucket is not asked where nothing was made yet: Terraform finds out', async () => {
   bucket.refusal = 'NoSuchBucket';
   const { docker } = fakeDocker({}, []);
-  await expect(removeStrays(deployedRemotely({}, false), docker, OWNER)).resolves.toEqual([]);
+  await expect(removeOrphans(deployedRemotely({}, false), docker, OWNER)).resolves.toEqual([]);
 });
 
 describe('networks that are declared otherwise', () => {
@@ -230,7 +230,7 @@ describe('networks that are declared otherwise', () => {
 
   test('before a rotation they are refused, and nothing is removed', async () => {
     const { docker, removed } = fakeDocker(running, networks(ANY));
-    await expect(removeIdleStrays(declared('subnet: 10.89.0.0/24'), docker, OWNER)).rejects.toThrow(
+    await expect(removeIdleOrphans(declared('subnet: 10.89.0.0/24'), docker, OWNER)).rejects.toThrow(
       'network ebs-demo is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew',
     );
     expect(removed).toEqual([]);

@@ -83,24 +83,24 @@ async function login(boundCidrs: string[]) {
     secretId: { delivery: 'minted', ttl: '0s', boundCidrs, tokenBoundCidrs: ANYWHERE } as const,
     outdatedSecretIds: inFolder('outdated.json'),
   };
-  const { login: found, settle } = await vaultLogin(access, VAULT_KEY_STORE, inFolder('kes.yaml'));
-  return { secretId: found.type === 'vault' ? found.secretId : '', settle };
+  const { login: found, finish } = await vaultLogin(access, VAULT_KEY_STORE, inFolder('kes.yaml'));
+  return { secretId: found.type === 'vault' ? found.secretId : '', finish };
 }
 
 test('a SecretID as declared is kept, and none is destroyed', async () => {
-  const { secretId, settle } = await login(ANYWHERE);
-  await settle();
+  const { secretId, finish } = await login(ANYWHERE);
+  await finish();
   expect(secretId).toBe('present');
   expect([...known.keys()]).toEqual(['present']);
 });
 
 test('one that allows more works until the file with the other is written, and not longer', async () => {
   // GIVEN WHEN
-  const { secretId, settle } = await login(NETWORK);
+  const { secretId, finish } = await login(NETWORK);
   expect(secretId).toBe('minted-1');
   expect([...known.keys()]).toEqual(['present', 'minted-1']);
   kesHas(secretId);
-  await settle();
+  await finish();
   // THEN
   expect([...known.keys()]).toEqual(['minted-1']);
   expect(existsSync(inFolder('outdated.json'))).toBe(false);
@@ -110,8 +110,8 @@ test('a run that is killed when the file is written leaves none that allows more
   // GIVEN
   kesHas((await login(NETWORK)).secretId);
   // WHEN
-  const { secretId, settle } = await login(NETWORK);
-  await settle();
+  const { secretId, finish } = await login(NETWORK);
+  await finish();
   // THEN
   expect(secretId).toBe('minted-1');
   expect([...known.keys()]).toEqual(['minted-1']);
@@ -121,7 +121,7 @@ test('a run that is killed when the file is written leaves none that allows more
 test('two killed runs, each with other ranges, leave none either', async () => {
   kesHas((await login(NETWORK)).secretId);
   kesHas((await login(['10.1.0.0/16'])).secretId);
-  await (await login(['10.1.0.0/16'])).settle();
+  await (await login(['10.1.0.0/16'])).finish();
   expect([...known.keys()]).toEqual(['minted-2']);
 });
 
@@ -129,8 +129,8 @@ test('a run that is killed before the file is written does not cost KES what it 
   // GIVEN
   await login(NETWORK);
   // WHEN
-  const { secretId, settle } = await login(ANYWHERE);
-  await settle();
+  const { secretId, finish } = await login(ANYWHERE);
+  await finish();
   // THEN
   expect(secretId).toBe('present');
   expect(known.has('present')).toBe(true);

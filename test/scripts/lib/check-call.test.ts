@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { catalogue, undisturbing } from '../../../operations/checks/catalogue';
+import { catalogue, nonDisruptive } from '../../../operations/checks/catalogue';
 import { UsageError } from '../../../operations/lib/errors';
 import { parseCheckCall } from '../../../scripts/lib/check-call';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
@@ -11,7 +11,7 @@ const folder = useTemporaryFolder();
 test('no arguments: every check that interrupts nothing, of the default environment', () => {
   expect(parseCheckCall([], {})).toEqual({
     kind: 'environment',
-    checks: undisturbing,
+    checks: nonDisruptive,
     complete: true,
     disruptive: false,
     json: false,

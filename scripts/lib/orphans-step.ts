@@ -3,22 +3,22 @@ import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requireUnlocked, UnreadableStateError } from '../../operations/terraform/remote-state';
-import { removeChangedNetworks, removeIdleStrays, removeStrays } from '../../operations/docker/orphans';
+import { removeChangedNetworks, removeIdleOrphans, removeOrphans } from '../../operations/docker/orphans';
 import { setAsideCutStates } from '../../operations/terraform/terraform-state';
 import { requireOwnTurn } from '../../operations/terraform/turn';
 import type { Step, StepContext } from '../../operations/lib/step';
 
 /** A deploy that was killed, or a state that was lost, leaves what Terraform would try to make once more. */
-export function straysStep(loaded: LoadedEnvironment): Step {
+export function orphansStep(loaded: LoadedEnvironment): Step {
   return {
-    title: 'What is there',
+    title: 'Remove orphaned containers',
     run: async (context) => {
       for (const { file, now } of setAsideCutStates(loaded)) {
         context.announce(
           `${file} was cut short, as by a kill, and is ${path.basename(now)} now: what it named is found again`,
         );
       }
-      const strays = await removed(loaded, removeStrays, context);
+      const orphans = await removed(loaded, removeOrphans, context);
       const { name, docker } = loaded.environment;
       const owner = { name: ENVIRONMENT_LABEL, value: name };
       const changed = await removeChangedNetworks(loaded, dockerEngine(docker), owner);
@@ -27,19 +27,19 @@ export function straysStep(loaded: LoadedEnvironment): Step {
           `docker.subnet or docker.mtu changed: ${changed.join(' and ')} and every container are removed, the deploy makes them again`,
         );
       }
-      return strays;
+      return orphans;
     },
   };
 }
 
 /** The same before a rotation, which refuses where something would be interrupted. */
-export function idleStraysStep(loaded: LoadedEnvironment): Step {
-  return { title: 'What is there', run: (context) => removed(loaded, removeIdleStrays, context) };
+export function idleOrphansStep(loaded: LoadedEnvironment): Step {
+  return { title: 'Remove orphaned containers', run: (context) => removed(loaded, removeIdleOrphans, context) };
 }
 
 async function removed(
   loaded: LoadedEnvironment,
-  remove: typeof removeStrays,
+  remove: typeof removeOrphans,
   { announce }: StepContext,
 ): Promise<string | undefined> {
   const { name, docker } = loaded.environment;

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
-import { idleStraysStep, straysStep } from '../../../scripts/lib/strays';
+import { idleOrphansStep, orphansStep } from '../../../scripts/lib/orphans-step';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
@@ -37,8 +37,8 @@ afterEach(() => {
 });
 
 test.each([
-  ['a deploy', straysStep],
-  ['a rotation', idleStraysStep],
+  ['a deploy', orphansStep],
+  ['a rotation', idleOrphansStep],
 ])('before %s a state that cannot be read is a remark, and nothing is removed', async (_, stepOf) => {
   // GIVEN
   const state = stateLayout('demo', folder());
@@ -65,8 +65,8 @@ test.each([
 });
 
 test.each([
-  ['a deploy', straysStep],
-  ['a rotation', idleStraysStep],
+  ['a deploy', orphansStep],
+  ['a rotation', idleOrphansStep],
 ])('before %s a lock on a state is said with its holder, and nothing is looked for', async (_, stepOf) => {
   // GIVEN
   const text = `name: demo\ndocker: { host: "unix://${socket}" }\n${bucket.setting()}`;
