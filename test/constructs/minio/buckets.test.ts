@@ -57,7 +57,7 @@ test.each([
   [
     'a name that S3 refuses',
     [PLAIN, { ...PLAIN, name: 'My.Bucket' }],
-    '`buckets[1].name` must be 3 to 63 characters of a-z, 0-9 and "-", beginning and ending with a letter or digit, got: My.Bucket',
+    '`buckets[1].name` must be 3 to 63 characters of a-z, 0-9, "-" and ".", with a letter or digit at either end and around each ".", and no IP address, got: My.Bucket',
   ],
   [
     'a lock without versions',

@@ -168,6 +168,7 @@ describe('a backup', () => {
     expect((await rejectionOf(opened({ signers: [], sha256: asked }))).message).toBe(
       `${file} has SHA-256 ${byDigest(file).sha256}, and ${asked} was asked for`,
     );
+    rmSync(file);
     await genuine();
     expect((await opened({ ...byDigest(file), ...by('ours') })).signer).toBe(keyOf('ours').publicKey);
   });
