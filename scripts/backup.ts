@@ -6,6 +6,7 @@ import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';
+import { requireOwnTurn } from '../operations/terraform/turn';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { signerLine } from '../operations/backup/bundle/signature';
 import { UsageError } from '../operations/lib/errors';
@@ -70,6 +71,7 @@ void main(async (args) => {
   }
   requireIntactState(environment.name, state);
   await requireOwnEngine(loaded);
+  await requireOwnTurn(loaded);
   const result = await withDeploymentLock(state, `backing up ${environment.name}`, () =>
     backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),
   );

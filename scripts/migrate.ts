@@ -43,6 +43,7 @@ import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { orphansStep } from './lib/orphans-step';
+import { turnStep } from './lib/turn-step';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
 
@@ -182,6 +183,7 @@ async function steps(migration: Migration, from: KeyStorePlace, to: KeyStorePlac
       },
     },
     ...builds,
+    turnStep(target),
     ...(forgotten ? [alreadyOut] : detachSource),
     ...(await adoptingDeploy(target, verbose, { to: 'keystore' })),
     { title: 'Copy', run: () => copyKeys(migration) },

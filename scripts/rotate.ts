@@ -31,6 +31,7 @@ import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
 import { idleOrphansStep } from './lib/orphans-step';
+import { turnStep } from './lib/turn-step';
 
 const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Step[]>> = {
   'secret-id': rotateSecretId,
@@ -131,7 +132,7 @@ void main(async (args, signal) => {
         title,
       });
       await showSteps(
-        [prerequisites, idleOrphansStep(loaded), ...builds, ...steps({ loaded, rotation, deploy })],
+        [prerequisites, idleOrphansStep(loaded), ...builds, turnStep(loaded), ...steps({ loaded, rotation, deploy })],
         signal,
         {
           plain: values.verbose ?? false,

@@ -36,7 +36,7 @@ export async function requireOwnTurn({ environment, state }: Place, env = proces
   if (own !== undefined && (own.id === last.id || own.previous === last.id)) return;
   throw new ExternalError(
     `the state folder ${state.root} is older than what is deployed: ${last.host} deployed ${name} on ${last.since} with another copy of it`,
-    `copy the folder from ${last.host} to the same path here, then run this again. If that copy is lost, ./scripts/restore --replace ${name} makes the folder from a backup; nothing was changed`,
+    `set this folder aside, copy the one of ${last.host} to the same path, then run this again. If that copy is lost, ./scripts/restore --replace ${name} makes the folder from a backup; nothing was changed`,
   );
 }
 

@@ -28,7 +28,7 @@ const REFUSAL = {
     /^the state folder \S+\/one is older than what is deployed: \S+ deployed demo on \S+Z with another copy of it$/,
   ) as string,
   hint: expect.stringMatching(
-    /^copy the folder from \S+ to the same path here, then run this again\. If that copy is lost, \.\/scripts\/restore --replace demo makes the folder from a backup; nothing was changed$/,
+    /^set this folder aside, copy the one of \S+ to the same path, then run this again\. If that copy is lost, \.\/scripts\/restore --replace demo makes the folder from a backup; nothing was changed$/,
   ) as string,
 };
 
