@@ -92,7 +92,11 @@ async function runLogged(
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.env !== undefined && { env: options.env }),
   });
+  let interrupted = false;
   const interrupt = (): void => {
+    // a second one makes Terraform give up without saving
+    if (interrupted) return;
+    interrupted = true;
     // not SIGTERM, at which the go command would leave its work folder behind
     child.kill('SIGINT');
   };

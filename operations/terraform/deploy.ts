@@ -1,5 +1,5 @@
 /** Deploys synthesized stacks in their order: each is planned, and applied where the plan changes something. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { CommandError } from '../lib/command';
@@ -112,7 +112,11 @@ class PlansAhead {
    * any case: it holds the lock of the state.
    */
   async take({ name }: SynthesizedFolder): Promise<Planned | undefined> {
-    const planned = await this.plans.get(name);
+    const planned = await this.plans.get(name)?.catch((error: unknown) => {
+      // it is planned once more, when its turn comes
+      if (error instanceof DeployError) return undefined;
+      throw error;
+    });
     return this.discarded ? undefined : planned;
   }
 
@@ -143,13 +147,16 @@ async function tryPlan(
   Exclude<Planned, { outcome: 'failed' }> | (Extract<Planned, { outcome: 'failed' }> & { asksForInit: boolean })
 > {
   const { events, output } = listen(stack, options);
+  const file = path.join(stack.folder, PLAN_FILE);
+  // a kill may have left one
+  rmSync(file, { force: true });
   const args = ['plan', '-json', '-input=false', '-detailed-exitcode', `-out=${PLAN_FILE}`];
   try {
     await runTerraform(stack.folder, options.terraform, args, output);
     return { outcome: 'unchanged' };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    if (error.exitCode === 2) return { outcome: 'changes' };
+    if (error.exitCode === 2 && existsSync(file)) return { outcome: 'changes' };
     return {
       outcome: 'failed',
       error: new DeployError(stack.name, events.failure(), error),
@@ -169,7 +176,17 @@ async function apply(stack: SynthesizedFolder, options: DeployOptions): Promise<
   return events.changes();
 }
 
-async function initializeStack({ name, folder }: SynthesizedFolder, options: DeployOptions): Promise<void> {
+/** One at a time: Terraform's cache of providers is not made for more. */
+let initializing: Promise<unknown> = Promise.resolve();
+
+async function initializeStack(stack: SynthesizedFolder, options: DeployOptions): Promise<void> {
+  const before = initializing;
+  const initialized = before.then(() => initializeNow(stack, options));
+  initializing = initialized.catch(() => undefined);
+  await initialized;
+}
+
+async function initializeNow({ name, folder }: SynthesizedFolder, options: DeployOptions): Promise<void> {
   options.onProgress(`${name}: initialising`);
   const { logFile } = options;
   try {

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { STACKS, type StackName } from '../../config/stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
+import { jsonOf } from './terraform';
 import { boundAnswers } from '../minio/s3-client';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
@@ -82,15 +83,21 @@ export async function requireUnlocked({ name, state }: Pick<Environment, 'name' 
   if (state.backend !== 's3') return;
   const keys = STACKS.map((stack) => `${state.keyPrefix}/${name}/${stack}.tfstate`);
   const locks = await Promise.all(keys.map((key) => readObject(state, `${key}.tflock`).catch(unlessUnreadable)));
-  keys.forEach((key, index) => {
+  const held = keys.flatMap((key, index) => {
     const text = locks[index];
-    if (text === undefined) return;
-    const { ID, Operation, Who, Created } = lockInfo.parse(JSON.parse(text));
-    throw new ExternalError(
-      `the Terraform state s3://${state.bucket}/${key} is locked by ${Who} since ${Created} (${Operation}, ID ${ID})`,
-      `if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
-    );
+    return text === undefined ? [] : [`the Terraform state s3://${state.bucket}/${key} is locked${describeLock(text)}`];
   });
+  if (held.length === 0) return;
+  throw new ExternalError(
+    held.join('\n  '),
+    `if somebody else deploys, wait. If nobody does, a command was killed, and each lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
+  );
+}
+
+function describeLock(text: string): string {
+  const { data } = lockInfo.safeParse(jsonOf(text));
+  if (data === undefined) return ' by a lock that does not say whose it is';
+  return ` by ${data.Who} since ${data.Created} (${data.Operation}, ID ${data.ID})`;
 }
 
 export function unlessUnreadable(error: unknown): undefined {

@@ -26,20 +26,28 @@ export interface TerraformRun {
 /** Terraform as this project starts it. */
 export function thisTerraform(signal: AbortSignal, env: Readonly<Record<string, string>> = {}): TerraformRun {
   const bin = path.join(projectRoot, 'node_modules', '.bin');
-  // providers from the registry are downloaded once for all stacks, to where cdktf puts them
-  const cache = process.env.TF_PLUGIN_CACHE_DIR ?? path.join(homedir(), '.terraform.d', 'plugin-cache');
-  mkdirSync(cache, { recursive: true });
   return {
     terraform: path.join(bin, 'terraform'),
     env: {
       ...process.env,
       PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
       TF_IN_AUTOMATION: '1',
-      TF_PLUGIN_CACHE_DIR: cache,
       ...env,
     },
     signal,
   };
+}
+
+/**
+ * Where a deploy keeps providers from the registry, so that they are downloaded once for all stacks: where cdktf keeps
+ * them, unless the user says otherwise. Terraform does not let two `init` share it at a time.
+ */
+export function providerCache(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const { CDKTF_DISABLE_PLUGIN_CACHE_ENV: disabled, TF_PLUGIN_CACHE_DIR: chosen } = env;
+  if (readToolchain().providers.source !== 'registry' || disabled || chosen) return {};
+  const folder = path.join(homedir(), '.terraform.d', 'plugin-cache');
+  mkdirSync(folder, { recursive: true });
+  return { TF_PLUGIN_CACHE_DIR: folder };
 }
 
 export interface TerraformOutput {

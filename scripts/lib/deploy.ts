@@ -3,10 +3,10 @@ import path from 'node:path';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { type StackRange, stacksIn } from '../../config/stack-names';
 import { requireNoOtherEngine } from '../../operations/docker/engine-identity';
-import { ExternalError } from '../../operations/lib/errors';
+import { ExternalError, UsageError } from '../../operations/lib/errors';
 import type { Step } from '../../operations/lib/step';
 import { DeployError, deployStacks } from '../../operations/terraform/deploy';
-import { thisTerraform } from '../../operations/terraform/terraform';
+import { providerCache, thisTerraform } from '../../operations/terraform/terraform';
 import { takeTurn } from '../../operations/terraform/turn';
 import { howToLimitProcesses } from './process-limit';
 import { duration } from './progress';
@@ -20,8 +20,6 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
   return {
     title: range === undefined ? 'Deploy' : `Deploy ${chosen.join(', ')}`,
     run: async ({ report, announce, signal }) => {
-      const unnoted = await takeTurn(loaded);
-      if (unnoted !== undefined) announce(unnoted);
       const logFile = path.join(state.logs, 'deploy.log');
       let since = performance.now();
       const finished = (what: string): void => {
@@ -33,11 +31,19 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
       const named = chosen.map((stack) => `${environment.name}-${stack}`);
       // a step before this one may have edited the file
       const stacks = synthesize(loadEnvironment(file), state.cdktfOut).filter(({ name }) => named.includes(name));
+      if (stacks.length !== named.length) {
+        throw new UsageError(
+          `${file} declared ${environment.name} when this began, and declares ${stacks.length} of its stacks now`,
+          'run this again; nothing was deployed',
+        );
+      }
       finished('synthesised');
+      const unnoted = await takeTurn(loaded);
+      if (unnoted !== undefined) announce(unnoted);
       try {
         await deployStacks(stacks, {
           environment: environment.name,
-          terraform: thisTerraform(signal, { EBS_ENVIRONMENT: file }),
+          terraform: thisTerraform(signal, { EBS_ENVIRONMENT: file, ...providerCache() }),
           logFile,
           onProgress: report,
           onDeployed: (stack, changes) => {

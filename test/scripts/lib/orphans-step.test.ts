@@ -76,12 +76,12 @@ test.each([
     argument: 'demo',
     state: stateLayout('demo', folder()),
   };
-  bucket.states.set('demo/kes.tflock', {
-    ID: 'fa5cfc35',
-    Operation: 'OperationTypeApply',
-    Who: 'ann@laptop',
-    Created: '2026-01-01T00:00:00Z',
+  const lock = (ID: string) => ({
+    ...{ ID, Operation: 'OperationTypeApply', Who: 'ann@laptop', Created: '2026-01-01T00:00:00Z' },
   });
+  // plans are made side by side, so that a kill may leave more than one
+  bucket.states.set('demo/kes.tflock', lock('fa5cfc35'));
+  bucket.states.set('demo/minio.tflock', lock('0b1c'));
 
   // WHEN
   const { signal } = new AbortController();
@@ -89,9 +89,11 @@ test.each([
 
   // THEN
   expect(error).toMatchObject({
-    message:
+    message: [
       'the Terraform state s3://states/all/demo/kes.tfstate is locked by ann@laptop since 2026-01-01T00:00:00Z (OperationTypeApply, ID fa5cfc35)',
-    hint: 'if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed',
+      'the Terraform state s3://states/all/demo/minio.tfstate is locked by ann@laptop since 2026-01-01T00:00:00Z (OperationTypeApply, ID 0b1c)',
+    ].join('\n  '),
+    hint: 'if somebody else deploys, wait. If nobody does, a command was killed, and each lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed',
   });
   expect(asked).toEqual([]);
 });
