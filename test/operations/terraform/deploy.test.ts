@@ -63,6 +63,16 @@ async function deploy(stacks: readonly SynthesizedFolder[], signal = new AbortCo
     for (const { folder: stack } of writeStacks('2')) expect(existsSync(path.join(stack, 'plan'))).toBe(false);
   });
 
+  test('are planned once more where a plan beside the others failed, because an earlier one makes what it reads', async () => {
+    await deploy(writeStacks('1'));
+    const stacks = writeStacks('2');
+    rmSync(path.join(folder(), 'written'));
+    expect((await deploy(stacks)).changes).toEqual({ a: '1 run', b: '1 run' });
+    // positive control: where nothing before it changes, it is an error
+    rmSync(path.join(folder(), 'written'));
+    expect(await rejectionOf(deploy(stacks))).toMatchObject({ failedStack: 'b' });
+  });
+
   test('are initialised again where Terraform asks for it, and only then', async () => {
     const stacks = writeStacks('1');
     await deploy(stacks);
