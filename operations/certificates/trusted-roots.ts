@@ -27,7 +27,7 @@ export function readNamedFile(property: string, file: string): NamedText {
 export function readTrustedCAs(sources: readonly string[], now = new Date()): X509Certificate[] {
   return sources.flatMap((source, index) => {
     const property = `trustedCAs[${index}]`;
-    const files = filesOf(property, source);
+    const files = caFilesOf(property, source);
     return files.flatMap((file) => readCaFile(property, file, now));
   });
 }
@@ -76,7 +76,12 @@ export function pemBundle(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => `# ${nameOf(certificate)}\n${certificate.toString()}`).join('');
 }
 
-function filesOf(property: string, source: string): string[] {
+/**
+ * The files of one entry of `trustedCAs`: itself, or those in the folder, and none in a folder of it.
+ *
+ * @throws UsageError if there is none
+ */
+export function caFilesOf(property: string, source: string): string[] {
   let isFolder: boolean;
   try {
     isFolder = statSync(source).isDirectory();

@@ -18,8 +18,10 @@ import type { Environment } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import { STACKS, type StackName } from '../../../config/stack-names';
 import { type StateLayout, stateLayout } from '../../../config/state';
+import { caFilesOf } from '../../certificates/trusted-roots';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
+import { Rotation } from '../../state/rotation';
 import { readRemoteState } from '../remote-state';
 import { cacheLayout } from '../../toolchain/cache';
 
@@ -51,14 +53,22 @@ const MOST_BYTES = 64 * 1024 * 1024;
 /**
  * The copy of a deployment at which nobody works.
  *
- * @throws ExternalError if it is not deployed, or its state cannot be read
+ * @throws ExternalError if it is not deployed, or its state cannot be read; UsageError if a rotation has not ended, or a
+ *   file of certificates holds something else
  */
-export async function copyForPlans({ environment, state }: LoadedEnvironment): Promise<PlanCopy> {
+export async function copyForPlans({ environment, argument, state }: LoadedEnvironment): Promise<PlanCopy> {
   const marker = readIfExists(state.secret.deployment);
   if (marker === undefined) {
     throw new ExternalError(
       `environment ${environment.name} is not deployed: there is no ${state.secret.deployment}`,
       'a first deploy needs no copy: ./scripts/plan says what it would make',
+    );
+  }
+  const rotation = Rotation.unfinished(state);
+  if (rotation !== undefined) {
+    throw new UsageError(
+      `a rotation of ${rotation} has not ended: Terraform’s state may hold the SHA-256 of an earlier secret`,
+      `end it first: ./scripts/rotate ${rotation} ${argument}`,
     );
   }
   const here = (file: string): string => path.relative(state.root, file);
@@ -90,7 +100,7 @@ export async function copyForPlans({ environment, state }: LoadedEnvironment): P
     files: textsOf(open, here),
     secrets: secrets.map(here),
     outside: {
-      ...textsOf(outside.open.flatMap(filesBelow), (file) => file),
+      ...onlyCertificates(textsOf(outside.open, (file) => file)),
       ...Object.fromEntries(outside.secret.map((file) => [file, null])),
     },
     terraform,
@@ -214,7 +224,7 @@ function outsideFiles({ keyStore, tls, trustedCAs, vault }: Environment): { open
   const pairs = tls.mode === 'files' ? [tls, ...tls.additional] : [];
   return {
     open: [
-      ...trustedCAs,
+      ...trustedCAs.flatMap((source, index) => caFilesOf(`trustedCAs[${index}]`, source)),
       ...(tls.mode === 'self-signed' ? [] : given(tls.ca)),
       ...(tls.mode === 'acme' ? given(tls.directoryCaFile) : []),
       ...pairs.map(({ certificate }) => certificate),
@@ -241,6 +251,24 @@ function textsOf(files: readonly string[], nameOf: (file: string) => string): Re
       return text === undefined ? [] : [[nameOf(file), text]];
     }),
   );
+}
+
+/**
+ * A file of certificates may be read by whoever may read the copy, and the key beside a certificate may not.
+ *
+ * @throws UsageError if something else is in one
+ */
+function onlyCertificates(texts: Record<string, string>): Record<string, string> {
+  for (const [file, text] of Object.entries(texts)) {
+    const labels = [...text.matchAll(/-----BEGIN ([^\r\n]*?)-----/g)].map(([, label]) => label);
+    const other = labels.find((label) => label !== 'CERTIFICATE');
+    if (other === undefined) continue;
+    throw new UsageError(
+      `${file}: must hold nothing but certificates, because a copy for plans shows it, got: ${other}`,
+      'remove the rest from that file; a private key belongs into a file of its own',
+    );
+  }
+  return texts;
 }
 
 /** A file itself, or all files in a folder. */

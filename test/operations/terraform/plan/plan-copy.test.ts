@@ -4,6 +4,8 @@ import path from 'node:path';
 import { environmentSchema } from '../../../../config/environment';
 import type { LoadedEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
+import { UsageError } from '../../../../operations/lib/errors';
+import { Rotation } from '../../../../operations/state/rotation';
 import {
   copyForPlans,
   readPlanCopy,
@@ -124,5 +126,48 @@ test('there is none of what is not deployed', async () => {
   const state = stateLayout('demo', path.join(folder(), 'nothing'));
   await expect(copyForPlans({ ...deployed(), state })).rejects.toThrow(
     `environment demo is not deployed: there is no ${state.secret.deployment}`,
+  );
+});
+
+/** With a folder of CAs, in which there is a folder for what is nobody's business. */
+function withTrustedCAs(): { readonly loaded: LoadedEnvironment; readonly trusted: string } {
+  const loaded = deployed();
+  const trusted = path.join(folder(), 'trusted');
+  put(path.join(trusted, 'ca.crt'), 'text of a CA');
+  put(path.join(trusted, 'private', 'ca.key'), 'text of its key');
+  return { trusted, loaded: { ...loaded, environment: { ...loaded.environment, trustedCAs: [trusted] } } };
+}
+
+test('of a folder of CAs it holds what a deploy reads, and nothing of the folders in it', async () => {
+  const { loaded, trusted } = withTrustedCAs();
+  const copy = await copyForPlans(loaded);
+  expect(copy.outside[path.join(trusted, 'ca.crt')]).toBe('text of a CA');
+  expect(JSON.stringify(copy)).not.toContain('text of its key');
+});
+
+const KEY = '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\ny\n';
+
+test.each([
+  ['trusted', 'ca.crt'],
+  ['elsewhere', 's3.crt'],
+])('a private key in %s/%s is not copied', async (...names) => {
+  const { loaded } = withTrustedCAs();
+  const file = put(path.join(folder(), ...names), KEY);
+  await expect(copyForPlans(loaded)).rejects.toThrow(
+    new UsageError(
+      `${file}: must hold nothing but certificates, because a copy for plans shows it, got: EC PRIVATE KEY`,
+      'remove the rest from that file; a private key belongs into a file of its own',
+    ),
+  );
+});
+
+test('a rotation that has not ended is ended first', async () => {
+  const loaded = deployed();
+  Rotation.begin(loaded.state, 'unseal-keys', 'demo');
+  await expect(copyForPlans(loaded)).rejects.toThrow(
+    new UsageError(
+      'a rotation of unseal-keys has not ended: Terraform’s state may hold the SHA-256 of an earlier secret',
+      'end it first: ./scripts/rotate unseal-keys demo',
+    ),
   );
 });
