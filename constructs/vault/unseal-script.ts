@@ -1,5 +1,6 @@
 /**
- * The loop of the unsealer: whenever Vault says that it is sealed (`vault status` exits with 2), give it every share.
+ * The loop of the unsealer: whenever Vault says that it is sealed (`vault status` exits with 2), give it every share. Its
+ * argument is the path of the `vault` program. With 0 Vault is unsealed, with 1 not reachable; another code is said once.
  *
  * A share is read by `vault` from a file, so it is never in an argument list or in the environment. A share that Vault
  * refuses is logged without the share.
@@ -7,17 +8,21 @@
 export const UNSEAL_SCRIPT = `#!/bin/sh
 trap 'exit 0' TERM INT
 while :; do
-  vault status >/dev/null 2>&1
-  if [ "$?" -eq 2 ]; then
+  "$1" status >/dev/null 2>&1
+  code="$?"
+  if [ "$code" -eq 2 ]; then
     for share in /files/unseal-share-*; do
-      if vault write -format=json sys/unseal key=@"$share" >/dev/null 2>/tmp/error; then
+      if "$1" write -format=json sys/unseal key=@"$share" >/dev/null 2>/tmp/error; then
         echo "gave $share to Vault"
       else
         echo "Vault refused $share:" && head -n 3 /tmp/error
       fi
     done
     rm -f /tmp/error
+  elif [ "$code" -gt 2 ] && [ "$code" != "$before" ]; then
+    echo "$1 status exited with $code, neither 0, 1 nor 2: Vault is not unsealed while it does" >&2
   fi
+  before="$code"
   sleep 2 &
   wait "$!"
 done

@@ -203,7 +203,7 @@ export class VaultServer extends Construct {
       name: `${name}-unsealer`,
       environment,
       image,
-      command: ['sh', '/files/unseal.sh'],
+      command: ['sh', '/files/unseal.sh', props.program],
       networks: [props.network],
       alias: `${VAULT_ALIAS}-unsealer`,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],

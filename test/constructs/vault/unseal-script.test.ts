@@ -12,12 +12,14 @@ async function runOnce(vault: { status: number; refuses?: string }): Promise<{ c
   const calls = path.join(folder(), 'calls');
   const files = path.join(folder(), 'files');
   const script = path.join(folder(), 'unseal.sh');
+  // where no PATH leads, and with a name of its own
+  const program = path.join(folder(), 'other vault');
   mkdirSync(files);
   writeFileSync(path.join(files, 'unseal-share-1'), 'first secret');
   writeFileSync(path.join(files, 'unseal-share-2'), 'second secret');
   writeFileSync(calls, '');
   writeFileSync(
-    path.join(folder(), 'vault'),
+    program,
     `#!/bin/sh
 echo "$*" >> ${calls}
 case "$*" in
@@ -29,14 +31,15 @@ esac
   );
   writeFileSync(script, UNSEAL_SCRIPT.replaceAll('/files/', `${files}/`).replaceAll('/tmp/error', `${folder()}/error`));
 
-  const child = spawn('sh', [script], { env: { PATH: `${folder()}:${process.env.PATH ?? ''}` } });
+  const child = spawn('sh', [script, program]);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const expected = vault.status === 2 ? 3 : 1;
   const seen = (): string[] => readFileSync(calls, 'utf8').trim().split('\n').filter(Boolean);
-  const said = (): boolean => vault.status !== 2 || output.includes('unseal-share-2');
+  const last = vault.status === 2 ? 'unseal-share-2' : vault.status > 2 ? 'neither' : '';
+  const said = (): boolean => output.includes(last);
   await waitFor({ what: 'the loop to be done once', timeoutMs: 20_000, intervalMs: 20 }, () =>
     Promise.resolve((seen().length >= expected && said()) || new NotYet(`${seen().join('; ')}\n${output}`)),
   );
@@ -46,7 +49,7 @@ esac
   // the pause that it left behind holds them
   child.stdout.destroy();
   child.stderr.destroy();
-  return { calls: seen().map((call) => call.replaceAll(files, '/files')), output: output.replaceAll(files, '/files') };
+  return { calls: seen().map((call) => call.replaceAll(files, '/files')), output: output.replaceAll(folder(), '') };
 }
 
 test('a sealed Vault gets every share, from a file and not from an argument', async () => {
@@ -68,6 +71,13 @@ test.each([
 
   expect(calls).toEqual(['status']);
   expect(output).toBe('');
+});
+
+test('a program that is none, or fails, is said', async () => {
+  const { calls, output } = await runOnce({ status: 127 });
+
+  expect(calls).toEqual(['status']);
+  expect(output).toBe('/other vault status exited with 127, neither 0, 1 nor 2: Vault is not unsealed while it does\n');
 });
 
 test('a share that Vault refuses is logged by its name', async () => {

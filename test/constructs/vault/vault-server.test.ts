@@ -203,7 +203,7 @@ describe('unsealing', () => {
     expect(synthesized.resource('docker_container', 'Vault_Unsealer_')).toMatchObject({
       name: 'ebs-local-vault-unsealer',
       entrypoint: ['sh'],
-      command: ['/files/unseal.sh'],
+      command: ['/files/unseal.sh', '/usr/bin/vault'],
       env: ['VAULT_ADDR=https://vault:8200', 'VAULT_CACERT=/files/ca.crt'],
       ports: [],
     });
