@@ -11,7 +11,7 @@ import { signedForm } from '../../minio/post-form';
 import type { RawRequest } from '../../minio/raw-s3';
 import { CheckFailure, type Evidence, type OutsideCheck } from '../check';
 import { answered, get, newPlace, type Place, refusalOf, requireSameBytes } from '../objects/objects';
-import { CONTENT, newWriter, rawS3, someVersion } from './requests';
+import { CONTENT, newWriter, rawS3, serverTime, someVersion } from './requests';
 import { tryHoles } from './try-holes';
 
 /** What a killed run leaves can be deleted by the next one. */
@@ -31,14 +31,16 @@ export const lockedVersionsSurvive: OutsideCheck = {
     'date, and cannot be deleted.',
   doesNotProve:
     'Anything against who may bypass GOVERNANCE, or who reaches the drive. The versions of the check are in buckets of its ' +
-    `own, under GOVERNANCE for ${RETENTION_SECONDS} s.`,
+    `own, under GOVERNANCE for ${RETENTION_SECONDS} s. What a server puts under the default retention of a bucket of the ` +
+    'check, it keeps for a day, unless who checks may bypass GOVERNANCE.',
   severity: 'critical',
   run: async (context) => {
     const { raw, own } = await rawS3(context);
     const place = await newPlace(context, 'a bucket with object lock', { objectLock: 'as-asked' });
     const retained = await newPlace(context, 'a bucket with a default retention', { objectLock: 'retained' });
+    const begun = performance.now();
     const writer = await newWriter(raw, [place.bucket, retained.bucket]);
-    const later = (seconds: number): Date => new Date(writer.now.getTime() + seconds * 1000);
+    const later = (seconds: number, now = writer.now): Date => new Date(now.getTime() + seconds * 1000);
     const until = later(RETENTION_SECONDS);
     const locked = await lock(place, 'locked', until);
     const governed = await lock(place, 'governed', until);
@@ -46,7 +48,6 @@ export const lockedVersionsSurvive: OutsideCheck = {
       ...{ method: 'PUT', path: `/${at.bucket}/${key}`, body: CONTENT, as: writer.credentials },
       ...more,
     });
-    const strict = later(STRICT_SECONDS);
     const form = (bucket: string): RawRequest => ({
       ...{ method: 'POST', path: `/${bucket}`, signature: 'none' },
       ...signedForm({ credentials: own, bucket, key: 'form', region: context.region }),
@@ -80,7 +81,12 @@ export const lockedVersionsSurvive: OutsideCheck = {
           finding: 'a writer replaces a retention without a right to it',
           control: async () =>
             raw.send({ ...retention(governed, 'GOVERNANCE', later(RETENTION_SECONDS / 2)), as: own }),
-          attempt: async () => raw.send({ ...retention(governed, 'COMPLIANCE', strict), as: writer.credentials }),
+          // from the clock of a moment ago: a date that is over is refused as such, by 400
+          attempt: async (allowed) => {
+            const strict = later(STRICT_SECONDS, serverTime(allowed));
+            return raw.send({ ...retention(governed, 'COMPLIANCE', strict), as: writer.credentials });
+          },
+          refusals: [403],
           hasEffect: async () => {
             // then nobody can delete it for so long
             await setTimeout((STRICT_SECONDS + 1) * 1000);
@@ -102,7 +108,7 @@ export const lockedVersionsSurvive: OutsideCheck = {
           hasEffect: async () => (await status(retained, 'form')).ObjectLockMode === undefined,
         },
       ],
-      async () => stillLocked(place, locked, until),
+      async () => stillLocked(place, locked, until, begun),
     );
   },
 };
@@ -139,14 +145,20 @@ function retention({ Bucket, Key, VersionId }: Version, mode: 'GOVERNANCE' | 'CO
   };
 }
 
-async function stillLocked(place: Place, version: Version, until: Date): Promise<Evidence> {
+/** @param begun before the server said what time it is, as `performance.now()` has it */
+async function stillLocked(place: Place, version: Version, until: Date, begun: number): Promise<Evidence> {
   const { s3, expected } = place;
   const deletion = await refusalOf(
     'a DELETE of a version under retention',
     s3.send(new DeleteObjectCommand(version)),
     [400, 403],
     'see whether object lock works at all: `mc retention info --default ALIAS/BUCKET`',
-  );
+  ).catch((error: unknown) => {
+    // the server says whole seconds
+    const mayHaveEnded = performance.now() - begun > (RETENTION_SECONDS - 1) * 1000;
+    if (!(error instanceof CheckFailure) || !mayHaveEnded) throw error;
+    throw new Error('nothing is known: the retention may have ended before its version was deleted', { cause: error });
+  });
   const { body } = await get(place, version.Key, { VersionId: version.VersionId });
   requireSameBytes('a version under retention', body, Buffer.from(CONTENT));
   const reading = s3.send(new GetObjectRetentionCommand(version));

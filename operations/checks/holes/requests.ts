@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sha256 } from '../objects/objects';
 import { type RawCredentials, RawS3 } from '../../minio/raw-s3';
 import type { OutsideContext } from '../check';
+import type { HttpResponse } from '../../lib/http';
 import { inShort } from './try-holes';
 
 export const CONTENT = 'hello';
@@ -68,7 +69,12 @@ export async function newWriter(raw: RawS3, buckets: readonly string[]): Promise
       `credentials for a writer of some minutes could not be had: AssumeRole answered ${inShort(answer)}`,
     );
   }
-  return { credentials: { accessKey, secretKey, sessionToken }, now: new Date(answer.headers.date ?? Date.now()) };
+  return { credentials: { accessKey, secretKey, sessionToken }, now: serverTime(answer) };
+}
+
+/** What the clock of the server said in an answer. */
+export function serverTime({ headers }: HttpResponse): Date {
+  return new Date(headers.date ?? Date.now());
 }
 
 /** A version that nobody has. */

@@ -12,7 +12,14 @@ export interface Hole {
   readonly finding: string;
   /** The same as it should be: where that fails, a refusal says nothing. */
   readonly control: () => Promise<HttpResponse>;
-  readonly attempt: () => Promise<HttpResponse>;
+  /** @param allowed what the control was answered */
+  readonly attempt: (allowed: HttpResponse) => Promise<HttpResponse>;
+  /**
+   * The answers that are a refusal; any other says nothing.
+   *
+   * @default - every 4xx
+   */
+  readonly refusals?: readonly number[];
   /**
    * Whether a request that was answered by success did what it must not, or was taken without that.
    *
@@ -51,14 +58,15 @@ function nameOf({ row, finding }: Hole): string {
   return `${row}: ${finding}`;
 }
 
-async function outcomeOf({ control, attempt, hasEffect }: Hole): Promise<string> {
+async function outcomeOf({ control, attempt, refusals, hasEffect }: Hole): Promise<string> {
   const allowed = await control();
   if (!isSuccess(allowed)) {
     throw new Error(`as it should be it answered ${inShort(allowed)}, so that a refusal would say nothing`);
   }
-  const answer = await attempt();
+  const answer = await attempt(allowed);
   if (isSuccess(answer)) return (await hasEffect?.(answer)) === false ? `${answer.status}, without effect` : FOUND;
-  if (answer.status < 400 || answer.status >= 500) throw new Error(`nothing is known: it answered ${inShort(answer)}`);
+  const isRefusal = refusals?.includes(answer.status) ?? (answer.status >= 400 && answer.status < 500);
+  if (!isRefusal) throw new Error(`nothing is known: it answered ${inShort(answer)}`);
   return inShort(answer);
 }
 

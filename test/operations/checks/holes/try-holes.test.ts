@@ -34,6 +34,15 @@ test('what is refused, or taken without doing what it must not, is no finding', 
   });
 });
 
+test('a hole that names its refusal is refused by that, and knows what the control was answered', async () => {
+  const control = async () => Promise.resolve({ ...answer(200), headers: { date: 'now' } });
+  const attempt = jest.fn(async () => Promise.resolve(DENIED));
+  expect(await outcomeOf([hole('retention-bypass', DENIED, { control, attempt, refusals: [403] })])).toEqual({
+    tried: { 'retention-bypass: retention-bypass is open': '403 AccessDenied' },
+  });
+  expect(attempt).toHaveBeenCalledWith(await control());
+});
+
 test('a HEAD is refused in headers, and a refusal by the guard says so', async () => {
   const headers = { 'x-minio-error-code': 'AccessDenied', 'x-minio-error-desc': 'by the rule x of ebs-guard: y' };
   expect(await outcomeOf([hole('internal-header', { ...answer(403), headers })])).toMatchObject({
@@ -78,6 +87,11 @@ test.each<[string, Hole, string]>([
     'the same request as it should be fails, too',
     hole('archive-upload', DENIED, { control: async () => Promise.resolve(answer(400, 'MalformedXML')) }),
     'as it should be it answered 400 MalformedXML, so that a refusal would say nothing',
+  ],
+  [
+    'another answer than the refusal is none',
+    hole('retention-bypass', answer(400, 'InvalidRequest'), { refusals: [403] }),
+    'nothing is known: it answered 400 InvalidRequest',
   ],
   ['the server fails', hole('archive-upload', answer(503, 'SlowDown')), 'nothing is known: it answered 503 SlowDown'],
 ])('nobody knows where %s', async (_, one, message) => {
