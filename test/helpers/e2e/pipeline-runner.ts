@@ -274,14 +274,15 @@ done
 
 const FAKE_GH = `#!/usr/bin/env bash
 # writes down how it was called, keeps the text that it was to send, and finds the comment that the test says exists, the
-# run of the last deploy, and its artifacts
+# runs of the last deploys: one that waits, without artifacts, and one that has them
 set -eu
 printf '%s\\n' "$*" >> "$FAKE_GH.log"
 for argument; do
   case $argument in body=@*) cp "\${argument#body=@}" "$FAKE_GH.body" ;; esac
 done
 case "$*" in
-  'run list '*) echo 4711 ;;
+  'run list '*) printf '%s\\n' 4712 4711 ;;
+  'run download 4712 '*) echo 'no valid artifacts found to download' >&2 && exit 1 ;;
   'run download 4711 '*) cp "$FAKE_ARTIFACTS/$7/"* . ;;
   *--paginate*) if [ -f "$FAKE_GH.comments" ]; then cat "$FAKE_GH.comments"; fi ;;
 esac
