@@ -34,6 +34,7 @@ export function crossFieldRules(environment: Environment): Problem[] {
     ...vaultRules(environment),
     ...keyStoreRules(environment),
     ...cacheRules(environment),
+    ...riskRules(environment),
     ...bucketRules(environment),
     ...clientRules(environment),
     ...certificateRules(environment),
@@ -100,6 +101,13 @@ function cacheRules({ kes }: Environment): Problem[] {
     const fix = which === 'any' ? 'write 5m' : 'write 30s';
     return [{ path: ['kes', 'cache', which], message, fix, other: [] }];
   });
+}
+
+/** What is built here has the guard: a row that is open all the same is a fault of it, and must fail. */
+function riskRules({ images, minio }: Environment): Problem[] {
+  if (images.source !== 'build' || minio.acceptedRisks.length === 0) return [];
+  const message = 'must not be given with images.source: build, whose image of MinIO has the guard';
+  return [{ path: ['minio', 'acceptedRisks'], message, fix: 'remove it', other: ['images', 'source'] }];
 }
 
 function bucketRules({ buckets }: Environment): Problem[] {

@@ -36,7 +36,7 @@ export async function showSummary({ environment, state }: LoadedEnvironment, jso
 export function riskNotes({ minio }: Pick<Environment, 'minio'>): string[] {
   if (minio.acceptedRisks.length === 0) return [];
   return [
-    `minio.acceptedRisks accepts that MinIO lets through ${minio.acceptedRisks.join(', ')}: the report says what it does`,
+    `minio.acceptedRisks accepts that MinIO may let through ${minio.acceptedRisks.join(', ')}: the report says what it does`,
   ];
 }
 

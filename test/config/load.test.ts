@@ -469,6 +469,10 @@ describe('settings that contradict each other', () => {
       'images.vault: must be given for an embedded Vault, got nothing. Name an image of Vault with its digest.',
     ],
     [
+      'minio: {acceptedRisks: [form-upload]}',
+      'minio.acceptedRisks: must not be given with images.source: build, whose image of MinIO has the guard, got: ["form-upload"]. Remove it.',
+    ],
+    [
       'docker: {host: "tcp://nas:2376"}',
       'docker.host: must not be tcp:// without TLS except on loopback, because secrets go that way, got: "tcp://nas:2376". Name a folder with ca.pem, cert.pem and key.pem in docker.certPath, or use ssh://.',
     ],
