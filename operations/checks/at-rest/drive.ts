@@ -24,6 +24,9 @@ export interface DriveFiles {
 /** More than a few MiB are read only where other people’s files are, too. */
 const DEFAULT_LIMIT = 64 * 1024 * 1024;
 
+/** What an entry takes at least, whatever is in it: its header, as it is in the archive. */
+const ENTRY_BYTES = 512;
+
 /** Docker ends an archive early when a file shrinks or goes away while it is packed. */
 const TRIES = 3;
 
@@ -52,6 +55,7 @@ export async function filesBelow(
 export async function filesOf(archive: NodeJS.ReadableStream, limit = DEFAULT_LIMIT): Promise<DriveFiles> {
   const files: DriveFile[] = [];
   let bytes = 0;
+  let read = 0;
   const entries = extract();
   archive.on('error', (error: Error) => {
     entries.destroy(error);
@@ -59,12 +63,14 @@ export async function filesOf(archive: NodeJS.ReadableStream, limit = DEFAULT_LI
   archive.pipe(entries);
   try {
     for await (const entry of entries) {
-      if (entry.header.type !== 'file') {
+      const isFile = entry.header.type === 'file';
+      read += ENTRY_BYTES + entry.header.size;
+      if (read > limit) return { files, bytes, cutOff: true };
+      if (!isFile) {
         entry.resume();
         continue;
       }
       bytes += entry.header.size;
-      if (bytes > limit) return { files, bytes, cutOff: true };
       files.push({ path: entry.header.name, content: await buffer(entry) });
     }
     return { files, bytes, cutOff: false };
