@@ -64,7 +64,7 @@ export function loadEnvironment(
 export function ownState({ name, state: { directory } }: Environment): StateLayout {
   const state = stateLayout(name, directory);
   requireOwnFolders(
-    [state.root, state.secrets, state.terraform],
+    [state.root, state.secrets, state.tls, state.terraform, state.operations, state.cdktfOut],
     'What is in it is deployed',
     `Take it back: chown and chmod go-w, if nobody else has changed what is in it; nothing was changed.`,
   );

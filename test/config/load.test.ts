@@ -690,7 +690,10 @@ describe('which file is meant', () => {
   test.each([
     ['the state folder', ''],
     ['its secrets', 'secrets'],
+    ['the folder of certificates', 'tls'],
     ['the state of Terraform', 'terraform'],
+    ['the notes of operations', 'operations'],
+    ['what is synthesized', 'cdktf.out'],
   ])('%s that others can write to is refused, and taken when they cannot', (_, part) => {
     const root = path.join(folder(), 'state');
     const file = path.join(folder(), 'shared.yaml');
