@@ -43,7 +43,8 @@ export async function openTunnel(proxy: URL, target: string, signal: AbortSignal
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return new Promise((resolve, reject) => {
     const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
-      host: proxy.hostname,
+      // an IPv6 address has brackets in a URL only
+      host: proxy.hostname.replace(/^\[|\]$/g, ''),
       port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : proxy.port,
       method: 'CONNECT',
       path: target,

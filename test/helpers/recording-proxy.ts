@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { urlHost } from '../../config/reachable';
 
 export class RecordingProxy {
   /** `http://host:port`. */
@@ -13,7 +14,7 @@ export class RecordingProxy {
 
   private constructor(server: Server, address: string) {
     this.server = server;
-    this.url = `http://${address}:${(server.address() as AddressInfo).port}`;
+    this.url = `http://${urlHost(address)}:${(server.address() as AddressInfo).port}`;
   }
 
   static async start(address = '127.0.0.1'): Promise<RecordingProxy> {

@@ -38,6 +38,16 @@ test('asks through the proxy, and gets what the server says', async () => {
   expect(proxy.asked).toEqual([new URL(server.url).host]);
 });
 
+test('a proxy may have an IPv6 address', async () => {
+  const sixth = await RecordingProxy.start('::1');
+  try {
+    expect(await get(sixth.url, trusting())).toBe('here');
+    expect(sixth.asked).toEqual([new URL(server.url).host]);
+  } finally {
+    await sixth.stop();
+  }
+});
+
 test('verifies the server, not the proxy', async () => {
   await expect(get(proxy.url, { rejectUnauthorized: true })).rejects.toThrow('unable to verify the first certificate');
 });
