@@ -45,7 +45,8 @@ s3:* on buckets named ebs-check-*.
   --key             another master key that requests may name; may be given several times
   --auto-encryption whether requests without an encryption header must be encrypted (default: nobody knows)
   --try-known-holes also send requests by which known holes of MinIO would show, to buckets of the run only: such as
-                    writes that nobody signed. For a server that you may test
+                    writes that nobody signed. For a server that you may test. Needs a user's own credentials: MinIO has
+                    no AssumeRole for an access key or a session
 
 Exit codes:
   0    every check passed, or was skipped because it means nothing here

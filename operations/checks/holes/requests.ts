@@ -66,7 +66,8 @@ export async function newWriter(raw: RawS3, buckets: readonly string[]): Promise
   const sessionToken = field('SessionToken');
   if (accessKey === undefined || secretKey === undefined || sessionToken === undefined) {
     throw new Error(
-      `credentials for a writer of some minutes could not be had: AssumeRole answered ${inShort(answer)}`,
+      `credentials for a writer of some minutes could not be had: AssumeRole answered ${inShort(answer)}. Use a user’s own ` +
+        'credentials, no access key of theirs and no session: MinIO gives none to these',
     );
   }
   return { credentials: { accessKey, secretKey, sessionToken }, now: serverTime(answer) };
