@@ -41,12 +41,16 @@ export function writeFileAtomically(file: string, content: string | Uint8Array, 
 /** Renames, so that a power cut afterwards does not bring the old name back. Both are in one folder. */
 export function renameDurably(from: string, to: string): void {
   renameSync(from, to);
-  const folder = openSync(path.dirname(to), 'r');
+  flushFolder(path.dirname(to));
+}
+
+/** Puts the names in a folder on the disk: they are entries of it, which is flushed by itself (fsync(2)). */
+export function flushFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
   try {
-    // the name is an entry of the folder, which is flushed by itself (fsync(2))
-    fsyncSync(folder);
+    fsyncSync(descriptor);
   } finally {
-    closeSync(folder);
+    closeSync(descriptor);
   }
 }
 

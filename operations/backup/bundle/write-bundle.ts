@@ -1,9 +1,9 @@
 /** Writes a backup and proves that a restore would take it. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, linkSync, openSync, rmSync } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { renameDurably } from '../../lib/files';
+import { flushFolder, renameDurably } from '../../lib/files';
 import { encryptInto, newProofKey } from '../age/age-file';
 import { type ArchiveEntry, archiveOf } from './archive';
 import { type BundleHeader, json, type Manifest, sha256 } from './bundle';
@@ -43,8 +43,7 @@ export async function writeBundle(
     const provenance = { signers: [{ publicKey: key.publicKey, environment: header.environment }] };
     const { sha256: digest } = await openFor(temporary, [proof.identity], recipients, provenance);
     const { size: bytes } = await stat(temporary);
-    takeName(file);
-    renameDurably(temporary, file);
+    giveName(temporary, file);
     return { bytes, sha256: digest };
   } catch (error) {
     await rm(temporary, { force: true });
@@ -52,7 +51,34 @@ export async function writeBundle(
   }
 }
 
-/** Nothing that appeared meanwhile is replaced by the rename that follows: what is there then is ours, and empty. */
+/** Where the file system has no hard links, as FAT and some network shares. */
+const NO_LINKS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Names the finished file, and replaces nothing that appeared meanwhile. A link does both at once; without links an empty
+ * file takes the name first, which a kill just then leaves there.
+ */
+function giveName(temporary: string, file: string): void {
+  try {
+    linkSync(temporary, file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw alreadyThere(file);
+    if (!NO_LINKS.includes(code)) throw error;
+    takeName(file);
+    try {
+      renameDurably(temporary, file);
+    } catch (failed) {
+      rmSync(file, { force: true });
+      throw failed;
+    }
+    return;
+  }
+  rmSync(temporary, { force: true });
+  flushFolder(path.dirname(file));
+}
+
+/** What is there then is ours, and empty. */
 function takeName(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));

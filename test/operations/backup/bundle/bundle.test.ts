@@ -1,5 +1,5 @@
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stateLayout } from '../../../../config/state';
 import { newIdentity, readIdentities } from '../../../../operations/backup/age/age-keys';
@@ -288,21 +288,55 @@ test('something that cannot be had ends it with the cause, and leaves no file', 
   expect(readdirSync(folder())).toEqual(['identity.txt', 'secrets']);
 });
 
-test('a file that appeared while it was made is not replaced', async () => {
-  const file = path.join(folder(), 'backup.age');
-  const recipient = await newIdentity(path.join(folder(), 'identity.txt'));
-  async function* meanwhile(): AsyncGenerator<ArchiveEntry> {
-    yield* each(ENTRIES);
-    writeFileSync(file, 'the only good backup');
-    return Promise.resolve();
-  }
-  const error = await rejectionOf(writeBundle(file, HEADER, meanwhile(), [recipient], ownKey()));
-  expect(error).toMatchObject({
-    message: `--to: ${file} exists already and is not overwritten`,
-    hint: 'name another one, for example with the date in it',
+/** As a file system without hard links. */
+function withoutLinks(): void {
+  jest.spyOn(fs, 'linkSync').mockImplementation(() => {
+    throw Object.assign(new Error('no links here'), { code: 'EPERM' });
   });
-  expect(readFileSync(file, 'utf8')).toBe('the only good backup');
-  expect(readdirSync(folder()).sort()).toEqual(['backup.age', 'identity.txt', 'secrets']);
+}
+
+describe.each([
+  ['by a link', () => undefined],
+  ['without links', withoutLinks],
+])('it gets its name %s', (_, prepare) => {
+  beforeEach(prepare);
+  afterEach(() => jest.restoreAllMocks());
+
+  test('once, whole, and alone', async () => {
+    const { file, identities } = await made();
+    expect((await openBundle(file, identities, ours())).header).toEqual(HEADER);
+    expect(statSync(file)).toMatchObject({ nlink: 1, mode: 0o100600 });
+    expect(readdirSync(folder()).sort()).toEqual(['backup.age', 'identity.txt', 'secrets']);
+  });
+
+  test('not where a file appeared while it was made, which is not replaced', async () => {
+    const file = path.join(folder(), 'backup.age');
+    const recipient = await newIdentity(path.join(folder(), 'identity.txt'));
+    async function* meanwhile(): AsyncGenerator<ArchiveEntry> {
+      yield* each(ENTRIES);
+      writeFileSync(file, 'the only good backup');
+      return Promise.resolve();
+    }
+    const error = await rejectionOf(writeBundle(file, HEADER, meanwhile(), [recipient], ownKey()));
+    expect(error).toMatchObject({
+      message: `--to: ${file} exists already and is not overwritten`,
+      hint: 'name another one, for example with the date in it',
+    });
+    expect(readFileSync(file, 'utf8')).toBe('the only good backup');
+    expect(readdirSync(folder()).sort()).toEqual(['backup.age', 'identity.txt', 'secrets']);
+  });
+});
+
+test('a file that cannot take its name leaves nothing under it', async () => {
+  withoutLinks();
+  const rename = fs.renameSync;
+  jest.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+    if (path.basename(String(to)) === 'backup.age') throw new Error('the disk is gone');
+    rename(from, to);
+  });
+  await expect(made()).rejects.toThrow('the disk is gone');
+  jest.restoreAllMocks();
+  expect(readdirSync(folder()).sort()).toEqual(['identity.txt', 'secrets']);
 });
 
 test('what no restore would take is not written either', async () => {
