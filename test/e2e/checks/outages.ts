@@ -19,6 +19,7 @@ const OF_VAULT = [
   'vault-key-mount',
   'vault-master-keys',
   'vault-policies',
+  'vault-root-tokens',
   'vault-approle-role',
   'vault-audit-devices',
   'provisioner-token-valid',
