@@ -26,7 +26,8 @@ const SOURCES = [
   'stacks',
   'test/helpers',
 ];
-const PROGRAMS = /^(?:main|bench\/bench|operations\/(?:run|checks\/outage\/cleanup-watchdog-process)|scripts\/[^/]+)\.ts$/;
+const PROGRAMS =
+  /^(?:main|bench\/bench|operations\/(?:run|checks\/outage\/cleanup-watchdog-process)|scripts\/[^/]+)\.ts$/;
 /** Since it was last started: a deploy that runs from an older bundle may yet load a part of it. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
