@@ -112,8 +112,9 @@ describe('a Go that is too old', () => {
   });
 });
 
+// a machine may have a Go in /usr/bin, which is looked at whatever PATH says: the one before it says no version
 test('where the machine has none, that is said', async () => {
-  jest.replaceProperty(process, 'env', { ...process.env, PATH: folder() });
+  fakeGo('no Go');
   const error = await rejectionOf(fetchGo(cache()));
   expect(error).toBeInstanceOf(UsageError);
   expect(error.message).toBe('Go 1.21 or newer is needed to build what is missing, found: no go on PATH');
