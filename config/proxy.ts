@@ -14,10 +14,8 @@ export function proxyProblem(text: string): string | undefined {
 /**
  * Variables by which KES gets to AWS. Only HTTPS_PROXY: the metadata service of an instance speaks plain HTTP, and Go never
  * asks a proxy for loopback (golang.org/x/net/http/httpproxy), where the health check of KES connects to.
- *
- * @param direct hosts that it reaches without the proxy all the same
  */
-export function proxyVariables(keyStore: KeyStoreSettings, direct: readonly string[] = []): Record<string, string> {
+export function proxyVariables(keyStore: KeyStoreSettings): Record<string, string> {
   if (keyStore.type !== 'aws' || keyStore.proxy === undefined) return {};
-  return { HTTPS_PROXY: keyStore.proxy, ...(direct.length === 0 ? {} : { NO_PROXY: direct.join(',') }) };
+  return { HTTPS_PROXY: keyStore.proxy };
 }

@@ -65,7 +65,7 @@ export interface StateLayout {
     readonly rootToken: string;
     readonly provisionerToken: string;
     readonly kesConfiguration: string;
-    /** The configuration of KES for the key store that a migration takes the keys from. */
+    /** The configuration of KES for the key store that a migration takes the keys from: how it logs in there. */
     readonly migrationSource: string;
     /** Credentials of KES at AWS. */
     readonly awsCredentials: string;

@@ -48,25 +48,17 @@ export interface KeyLocation {
  * What KES may do: read keys and write each once. Without `update` a key that exists cannot be overwritten, without
  * `delete` it cannot be removed (vault-plugin-secrets-kv, existence check: a present key needs `update`).
  */
-export function kesPolicyRules({ mount, prefix, kvVersion }: KeyLocation): PolicyRule[] {
-  return [
-    {
-      path: kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`,
-      capabilities: ['create', 'read'],
-    },
-  ];
+export function kesPolicyRules(keys: KeyLocation): PolicyRule[] {
+  return [{ path: keyPath(keys), capabilities: ['create', 'read'] }];
 }
 
-/** What KES may do for a migration besides: see which keys are in the place that they leave, and read them. */
+function keyPath({ mount, prefix, kvVersion }: KeyLocation): string {
+  return kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`;
+}
+
+/** What KES may do while keys are copied out of another mount of the same Vault: read them there, too. */
 export function migrationPolicyRules(own: KeyLocation, source: KeyLocation): PolicyRule[] {
-  const rules = new Map(kesPolicyRules(own).map(({ path, capabilities }) => [path, capabilities]));
-  const { mount, prefix, kvVersion } = source;
-  const allow = (path: string, capability: Capability): void => {
-    rules.set(path, [...new Set([...(rules.get(path) ?? []), capability])]);
-  };
-  allow(kvVersion === 2 ? `${mount}/data/${prefix}/*` : `${mount}/${prefix}/*`, 'read');
-  allow(kvVersion === 2 ? `${mount}/metadata/${prefix}/*` : `${mount}/${prefix}/*`, 'list');
-  return [...rules].map(([path, capabilities]) => ({ path, capabilities }));
+  return [...kesPolicyRules(own), { path: keyPath(source), capabilities: ['read'] }];
 }
 
 /** What the token of the `keystore` stack is for. */

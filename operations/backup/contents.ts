@@ -13,12 +13,10 @@ import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
-import { opensCanary } from '../keys/canaries';
-import { readCanaries } from '../state/canaries';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
-import type { KeyMaterial } from '../keys/material/key-material';
 import { openKeyMaterial } from '../keys/material/open';
+import { provenKey } from '../keys/material/proven-key';
 import { openAdmin } from '../minio/minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/go/programs';
 import { proveDeployedKeys } from '../keys/verify-master-keys';
@@ -104,33 +102,6 @@ async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): 
   } finally {
     await store.close();
   }
-}
-
-/**
- * The bytes of a master key, proven themselves: KES has keys in memory, so what it opens says nothing about one that
- * was replaced in the key store a moment ago.
- *
- * @throws ExternalError if it is not there, or not the one that made its canary
- */
-export async function provenKey(
-  store: Pick<KeyMaterial, 'read'>,
-  key: string,
-  { argument, state }: LoadedEnvironment,
-): Promise<Buffer> {
-  const material = await store.read(key);
-  if (material === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
-  const canary = readCanaries(state.canaries)[key];
-  if (canary === undefined) {
-    throw new ExternalError(
-      `master key ${key} has no canary, so nobody knows whether it is the right one`,
-      `deploy first: ./scripts/up ${argument}`,
-    );
-  }
-  if (opensCanary(material, key, canary)) return material;
-  throw new ExternalError(
-    `what the key store holds as master key ${key} does not open its canary: it was replaced by another`,
-    'put the old key back under its name, and the other one aside if anything was written under it since; an older backup has the old one',
-  );
 }
 
 async function notSaved(loaded: LoadedEnvironment): Promise<string[]> {

@@ -136,7 +136,7 @@ function described({ proven }: { readonly proven: readonly string[] }): string {
 }
 
 /** @throws ExternalError if KES does not reach its key store within two minutes */
-export async function waitForKeyStore(prover: KesClient, url: string): Promise<void> {
+async function waitForKeyStore(prover: KesClient, url: string): Promise<void> {
   await waitFor(
     {
       what: `KES at ${url} to reach its key store`,

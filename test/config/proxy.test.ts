@@ -27,14 +27,10 @@ test.each(['http://proxy.example.com:3128', 'http://192.0.2.7:3128', 'http://[20
   (proxy) => {
     const { keyStore } = read(proxy);
     expect(proxyVariables(keyStore)).toEqual({ HTTPS_PROXY: proxy });
-    expect(proxyVariables(keyStore, ['vault', 'vault.example.com'])).toEqual({
-      HTTPS_PROXY: proxy,
-      NO_PROXY: 'vault,vault.example.com',
-    });
   },
 );
 
 test('other key stores have none', () => {
   const { keyStore } = parseEnvironment('name: demo\nvault: { mode: embedded }', 'demo.yaml');
-  expect(proxyVariables(keyStore, ['vault'])).toEqual({});
+  expect(proxyVariables(keyStore)).toEqual({});
 });

@@ -1,4 +1,4 @@
-/** The master keys themselves, as the key store holds them: for backup and restore. Everything else asks KES. */
+/** The master keys themselves, as the key store holds them: for backup, restore and migration. Everything else asks KES. */
 import { ExternalError } from '../../lib/errors';
 
 /** Direct access to one key store, with the rights of KES: read, and write what is not there. */

@@ -4,12 +4,18 @@ import { filesystemKeyMaterial } from './filesystem';
 import type { KeyMaterial } from './key-material';
 import { openVaultKeyMaterial } from './vault';
 
-/** @throws ExternalError if the key store cannot be reached, or does not let KES in */
-export async function openKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
+/**
+ * @param kesConfiguration file that says how KES logs in at Vault. @default - that of the deployed KES
+ * @throws ExternalError if the key store cannot be reached, or does not let KES in
+ */
+export async function openKeyMaterial(
+  loaded: LoadedEnvironment,
+  kesConfiguration = loaded.state.secret.kesConfiguration,
+): Promise<KeyMaterial> {
   const { keyStore } = loaded.environment;
   switch (keyStore.type) {
     case 'vault':
-      return openVaultKeyMaterial(loaded);
+      return openVaultKeyMaterial(loaded, kesConfiguration);
     case 'aws':
       return awsKeyMaterial(loaded, keyStore);
     case 'filesystem':

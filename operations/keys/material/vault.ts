@@ -26,8 +26,8 @@ const login = z.object({ auth: z.object({ client_token: z.string() }) });
 const answerV1 = z.object({ data: z.record(z.string(), z.string()) });
 const answerV2 = z.object({ data: z.object({ data: z.record(z.string(), z.string()) }) });
 
-export async function openVaultKeyMaterial(loaded: LoadedEnvironment): Promise<KeyMaterial> {
-  const settings = readSettings(loaded);
+export async function openVaultKeyMaterial(loaded: LoadedEnvironment, kesConfiguration: string): Promise<KeyMaterial> {
+  const settings = readSettings(kesConfiguration, loaded.argument);
   const address = addressOf(loaded);
   const anonymous = new VaultClient(address);
   let vault: VaultClient;
@@ -55,13 +55,13 @@ export async function openVaultKeyMaterial(loaded: LoadedEnvironment): Promise<K
   };
 }
 
-function readSettings({ argument, state }: LoadedEnvironment): Settings {
+function readSettings(file: string, argument: string): Settings {
   try {
-    return kesFile.parse(parse(readFileSync(state.secret.kesConfiguration, 'utf8'))).keystore.vault;
+    return kesFile.parse(parse(readFileSync(file, 'utf8'))).keystore.vault;
   } catch {
     // the parser's error would quote the SecretID
     throw new ExternalError(
-      `${state.secret.kesConfiguration} is not there, or does not say how KES reaches Vault`,
+      `${file} is not there, or does not say how KES reaches Vault`,
       `deploy first: ./scripts/up ${argument}`,
     );
   }

@@ -1,49 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stateLayout } from '../../../config/state';
-import { writeCanaries } from '../../../operations/state/canaries';
 import { isMadeAnew, isStateFile } from '../../../operations/backup/bundle/entries';
-import { provenKey, stateFiles } from '../../../operations/backup/contents';
+import { stateFiles } from '../../../operations/backup/contents';
 import { INITIALISING } from '../../../operations/vault/initialize-vault';
-import { canaryOf, storedKey } from '../../helpers/master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { rejectionOf, thrownBy } from '../../helpers/thrown';
+import { thrownBy } from '../../helpers/thrown';
 import { loaded } from '../checks/fakes';
 
 const folder = useTemporaryFolder();
-
-describe('a master key', () => {
-  const key = randomBytes(32);
-  const holding = (material: Buffer | undefined) => ({ read: () => Promise.resolve(material) });
-  const environment = () => {
-    const made = loaded(folder());
-    writeCanaries(made.state.canaries, { archive: canaryOf('archive', key) });
-    return made;
-  };
-
-  test('goes into a backup when the bytes that were read open its canary', async () => {
-    expect(await provenKey(holding(storedKey(key)), 'archive', environment())).toEqual(storedKey(key));
-  });
-
-  test.each([
-    [
-      'was replaced, even if KES still has the old one in memory',
-      'archive',
-      storedKey(randomBytes(32)),
-      'what the key store holds as master key archive does not open its canary: it was replaced by another',
-    ],
-    [
-      'is the one of another name',
-      'other',
-      storedKey(key),
-      'master key other has no canary, so nobody knows whether it is the right one',
-    ],
-    ['is not there', 'archive', undefined, 'master key archive is not in the key store'],
-  ])('does not when it %s', async (_, name, material, message) => {
-    expect((await rejectionOf(provenKey(holding(material), name, environment()))).message).toBe(message);
-  });
-});
 
 test('of the state goes into a backup what no deployment could make again', () => {
   // GIVEN
