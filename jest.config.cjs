@@ -1,14 +1,20 @@
 require('./test/helpers/own-variables.cjs');
+const { dependencies, devDependencies } = require('./package.json');
+
+const libraries = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => name !== 'jest');
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/helpers/unit-environment.cjs',
   roots: ['<rootDir>/test'],
   // test/e2e drives real containers; ./scripts/test runs it with a configuration of its own
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
-  transform: { '^.+\\.[jt]s$': '<rootDir>/test/helpers/typescript-transform.cjs' },
-  // age-encryption and what it needs are ES modules, which jest takes as CommonJS only
-  transformIgnorePatterns: ['/node_modules/(?!(?:age-encryption|@noble/[^/]+|@scure/[^/]+)/)'],
+  // the first that fits
+  transform: {
+    [`/node_modules/(?:${libraries.join('|')})/.+\\.[cm]?js$`]: '<rootDir>/test/helpers/library-once.cjs',
+    '\\.[jt]s$': '<rootDir>/test/helpers/typescript-transform.cjs',
+  },
+  transformIgnorePatterns: [],
   // import('./x.js') of a file x.ts
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   maxWorkers: '100%',
