@@ -16,16 +16,19 @@ import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { NotYet, waitFor } from '../operations/lib/wait';
 import { CLIENT_PROGRAMS, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
 import { hasPython, provideMoto } from '../test/helpers/e2e/moto';
+import { everyDay, LONG_RUN } from '../test/helpers/e2e/long-run';
 import { main } from './lib/command-line';
 import { duration } from './lib/progress';
 
-const HELP = `Usage: ./scripts/test [--no-e2e]
+const HELP = `Usage: ./scripts/test [--no-e2e | --long]
 
 Runs everything that CI runs: format, types, lint, directions of imports, the toolchain, the Go tests of MinIO's guard, unit
 tests, and the end-to-end tests, which deploy environments with random names on free ports next to whatever runs and
 remove them again. A step that fails does not keep the others from running. The last line on stdout is the totals:
 N passed, N failed[, N skipped].
 
+  --long       run the end-to-end tests that are else skipped: further cases of what is proven every day, and what is
+               slow; before a release, and every night. Without it their names are printed
   --no-e2e     leave out the toolchain and the end-to-end tests
   -h, --help   this text
 
@@ -38,6 +41,8 @@ Exit codes:
   64   wrong call
   130  interrupted; what was deployed is removed
 `;
+
+const BOOLEAN = { type: 'boolean' } as const;
 
 /** How many tests came out how. */
 interface Counts {
@@ -63,7 +68,9 @@ const jestReport = z.object({
   numTodoTests: z.number(),
   /** Files that could not even be loaded; their tests are in no other count. */
   numRuntimeErrorTestSuites: z.number(),
+  testResults: z.array(z.object({ assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) })),
 });
+type JestReport = z.infer<typeof jestReport>;
 
 /** What .dependency-cruiser.cjs has rules for, as `npm run imports` gives it; a part of a checkout may lack some of it. */
 const RULED = ['main.ts', 'config', 'constructs', 'stacks', 'operations', 'scripts', 'bench'];
@@ -92,7 +99,7 @@ void main(async (args, signal) => {
     const prepared = endToEnd ? await timed(toolchain, signal) : NONE;
     total = add(total, prepared);
     total = add(total, await timed(guard, signal));
-    total = add(total, await timed(jest('unit tests', folder, 'jest.config.cjs'), signal));
+    total = add(total, await timed(jest({ title: 'unit tests', folder, configuration: 'jest.config.cjs' }), signal));
     if (endToEnd) {
       let ready = prepared.failed === 0;
       for (const tool of [clients, awsStandIn]) {
@@ -101,7 +108,7 @@ void main(async (args, signal) => {
         total = add(total, counts);
         ready = counts.failed === 0;
       }
-      if (ready) total = add(total, await timed(jest('end-to-end tests', folder, 'jest.e2e.config.cjs'), signal));
+      if (ready) total = add(total, await timed(endToEndTests(folder, values.long === true), signal));
       else process.stderr.write('- end-to-end tests: skipped, because what they need is not there\n');
     }
   } finally {
@@ -227,22 +234,55 @@ function command(title: string, program: string, args: readonly string[]): Suite
   return { title, run: async (signal) => ((await spawned(program, args, signal)) === 0 ? PASSED : FAILED) };
 }
 
+/** All of them, or all but {@link LONG_RUN}, whose names are printed then. */
+function endToEndTests(folder: string, long: boolean): Suite {
+  const suite = { title: 'end-to-end tests', folder, configuration: 'jest.e2e.config.cjs' };
+  if (long) return jest({ ...suite, variables: { EBS_E2E_LONG: '1' } });
+  return jest({ ...suite, args: ['--testNamePattern', everyDay()], judge: leftOut });
+}
+
+/** Says what was left to `--long`. @returns what the list of it names, and no test is called */
+function leftOut({ testResults }: JestReport): number {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const skipped = tests.flatMap(({ fullName, status }) => (status === 'pending' ? [fullName] : []));
+  process.stderr.write(
+    `  left to --long, ${skipped.length} tests:\n${skipped.map((name) => `    ${name}\n`).join('')}`,
+  );
+  const vain = Object.values(LONG_RUN)
+    .flat()
+    .filter((name) => !skipped.some((one) => one.startsWith(name)));
+  for (const name of vain)
+    process.stderr.write(`  test/helpers/e2e/long-run.ts leaves out what is not there: ${name}\n`);
+  return vain.length;
+}
+
+interface JestRun {
+  readonly title: string;
+  /** Where its report goes. */
+  readonly folder: string;
+  readonly configuration: string;
+  readonly args?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Looks at the report. @returns how much is wrong with it besides tests that failed */
+  readonly judge?: (report: JestReport) => number;
+}
+
 /** Tests that jest runs and counts. */
-function jest(title: string, folder: string, configuration: string): Suite {
+function jest({ title, folder, configuration, args = [], variables = {}, judge }: JestRun): Suite {
   return {
     title,
     run: async (signal) => {
-      const report = path.join(folder, `${configuration}.json`);
-      const args = ['--config', configuration, '--json', '--outputFile', report];
-      const code = await spawned(bin('jest'), args, signal, { EBS_E2E_FOLDER: folder });
-      if (!existsSync(report)) return FAILED;
-      const counts = jestReport.parse(JSON.parse(readFileSync(report, 'utf8')));
-      const failed = counts.numFailedTests + counts.numRuntimeErrorTestSuites;
+      const file = path.join(folder, `${configuration}.json`);
+      const all = ['--config', configuration, '--json', '--outputFile', file, ...args];
+      const code = await spawned(bin('jest'), all, signal, { EBS_E2E_FOLDER: folder, ...variables });
+      if (!existsSync(file)) return FAILED;
+      const report = jestReport.parse(JSON.parse(readFileSync(file, 'utf8')));
+      const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
       return {
-        passed: counts.numPassedTests,
+        passed: report.numPassedTests,
         // a hook that failed fails the run without failing a test
-        failed: failed === 0 && code !== 0 ? 1 : failed,
-        skipped: counts.numPendingTests + counts.numTodoTests,
+        failed: (failed === 0 && code !== 0 ? 1 : failed) + (judge?.(report) ?? 0),
+        skipped: report.numPendingTests + report.numTodoTests,
       };
     },
   };
@@ -352,7 +392,10 @@ function add(a: Counts, b: Counts): Counts {
 
 function parseArguments(args: string[]) {
   try {
-    return parseArgs({ args, options: { 'no-e2e': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+    const options = { 'no-e2e': BOOLEAN, long: BOOLEAN, help: { ...BOOLEAN, short: 'h' } } as const;
+    const parsed = parseArgs({ args, options });
+    if (parsed.values.long && parsed.values['no-e2e']) throw new Error('--long or --no-e2e, not both');
+    return parsed;
   } catch (error) {
     throw new UsageError((error as Error).message, 'See ./scripts/test --help.');
   }

@@ -154,7 +154,7 @@ describe('trusted CAs and certificates from files', () => {
   test('each name is shown its own certificate with the whole chain, an address the default one', async () => {
     await issue('s3', [HOST, '127.0.0.1']);
     await issue('other', [OTHER_HOST]);
-    mustSucceed(await deploy());
+    mustSucceed(await environment.script('up'));
     // a client that trusts the root alone verifies each of them
     expect((await served(HOST)).names).toBe(`DNS:${HOST}, IP Address:127.0.0.1`);
     expect((await served(OTHER_HOST)).names).toBe(`DNS:${OTHER_HOST}`);
@@ -261,7 +261,7 @@ describe('acme', () => {
 
   test('a deploy orders a certificate for each group of names, and clients verify them', async () => {
     environment.write(settings());
-    mustSucceed(await deploy());
+    mustSucceed(await environment.script('up'));
     expect((await shown(HOST)).names).toBe(`DNS:${HOST}`);
     expect((await shown(OTHER_HOST)).names).toBe(`DNS:${OTHER_HOST}`);
     await objectIsReadable();

@@ -125,6 +125,15 @@ async function migrate(settings: Settings, env: Record<string, string> = {}): Pr
   return runCommand(program, [environment.file, '--to', target], options);
 }
 
+/** It is left running where the keys have moved out of it. */
+async function removeEmbeddedVault(): Promise<void> {
+  const names = ['vault-unsealer', 'vault'].map((program) => environment.containerName(program));
+  const { containers } = await environment.dockerResources();
+  for (const { id, name } of containers) {
+    if (names.includes(name)) await environment.docker.getContainer(id).remove({ force: true });
+  }
+}
+
 /** What stays true wherever the keys are. */
 async function expectMoved(settings: Settings): Promise<void> {
   environment.write(whole(settings));
@@ -226,9 +235,7 @@ describe('the embedded Vault to one of someone else', () => {
     measured('./scripts/migrate from the embedded Vault to another', result.seconds);
     expect(result.stdout).toContain(`The master keys are in ${place('theirs')} (KV v1).`);
     expect(result.stdout).toContain(`They are still in the embedded Vault, kes-v2/${environment.name} (KV v2), too`);
-    for (const program of ['vault-unsealer', 'vault']) {
-      await environment.docker.getContainer(environment.containerName(program)).remove({ force: true });
-    }
+    await removeEmbeddedVault();
     await expectMoved(theirMount());
     expect(await theirs()).toEqual(before);
     expect(await vault.root.probe('GET', `theirs/${environment.name}/key-of-a-bucket`)).toBe(200);
@@ -326,6 +333,7 @@ describe('Vault to AWS, which is behind a proxy', () => {
 
   test('without Vault, a KES that has forgotten everything reads it back', async () => {
     await vault.seal();
+    await removeEmbeddedVault();
     const before = proxy.asked.length;
     await environment.docker.getContainer(environment.containerName('kes')).restart();
     await environment.untilHealthy('kes');

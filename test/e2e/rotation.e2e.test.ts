@@ -587,7 +587,8 @@ describe('ca', () => {
 
 test('neither the old nor the new secrets are in anything that was printed, logged or noted, or that Docker tells', async () => {
   const all = [...secrets, ...collectSecrets(environment.state)];
-  expect(new Set(all.map(({ value }) => value)).size).toBeGreaterThan(secrets.length + 10);
+  const fewest = process.env.EBS_E2E_LONG === '1' ? 10 : 2;
+  expect(new Set(all.map(({ value }) => value)).size).toBeGreaterThan(secrets.length + fewest);
   expect(searchFor(all, [...fileHaystacks(environment), ...(await dockerHaystacks(environment))])).toEqual([]);
 });
 

@@ -68,7 +68,7 @@ const gitlabJob = z.strictObject({
 });
 export type GitlabJob = z.infer<typeof gitlabJob>;
 
-export const GITHUB_WORKFLOWS = ['pull-request', 'deploy', 'drift'] as const;
+export const GITHUB_WORKFLOWS = ['pull-request', 'deploy', 'drift', 'nightly'] as const;
 export type GithubWorkflowName = (typeof GITHUB_WORKFLOWS)[number];
 
 const GITHUB_FOLDER = path.join(projectRoot, 'examples', 'github-actions');

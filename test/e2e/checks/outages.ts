@@ -2,6 +2,8 @@
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
+import { nonDisruptive } from '../../../operations/checks/catalogue';
+import type { Service } from '../../../operations/checks/check';
 import { withServices } from '../../../operations/checks/context';
 import { reportSchema, type Report } from '../../../operations/checks/report/model';
 import { runChecks, waitForServices } from '../../../operations/checks/run-checks';
@@ -13,21 +15,9 @@ import { Workbench } from '../../helpers/e2e/workbench';
 /** What was promised, from the command to its exit. */
 const LIMIT_SECONDS = 20;
 
-/** Looks at Vault alone, so it goes on without the others. */
-const OF_VAULT = [
-  'vault-unsealed',
-  'vault-key-mount',
-  'vault-master-keys',
-  'vault-policies',
-  'vault-root-tokens',
-  'vault-approle-role',
-  'vault-audit-devices',
-  'provisioner-token-valid',
-  'kes-secret-id-valid',
-  'vault-kes-token-confined',
-  'vault-anonymous-refused',
-];
-const OF_KES = ['key-continuity', 'kes-configuration', 'kes-clients-confined', 'kes-strangers-refused'];
+/** Ids of the checks that need nothing beyond that service, so that they go on without the others. */
+const needing = (service: Service): string[] =>
+  nonDisruptive.flatMap((check) => (check.from === 'deployment' && check.needs === service ? [check.id] : []));
 
 export function describeOutages(deployment: () => LoadedEnvironment): void {
   describe('./scripts/check while something is stopped', () => {
@@ -50,14 +40,14 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
         () => bench.takeAway('kes'),
         /^KES does not run: its container ebs-\S+-kes is missing$/,
         /^\.\/scripts\/up \S+ makes it again; keys and objects are in volumes, which it keeps$/,
-        OF_VAULT,
+        needing('vault'),
       ],
       [
         'MinIO was stopped',
         () => bench.stop('minio'),
         /^MinIO does not run: its container ebs-\S+-minio is exited \(exit code \d+\)$/,
         /^\.\/scripts\/up \S+ starts it again; `docker logs ebs-\S+-minio` says why it ended$/,
-        [...OF_VAULT, ...OF_KES],
+        [...needing('vault'), ...needing('kes')],
       ],
       [
         'Vault was stopped',

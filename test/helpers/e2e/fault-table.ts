@@ -41,9 +41,9 @@ export function faultTable(rows: readonly FaultRow[], { startedAt, machine, cach
   return [
     '# Reliability',
     '',
-    'What happens when something breaks. Written by `EBS_WRITE_DOCS=1 npx jest --config jest.e2e.config.cjs reliability`,',
-    'which breaks a real deployment in each of these ways; do not edit. With `EBS_E2E_LONG=1` a first deploy is killed',
-    'at a dozen points, else at two, and Vault is out of reach for two minutes, else for ten seconds.',
+    'What happens when something breaks. Written by',
+    '`EBS_WRITE_DOCS=1 EBS_E2E_LONG=1 npx jest --config jest.e2e.config.cjs reliability`, which breaks a real deployment in',
+    'each of these ways; do not edit.',
     '',
     `Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every fault at least ${least} objects were read`,
     'and compared by hash, in each mode of encryption, among them every object whose PUT was acknowledged while it was',
