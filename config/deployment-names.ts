@@ -20,8 +20,6 @@ export interface DeploymentNames {
   readonly provisionerPolicy: string;
   /** Master keys as files, with `keyStore.type: filesystem`. */
   readonly keyVolume: string;
-  /** Folder of the master keys in Vault. */
-  readonly keyPrefix: string;
 }
 
 export function namesOf(environment: Environment): DeploymentNames {
@@ -39,7 +37,6 @@ export function namesOf(environment: Environment): DeploymentNames {
     kesRole: `${prefix}-kes`,
     provisionerPolicy: `${prefix}-provisioner`,
     keyVolume: `${prefix}-kes-keys`,
-    keyPrefix: (environment.keyStore.type === 'vault' ? environment.keyStore.prefix : undefined) ?? environment.name,
   };
 }
 

@@ -2,7 +2,7 @@
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker-engine';
 import { durationToMs, isDuration } from './duration';
-import type { Environment, VaultKeyStoreSettings } from './environment';
+import { embeddedVault, type Environment, type VaultKeyStoreSettings, type VaultSettings } from './environment';
 import { minioKeys } from './master-keys';
 import { coversName, overlap } from './names';
 import { networkRules } from './network-rules';
@@ -25,14 +25,20 @@ export interface Problem {
   readonly other: readonly (string | number)[];
 }
 
-/** The rules that relate two settings to each other. */
-export function crossFieldRules(environment: Environment): Problem[] {
+/**
+ * The rules that relate two settings to each other.
+ *
+ * @param written what of the file is not in the environment where no Vault takes part
+ */
+export function crossFieldRules(
+  environment: Environment,
+  written: { readonly vault?: VaultSettings | undefined },
+): Problem[] {
   return [
     ...engineRules(environment),
     ...portRules(environment),
     ...networkRules(environment),
-    ...vaultRules(environment),
-    ...keyStoreRules(environment),
+    ...keyStoreRules(environment, written),
     ...cacheRules(environment),
     ...riskRules(environment),
     ...bucketRules(environment),
@@ -53,9 +59,11 @@ function engineRules({ docker: { host, certPath } }: Environment): Problem[] {
   return [{ ...setting, message, fix: 'remove docker.certPath, or write such a docker.host' }];
 }
 
-function portRules({ vault, kes, minio }: Environment): Problem[] {
+function portRules(environment: Environment): Problem[] {
+  const { kes, minio } = environment;
+  const vault = embeddedVault(environment);
   const ports: { readonly path: Problem['path']; readonly port: number }[] = [
-    ...(vault.mode === 'embedded' ? [{ path: ['vault', 'port'], port: vault.port }] : []),
+    ...(vault === undefined ? [] : [{ path: ['vault', 'port'], port: vault.port }]),
     { path: ['kes', 'port'], port: kes.port },
     { path: ['minio', 'port'], port: minio.port },
   ];
@@ -67,7 +75,7 @@ function portRules({ vault, kes, minio }: Environment): Problem[] {
   });
 }
 
-function vaultRules({ vault, images }: Environment): Problem[] {
+function vaultRules(vault: VaultSettings, images: Environment['images']): Problem[] {
   if (vault.mode !== 'embedded') return [];
   const problems: Problem[] = [];
   const { shares, threshold } = vault;
@@ -86,9 +94,9 @@ function vaultRules({ vault, images }: Environment): Problem[] {
   return problems;
 }
 
-function keyStoreRules({ vault, keyStore }: Environment): Problem[] {
-  if (keyStore.type === 'vault') return appRoleRules(vault, keyStore);
-  if (vault.mode === 'none') return [];
+function keyStoreRules({ keyStore, images }: Environment, written: { readonly vault?: unknown }): Problem[] {
+  if (keyStore.type === 'vault') return [...vaultRules(keyStore.vault, images), ...appRoleRules(keyStore)];
+  if (written.vault === undefined) return [];
   const message = `must not be given with keyStore.type ${keyStore.type}: no Vault takes part`;
   return [{ path: ['vault'], message, fix: 'remove it', other: ['keyStore', 'type'] }];
 }
@@ -137,7 +145,7 @@ function dataLossRules({ name, allowDataLoss }: Environment): Problem[] {
   return [{ path: ['allowDataLoss'], message, fix: 'correct it, or remove the line', other: ['name'] }];
 }
 
-function appRoleRules(vault: Environment['vault'], keyStore: VaultKeyStoreSettings): Problem[] {
+function appRoleRules(keyStore: VaultKeyStoreSettings): Problem[] {
   const problems: Problem[] = [];
   const at = ['keyStore', 'approle'] as const;
   const { tokenPeriod, secretId, existingMount } = keyStore.approle;
@@ -166,7 +174,7 @@ function appRoleRules(vault: Environment['vault'], keyStore: VaultKeyStoreSettin
       other: [],
     });
   }
-  if (vault.mode === 'embedded') {
+  if (keyStore.vault.mode === 'embedded') {
     const needsExternal = (path: Problem['path'], why: string, fix: string): void => {
       problems.push({ path, message: `needs an external Vault, because ${why}`, fix, other: ['vault', 'mode'] });
     };

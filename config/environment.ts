@@ -499,39 +499,54 @@ const shape = z.strictObject({
     .describe('The environment’s own name, to let `cdktf destroy` delete master keys and data.'),
 });
 
+type Written = z.infer<typeof shape>;
+type WrittenVaultKeyStore = Extract<Written['keyStore'], { type: 'vault' }>;
+
 /** One environment, every default filled in. */
-export type Environment = Omit<z.infer<typeof shape>, 'vault'> & {
-  /** `none`: the master keys are elsewhere, and no Vault takes part. It cannot be written, only follow. */
-  readonly vault: EmbeddedVault | ExternalVault | { readonly mode: 'none' };
-};
+export type Environment = Omit<Written, 'vault' | 'keyStore'> & { readonly keyStore: KeyStoreSettings };
+/** An environment with its master keys in Vault. */
+export type VaultEnvironment = Environment & { readonly keyStore: VaultKeyStoreSettings };
 /** An environment as its file writes it. */
 export type EnvironmentInput = z.input<typeof shape>;
-export type EmbeddedVault = Extract<z.infer<typeof vault>, { mode: 'embedded' }>;
-export type ExternalVault = Extract<z.infer<typeof vault>, { mode: 'external' }>;
-export type KeyStoreSettings = Environment['keyStore'];
-export type VaultKeyStoreSettings = Extract<KeyStoreSettings, { type: 'vault' }>;
+export type VaultSettings = z.infer<typeof vault>;
+export type EmbeddedVault = Extract<VaultSettings, { mode: 'embedded' }>;
+export type ExternalVault = Extract<VaultSettings, { mode: 'external' }>;
+/** The file writes `vault` beside `keyStore`, but Vault takes part only where the master keys are in it. */
+export type VaultKeyStoreSettings = Omit<WrittenVaultKeyStore, 'prefix'> & {
+  readonly prefix: string;
+  readonly vault: VaultSettings;
+};
+export type KeyStoreSettings = VaultKeyStoreSettings | Exclude<Written['keyStore'], { type: 'vault' }>;
 export type AwsKeyStoreSettings = Extract<KeyStoreSettings, { type: 'aws' }>;
 export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'filesystem' }>;
 export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
 export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
 
-const EMBEDDED_VAULT: EmbeddedVault = vault.parse({ mode: 'embedded' }) as EmbeddedVault;
+const EMBEDDED_VAULT: VaultSettings = vault.parse({ mode: 'embedded' });
 
 /** The schema of an environment file. Unknown keys are errors. */
 export const environmentSchema = shape
   .superRefine((written, context) => {
-    const environment = withVault(written);
-    for (const { path, message, fix, other } of crossFieldRules(environment)) {
-      const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], environment);
+    const said = { ...written, vault: written.vault ?? EMBEDDED_VAULT };
+    for (const { path, message, fix, other } of crossFieldRules(resolved(written), written)) {
+      const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], said);
       context.addIssue({ code: 'custom', path: [...path], message, params: { fix, other: other.join('.'), value } });
     }
   })
   // after the rules: zod asks none about the result of a transformation where anything is wrong
-  .transform(withVault);
+  .transform(resolved);
 
-/** A Vault is there by default where the master keys are to be in one. */
-function withVault(environment: z.infer<typeof shape>): Environment {
-  const byDefault = environment.keyStore.type === 'vault' ? EMBEDDED_VAULT : { mode: 'none' as const };
-  return { ...environment, vault: environment.vault ?? byDefault };
+function resolved({ vault, keyStore, ...rest }: Written): Environment {
+  if (keyStore.type !== 'vault') return { ...rest, keyStore };
+  return { ...rest, keyStore: { ...keyStore, prefix: keyStore.prefix ?? rest.name, vault: vault ?? EMBEDDED_VAULT } };
+}
+
+export function isInVault(environment: Environment): environment is VaultEnvironment {
+  return environment.keyStore.type === 'vault';
+}
+
+/** The Vault that runs in a container of this deployment, if it has one. */
+export function embeddedVault({ keyStore }: Pick<Environment, 'keyStore'>): EmbeddedVault | undefined {
+  return keyStore.type === 'vault' && keyStore.vault.mode === 'embedded' ? keyStore.vault : undefined;
 }

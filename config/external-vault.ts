@@ -1,5 +1,5 @@
 import { UsageError } from '../operations/lib/errors';
-import type { ExternalVault } from './environment';
+import type { ExternalVault, KeyStoreSettings } from './environment';
 
 /** The variables that every Vault client knows. The token is not among them: it never reaches a stack. */
 export interface VaultVariables {
@@ -63,10 +63,12 @@ export function externalVaultAddress(vault: ExternalVault, variables: VaultVaria
  *
  * @throws UsageError with the command that goes on without them
  */
-export function requireHarmlessVaultVariables(mode: 'embedded' | 'external' | 'none', env: NodeJS.ProcessEnv): void {
-  if (mode === 'none') return;
+export function requireHarmlessVaultVariables(keyStore: KeyStoreSettings, env: NodeJS.ProcessEnv): void {
+  if (keyStore.type !== 'vault') return;
   const names =
-    mode === 'embedded' ? (['VAULT_NAMESPACE', 'VAULT_SKIP_VERIFY'] as const) : (['VAULT_SKIP_VERIFY'] as const);
+    keyStore.vault.mode === 'embedded'
+      ? (['VAULT_NAMESPACE', 'VAULT_SKIP_VERIFY'] as const)
+      : (['VAULT_SKIP_VERIFY'] as const);
   const set = names.filter((name) => env[name] !== undefined && env[name] !== '');
   const [first] = set;
   if (first === undefined) return;

@@ -50,16 +50,17 @@ export type KeyStoreNote = z.infer<typeof note>;
 
 /** Where an environment file says that the master keys are. */
 export function declaredPlace(environment: Environment, variables: VaultVariables): KeyStorePlace {
-  const { keyStore, vault, name } = environment;
+  const { keyStore } = environment;
   switch (keyStore.type) {
     case 'vault': {
+      const { vault } = keyStore;
       const external = vault.mode === 'external' ? externalVaultAddress(vault, variables) : undefined;
       return {
         type: 'vault',
         ...(external === undefined ? {} : { address: external.url }),
         ...(external?.namespace === undefined ? {} : { namespace: external.namespace }),
         mount: keyStore.mount,
-        prefix: keyStore.prefix ?? name,
+        prefix: keyStore.prefix,
         kvVersion: keyStore.kvVersion,
       };
     }

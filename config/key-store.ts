@@ -3,7 +3,7 @@
  * with what is there.
  */
 import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
-import type { Environment, VaultKeyStoreSettings } from './environment';
+import type { Environment, VaultEnvironment, VaultKeyStoreSettings, VaultSettings } from './environment';
 import { embeddedVaultUrl } from './reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
@@ -32,72 +32,50 @@ export const AUDIT_DEVICES: readonly AuditDevice[] = [
   { name: 'stdout', filePath: 'stdout' },
 ];
 
-/** How Vault is reached by the deploy, and by KES. */
+/** How the deploy reaches Vault. */
 export interface VaultAccess extends TlsEndpoint {
   readonly namespace?: string;
   /** File with the token. Absent: VAULT_TOKEN. */
   readonly tokenFile?: string;
-  /** Address by which KES reaches it. */
-  readonly endpointForKes: string;
-  /** Whether this deployment runs it, and so decides about audit devices. */
-  readonly embedded: boolean;
 }
 
-/** @throws UsageError if nobody says where an external Vault is; Error if no Vault takes part */
-export function vaultAccess(environment: Environment, state: StateLayout, variables: VaultVariables): VaultAccess {
-  const { vault } = environment;
+/** @throws UsageError if nobody says where an external Vault is */
+export function vaultAccess(
+  { vault }: VaultKeyStoreSettings,
+  state: StateLayout,
+  variables: VaultVariables,
+): VaultAccess {
   if (vault.mode === 'external') {
     const address = externalVaultAddress(vault, variables);
     return {
       ...address,
       ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
-      endpointForKes: address.url,
-      embedded: false,
     };
   }
-  if (vault.mode === 'none') throw new Error(`environment ${environment.name} has no Vault`);
   return {
     url: embeddedVaultUrl(vault),
     caFile: state.caCertificate,
     tokenFile: state.secret.provisionerToken,
-    endpointForKes: `https://${VAULT_ALIAS}:${VAULT_PORT}`,
-    embedded: true,
   };
 }
 
-/**
- * How the master keys are kept in Vault.
- *
- * @throws Error if they are not
- */
-export function inVault({ name, keyStore }: Environment): VaultKeyStoreSettings {
-  if (keyStore.type !== 'vault') throw new Error(`environment ${name} does not keep its master keys in Vault`);
-  return keyStore;
-}
-
-/**
- * Where the master keys of an environment are in Vault.
- *
- * @throws Error if they are not
- */
-export function keyLocation(environment: Environment): KeyLocation {
-  const { mount, kvVersion } = inVault(environment);
-  return { mount, prefix: namesOf(environment).keyPrefix, kvVersion };
+/** Where the master keys are in Vault. */
+export function keyLocation({ mount, prefix, kvVersion }: VaultKeyStoreSettings): KeyLocation {
+  return { mount, prefix, kvVersion };
 }
 
 /** The policy of KES in Vault. */
-export function kesPolicy(environment: Environment): string {
-  return policyDocument(kesPolicyRules(keyLocation(environment)));
+export function kesPolicy(keyStore: VaultKeyStoreSettings): string {
+  return policyDocument(kesPolicyRules(keyStore));
 }
 
 /** What the token that provisions Vault for an environment must be allowed there, and nothing more. */
-export function provisionerRules(environment: Environment): PolicyRule[] {
-  const keyStore = inVault(environment);
-  const { vault } = environment;
+export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
+  const { keyStore } = environment;
   const names = namesOf(environment);
-  const embedded = vault.mode === 'embedded';
+  const embedded = keyStore.vault.mode === 'embedded';
   return provisionerPolicyRules({
-    keys: keyLocation(environment),
+    keys: keyLocation(keyStore),
     existingKvMount: keyStore.existingMount,
     kesPolicy: names.kesPolicy,
     ...(embedded ? { provisionerPolicy: names.provisionerPolicy } : {}),
@@ -111,7 +89,7 @@ export function provisionerRules(environment: Environment): PolicyRule[] {
 }
 
 /** The same as a policy: that of the token with which an embedded Vault is provisioned. */
-export function provisionerPolicy(environment: Environment): string {
+export function provisionerPolicy(environment: VaultEnvironment): string {
   return policyDocument(provisionerRules(environment));
 }
 
@@ -119,36 +97,37 @@ export function provisionerPolicy(environment: Environment): string {
  * The configuration of KES.
  *
  * @param retiredKeys master keys that are no longer declared and stay readable
- * @param vault needed for master keys in Vault
+ * @throws UsageError if nobody says where an external Vault is
  */
 export function kesConfiguration(
   environment: Environment,
   retiredKeys: RetiredKeys,
-  vault?: VaultAccess,
+  variables: VaultVariables,
 ): KesConfiguration {
   return {
     address: `0.0.0.0:${KES_PORT}`,
     tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
     clients: kesClients(environment, retiredKeys),
     cache: environment.kes.cache,
-    keyStore: kesKeyStore(environment, vault),
+    keyStore: kesKeyStore(environment, variables),
   };
 }
 
-function kesKeyStore(environment: Environment, vault: VaultAccess | undefined): KesKeyStore {
+function kesKeyStore(environment: Environment, variables: VaultVariables): KesKeyStore {
   const { keyStore } = environment;
   switch (keyStore.type) {
-    case 'vault':
-      if (vault === undefined) throw new Error('nothing says how KES reaches Vault');
+    case 'vault': {
+      const { endpoint, namespace, caFile } = vaultOfKes(keyStore.vault, variables);
       return {
         type: 'vault',
-        endpoint: vault.endpointForKes,
-        ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
-        ...keyLocation(environment),
+        endpoint,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...keyLocation(keyStore),
         appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
-        ...(vault.caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+        ...(caFile === undefined ? {} : { caFile }),
         ping: '10s',
       };
+    }
     case 'aws':
       return {
         type: 'aws',
@@ -159,4 +138,17 @@ function kesKeyStore(environment: Environment, vault: VaultAccess | undefined): 
     case 'filesystem':
       return { type: 'filesystem', path: KEY_FOLDER };
   }
+}
+
+function vaultOfKes(
+  vault: VaultSettings,
+  variables: VaultVariables,
+): { readonly endpoint: string; readonly namespace?: string; readonly caFile?: string } {
+  if (vault.mode === 'embedded') return { endpoint: `https://${VAULT_ALIAS}:${VAULT_PORT}`, caFile: KES_FILES.vaultCa };
+  const { url, namespace, caFile } = externalVaultAddress(vault, variables);
+  return {
+    endpoint: url,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+  };
 }

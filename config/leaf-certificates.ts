@@ -1,12 +1,14 @@
 import { clientLeaf, KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deployment-names';
-import type { Environment } from './environment';
+import { embeddedVault, type Environment } from './environment';
 import type { LeafCertificate, OperationInput } from './operation-inputs';
 import { meansEveryAddress } from './reachable';
 import { s3Names } from './s3-endpoint';
 import type { StateLayout } from './state';
 
 /** Every certificate that the private CA of an environment issues. */
-export function leafCertificates({ docker, vault, kes, minio, tls }: Environment): LeafCertificate[] {
+export function leafCertificates(environment: Environment): LeafCertificate[] {
+  const { docker, kes, minio, tls } = environment;
+  const vault = embeddedVault(environment);
   const server = (
     name: string,
     alias: string,
@@ -21,7 +23,7 @@ export function leafCertificates({ docker, vault, kes, minio, tls }: Environment
   });
   const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
   return [
-    ...(vault.mode === 'embedded' ? [server(LEAVES.vault, VAULT_ALIAS, vault.publishAddress)] : []),
+    ...(vault === undefined ? [] : [server(LEAVES.vault, VAULT_ALIAS, vault.publishAddress)]),
     server(LEAVES.kes, KES_ALIAS, kes.publishAddress),
     tls.mode === 'self-signed'
       ? server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress, s3Names(minio), tls.ipAddresses)

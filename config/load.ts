@@ -6,7 +6,7 @@ import path from 'node:path';
 import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/lib/errors';
-import { type Environment, environmentSchema } from './environment';
+import { type Environment, environmentSchema, isInVault, type VaultEnvironment } from './environment';
 import { requireOwnFolders } from './own-folder';
 import { nearest } from './spelling';
 import { type StateLayout, stateLayout } from './state';
@@ -14,13 +14,19 @@ import { projectRoot } from './toolchain';
 import { unknownSetting } from './unknown-setting';
 
 /** An environment with where it came from and where its state is. */
-export interface LoadedEnvironment {
-  readonly environment: Environment;
+export interface LoadedEnvironment<Declared extends Environment = Environment> {
+  readonly environment: Declared;
   /** Absolute path of the environment file. */
   readonly file: string;
   /** How the commands that are advised name the environment: as it was typed, quoted for a shell where that is needed. */
   readonly argument: string;
   readonly state: StateLayout;
+}
+
+export type LoadedVaultEnvironment = LoadedEnvironment<VaultEnvironment>;
+
+export function isLoadedInVault(loaded: LoadedEnvironment): loaded is LoadedVaultEnvironment {
+  return isInVault(loaded.environment);
 }
 
 /** The environment that is meant when nobody names one. */

@@ -1,5 +1,5 @@
 /** What relates the addresses of an environment to each other. */
-import type { Environment, VaultKeyStoreSettings } from './environment';
+import { embeddedVault, type Environment, type VaultKeyStoreSettings } from './environment';
 import type { Problem } from './environment-rules';
 import { vaultNetwork } from './networks';
 import { meansEveryAddress } from './reachable';
@@ -14,11 +14,13 @@ export function networkRules(environment: Environment): Problem[] {
   ];
 }
 
-function publicationRules({ docker, kes, vault }: Environment): Problem[] {
+function publicationRules(environment: Environment): Problem[] {
+  const { docker, kes } = environment;
+  const vault = embeddedVault(environment);
   const addresses = [
     { section: 'docker', address: docker.publishAddress },
     { section: 'kes', address: kes.publishAddress },
-    ...(vault.mode === 'embedded' ? [{ section: 'vault', address: vault.publishAddress }] : []),
+    ...(vault === undefined ? [] : [{ section: 'vault', address: vault.publishAddress }]),
   ];
   const range = docker.subnet;
   const problems = addresses.flatMap(({ section, address }): Problem[] => {
@@ -29,7 +31,7 @@ function publicationRules({ docker, kes, vault }: Environment): Problem[] {
       { path: [section, 'publishAddress'], message, fix: 'choose another docker.subnet', other: ['docker', 'subnet'] },
     ];
   });
-  if (vault.mode === 'embedded' && meansEveryAddress(vault.publishAddress)) {
+  if (vault !== undefined && meansEveryAddress(vault.publishAddress)) {
     problems.push({
       path: ['vault', 'publishAddress'],
       message: 'must be one address, because whoever reaches Vault can cancel a rekeying without a token',
@@ -45,7 +47,7 @@ const DOCKER_POOLS = ['172.16.0.0/12', '192.168.0.0/16'];
 
 /** Vault sees KES at an address of their network. */
 function boundAddressRules(environment: Environment, keyStore: VaultKeyStoreSettings): Problem[] {
-  if (environment.vault.mode !== 'embedded') return [];
+  if (keyStore.vault.mode !== 'embedded') return [];
   const { secretId } = keyStore.approle;
   return (['boundCidrs', 'tokenBoundCidrs'] as const).flatMap((setting): Problem[] => {
     const ranges = secretId[setting];

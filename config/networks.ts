@@ -1,6 +1,6 @@
 /** The two networks of an environment: that of MinIO and KES, and that of KES and an embedded Vault. */
 import { namesOf } from './deployment-names';
-import type { Environment } from './environment';
+import { embeddedVault, type Environment } from './environment';
 import { halvesOf } from './subnets';
 
 /** Docker's own name of the option (docs.docker.com, "Bridge network driver"). */
@@ -27,14 +27,17 @@ export function vaultNetwork(environment: Environment): NetworkSettings {
 
 /** Every network of an environment. */
 export function networksOf(environment: Environment): NetworkSettings[] {
-  return [storageNetwork(environment), ...(environment.vault.mode === 'embedded' ? [vaultNetwork(environment)] : [])];
+  return [
+    storageNetwork(environment),
+    ...(embeddedVault(environment) === undefined ? [] : [vaultNetwork(environment)]),
+  ];
 }
 
 /** The names of the networks that a service is in. */
 export function networksOfService(environment: Environment, service: 'vault' | 'kes' | 'minio'): [string, ...string[]] {
   const [storage, vault] = [storageNetwork(environment).name, vaultNetwork(environment).name];
   if (service === 'vault') return [vault];
-  return service === 'kes' && environment.vault.mode === 'embedded' ? [storage, vault] : [storage];
+  return service === 'kes' && embeddedVault(environment) !== undefined ? [storage, vault] : [storage];
 }
 
 function settingsOf({ docker: { subnet, mtu } }: Environment, name: string, half: 0 | 1): NetworkSettings {

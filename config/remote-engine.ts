@@ -1,5 +1,5 @@
 import { describeEngine, type EngineAddress, remoteMachine } from './docker-engine';
-import type { Environment } from './environment';
+import { embeddedVault, type Environment } from './environment';
 import { isLoopback, meansEveryAddress } from './reachable';
 import { UsageError } from '../operations/lib/errors';
 
@@ -22,10 +22,12 @@ export function requireReachablePorts(environment: Environment, engine: EngineAd
   );
 }
 
-function publications({ docker, kes, vault }: Environment): { readonly setting: string; readonly address: string }[] {
+function publications(environment: Environment): { readonly setting: string; readonly address: string }[] {
+  const { docker, kes } = environment;
+  const vault = embeddedVault(environment);
   return [
     { setting: 'docker.publishAddress', address: docker.publishAddress },
     { setting: 'kes.publishAddress', address: kes.publishAddress },
-    ...(vault.mode === 'embedded' ? [{ setting: 'vault.publishAddress', address: vault.publishAddress }] : []),
+    ...(vault === undefined ? [] : [{ setting: 'vault.publishAddress', address: vault.publishAddress }]),
   ];
 }

@@ -1,4 +1,4 @@
-import type { Environment } from './environment';
+import { embeddedVault, type Environment } from './environment';
 
 /** The stacks, in the order in which they are deployed: each depends on those before it. */
 export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
@@ -23,8 +23,9 @@ export type StackRange =
   | { [From in StackName]: { readonly from: From; readonly to?: Following<From> } }[StackName];
 
 /** The stacks of an environment that are in a range, in their order. */
-export function stacksIn({ vault }: Pick<Environment, 'vault'>, { from, to }: StackRange = {}): StackName[] {
+export function stacksIn(environment: Pick<Environment, 'keyStore'>, { from, to }: StackRange = {}): StackName[] {
   const first = from === undefined ? 0 : STACKS.indexOf(from);
   const last = to === undefined ? STACKS.length - 1 : STACKS.indexOf(to);
-  return STACKS.slice(first, last + 1).filter((stack) => stack !== 'vault' || vault.mode === 'embedded');
+  const hasVault = embeddedVault(environment) !== undefined;
+  return STACKS.slice(first, last + 1).filter((stack) => stack !== 'vault' || hasVault);
 }

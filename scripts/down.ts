@@ -135,17 +135,18 @@ function leftElsewhere({ environment }: LoadedEnvironment): string {
   if (keyStore.type === 'filesystem' && keyStore.path !== undefined) {
     return `\nLeft on the Docker host: the master keys in ${keyStore.path}.\n`;
   }
-  if (keyStore.type !== 'vault' || environment.vault.mode !== 'external') return '';
-  const { kesPolicy, kesRole, keyPrefix } = namesOf(environment);
-  const address = environment.vault.address ?? process.env.VAULT_ADDR ?? 'the external Vault';
+  if (keyStore.type !== 'vault' || keyStore.vault.mode !== 'external') return '';
+  const { kesPolicy, kesRole } = namesOf(environment);
+  const { prefix } = keyStore;
+  const address = keyStore.vault.address ?? process.env.VAULT_ADDR ?? 'the external Vault';
   return `
-Left in Vault at ${address}: the mount ${keyStore.mount} with the master keys under ${keyPrefix}/, the role and the
+Left in Vault at ${address}: the mount ${keyStore.mount} with the master keys under ${prefix}/, the role and the
 policy of KES. Without what they encrypted they are of no use; whoever runs that Vault removes them with:
   vault delete auth/${keyStore.approle.mount}/role/${kesRole}
   vault policy delete ${kesPolicy}
 ${
   keyStore.existingMount
-    ? `  vault kv ${keyStore.kvVersion === 2 ? 'metadata ' : ''}delete -mount=${keyStore.mount} ${keyPrefix}/KEY    (for each)`
+    ? `  vault kv ${keyStore.kvVersion === 2 ? 'metadata ' : ''}delete -mount=${keyStore.mount} ${prefix}/KEY    (for each)`
     : `  vault secrets disable ${keyStore.mount}    (every key in it; other environments may share it)`
 }
 `;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/external-vault';
 import { pinEngine, resolveEngine } from '../config/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { isLoadedInVault, type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireReachablePorts } from '../config/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age/age-keys';
@@ -178,8 +178,8 @@ async function planned(
   { replace, engine: accepted, 'without-keys': without }: RestoreChoices,
   signal: AbortSignal,
 ): Promise<RestorePlan> {
-  const { name, vault } = into.target.environment;
-  requireHarmlessVaultVariables(vault.mode, process.env);
+  const { name, keyStore } = into.target.environment;
+  requireHarmlessVaultVariables(keyStore, process.env);
   const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
   await showSteps([prerequisites, engine], signal);
   await requireOwnEngine(into.target, { accepted });
@@ -222,7 +222,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   // one that was killed may have made mounts that Terraform had no time to write down
   const keyStore =
-    plan.vaultSurvived || (plan.resumed && (await mayNeedAdoption(target)))
+    isLoadedInVault(target) && (plan.vaultSurvived || (plan.resumed && (await mayNeedAdoption(target))))
       ? [
           deployStep(target, verbose, { to: 'vault' }),
           adoptKeyStoreStep(target),

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { embeddedVault } from '../config/environment';
 import { embeddedVaultUrl } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/lib/errors';
@@ -31,14 +32,12 @@ void main(async (args) => {
     return;
   }
   const { environment, state } = loadEnvironment(positionals[0]);
-  const { vault } = environment;
-  if (vault.mode !== 'embedded') {
-    throw new UsageError(
-      `vault.mode: must be embedded, got: ${vault.mode}`,
-      vault.mode === 'external'
-        ? 'unseal that Vault where it runs'
-        : 'the master keys of this environment are not in Vault',
-    );
+  const vault = embeddedVault(environment);
+  if (vault === undefined) {
+    const { type } = environment.keyStore;
+    throw type === 'vault'
+      ? new UsageError('vault.mode: must be embedded, got: external', 'unseal that Vault where it runs')
+      : new UsageError(`keyStore.type: must be vault, got: ${type}`, 'the environment has no Vault to unseal');
   }
   const files = values['share-file'] ?? [];
   const shares =

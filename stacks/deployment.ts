@@ -1,6 +1,6 @@
 import type { RetiredKeys } from '../config/kes-clients';
 import type { EngineAddress } from '../config/docker-engine';
-import type { Environment } from '../config/environment';
+import { type Environment, isInVault as hasKeysInVault, type VaultEnvironment } from '../config/environment';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
 import { registryOf } from '../config/image-registry';
@@ -11,8 +11,8 @@ import type { OperationRunner } from '../constructs/operation';
 import { UsageError } from '../operations/lib/errors';
 
 /** Everything that the stacks of one environment have in common. */
-export interface Deployment {
-  readonly environment: Environment;
+export interface Deployment<Declared extends Environment = Environment> {
+  readonly environment: Declared;
   /** The Docker engine that it is deployed to. */
   readonly engine: EngineAddress;
   /** Absolute path of the environment file. */
@@ -26,6 +26,12 @@ export interface Deployment {
   readonly migrationSource?: KeyLocation;
   /** The external Vault as `VAULT_ADDR` and its kin describe it; the environment file wins. */
   readonly vaultVariables: VaultVariables;
+}
+
+export type VaultDeployment = Deployment<VaultEnvironment>;
+
+export function isInVault(deployment: Deployment): deployment is VaultDeployment {
+  return hasKeysInVault(deployment.environment);
 }
 
 /** The programs of the deployment. */

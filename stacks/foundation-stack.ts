@@ -1,5 +1,6 @@
 import type { Construct } from 'constructs';
 import { leafCertificates } from '../config/leaf-certificates';
+import { embeddedVault } from '../config/environment';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { storageNetwork } from '../config/networks';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';
@@ -20,7 +21,7 @@ export class FoundationStack extends EnvironmentStack {
     const { environment, state, runner } = deployment;
 
     declareNetwork(this, 'Network', { ...storageNetwork(environment), environment: environment.name });
-    if (environment.vault.mode === 'embedded') {
+    if (embeddedVault(environment) !== undefined) {
       new Image(this, 'VaultImage', { source: imageSource(deployment, 'vault') });
     }
     new Image(this, 'KesImage', { source: imageSource(deployment, 'kes') });

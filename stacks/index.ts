@@ -1,9 +1,9 @@
 import type { Construct } from 'constructs';
-import { vaultAccess } from '../config/key-store';
+import { embeddedVault } from '../config/environment';
 import type { Certificates } from '../constructs/tls/certificates';
 import { AwsKeystoreStack } from './aws-keystore-stack';
 import { ChecksStack } from './checks-stack';
-import type { Deployment } from './deployment';
+import { type Deployment, isInVault } from './deployment';
 import { FilesystemKeystoreStack } from './filesystem-keystore-stack';
 import { FoundationStack } from './foundation-stack';
 import { KesStack } from './kes-stack';
@@ -16,10 +16,10 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
   const foundation = new FoundationStack(app, deployment);
   const { certificates } = foundation;
 
-  const { environment } = deployment;
+  const embedded = embeddedVault(deployment.environment);
   const vault =
-    environment.vault.mode === 'embedded'
-      ? new VaultStack(app, deployment, environment.vault, certificates)
+    isInVault(deployment) && embedded !== undefined
+      ? new VaultStack(app, deployment, embedded, certificates)
       : undefined;
   vault?.addDependency(foundation);
   const keystore = declareKeystore(app, deployment, certificates);
@@ -43,13 +43,10 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
 }
 
 function declareKeystore(app: Construct, deployment: Deployment, certificates: Certificates): KeystoreStack {
-  const { environment, state, vaultVariables } = deployment;
-  const { keyStore } = environment;
+  const { keyStore } = deployment.environment;
   switch (keyStore.type) {
-    case 'vault': {
-      const access = vaultAccess(environment, state, vaultVariables);
-      return new VaultKeystoreStack(app, deployment, keyStore, access, certificates);
-    }
+    case 'vault':
+      return new VaultKeystoreStack(app, deployment, keyStore, certificates);
     case 'aws':
       return new AwsKeystoreStack(app, deployment, keyStore, certificates);
     case 'filesystem':

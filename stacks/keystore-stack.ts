@@ -3,7 +3,7 @@ import type { ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
 import { durationToMs } from '../config/duration';
 import type { VaultKeyStoreSettings } from '../config/environment';
-import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess } from '../config/key-store';
+import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess, vaultAccess } from '../config/key-store';
 import { otherIdentities } from '../config/leaf-certificates';
 import { declaredPlace } from '../config/key-store-place';
 import { fileHash, literal, quoted } from '../constructs/expressions';
@@ -26,15 +26,10 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
   readonly configurationRunId: string;
   readonly forKes: KeystoreStack['forKes'];
 
-  constructor(
-    scope: Construct,
-    deployment: Deployment,
-    keyStore: VaultKeyStoreSettings,
-    vault: VaultAccess,
-    certificates: Certificates,
-  ) {
+  constructor(scope: Construct, deployment: Deployment, keyStore: VaultKeyStoreSettings, certificates: Certificates) {
     super(scope, 'keystore', deployment);
-    const { environment, toolchain } = deployment;
+    const { environment, state, toolchain, vaultVariables } = deployment;
+    const vault = vaultAccess(keyStore, state, vaultVariables);
 
     new VaultProvider(this, 'vault', {
       address: vault.url,
@@ -51,7 +46,7 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
 
     const { migrationSource } = deployment;
     const store = new KeyStore(this, 'KeyStore', {
-      ...keyLocation(environment),
+      ...keyLocation(keyStore),
       existingMount: keyStore.existingMount,
       policyName: this.names.kesPolicy,
       appRole: {
@@ -62,7 +57,7 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
         secretIdTtl: keyStore.approle.secretId.ttl,
       },
       ...(migrationSource === undefined ? {} : { migrationSource }),
-      auditDevices: vault.embedded ? AUDIT_DEVICES : [],
+      auditDevices: keyStore.vault.mode === 'embedded' ? AUDIT_DEVICES : [],
       allowDataLoss: environment.allowDataLoss === environment.name,
     });
 
@@ -93,7 +88,7 @@ export function declareKesConfiguration(
 ): KesConfigurationFile {
   const { vault, awsCredentialsFile } = store;
   const { keyStore } = environment;
-  const configuration = kesConfiguration(environment, retiredKeys, vault);
+  const configuration = kesConfiguration(environment, retiredKeys, vaultVariables);
   const secretId = keyStore.type === 'vault' ? keyStore.approle.secretId : undefined;
   return new KesConfigurationFile(scope, 'KesConfiguration', {
     runner,

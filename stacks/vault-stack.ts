@@ -7,14 +7,14 @@ import { programPaths } from '../config/program-paths';
 import type { Certificates } from '../constructs/tls/certificates';
 import { VaultServer } from '../constructs/vault/vault-server';
 import { declareNetwork, imageReference } from '../constructs/docker';
-import { type Deployment, imageSource } from './deployment';
+import { imageSource, type VaultDeployment } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
 /** An embedded Vault: in a network with KES alone, running, unsealed, with a token that can declare the key store and no more. */
 export class VaultStack extends EnvironmentStack {
   readonly server: VaultServer;
 
-  constructor(scope: Construct, deployment: Deployment, vault: EmbeddedVault, certificates: Certificates) {
+  constructor(scope: Construct, deployment: VaultDeployment, vault: EmbeddedVault, certificates: Certificates) {
     super(scope, 'vault', deployment);
     this.useDocker();
     const { environment, state, runner } = deployment;

@@ -1,8 +1,8 @@
 /** What a check is. The catalogue of them is in catalogue.ts, how they run in runner.ts. */
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { Environment } from '../../config/environment';
+import { type Environment, isInVault, type VaultEnvironment } from '../../config/environment';
 import type { CheckedRow } from '../../config/guard-rules';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment, LoadedVaultEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state';
 import type { HttpClient } from '../lib/http';
@@ -80,7 +80,18 @@ export interface ServiceCheck extends CheckFromInside {
   readonly run: (context: ServiceContext) => Promise<Evidence>;
 }
 
-export type DeploymentCheck = FullCheck | ServiceCheck;
+/** A check of Vault, also while other services are away. It means nothing where the master keys are elsewhere. */
+export interface VaultCheck extends CheckDescription {
+  readonly from: 'vault';
+  /** See {@link ServiceCheck.first}. */
+  readonly first?: true;
+  /** Why the check means nothing for an environment. Default: it always does. */
+  readonly skipReason?: (environment: VaultEnvironment) => string | undefined;
+  /** Looks; see {@link ServiceCheck.run}. */
+  readonly run: (context: VaultContext) => Promise<Evidence>;
+}
+
+export type DeploymentCheck = FullCheck | ServiceCheck | VaultCheck;
 
 /** One thing that is true of a healthy deployment, and a way to find out whether it is. */
 export type Check = OutsideCheck | DeploymentCheck;
@@ -127,6 +138,15 @@ export interface ServiceContext extends Pick<OutsideContext, 's3Endpoint' | 'min
   readonly loaded: LoadedEnvironment;
   /** KES as the client that may use every master key and change none. */
   readonly kes: KesClient;
+}
+
+/** The same of a deployment with its master keys in Vault. */
+export interface VaultContext extends ServiceContext {
+  readonly loaded: LoadedVaultEnvironment;
+}
+
+export function hasVault(context: ServiceContext): context is VaultContext {
+  return isInVault(context.loaded.environment);
 }
 
 /** What checks of a deployment have besides. */

@@ -9,8 +9,10 @@ import {
   type Evidence,
   type OutsideCheck,
   type OutsideContext,
+  hasVault,
   type ServiceCheck,
   type ServiceContext,
+  type VaultCheck,
 } from './check';
 
 /** Enough to overlap the waiting, few enough that the checks do not slow each other down on two cores. */
@@ -53,7 +55,7 @@ export interface BoundCheck extends CheckDescription {
 /** A check of a deployment. */
 export function bind(check: Check, context: CheckContext): BoundCheck {
   if (check.from === 'outside') return bindOutside(check, context);
-  if (check.needs !== undefined) return bindService(check, context);
+  if (check.from === 'vault' || check.needs !== undefined) return bindService(check, context);
   const { environment, state } = context.loaded;
   return {
     ...bound(check, check.skipReason?.(environment, state), () => check.run(context)),
@@ -62,9 +64,16 @@ export function bind(check: Check, context: CheckContext): BoundCheck {
 }
 
 /** A check of a deployment whose services may be away. */
-export function bindService(check: ServiceCheck, context: ServiceContext): BoundCheck {
+export function bindService(check: ServiceCheck | VaultCheck, context: ServiceContext): BoundCheck {
+  if (check.from === 'vault') return bindVault(check, context);
   const { environment, state } = context.loaded;
   return bound(check, check.skipReason?.(environment, state), () => check.run(context));
+}
+
+function bindVault(check: VaultCheck, context: ServiceContext): BoundCheck {
+  if (hasVault(context)) return bound(check, check.skipReason?.(context.loaded.environment), () => check.run(context));
+  const { type } = context.loaded.environment.keyStore;
+  return bound(check, `the master keys are not in Vault (keyStore.type: ${type})`, () => Promise.resolve({}));
 }
 
 /** A check of any endpoint. */
@@ -84,7 +93,7 @@ export interface RunOptions {
   readonly onResult?: (result: CheckResult) => void;
   /** @default 4 */
   readonly concurrency?: number;
-  /** A check that takes longer could not check. @default - 30000, and 60000 for one that interrupts service */
+  /** A check that takes longer could not check. @default - 120000, and 180000 for one that interrupts service */
   readonly timeLimitMs?: number;
 }
 

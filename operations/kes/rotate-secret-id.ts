@@ -33,7 +33,7 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
   }
   const settings = keyStore.approle.secretId;
   const file = state.secret.kesConfiguration;
-  const access = vaultAccess(environment, state, vaultVariables(process.env));
+  const access = vaultAccess(keyStore, state, vaultVariables(process.env));
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
     const role = new AppRole(access, { mount: keyStore.approle.mount, role: namesOf(environment).kesRole });
     try {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { vaultVariables } from '../../config/external-vault';
-import { keyLocation, vaultAccess } from '../../config/key-store';
+import { vaultAccess } from '../../config/key-store';
 import type { StateLayout } from '../../config/state';
 import type { KesError } from '../kes/kes-client';
 import { VaultClient, VaultError } from '../vault/vault-client';
@@ -23,16 +23,16 @@ const metadata = z.object({
 
 /** @returns undefined if Vault does not say: it refuses the token, or KV version 1 has nothing to tell */
 export async function keyInVault(
-  environment: Environment,
+  { keyStore }: Environment,
   state: StateLayout,
   key: string,
 ): Promise<KeyInVault | undefined> {
-  if (environment.keyStore.type !== 'vault') return undefined;
-  const { mount, prefix, kvVersion } = keyLocation(environment);
+  if (keyStore.type !== 'vault') return undefined;
+  const { mount, prefix, kvVersion } = keyStore;
   if (kvVersion === 1) return undefined;
   let vault: VaultClient | undefined;
   try {
-    const access = vaultAccess(environment, state, vaultVariables(process.env));
+    const access = vaultAccess(keyStore, state, vaultVariables(process.env));
     const token = access.tokenFile === undefined ? process.env.VAULT_TOKEN : readFileSync(access.tokenFile, 'utf8');
     vault = new VaultClient(access, token?.trim());
     const { versions } = metadata.parse(await vault.read(`${mount}/metadata/${prefix}/${key}`)).data;

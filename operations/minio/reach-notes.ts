@@ -1,10 +1,10 @@
 /** What a person should know about how a deployment is reached, and would otherwise find out by an error. */
 import { lookup } from 'node:dns/promises';
-import type { Environment } from '../../config/environment';
+import { embeddedVault, type Environment } from '../../config/environment';
 import { isLoopback, meansEveryAddress, publishedUrl, reachableAddress } from '../../config/reachable';
 import { s3Name } from '../../config/s3-endpoint';
 
-type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'vault'>;
+type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'keyStore'>;
 
 /**
  * @param resolves whether this machine knows an address of a name. Default: what its resolver says
@@ -35,8 +35,9 @@ function unknownName(name: string, { docker, minio, tls }: Settings): string {
   return `this machine does not resolve ${name}: add it to DNS, or the line "${line}" to /etc/hosts${byAddress}`;
 }
 
-function exposedVault({ vault }: Settings): string[] {
-  if (vault.mode !== 'embedded' || isLoopback(vault.publishAddress) || meansEveryAddress(vault.publishAddress)) {
+function exposedVault(environment: Settings): string[] {
+  const vault = embeddedVault(environment);
+  if (vault === undefined || isLoopback(vault.publishAddress) || meansEveryAddress(vault.publishAddress)) {
     return [];
   }
   return [

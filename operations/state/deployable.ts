@@ -13,6 +13,6 @@ import { requireReachablePorts } from '../../config/remote-engine';
 export function requireDeployable({ environment, state }: LoadedEnvironment, env: NodeJS.ProcessEnv): void {
   requireIntactState(environment.name, state);
   requireReachablePorts(environment, resolveEngine(environment.docker, env));
-  requireHarmlessVaultVariables(environment.vault.mode, env);
+  requireHarmlessVaultVariables(environment.keyStore, env);
   requireSameKeyStore(environment, vaultVariables(env), state, env);
 }

@@ -126,9 +126,9 @@ export function cutStates({ environment, state }: LoadedEnvironment): string[] {
  * @throws ExternalError where the state names mounts of an external Vault, and there is a backup that does, too
  */
 export function setAsideCutStates(loaded: LoadedEnvironment): { file: string; now: string }[] {
-  const { environment } = loaded;
+  const { keyStore: declared } = loaded.environment;
   const cut = cutStates(loaded);
-  const isExternal = environment.keyStore.type === 'vault' && environment.vault.mode === 'external';
+  const isExternal = declared.type === 'vault' && declared.vault.mode === 'external';
   const keyStore = cut.find((file) => path.basename(file) === 'keystore.tfstate');
   if (isExternal && keyStore !== undefined && readLocalState(`${keyStore}.backup`) !== undefined) {
     throw new ExternalError(

@@ -1,8 +1,8 @@
 import type Docker from 'dockerode';
 import path from 'node:path';
 import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
-import { vaultVariables } from '../../config/external-vault';
-import { vaultAccess } from '../../config/key-store';
+import type { EmbeddedVault } from '../../config/environment';
+import { embeddedVaultUrl } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
@@ -16,10 +16,9 @@ import { VaultClient } from './vault-client';
  */
 export async function restartVault(
   { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  settings: EmbeddedVault,
   docker: Docker,
 ): Promise<void> {
-  const { vault: settings } = environment;
-  if (settings.mode !== 'embedded') throw new Error(`environment ${environment.name} has no Vault of its own`);
   const container = `${namesOf(environment).prefix}-${VAULT_ALIAS}`;
   const shares = Array.from({ length: settings.shares }, (_, index) =>
     readIfExists(state.secret.unsealShare(index + 1))?.trim(),
@@ -30,7 +29,7 @@ export async function restartVault(
       'put the shares back for as long as this runs; nothing was changed',
     );
   }
-  const access = vaultAccess(environment, state, vaultVariables(process.env));
+  const access = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
   await docker.getContainer(container).restart();
   // the unsealer may be at it, too: a share that is given twice counts once
   await unsealVault(access, () => Promise.resolve(shares.shift()));

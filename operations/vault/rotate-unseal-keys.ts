@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { embeddedVault } from '../../config/environment';
 import { embeddedVaultUrl } from '../../config/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../lib/files';
@@ -28,12 +29,15 @@ import type { RotationContext } from '../state/rotation-context';
  */
 export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext): Step[] {
   const { environment, state } = loaded;
-  const { vault: settings } = environment;
-  if (settings.mode !== 'embedded') {
-    throw new UsageError(
-      `vault.mode: must be embedded, got: ${settings.mode}`,
-      'the unseal shares of another Vault are the business of who runs it',
-    );
+  const settings = embeddedVault(environment);
+  if (settings === undefined) {
+    const { type } = environment.keyStore;
+    throw type === 'vault'
+      ? new UsageError(
+          'vault.mode: must be embedded, got: external',
+          'whoever runs that Vault rotates its unseal shares',
+        )
+      : new UsageError(`keyStore.type: must be vault, got: ${type}`, 'the environment has no Vault');
   }
   const folder = path.dirname(state.secret.unsealShare(1));
   const newFile = (number: number): string => `${state.secret.unsealShare(number)}.new`;

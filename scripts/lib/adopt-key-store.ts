@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../config/deployment-names';
+import { embeddedVault } from '../../config/environment';
 import { vaultVariables } from '../../config/external-vault';
-import { AUDIT_DEVICES, inVault, vaultAccess } from '../../config/key-store';
-import type { LoadedEnvironment } from '../../config/load';
+import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
+import type { LoadedVaultEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { ExternalError } from '../../operations/lib/errors';
 import { UnreadableStateError } from '../../operations/terraform/remote-state';
@@ -50,17 +51,18 @@ const listing = z.object({ data: z.record(z.string(), z.unknown()) });
  * is enabled, Vault (1.21, vault/audit.go, enableAudit) has registered it and does not list it; until a restart it can
  * neither be made, "backend already registered", nor removed.
  */
-export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
+export function adoptKeyStoreStep(loaded: LoadedVaultEnvironment): Step {
   return {
     title: 'Key store that is there',
     run: async ({ report, signal }) => {
       const { environment, state } = loaded;
       const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
-      const declared = declaredIn(folder, environment.vault.mode === 'embedded');
+      const own = embeddedVault(environment);
+      const declared = declaredIn(folder, own !== undefined);
       let present = await presentInVault(loaded, declared);
-      if (declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
+      if (own !== undefined && declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
         report('restarting Vault, which may have half an audit device');
-        await restartVault(loaded, dockerEngine(environment.docker));
+        await restartVault(loaded, own, dockerEngine(environment.docker));
         present = await presentInVault(loaded, declared);
       }
       const known = await deployedPaths(loaded, 'keystore');
@@ -92,10 +94,9 @@ export function adoptKeyStoreStep(loaded: LoadedEnvironment): Step {
  * Whether Vault may have what the state of the `keystore` stack does not know: an embedded one has been initialised, and
  * not all that is declared in it is in the state; an external one has the role.
  */
-export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolean> {
+export async function mayNeedAdoption(loaded: LoadedVaultEnvironment): Promise<boolean> {
   const { environment, state } = loaded;
-  const { vault, keyStore } = environment;
-  if (keyStore.type !== 'vault') return false;
+  const { vault } = environment.keyStore;
   if (vault.mode === 'embedded' && !existsSync(state.secret.provisionerToken)) return false;
   let made: Set<string>;
   try {
@@ -111,8 +112,8 @@ export async function mayNeedAdoption(loaded: LoadedEnvironment): Promise<boolea
 }
 
 /** Whether an external Vault has the role. Whatever keeps it from being asked, the preflight says. */
-async function hasRole(loaded: LoadedEnvironment): Promise<boolean> {
-  const { mount } = inVault(loaded.environment).approle;
+async function hasRole(loaded: LoadedVaultEnvironment): Promise<boolean> {
+  const { mount } = loaded.environment.keyStore.approle;
   try {
     const vault = openVault(loaded);
     try {
@@ -155,7 +156,7 @@ function keyOf({ kind, path }: Pick<Declared, 'kind' | 'path'>): string {
 }
 
 /** Which of what is declared Vault says that it has. */
-async function presentInVault(loaded: LoadedEnvironment, declared: readonly Declared[]): Promise<Set<string>> {
+async function presentInVault(loaded: LoadedVaultEnvironment, declared: readonly Declared[]): Promise<Set<string>> {
   const vault = openVault(loaded);
   try {
     const found = new Set<string>();
@@ -172,7 +173,7 @@ async function presentInVault(loaded: LoadedEnvironment, declared: readonly Decl
   }
 }
 
-function openVault({ environment, state }: LoadedEnvironment): VaultClient {
-  const access = vaultAccess(environment, state, vaultVariables(process.env));
+function openVault({ environment, state }: LoadedVaultEnvironment): VaultClient {
+  const access = vaultAccess(environment.keyStore, state, vaultVariables(process.env));
   return new VaultClient(access, readVaultToken(access.tokenFile).token);
 }

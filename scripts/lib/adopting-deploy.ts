@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import { isLoadedInVault, type LoadedEnvironment } from '../../config/load';
 import type { Following } from '../../config/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
@@ -16,7 +16,7 @@ export async function adoptingDeploy(
   verbose: boolean,
   range?: KeyStoreRange,
 ): Promise<Step[]> {
-  if (!(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range)];
+  if (!isLoadedInVault(loaded) || !(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range)];
   return [
     // what is in Vault can only be adopted when Vault runs
     deployStep(loaded, verbose, { to: 'vault' }),

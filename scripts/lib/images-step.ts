@@ -1,16 +1,17 @@
-import type { Environment } from '../../config/environment';
+import { embeddedVault, type Environment } from '../../config/environment';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requirePullableImages, type WantedImage } from '../../operations/docker/images-preflight';
 import { registryLogin } from '../../operations/docker/registry-logins';
 import type { Step } from '../../operations/lib/step';
 
 /** Asked before anything is deployed from them. */
-export function imagesStep({ images, vault, docker }: Environment): Step[] {
+export function imagesStep(environment: Environment): Step[] {
+  const { images, docker } = environment;
   if (images.source !== 'registry') return [];
   const { dockerConfigFile } = images;
   const wanted = (['vault', 'kes', 'minio'] as const).flatMap((program): WantedImage[] => {
     const reference = images[program];
-    const needed = program !== 'vault' || vault.mode === 'embedded';
+    const needed = program !== 'vault' || embeddedVault(environment) !== undefined;
     return needed && reference !== undefined ? [{ setting: `images.${program}`, reference }] : [];
   });
   return [

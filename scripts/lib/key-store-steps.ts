@@ -7,7 +7,7 @@ import { masterKeys } from '../../config/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/external-vault';
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/key-store-place';
-import type { LoadedEnvironment } from '../../config/load';
+import { isLoadedInVault, type LoadedEnvironment } from '../../config/load';
 import { embeddedVaultUrl, publishedUrl } from '../../config/reachable';
 import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/keys/key-folder-preflight';
@@ -30,9 +30,11 @@ export function keyStoreSteps(loaded: LoadedEnvironment, knownKeys: readonly str
 }
 
 function externalVaultStep(loaded: LoadedEnvironment): Step[] {
+  if (!isLoadedInVault(loaded)) return [];
   const { environment, file, state } = loaded;
-  const { vault, keyStore } = environment;
-  if (vault.mode !== 'external' || keyStore.type !== 'vault') return [];
+  const { keyStore } = environment;
+  const { vault } = keyStore;
+  if (vault.mode !== 'external') return [];
   return [
     {
       title: 'Vault',
@@ -55,9 +57,11 @@ function externalVaultStep(loaded: LoadedEnvironment): Step[] {
   ];
 }
 
-function embeddedVaultStep({ environment, state }: LoadedEnvironment): Step[] {
-  const { vault, keyStore } = environment;
-  if (vault.mode !== 'embedded' || keyStore.type !== 'vault') return [];
+function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
+  if (!isLoadedInVault(loaded)) return [];
+  const { environment, state } = loaded;
+  const { vault } = environment.keyStore;
+  if (vault.mode !== 'embedded') return [];
   return [
     {
       title: 'Vault',

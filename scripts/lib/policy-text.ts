@@ -1,6 +1,6 @@
 import { awsPolicy } from '../../config/aws';
 import { namesOf } from '../../config/deployment-names';
-import type { Environment } from '../../config/environment';
+import { type Environment, isInVault, type VaultEnvironment } from '../../config/environment';
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { UsageError } from '../../operations/lib/errors';
 
@@ -15,13 +15,13 @@ export function policyText(
   environment: Environment,
   { retiredKeys = [], json = false }: { readonly retiredKeys?: readonly string[]; readonly json?: boolean } = {},
 ): string {
-  const { name, vault, keyStore } = environment;
+  const { name, keyStore } = environment;
   if (keyStore.type === 'aws') return jsonText(awsPolicy(environment, retiredKeys));
-  if (keyStore.type === 'filesystem' || vault.mode === 'embedded') {
+  if (!isInVault(environment) || environment.keyStore.vault.mode === 'embedded') {
     throw new UsageError(
-      keyStore.type === 'filesystem'
-        ? `environment ${name} keeps its master keys in a folder, where nobody grants anything`
-        : `environment ${name} has an embedded Vault, whose initialisation writes the policy itself`,
+      isInVault(environment)
+        ? `environment ${name} has an embedded Vault, whose initialisation writes the policy itself`
+        : `environment ${name} keeps its master keys in a folder, where nobody grants anything`,
       'name an environment with vault.mode: external, or with keyStore.type: aws',
     );
   }
@@ -33,8 +33,9 @@ function jsonText(value: unknown): string {
 }
 
 /** What the administrator of Vault should know. */
-function head(environment: Environment): string {
-  const namespace = environment.vault.mode === 'external' ? environment.vault.namespace : undefined;
+function head(environment: VaultEnvironment): string {
+  const { vault } = environment.keyStore;
+  const namespace = vault.mode === 'external' ? vault.namespace : undefined;
   return [
     `# What the token that deploys ${environment.name} may do: ${namesOf(environment).provisionerPolicy}`,
     ...(namespace === undefined ? [] : [`# Belongs in namespace ${namespace}; every path is below it.`]),

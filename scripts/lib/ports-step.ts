@@ -1,6 +1,6 @@
 /** Whether the ports of an environment are free. */
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
-import type { Environment } from '../../config/environment';
+import { embeddedVault, type Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requireFreePorts, type WantedPort } from '../../operations/docker/ports-preflight';
@@ -26,11 +26,13 @@ export function portsStep({ environment, file }: LoadedEnvironment): Step {
   };
 }
 
-function wantedPorts({ docker, vault, kes, minio }: Environment): WantedPort[] {
+function wantedPorts(environment: Environment): WantedPort[] {
+  const { docker, kes, minio } = environment;
+  const vault = embeddedVault(environment);
   return [
-    ...(vault.mode === 'embedded'
-      ? [{ address: vault.publishAddress, port: vault.port, purpose: 'Vault API, vault.port' }]
-      : []),
+    ...(vault === undefined
+      ? []
+      : [{ address: vault.publishAddress, port: vault.port, purpose: 'Vault API, vault.port' }]),
     { address: kes.publishAddress, port: kes.port, purpose: 'KES API, kes.port' },
     { address: docker.publishAddress, port: minio.port, purpose: 'S3 API, minio.port' },
   ];

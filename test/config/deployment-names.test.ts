@@ -14,12 +14,7 @@ test('everything of an environment is named after it', () => {
     kesPolicy: 'ebs-prod-kes',
     kesRole: 'ebs-prod-kes',
     provisionerPolicy: 'ebs-prod-provisioner',
-    keyPrefix: 'prod',
   });
-});
-
-test('the folder of the master keys can be another', () => {
-  expect(namesOf(environment('keyStore: { type: vault, prefix: team/backup }')).keyPrefix).toBe('team/backup');
 });
 
 test('other certificates of MinIO are in another volume, where none of before is left', () => {

@@ -1,3 +1,4 @@
+import { parseEnvironment } from '../../config/load';
 import { externalVaultAddress, requireHarmlessVaultVariables, vaultVariables } from '../../config/external-vault';
 import { UsageError } from '../../operations/lib/errors';
 import { thrownBy } from '../helpers/thrown';
@@ -88,7 +89,7 @@ describe('variables that do harm', () => {
     ],
   ] as const)('are refused: %s Vault, %j', (mode, env, message) => {
     const error = thrownBy(() => {
-      requireHarmlessVaultVariables(mode, env);
+      requireHarmlessVaultVariables(parseEnvironment(`name: x\nvault: { mode: ${mode} }`, 'x.yaml').keyStore, env);
     });
     expect(error).toBeInstanceOf(UsageError);
     expect(error.message).toBe(message);
@@ -99,7 +100,14 @@ describe('variables that do harm', () => {
     ['external', { VAULT_NAMESPACE: 'team' }],
   ] as const)('are no others: %s Vault, %j', (mode, env) => {
     expect(() => {
-      requireHarmlessVaultVariables(mode, env);
+      requireHarmlessVaultVariables(parseEnvironment(`name: x\nvault: { mode: ${mode} }`, 'x.yaml').keyStore, env);
+    }).not.toThrow();
+  });
+
+  test('are none where no Vault takes part', () => {
+    const { keyStore } = parseEnvironment('name: x\nkeyStore: { type: filesystem }', 'x.yaml');
+    expect(() => {
+      requireHarmlessVaultVariables(keyStore, { VAULT_NAMESPACE: 'team', VAULT_SKIP_VERIFY: '1' });
     }).not.toThrow();
   });
 });

@@ -2,36 +2,40 @@ import { AUDIT_DEVICES, kesConfiguration, keyLocation, vaultAccess } from '../..
 import { kesConfigurationProblems } from '../../config/kes-configuration';
 import { parseEnvironment } from '../../config/load';
 import { stateLayout } from '../../config/state';
+import { inVault } from '../helpers/vault';
 
 const STATE = stateLayout('prod', '/state');
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
 
-test('an embedded Vault is reached through its published port, and by KES through the network', () => {
-  expect(vaultAccess(environment('vault: { mode: embedded, port: 18200 }'), STATE, {})).toEqual({
+test('an embedded Vault is reached through its published port', () => {
+  expect(vaultAccess(inVault(environment('vault: { mode: embedded, port: 18200 }')).keyStore, STATE, {})).toEqual({
     url: 'https://127.0.0.1:18200',
     caFile: '/state/tls/ca.crt',
     tokenFile: '/state/secrets/vault/provisioner-token',
-    endpointForKes: 'https://vault:8200',
-    embedded: true,
   });
 });
 
 test('an external Vault has one address for all, and its token comes from the variables', () => {
   const variables = { address: 'https://vault.example.org', namespace: 'team' };
 
-  expect(vaultAccess(environment('vault: { mode: external, caFile: /ca.crt }'), STATE, variables)).toEqual({
+  const external = inVault(environment('vault: { mode: external, caFile: /ca.crt }'));
+
+  expect(vaultAccess(external.keyStore, STATE, variables)).toEqual({
     url: 'https://vault.example.org',
     namespace: 'team',
     caFile: '/ca.crt',
-    endpointForKes: 'https://vault.example.org',
-    embedded: false,
+  });
+  expect(kesConfiguration(external, {}, variables).keyStore).toMatchObject({
+    endpoint: 'https://vault.example.org',
+    namespace: 'team',
+    caFile: '/files/vault-ca.crt',
   });
 });
 
 test('the configuration of KES names keys, clients and place of an environment', () => {
   const declared = environment('buckets: [{ name: photos, encryption: { type: sse-kms, key: photos } }]');
 
-  const configuration = kesConfiguration(declared, { minio: ['old'] }, vaultAccess(declared, STATE, {}));
+  const configuration = kesConfiguration(declared, { minio: ['old'] }, {});
 
   expect(kesConfigurationProblems(configuration)).toEqual([]);
   expect(configuration).toMatchObject({
@@ -41,7 +45,7 @@ test('the configuration of KES names keys, clients and place of an environment',
     keyStore: {
       type: 'vault',
       endpoint: 'https://vault:8200',
-      ...keyLocation(declared),
+      ...keyLocation(inVault(declared).keyStore),
       appRole: { mount: 'approle', role: 'ebs-prod-kes' },
       caFile: '/files/vault-ca.crt',
     },
@@ -54,10 +58,8 @@ test('an embedded Vault has two audit devices, because it answers nothing when i
   expect(AUDIT_DEVICES).toHaveLength(2);
 });
 
-test('an environment without a Vault leads KES to its key folder, and nobody asks it about Vault', () => {
+test('an environment without a Vault leads KES to its key folder', () => {
   const files = environment('keyStore: { type: filesystem }');
 
-  expect(kesConfiguration(files, {}).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
-  expect(() => vaultAccess(files, STATE, {})).toThrow(new Error('environment prod has no Vault'));
-  expect(() => keyLocation(files)).toThrow(new Error('environment prod does not keep its master keys in Vault'));
+  expect(kesConfiguration(files, {}, {}).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
 });

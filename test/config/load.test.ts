@@ -28,19 +28,20 @@ describe('a file that says nothing but the name', () => {
       docker: { publishAddress: '127.0.0.1', processLimit: 8192 },
       images: { source: 'build' },
       providers: {},
-      vault: {
-        mode: 'embedded',
-        unseal: 'auto',
-        shares: 1,
-        threshold: 1,
-        port: 8200,
-        publishAddress: '127.0.0.1',
-        memoryMb: 512,
-      },
       keyStore: {
         type: 'vault',
+        vault: {
+          mode: 'embedded',
+          unseal: 'auto',
+          shares: 1,
+          threshold: 1,
+          port: 8200,
+          publishAddress: '127.0.0.1',
+          memoryMb: 512,
+        },
         mount: 'kes',
         existingMount: false,
+        prefix: 'x',
         kvVersion: 2,
         approle: {
           mount: 'approle',
@@ -116,8 +117,11 @@ state: { backend: s3, directory: /srv/ebs, bucket: states, keyPrefix: prod, regi
 allowDataLoss: everything
 `;
   expect(parseEnvironment(text, 'test.yaml')).toMatchObject({
-    vault: { mode: 'external', namespace: 'team/backup' },
-    keyStore: { kvVersion: 1, approle: { tokenPeriod: '10m' } },
+    keyStore: {
+      kvVersion: 1,
+      approle: { tokenPeriod: '10m' },
+      vault: { mode: 'external', namespace: 'team/backup' },
+    },
     buckets: [{ name: 'plain' }, { objectLock: true, encryption: { key: 'archive-key' } }],
     state: { backend: 's3', keyPrefix: 'prod' },
     allowDataLoss: 'everything',
@@ -563,10 +567,16 @@ describe('settings that contradict each other', () => {
 });
 
 test('there is a Vault by default where the master keys are to be in one, and none elsewhere', () => {
-  const modeOf = (text: string) => parseEnvironment(text, 'test.yaml').vault.mode;
-  expect(modeOf('name: x')).toBe('embedded');
-  expect(modeOf('name: x\nkeyStore: {type: vault}')).toBe('embedded');
-  expect(modeOf('name: x\nkeyStore: {type: filesystem}')).toBe('none');
+  const keyStoreOf = (text: string) => parseEnvironment(text, 'test.yaml').keyStore;
+  expect(keyStoreOf('name: x')).toMatchObject({ type: 'vault', vault: { mode: 'embedded', port: 8200 } });
+  expect(keyStoreOf('name: x\nkeyStore: {type: vault}')).toMatchObject({ type: 'vault', vault: { mode: 'embedded' } });
+  expect(keyStoreOf('name: x\nkeyStore: {type: filesystem}')).toEqual({ type: 'filesystem' });
+});
+
+test('the master keys are in a folder of Vault that is named like the environment, or as the file says', () => {
+  const prefixOf = (text: string) => parseEnvironment(text, 'test.yaml').keyStore;
+  expect(prefixOf('name: x')).toMatchObject({ prefix: 'x' });
+  expect(prefixOf('name: x\nkeyStore: {type: vault, prefix: team/backup}')).toMatchObject({ prefix: 'team/backup' });
 });
 
 test('an external Vault needs no image', () => {

@@ -35,6 +35,7 @@ import {
   requireNoImageHere,
   requirePulledImages,
 } from './registry-images';
+import { inVault } from '../helpers/vault';
 
 type Settings = NonNullable<Parameters<typeof TestEnvironment.create>[0]>;
 
@@ -128,7 +129,7 @@ describe('before anything is deployed', () => {
   const request = (over: Partial<Parameters<typeof requireUsableVault>[0]> = {}) => ({
     address: { url: vault.url, caFile: vault.caFile },
     token: { token, source: 'VAULT_TOKEN' },
-    rights: provisionerRules(environment.loaded.environment),
+    rights: provisionerRules(inVault(environment.loaded.environment)),
     keyStore: keyStoreOf(environment),
     made: new Set<string>(),
     mintPath: `auth/approle/role/${namesOf(environment.loaded.environment).kesRole}/secret-id`,
@@ -143,7 +144,7 @@ describe('before anything is deployed', () => {
   });
 
   test('each right is needed, and one that is missing is named', async () => {
-    const rules = provisionerRules(environment.loaded.environment);
+    const rules = provisionerRules(inVault(environment.loaded.environment));
     const missing = rules.flatMap(({ path, capabilities }) => capabilities.map((capability) => ({ path, capability })));
     for (const { path, capability } of missing) {
       const fewer = rules.map((rule): PolicyRule => ({
@@ -163,7 +164,7 @@ describe('before anything is deployed', () => {
   });
 
   test('several that are missing are named at once, by ./scripts/up, which touches nothing', async () => {
-    const rules = provisionerRules(environment.loaded.environment).filter(
+    const rules = provisionerRules(inVault(environment.loaded.environment)).filter(
       ({ path }) => !path.endsWith('/role-id') && path !== 'sys/mounts',
     );
     const VAULT_TOKEN = await vault.tokenWith('lesser', policyDocument(rules));
@@ -199,7 +200,7 @@ describe('before anything is deployed', () => {
     ['ends too soon', { ttl: '5m' }, /ends in (2[89]\d|300) s, and a deploy may take 900 s$/],
     ['has a limit of uses', { period: '2h', num_uses: 50 }, /may be used \d\d more time\(s\) only$/],
   ])('a token that %s is refused', async (_, kind, message) => {
-    const policy = policyDocument(provisionerRules(environment.loaded.environment));
+    const policy = policyDocument(provisionerRules(inVault(environment.loaded.environment)));
     const token = { token: await vault.tokenWith('deploys', policy, kind), source: 'VAULT_TOKEN' };
     await expect(requireUsableVault(request({ token }))).rejects.toThrow(message);
   });
@@ -382,7 +383,7 @@ describe('mounts of its own, KV version 2, where VAULT_… variables say', () =>
           ? request.startsWith(`${capability} ${allowed.slice(0, -1)}`)
           : request === `${capability} ${allowed}`,
       );
-    const unused = provisionerRules(environment.loaded.environment).flatMap(({ path, capabilities }) =>
+    const unused = provisionerRules(inVault(environment.loaded.environment)).flatMap(({ path, capabilities }) =>
       capabilities.filter((capability) => !wasUsed(capability, path)).map((capability) => `${capability} ${path}`),
     );
     const mount = 'sys/mounts/kes';

@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { waitFor } from '../../operations/lib/wait';
 import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
+import { inVault, ownVault } from '../helpers/vault';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
@@ -173,8 +173,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
       'a master key %s, while data exists: refused before MinIO is touched, and no new key',
       async (_, part, message, putBack) => {
         const { environment } = subject();
-        const { keyPrefix } = namesOf(environment.loaded.environment);
-        const key = `${keyPrefix}/archive-key`;
+        const key = `${inVault(environment.loaded.environment).keyStore.prefix}/archive-key`;
         await asVaultRoot(environment, async (root) => {
           const { data } = storedKey.parse(await root.read(`kes/data/${key}`)).data;
           expect(await root.probe('DELETE', `kes/${part}/${key}`)).toBe(204);
@@ -225,8 +224,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
 
 /** Makes a root token with the unseal share, as the owner of it can, and revokes it afterwards. */
 async function asVaultRoot(environment: TestEnvironment, act: (root: VaultClient) => Promise<void>): Promise<void> {
-  const { vault: settings } = environment.loaded.environment;
-  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  const settings = ownVault(environment.loaded.environment);
   const { state } = environment;
   const vault = new VaultClient({ url: `https://127.0.0.1:${settings.port}`, caFile: state.caCertificate });
   const root = vault.withToken(

@@ -29,6 +29,7 @@ import { keepSigner } from '../helpers/e2e/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 import { RecordingProxy } from '../helpers/recording-proxy';
+import { inVault } from '../helpers/vault';
 
 const BUCKETS = [
   { name: 'plain' },
@@ -115,7 +116,7 @@ function tokenFile(): string {
 /** What `./scripts/policy` prints for it. */
 function policyFor(settings: Settings): string {
   const { environment: target } = loadEnvironment(environment.writeOther('target.yaml', whole(settings)));
-  return policyDocument(provisionerRules(target));
+  return policyDocument(provisionerRules(inVault(target)));
 }
 
 async function migrate(settings: Settings, env: Record<string, string> = {}): Promise<CommandResult> {

@@ -20,6 +20,7 @@ import { mc } from '../helpers/e2e/clients';
 import { mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
+import { ownVault } from '../helpers/vault';
 
 const SETTINGS = {
   vault: { unseal: 'manual', shares: 3, threshold: 2 },
@@ -46,8 +47,7 @@ afterAll(async () => {
 });
 
 function vault(): VaultClient {
-  const { vault: settings } = environment.loaded.environment;
-  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  const settings = ownVault(environment.loaded.environment);
   return new VaultClient({ url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate });
 }
 
@@ -158,8 +158,7 @@ test('after a restart Vault stays sealed until a person gives 2 shares', async (
   await waitFor({ what: 'Vault to answer', timeoutMs: 180_000 }, async () =>
     (await client.sealStatus()).sealed ? true : new NotYet('unsealed'),
   );
-  const { vault: settings } = environment.loaded.environment;
-  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+  const settings = ownVault(environment.loaded.environment);
   const endpoint = { url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate };
   const share = (number: number): string => readFileSync(environment.state.secret.unsealShare(number), 'utf8').trim();
   const one = [share(1)];

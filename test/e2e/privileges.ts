@@ -9,6 +9,7 @@ import { containerLogs } from '../../operations/docker/docker';
 import { HttpClient, type HttpRequest } from '../../operations/lib/http';
 import { VaultClient } from '../../operations/vault/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
+import { inVault, ownVault } from '../helpers/vault';
 
 const kesFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
@@ -78,8 +79,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
 
     function vault(token?: string): VaultClient {
       const { environment } = subject();
-      const { vault: settings } = environment.loaded.environment;
-      if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
+      const settings = ownVault(environment.loaded.environment);
       return new VaultClient(
         { url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate },
         token,
@@ -92,17 +92,18 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
 
     test('the provisioner can neither read keys nor widen its own policy', async () => {
       const { environment } = subject();
-      const { provisionerPolicy, keyPrefix } = namesOf(environment.loaded.environment);
+      const { provisionerPolicy } = namesOf(environment.loaded.environment);
+      const { prefix } = inVault(environment.loaded.environment).keyStore;
       const client = vault(readFileSync(environment.state.secret.provisionerToken, 'utf8').trim());
       try {
         expect(await client.probe('GET', 'auth/token/lookup-self')).toBe(200);
         const policy = { policy: 'path "*" { capabilities = ["sudo", "read"] }' };
         expect({
-          readKey: await client.probe('GET', `kes/data/${keyPrefix}/backup-default`),
-          aboutKey: await client.probe('GET', `kes/metadata/${keyPrefix}/backup-default`),
-          writeAboutKey: await client.probe('POST', `kes/metadata/${keyPrefix}/backup-default`, { max_versions: 9 }),
-          listKeys: await client.probe('LIST', `kes/metadata/${keyPrefix}`),
-          deleteKey: await client.probe('DELETE', `kes/metadata/${keyPrefix}/backup-default`),
+          readKey: await client.probe('GET', `kes/data/${prefix}/backup-default`),
+          aboutKey: await client.probe('GET', `kes/metadata/${prefix}/backup-default`),
+          writeAboutKey: await client.probe('POST', `kes/metadata/${prefix}/backup-default`, { max_versions: 9 }),
+          listKeys: await client.probe('LIST', `kes/metadata/${prefix}`),
+          deleteKey: await client.probe('DELETE', `kes/metadata/${prefix}/backup-default`),
           removeMount: await client.probe('DELETE', 'sys/mounts/kes'),
           ownPolicy: await client.probe('PUT', `sys/policies/acl/${provisionerPolicy}`, policy),
           newPolicy: await client.probe('PUT', 'sys/policies/acl/mine', policy),
@@ -132,7 +133,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
     test('the provisioner can destroy a SecretID of its own role by its accessor, and of no other role', async () => {
       const { environment } = subject();
       const { kesRole } = namesOf(environment.loaded.environment);
-      const access = vaultAccess(environment.loaded.environment, environment.state, {});
+      const access = vaultAccess(inVault(environment.loaded.environment).keyStore, environment.state, {});
       const role = new AppRole(access, { mount: 'approle', role: kesRole });
       const other = new AppRole(access, { mount: 'approle', role: 'other' });
       try {
@@ -149,7 +150,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
 
     test('KES can read and create keys under its prefix, once, and nothing else in Vault', async () => {
       const { environment } = subject();
-      const { keyPrefix } = namesOf(environment.loaded.environment);
+      const { prefix } = inVault(environment.loaded.environment).keyStore;
       const { id, secret } = kesFile.parse(parse(readFileSync(environment.state.secret.kesConfiguration, 'utf8')))
         .keystore.vault.approle;
       const anonymous = vault();
@@ -158,12 +159,12 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
       const write = { data: { value: 'of a test' } };
       try {
         expect({
-          read: await client.probe('GET', `kes/data/${keyPrefix}/backup-default`),
-          overwrite: await client.probe('POST', `kes/data/${keyPrefix}/backup-default`, write),
-          removeVersion: await client.probe('DELETE', `kes/data/${keyPrefix}/backup-default`),
-          destroy: await client.probe('PUT', `kes/destroy/${keyPrefix}/backup-default`, { versions: [1] }),
-          removeKey: await client.probe('DELETE', `kes/metadata/${keyPrefix}/backup-default`),
-          list: await client.probe('LIST', `kes/metadata/${keyPrefix}`),
+          read: await client.probe('GET', `kes/data/${prefix}/backup-default`),
+          overwrite: await client.probe('POST', `kes/data/${prefix}/backup-default`, write),
+          removeVersion: await client.probe('DELETE', `kes/data/${prefix}/backup-default`),
+          destroy: await client.probe('PUT', `kes/destroy/${prefix}/backup-default`, { versions: [1] }),
+          removeKey: await client.probe('DELETE', `kes/metadata/${prefix}/backup-default`),
+          list: await client.probe('LIST', `kes/metadata/${prefix}`),
           readOutside: await client.probe('GET', 'kes/data/elsewhere/key'),
           createOutside: await client.probe('POST', 'kes/data/elsewhere/key', write),
           policies: await client.probe('LIST', 'sys/policies/acl'),

@@ -28,6 +28,7 @@ import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/object-set';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 import { type Program, Workbench } from '../helpers/e2e/workbench';
 import { keepSigner } from '../helpers/e2e/signer';
+import { inVault } from '../helpers/vault';
 
 const OBJECTS = 500;
 /** Short, so that what is broken behind KES is seen, and seen at once. */
@@ -433,7 +434,7 @@ describe('what somebody has to mend', () => {
     }));
 
   test('a master key is deleted, so that Vault keeps it', () => {
-    const key = `${namesOf(environment.loaded.environment).keyPrefix}/archive-key`;
+    const key = `${inVault(environment.loaded.environment).keyStore.prefix}/archive-key`;
     return endure('A master key is deleted in Vault (KV v2 keeps it)', {
       strike: () =>
         asRoot(async (root) => {
@@ -455,13 +456,13 @@ describe('what somebody has to mend', () => {
   });
 
   test('the default key is replaced by another of the same name', () => {
-    const { keyPrefix } = namesOf(environment.loaded.environment);
+    const { prefix } = inVault(environment.loaded.environment).keyStore;
     const read = async (root: VaultClient, key: string): Promise<unknown> =>
-      storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`)).data.data[key];
+      storedKey.parse(await root.read(`kes/data/${prefix}/${key}`)).data.data[key];
     // KES reads version 1 only, so what was there before must be gone with all its versions
     const replace = async (root: VaultClient, value: unknown): Promise<void> => {
-      await root.probe('DELETE', `kes/metadata/${keyPrefix}/backup-default`);
-      await root.write(`kes/data/${keyPrefix}/backup-default`, { data: { 'backup-default': value } });
+      await root.probe('DELETE', `kes/metadata/${prefix}/backup-default`);
+      await root.write(`kes/data/${prefix}/backup-default`, { data: { 'backup-default': value } });
     };
     let own: unknown;
     return endure('The default key is replaced by another of the same name', {

@@ -8,6 +8,7 @@ import { issueCertificates } from '../../operations/certificates/issue-certifica
 import { kesIdentity } from '../../operations/kes/kes-identity';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
+import { ownVault } from '../helpers/vault';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const SERVERS = ['vault', 'kes', 'minio'] as const;
@@ -77,9 +78,8 @@ function fileFingerprint(environment: TestEnvironment, program: string): string 
 }
 
 async function servedFingerprint(environment: TestEnvironment, program: (typeof SERVERS)[number]): Promise<string> {
-  const { vault, kes, minio } = environment.loaded.environment;
-  if (vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-  const { port } = { vault, kes, minio }[program];
+  const { kes, minio } = environment.loaded.environment;
+  const { port } = { vault: ownVault(environment.loaded.environment), kes, minio }[program];
   return new Promise((resolve, reject) => {
     const { state } = environment;
     const socket = connect(

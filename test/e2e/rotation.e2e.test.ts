@@ -43,6 +43,7 @@ import { measured } from '../helpers/e2e/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
 import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
+import { inVault, ownVault } from '../helpers/vault';
 
 /** A client of its own, who only reads and writes. */
 const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
@@ -142,7 +143,7 @@ function logged(): string[] {
 
 function role(): AppRole {
   const { loaded, state } = environment;
-  return new AppRole(vaultAccess(loaded.environment, state, {}), {
+  return new AppRole(vaultAccess(inVault(loaded.environment).keyStore, state, {}), {
     mount: 'approle',
     role: namesOf(loaded.environment).kesRole,
   });
@@ -593,7 +594,7 @@ test('neither the old nor the new secrets are in anything that was printed, logg
 });
 
 function vault(): VaultClient {
-  const { url, caFile } = vaultAccess(environment.loaded.environment, environment.state, {});
+  const { url, caFile } = vaultAccess(inVault(environment.loaded.environment).keyStore, environment.state, {});
   return new VaultClient({ url, ...(caFile === undefined ? {} : { caFile }) });
 }
 
@@ -602,9 +603,8 @@ function fingerprint(leaf: string): string {
 }
 
 async function servedBy(program: (typeof SERVERS)[number]): Promise<string | undefined> {
-  const { vault: settings, kes, minio } = environment.loaded.environment;
-  if (settings.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-  const { port } = { vault: settings, kes, minio }[program];
+  const { kes, minio } = environment.loaded.environment;
+  const { port } = { vault: ownVault(environment.loaded.environment), kes, minio }[program];
   const { state } = environment;
   const socket = connect({
     host: '127.0.0.1',

@@ -15,7 +15,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { remoteMachine, resolveEngine } from '../../../config/docker-engine';
-import type { Environment, EnvironmentInput } from '../../../config/environment';
+import { embeddedVault, type Environment, type EnvironmentInput } from '../../../config/environment';
 import { minioKeys } from '../../../config/master-keys';
 import { type LoadedEnvironment, parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
@@ -64,13 +64,14 @@ export async function copyOf(original: Environment, directory: string): Promise<
 }
 
 /** The copy is for this machine alone, which reaches only what another one publishes on its own addresses. */
-function placeOf({ docker, kes, vault }: Environment): {
+function placeOf(environment: Environment): {
   readonly docker: EnvironmentInput['docker'];
   readonly at: { readonly minio: string; readonly kes: string; readonly vault: string };
 } {
+  const { docker, kes } = environment;
   const { host, certPath, publishAddress, mtu, processLimit } = docker;
   const isElsewhere = remoteMachine(resolveEngine(docker, process.env)) !== undefined;
-  const own = vault.mode === 'embedded' ? vault.publishAddress : kes.publishAddress;
+  const own = embeddedVault(environment)?.publishAddress ?? kes.publishAddress;
   return {
     // the range of addresses of the original, if it has one, is taken
     docker: { host, certPath, mtu, processLimit },

@@ -17,6 +17,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
+import { embeddedVault } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import { masterKeys } from '../../../config/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state';
@@ -124,7 +125,7 @@ export async function planRestore(
   const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
   const vaultIsThere =
-    environment.vault.mode === 'embedded' && (await around.volumeExists(`ebs-${environment.name}-vault-data`));
+    embeddedVault(environment) !== undefined && (await around.volumeExists(`ebs-${environment.name}-vault-data`));
   const plan: RestorePlan = {
     ...into,
     bundle,
@@ -173,8 +174,8 @@ function mayBeMadeBy(note: RestoreNote | undefined, data: string): boolean {
 
 /** Whether the key store that the data was written with is known to be gone, and another one is made in its place. */
 async function isGone({ target, vaultSurvived }: RestorePlan, { volumeExists }: Surroundings): Promise<boolean> {
-  const { keyStore, vault } = target.environment;
-  if (keyStore.type === 'vault') return vault.mode === 'embedded' && !vaultSurvived;
+  const { keyStore } = target.environment;
+  if (keyStore.type === 'vault') return keyStore.vault.mode === 'embedded' && !vaultSurvived;
   // whoever mounts a volume makes it
   return (
     keyStore.type === 'filesystem' &&

@@ -1,7 +1,7 @@
 /** What is on the drive is encrypted. */
-import type { DeploymentCheck } from '../check';
+import type { FullCheck } from '../check';
 import { ciphertextOnDisk } from './ciphertext';
 import { configurationOnDisk } from './configuration';
 
 /** In the order in which they are reported. */
-export const atRestChecks: readonly DeploymentCheck[] = [ciphertextOnDisk, configurationOnDisk];
+export const atRestChecks: readonly FullCheck[] = [ciphertextOnDisk, configurationOnDisk];

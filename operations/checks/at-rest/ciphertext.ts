@@ -1,7 +1,7 @@
 /** What is on the drive of objects. */
 import { createHash } from 'node:crypto';
 import { everyCase } from '../objects/cases';
-import { CheckFailure, type CheckContext, type DeploymentCheck, type Evidence } from '../check';
+import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '../check';
 import { everyMode, headerless, type Mode, SSE_S3, sseKms } from '../objects/modes';
 import { newPlace, type Place, put, putParts } from '../objects/objects';
 import { inspect, type MarkedObject, Marker, type Seal } from './disk';
@@ -23,7 +23,7 @@ interface Planted {
   readonly write: () => Promise<number>;
 }
 
-export const ciphertextOnDisk: DeploymentCheck = {
+export const ciphertextOnDisk: FullCheck = {
   from: 'deployment',
   id: 'ciphertext-on-disk',
   title: 'What is on the drive is ciphertext, in every mode',

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { masterKeys } from '../../../config/master-keys';
 import { retiredKeys } from '../../state/retired-keys';
-import { CheckFailure, type DeploymentCheck } from '../check';
+import { CheckFailure, type FullCheck } from '../check';
 import { type DriveFile, filesBelow, SYSTEM } from './drive';
 
 const MIB = 1024 * 1024;
 const LIMIT = 64 * MIB;
 
-export const configurationOnDisk: DeploymentCheck = {
+export const configurationOnDisk: FullCheck = {
   from: 'deployment',
   id: 'configuration-on-disk',
   title: 'IAM and configuration are encrypted on the drive',

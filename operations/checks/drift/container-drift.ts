@@ -11,7 +11,7 @@ import {
   VAULT_ALIAS,
   VAULT_PORT,
 } from '../../../config/deployment-names';
-import type { Environment } from '../../../config/environment';
+import { embeddedVault, type Environment } from '../../../config/environment';
 import { KEY_FOLDER } from '../../../config/kes-configuration';
 import type { LoadedEnvironment } from '../../../config/load';
 import { minioKms, minioVariables } from '../../../config/minio-variables';
@@ -19,11 +19,11 @@ import { networksOfService } from '../../../config/networks';
 import { urlHost } from '../../../config/reachable';
 import { SERVICE_UID } from '../../../config/service-user';
 import { DRIVE } from '../at-rest/drive';
-import { CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { containerOf } from '../at-rest/containers';
 import { differences, someOf } from './differences';
 
-const containersHardened: DeploymentCheck = {
+const containersHardened: FullCheck = {
   from: 'deployment',
   id: 'containers-hardened',
   title: 'Every container runs confined, and is reachable only where it was declared',
@@ -52,7 +52,7 @@ const containersHardened: DeploymentCheck = {
   },
 };
 
-const minioConfiguration: DeploymentCheck = {
+const minioConfiguration: FullCheck = {
   from: 'deployment',
   id: 'minio-configuration',
   title: 'MinIO runs with the declared settings',
@@ -83,13 +83,14 @@ const minioConfiguration: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const containerDriftChecks: readonly DeploymentCheck[] = [containersHardened, minioConfiguration];
+export const containerDriftChecks: readonly FullCheck[] = [containersHardened, minioConfiguration];
 
 /** From where each container of an environment is reached, in the words of {@link confinementOf}. */
 function declaredReach(
   environment: Environment,
 ): Record<string, { readonly networks: string; readonly ports: string }> {
-  const { docker, vault, kes, minio } = environment;
+  const { docker, kes, minio } = environment;
+  const vault = embeddedVault(environment);
   const reach = (service: 'vault' | 'kes' | 'minio', ports = ''): { networks: string; ports: string } => ({
     networks: networksOfService(environment, service).sort().join(', '),
     ports,
@@ -97,10 +98,10 @@ function declaredReach(
   const published = (address: string, outside: number, inside: number): string =>
     `${urlHost(address)}:${outside} to ${inside}/tcp`;
   return {
-    ...(vault.mode === 'embedded'
-      ? { [VAULT_ALIAS]: reach('vault', published(vault.publishAddress, vault.port, VAULT_PORT)) }
-      : {}),
-    ...(vault.mode === 'embedded' && vault.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: reach('vault') } : {}),
+    ...(vault === undefined
+      ? {}
+      : { [VAULT_ALIAS]: reach('vault', published(vault.publishAddress, vault.port, VAULT_PORT)) }),
+    ...(vault?.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: reach('vault') } : {}),
     [KES_ALIAS]: reach('kes', published(kes.publishAddress, kes.port, KES_PORT)),
     [MINIO_ALIAS]: reach('minio', published(docker.publishAddress, minio.port, MINIO_PORT)),
   };

@@ -10,11 +10,11 @@ import type { BucketSettings } from '../../../config/environment';
 import { isDeepStrictEqual } from 'node:util';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../../config/sse-c-policy';
 import { openAdmin } from '../../minio/minio-admin';
-import { CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { keyName } from '../objects/modes';
 import { answered } from '../objects/objects';
 
-const bucketDefaultEncryption: DeploymentCheck = {
+const bucketDefaultEncryption: FullCheck = {
   from: 'deployment',
   id: 'bucket-default-encryption',
   title: 'Every declared bucket has its encryption, versioning and object lock',
@@ -53,7 +53,7 @@ const bucketDefaultEncryption: DeploymentCheck = {
   },
 };
 
-const sseCDenied: DeploymentCheck = {
+const sseCDenied: FullCheck = {
   from: 'deployment',
   id: 'sse-c-denied',
   title: 'The policy that denies writing under keys of clients is there, as declared',
@@ -78,7 +78,7 @@ const sseCDenied: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const declaredChecks: readonly DeploymentCheck[] = [bucketDefaultEncryption, sseCDenied];
+export const declaredChecks: readonly FullCheck[] = [bucketDefaultEncryption, sseCDenied];
 
 const LABELS = { encryption: 'default encryption', versioning: 'versioning', objectLock: 'object lock' } as const;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { KES_ALIAS } from '../../../config/deployment-names';
+import { vaultVariables } from '../../../config/external-vault';
 import { kesConfiguration } from '../../../config/key-store';
 import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes-configuration';
 import { retiredKeysByClient } from '../../state/retired-keys';
@@ -10,7 +11,7 @@ import { kesIdentities } from '../../kes/kes-identity';
 import { CheckFailure, type ServiceCheck, type ServiceContext } from '../check';
 import { containerOf, createdAt, type ServiceContainer } from '../at-rest/containers';
 import { differences, flat, someOf } from './differences';
-import { accessOf, credentialsOfKes, yamlValue } from '../health/vault';
+import { credentialsOfKes, yamlValue } from '../health/vault';
 
 const kesConfigurationDeclared: ServiceCheck = {
   from: 'deployment',
@@ -70,9 +71,8 @@ export const kesDriftChecks: readonly ServiceCheck[] = [kesConfigurationDeclared
 /** What would be written now: with the credentials of the present file, because only Vault knows others. */
 function declaredConfiguration(context: ServiceContext): Record<string, unknown> {
   const { environment, state } = context.loaded;
-  const inVault = environment.keyStore.type === 'vault';
   const retired = retiredKeysByClient(environment, state);
-  const configuration = kesConfiguration(environment, retired, inVault ? accessOf(context) : undefined);
+  const configuration = kesConfiguration(environment, retired, vaultVariables(process.env));
   const identities = kesIdentities(configuration.clients, state.tls);
   return renderKesConfiguration(configuration, { identities, login: loginOf(context) });
 }

@@ -3,33 +3,23 @@ import { z } from 'zod';
 import { retiredKeys } from '../../state/retired-keys';
 import { durationToMs } from '../../../config/duration';
 import { namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
+import { embeddedVault } from '../../../config/environment';
 import { masterKeys } from '../../../config/master-keys';
-import { AUDIT_DEVICES, inVault, kesPolicy, keyLocation, provisionerPolicy } from '../../../config/key-store';
+import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
 import { VaultError } from '../../vault/vault-client';
-import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext, ServiceDown } from '../check';
+import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
 import { containerOf } from '../at-rest/containers';
 import { differences } from './differences';
-import {
-  accessOf,
-  newRole,
-  readData,
-  withoutOwnVault,
-  withoutToken,
-  withoutVault,
-  withProvisioner,
-  withVault,
-} from '../health/vault';
+import { newRole, readData, withoutOwnVault, withoutToken, withProvisioner, withVault } from '../health/vault';
 
-const vaultUnsealed: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultUnsealed: VaultCheck = {
+  from: 'vault',
   first: true,
   id: 'vault-unsealed',
   title: 'Vault is unsealed and answers',
   proves: 'Vault is initialised, unsealed and serves requests, and has as many unseal shares as were declared.',
   doesNotProve: 'That anybody still has the unseal shares: whether they are kept well is for people to know.',
   severity: 'high',
-  skipReason: withoutVault,
   run: async (context) =>
     withVault(context, async (vault) => {
       const { environment } = context.loaded;
@@ -47,7 +37,7 @@ const vaultUnsealed: ServiceCheck = {
           evidence,
         );
       }
-      const declared = environment.vault.mode === 'embedded' ? environment.vault : undefined;
+      const declared = embeddedVault(environment);
       if (declared !== undefined && (declared.shares !== shares || declared.threshold !== threshold)) {
         throw new CheckFailure(
           `Vault has ${shares} unseal share(s) of which ${threshold} unseal it, declared ${declared.shares} and ` +
@@ -62,9 +52,7 @@ const vaultUnsealed: ServiceCheck = {
         throw new ServiceDown(
           'vault',
           `Vault is unsealed and does not serve: sys/health answers ${health}`,
-          environment.vault.mode === 'embedded'
-            ? `see \`docker logs ebs-${environment.name}-vault\``
-            : 'ask who runs it',
+          declared !== undefined ? `see \`docker logs ebs-${environment.name}-vault\`` : 'ask who runs it',
           { ...evidence, health },
         );
       }
@@ -75,9 +63,8 @@ const vaultUnsealed: ServiceCheck = {
 const auditOptions = z.record(z.string(), z.string()).nullable();
 const auditDevices = z.record(z.string(), z.object({ type: z.string(), options: auditOptions }));
 
-const vaultAudit: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultAudit: VaultCheck = {
+  from: 'vault',
   id: 'vault-audit-devices',
   title: 'Vault records every request, where and how it was declared',
   proves:
@@ -109,7 +96,7 @@ const vaultAudit: ServiceCheck = {
 };
 
 /** Vault goes on as long as it can write to one device, and only its log says that another failed. */
-async function requireWritable(context: ServiceContext, sinceSeconds: number): Promise<void> {
+async function requireWritable(context: VaultContext, sinceSeconds: number): Promise<void> {
   const container = await containerOf(context, VAULT_ALIAS);
   const lines = (await container.logsSince(sinceSeconds)).split('\n');
   // audit/broker.go of hashicorp/vault
@@ -124,9 +111,8 @@ async function requireWritable(context: ServiceContext, sinceSeconds: number): P
 
 const policyShape = z.object({ policy: z.string() });
 
-const vaultPolicies: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultPolicies: VaultCheck = {
+  from: 'vault',
   id: 'vault-policies',
   title: 'The policies in Vault are the declared ones, byte for byte',
   proves: 'What KES, and in an embedded Vault the provisioner, may do in Vault is exactly what this version declares.',
@@ -136,11 +122,12 @@ const vaultPolicies: ServiceCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
-      const { embedded } = accessOf(context);
       const names = namesOf(environment);
       const declared: Record<string, string> = {
-        [names.kesPolicy]: kesPolicy(environment),
-        ...(embedded ? { [names.provisionerPolicy]: provisionerPolicy(environment) } : {}),
+        [names.kesPolicy]: kesPolicy(environment.keyStore),
+        ...(embeddedVault(environment) !== undefined
+          ? { [names.provisionerPolicy]: provisionerPolicy(environment) }
+          : {}),
       };
       const bytes: Record<string, number> = {};
       for (const [name, text] of Object.entries(declared)) {
@@ -162,9 +149,8 @@ const vaultPolicies: ServiceCheck = {
     }),
 };
 
-const vaultRole: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultRole: VaultCheck = {
+  from: 'vault',
   id: 'vault-approle-role',
   title: 'The AppRole role of KES is as declared',
   proves:
@@ -176,7 +162,7 @@ const vaultRole: ServiceCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { kesRole, kesPolicy: policy } = namesOf(environment);
-      const { approle } = inVault(environment);
+      const { approle } = environment.keyStore;
       const declared: Record<string, unknown> = {
         bind_secret_id: true,
         secret_id_num_uses: 0,
@@ -201,9 +187,8 @@ const vaultRole: ServiceCheck = {
 const mountShape = z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullable() });
 const mountConfiguration = z.object({ delete_version_after: z.string(), max_versions: z.number() });
 
-const vaultMount: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultMount: VaultCheck = {
+  from: 'vault',
   id: 'vault-key-mount',
   title: 'The mount of the master keys is as declared, and forgets nothing',
   proves: 'The master keys are in a KV mount of the declared version that never deletes a version by itself.',
@@ -213,7 +198,7 @@ const vaultMount: ServiceCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
-      const { mount, kvVersion } = keyLocation(environment);
+      const { mount, kvVersion } = environment.keyStore;
       const mounts = await readData(vault, 'sys/mounts', z.record(z.string(), mountShape));
       const { type, options } = mounts[`${mount}/`] ?? { type: 'nothing', options: null };
       const found = { type, version: options?.version ?? '1' };
@@ -244,9 +229,8 @@ const keyMetadata = z.object({
   ),
 });
 
-const vaultMasterKeys: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const vaultMasterKeys: VaultCheck = {
+  from: 'vault',
   id: 'vault-master-keys',
   title: 'Every master key is in Vault, not only in the memory of KES',
   proves:
@@ -255,13 +239,13 @@ const vaultMasterKeys: ServiceCheck = {
   doesNotProve: 'That it is the right key (key-continuity does), or that Vault has a backup.',
   severity: 'critical',
   skipReason: (environment) =>
-    environment.keyStore.type === 'vault' && environment.keyStore.kvVersion === 1
+    environment.keyStore.kvVersion === 1
       ? 'KV version 1 tells nothing about a key without showing it'
       : withoutToken(environment),
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment, state } = context.loaded;
-      const { mount, prefix } = keyLocation(environment);
+      const { mount, prefix } = environment.keyStore;
       const keys: Record<string, Evidence> = {};
       const problems: string[] = [];
       for (const key of [...masterKeys(environment), ...retiredKeys(environment, state)]) {
@@ -285,10 +269,10 @@ const vaultMasterKeys: ServiceCheck = {
 };
 
 /** What goes first. */
-export const vaultSealChecks: readonly ServiceCheck[] = [vaultUnsealed];
+export const vaultSealChecks: readonly VaultCheck[] = [vaultUnsealed];
 
 /** In the order in which they are reported. */
-export const vaultDriftChecks: readonly ServiceCheck[] = [
+export const vaultDriftChecks: readonly VaultCheck[] = [
   vaultMount,
   vaultMasterKeys,
   vaultPolicies,
@@ -296,10 +280,11 @@ export const vaultDriftChecks: readonly ServiceCheck[] = [
   vaultAudit,
 ];
 
-function unsealing({ loaded }: ServiceContext): string {
+function unsealing({ loaded }: VaultContext): string {
   const { environment } = loaded;
-  if (environment.vault.mode !== 'embedded') return 'ask who runs it to unseal it';
-  return environment.vault.unseal === 'manual'
+  const vault = embeddedVault(environment);
+  if (vault === undefined) return 'ask who runs it to unseal it';
+  return vault.unseal === 'manual'
     ? `./scripts/unseal ${loaded.argument}`
     : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ebs-${environment.name}-vault-unsealer\` says why the unsealer did not`;
 }

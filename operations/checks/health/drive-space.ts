@@ -1,6 +1,6 @@
 /** Whether the drive will be full soon: MinIO refuses every write then, and does not say so before. */
 import { type Drive, openAdmin } from '../../minio/minio-admin';
-import { CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import { CheckFailure, type Evidence, type FullCheck } from '../check';
 
 /** From here on the evidence says so, and the check still passes. */
 export const NOTICE_SHARE = 0.85;
@@ -10,7 +10,7 @@ export const NOTICE_SHARE = 0.85;
  */
 export const LEAST_SHARE = 0.97;
 
-const driveSpace: DeploymentCheck = {
+const driveSpace: FullCheck = {
   from: 'deployment',
   id: 'drive-space',
   title: 'The drive has room for what is to come',
@@ -28,7 +28,7 @@ const driveSpace: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const driveChecks: readonly DeploymentCheck[] = [driveSpace];
+export const driveChecks: readonly FullCheck[] = [driveSpace];
 
 /** @throws CheckFailure that names each drive with too little room */
 export function judgeDrives(drives: readonly Drive[]): Evidence {

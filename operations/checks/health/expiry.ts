@@ -6,16 +6,23 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { z } from 'zod';
 import { clientLeaf, LEAVES, MINIO_ALIAS, namesOf } from '../../../config/deployment-names';
-import type { Environment } from '../../../config/environment';
+import { embeddedVault, type Environment } from '../../../config/environment';
 import { kesUrl } from '../../../config/reachable';
-import { inVault } from '../../../config/key-store';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { s3CertificateFiles } from '../../../config/s3-endpoint';
 import type { StateLayout } from '../../../config/state';
 import { ExternalError } from '../../lib/errors';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
 import { VaultError } from '../../vault/vault-client';
-import { type CheckContext, CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import {
+  type CheckContext,
+  CheckFailure,
+  type DeploymentCheck,
+  type Evidence,
+  type FullCheck,
+  hasVault,
+  type VaultCheck,
+} from '../check';
 import { someOf } from '../drift/differences';
 import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
 import { socketAddress } from '../../lib/socket-address';
@@ -39,7 +46,7 @@ const CA_NOTICE_DAYS = 90;
  */
 const FILE_NOTICE_DAYS = 7;
 
-const certificatesValid: DeploymentCheck = {
+const certificatesValid: FullCheck = {
   from: 'deployment',
   id: 'certificates-valid',
   title: 'Every certificate is valid for long enough, and the served ones are those of the state folder',
@@ -109,9 +116,8 @@ const secretIdShape = z.object({
   data: z.object({ creation_time: z.string(), expiration_time: z.string(), secret_id_num_uses: z.number() }).optional(),
 });
 
-const provisionerToken: DeploymentCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const provisionerToken: VaultCheck = {
+  from: 'vault',
   id: 'provisioner-token-valid',
   title: 'The token that declares the key store works for long enough',
   proves: 'Vault accepts the token, lets it be renewed, and it has more than a sixth of its period left.',
@@ -142,9 +148,8 @@ const provisionerToken: DeploymentCheck = {
     }),
 };
 
-const secretIdOfKes: DeploymentCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const secretIdOfKes: VaultCheck = {
+  from: 'vault',
   id: 'kes-secret-id-valid',
   title: 'KES can log in to Vault again whenever it has to',
   proves: 'Vault knows the SecretID of KES, it has no limit of uses, and it ends never or not soon.',
@@ -155,7 +160,7 @@ const secretIdOfKes: DeploymentCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { secretId } = credentialsOfKes(context);
-      const role = `auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}`;
+      const role = `auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
       const fix = `./scripts/rotate secret-id ${context.loaded.argument}`;
       // 204 without a body
@@ -185,9 +190,10 @@ const secretIdOfKes: DeploymentCheck = {
 /** In the order in which they are reported. */
 export const expiryChecks: readonly DeploymentCheck[] = [certificatesValid, provisionerToken, secretIdOfKes];
 
-function leavesOf({ vault, kes }: Environment): string[] {
-  const own = Object.values(LEAVES).filter((name) => name !== LEAVES.vault || vault.mode === 'embedded');
-  return [...own, ...kes.clients.map(({ name }) => clientLeaf(name))];
+function leavesOf(environment: Environment): string[] {
+  const hasOwn = embeddedVault(environment) !== undefined;
+  const own = Object.values(LEAVES).filter((name) => name !== LEAVES.vault || hasOwn);
+  return [...own, ...environment.kes.clients.map(({ name }) => clientLeaf(name))];
 }
 
 /** Which setting a certificate that came as a file was taken from, and the file. */
@@ -219,7 +225,7 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
     ...Object.fromEntries(ofClients),
     [LEAVES.minio]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: MINIO_ALIAS },
     [LEAVES.kes]: { url: kes, caFile: state.caCertificate },
-    ...(environment.vault.mode === 'embedded' ? { [LEAVES.vault]: accessOf(context) } : {}),
+    ...(embeddedVault(environment) !== undefined && hasVault(context) ? { [LEAVES.vault]: accessOf(context) } : {}),
   };
 }
 

@@ -4,16 +4,19 @@
  */
 import type Docker from 'dockerode';
 import { KES_ALIAS, MINIO_ALIAS, namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
+import { embeddedVault } from '../../../config/environment';
 import { kesUrl } from '../../../config/reachable';
 import { messageOf } from '../../lib/errors';
 import { NO_CONNECTION } from '../../lib/http';
 import {
   CheckFailure,
   type Evidence,
+  hasVault,
   type Service,
   type ServiceCheck,
   type ServiceContext,
   ServiceDown,
+  type VaultContext,
 } from '../check';
 import { accessOf, withVault } from './vault';
 
@@ -36,9 +39,14 @@ const servicesRunning: ServiceCheck = {
     const containers = await containersOf(context);
     const evidence = { containers: containers.map(({ name, state }): Evidence => ({ name, state })) };
     requireRunning(context, containers, evidence);
-    const answers = await answersOf(context);
-    const silent = Object.entries(answers).find(([, answer]) => ![ANSWERS, SEALED, CUT_OFF].includes(answer));
-    if (silent !== undefined) throw unanswered(context, silent[0] as Service, silent[1], containers, evidence);
+    const answers: Partial<Record<Service, string>> = {};
+    for (const { service, url, ask } of servicesOf(context)) {
+      const answer = await answerOf(ask);
+      if (![ANSWERS, SEALED, CUT_OFF].includes(answer)) throw unanswered(service, url, answer, containers, evidence);
+      answers[service] = answer;
+      // those after it need it
+      if (answer !== ANSWERS) break;
+    }
     return { ...evidence, ...answers };
   },
 };
@@ -59,7 +67,7 @@ interface SeenContainer {
 
 async function containersOf({ loaded }: ServiceContext): Promise<SeenContainer[]> {
   const { environment } = loaded;
-  const { vault } = environment;
+  const vault = embeddedVault(environment);
   // loading it takes longer than most checks run
   const { dockerEngine } = await import('../../docker/docker.js');
   const docker = dockerEngine(environment.docker);
@@ -69,12 +77,10 @@ async function containersOf({ loaded }: ServiceContext): Promise<SeenContainer[]
     return { name, program, ...(service === undefined ? {} : { service }), ...seen };
   };
   return Promise.all([
-    ...(vault.mode === 'embedded' ? [look(VAULT_ALIAS, 'Vault', 'vault')] : []),
+    ...(vault === undefined ? [] : [look(VAULT_ALIAS, 'Vault', 'vault')]),
     look(KES_ALIAS, 'KES', 'kes'),
     look(MINIO_ALIAS, 'MinIO', 'minio'),
-    ...(vault.mode === 'embedded' && vault.unseal === 'auto'
-      ? [look(`${VAULT_ALIAS}-unsealer`, 'the unsealer of Vault')]
-      : []),
+    ...(vault?.unseal === 'auto' ? [look(`${VAULT_ALIAS}-unsealer`, 'the unsealer of Vault')] : []),
   ]);
 }
 
@@ -121,10 +127,7 @@ function requireRunning({ loaded }: ServiceContext, containers: readonly SeenCon
     .join('; ');
   const fix = mending(loaded.argument, down);
   const first = down.find(({ service }) => service !== undefined)?.service;
-  // with another key store Vault is nobody's need
-  if (first !== undefined && !(first === 'vault' && loaded.environment.keyStore.type !== 'vault')) {
-    throw new ServiceDown(first, message, fix, evidence);
-  }
+  if (first !== undefined) throw new ServiceDown(first, message, fix, evidence);
   throw new CheckFailure(`${message}, so that Vault stays sealed when it starts again`, fix, evidence);
 }
 
@@ -134,23 +137,36 @@ const SEALED = 'is sealed';
 /** … and kms-ready of this. */
 const CUT_OFF = 'does not reach its key store';
 
-/** What came of asking each service, up to the first that does not answer. */
-async function answersOf(context: ServiceContext): Promise<Partial<Record<Service, string>>> {
-  const { loaded, kes, minio } = context;
-  const answers: Partial<Record<Service, string>> = {};
-  if (loaded.environment.keyStore.type === 'vault') {
-    answers.vault = await withVault(context, async (vault) =>
-      answerOf(async () => ((await vault.sealStatus(ANSWER_LIMIT_MS)).sealed ? SEALED : ANSWERS)),
-    );
-    if (answers.vault !== ANSWERS) return answers;
-  }
-  answers.kes = await answerOf(async () => ((await kes.ready(ANSWER_LIMIT_MS)) ? ANSWERS : CUT_OFF));
-  if (answers.kes !== ANSWERS) return answers;
-  answers.minio = await answerOf(async () => {
-    await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: ANSWER_LIMIT_MS });
-    return ANSWERS;
+interface AskedService {
+  readonly service: Service;
+  readonly url: string;
+  readonly ask: () => Promise<string>;
+}
+
+/** In the order in which they need each other. */
+function servicesOf(context: ServiceContext): AskedService[] {
+  const { loaded, kes, minio, s3Endpoint } = context;
+  const ofVault = (has: VaultContext): AskedService => ({
+    service: 'vault',
+    url: accessOf(has).url,
+    ask: () => withVault(has, async (vault) => ((await vault.sealStatus(ANSWER_LIMIT_MS)).sealed ? SEALED : ANSWERS)),
   });
-  return answers;
+  return [
+    ...(hasVault(context) ? [ofVault(context)] : []),
+    {
+      service: 'kes',
+      url: kesUrl(loaded.environment),
+      ask: async () => ((await kes.ready(ANSWER_LIMIT_MS)) ? ANSWERS : CUT_OFF),
+    },
+    {
+      service: 'minio',
+      url: s3Endpoint.url,
+      ask: async () => {
+        await minio.send({ method: 'GET', path: '/minio/health/live', timeoutMs: ANSWER_LIMIT_MS });
+        return ANSWERS;
+      },
+    },
+  ];
 }
 
 /** A refusal is an answer, too, and so is a certificate that nobody can trust: other checks say what is wrong with it. */
@@ -164,13 +180,12 @@ async function answerOf(ask: () => Promise<string>): Promise<string> {
 }
 
 function unanswered(
-  context: ServiceContext,
   service: Service,
+  url: string,
   said: string,
   containers: readonly SeenContainer[],
   evidence: Evidence,
 ): ServiceDown {
-  const url = urlOf(context, service);
   const container = containers.find((one) => one.service === service);
   if (container === undefined) {
     return new ServiceDown(
@@ -189,15 +204,4 @@ function unanswered(
       : `\`docker logs ${name}\` says why; \`docker restart ${name}\` starts it anew`,
     evidence,
   );
-}
-
-function urlOf(context: ServiceContext, service: Service): string {
-  switch (service) {
-    case 'vault':
-      return accessOf(context).url;
-    case 'kes':
-      return kesUrl(context.loaded.environment);
-    case 'minio':
-      return context.s3Endpoint.url;
-  }
 }

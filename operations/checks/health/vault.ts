@@ -2,35 +2,27 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
-import type { Environment } from '../../../config/environment';
+import type { VaultEnvironment } from '../../../config/environment';
 import { vaultVariables } from '../../../config/external-vault';
-import { inVault, type VaultAccess, vaultAccess } from '../../../config/key-store';
+import { type VaultAccess, vaultAccess } from '../../../config/key-store';
 import { readKesLogin } from '../../vault/approle';
 import { VaultClient } from '../../vault/vault-client';
 import { readVaultToken } from '../../vault/vault-token';
-import type { ServiceContext } from '../check';
-
-/** Why Vault does not matter. */
-export function withoutVault({ keyStore }: Environment): string | undefined {
-  return keyStore.type === 'vault' ? undefined : `the master keys are not in Vault (keyStore.type: ${keyStore.type})`;
-}
+import type { ServiceContext, VaultContext } from '../check';
 
 /**
  * Why nothing that needs a token can be asked. Whoever looks at a deployment with an external Vault need not have one: a
  * run without it says what it left out, and does not fail for it.
  */
-export function withoutToken(environment: Environment): string | undefined {
-  const { vault } = environment;
+export function withoutToken({ keyStore: { vault } }: VaultEnvironment): string | undefined {
   if (vault.mode === 'external' && vault.tokenFile === undefined && !process.env.VAULT_TOKEN) {
     return 'VAULT_TOKEN is not set, and without a token the external Vault says nothing';
   }
-  return withoutVault(environment);
+  return undefined;
 }
 
 /** Why nobody can log in as KES from here. */
-export function withoutLoginOfKes(environment: Environment): string | undefined {
-  const { keyStore } = environment;
-  if (keyStore.type !== 'vault') return withoutVault(environment);
+export function withoutLoginOfKes({ keyStore }: VaultEnvironment): string | undefined {
   const { boundCidrs, tokenBoundCidrs } = keyStore.approle.secretId;
   return boundCidrs.length + tokenBoundCidrs.length === 0
     ? undefined
@@ -38,19 +30,17 @@ export function withoutLoginOfKes(environment: Environment): string | undefined 
 }
 
 /** Why the Vault is not this deployment's to look into. */
-export function withoutOwnVault(environment: Environment): string | undefined {
-  return environment.vault.mode === 'external'
-    ? 'whoever runs the external Vault looks after it'
-    : withoutVault(environment);
+export function withoutOwnVault({ keyStore: { vault } }: VaultEnvironment): string | undefined {
+  return vault.mode === 'external' ? 'whoever runs the external Vault looks after it' : undefined;
 }
 
 /** How the Vault of a deployment is reached. */
-export function accessOf({ loaded }: ServiceContext): VaultAccess {
-  return vaultAccess(loaded.environment, loaded.state, vaultVariables(process.env));
+export function accessOf({ loaded }: VaultContext): VaultAccess {
+  return vaultAccess(loaded.environment.keyStore, loaded.state, vaultVariables(process.env));
 }
 
 /** Calls `use` with Vault as nobody. */
-export async function withVault<T>(context: ServiceContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+export async function withVault<T>(context: VaultContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
   const vault = new VaultClient(accessOf(context));
   try {
     return await use(vault);
@@ -60,7 +50,7 @@ export async function withVault<T>(context: ServiceContext, use: (vault: VaultCl
 }
 
 /** Calls `use` with Vault as the one who declares the key store: the provisioner, or VAULT_TOKEN. */
-export async function withProvisioner<T>(context: ServiceContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
+export async function withProvisioner<T>(context: VaultContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
   const { token } = readVaultToken(accessOf(context).tokenFile);
   return withVault(context, async (vault) => {
     const provisioner = vault.withToken(token);
@@ -78,7 +68,10 @@ export async function readData<T>(vault: VaultClient, path: string, shape: z.Zod
 }
 
 /** What KES logs in with, as the configuration file that was written for it has it. */
-export function credentialsOfKes({ loaded }: ServiceContext): { readonly roleId: string; readonly secretId: string } {
+export function credentialsOfKes({ loaded }: Pick<ServiceContext, 'loaded'>): {
+  readonly roleId: string;
+  readonly secretId: string;
+} {
   const file = loaded.state.secret.kesConfiguration;
   const found = readKesLogin(file);
   if (found === undefined) throw new Error(`${file} holds no RoleID and SecretID`);
@@ -89,12 +82,12 @@ export function credentialsOfKes({ loaded }: ServiceContext): { readonly roleId:
  * How the role of KES and its SecretID are made anew: a deploy writes the SecretID only for a role with another RoleID,
  * and what somebody changed by hand in a role is known for certain only of one that is new.
  */
-export function newRole(context: ServiceContext): string {
+export function newRole(context: VaultContext): string {
   const { environment } = context.loaded;
   const { tokenFile } = accessOf(context);
   const token = tokenFile === undefined ? 'VAULT_TOKEN' : `the token in ${tokenFile}`;
   return (
-    `\`vault delete auth/${inVault(environment).approle.mount}/role/${namesOf(environment).kesRole}\` with ${token}, ` +
+    `\`vault delete auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}\` with ${token}, ` +
     `then ./scripts/up ${context.loaded.argument}: it makes role and SecretID anew, and KES log in by them`
   );
 }

@@ -5,11 +5,11 @@ import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { type EarlierObject, readEarlierObjects } from '../../minio/earlier-objects';
 import { messageOf } from '../../lib/errors';
 import { bytesOf } from '../../minio/s3-client';
-import { CheckFailure, type DeploymentCheck, type Evidence } from '../check';
+import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { keyName } from './modes';
 import { sha256 } from './objects';
 
-const earlierObjectsOpen: DeploymentCheck = {
+const earlierObjectsOpen: FullCheck = {
   from: 'deployment',
   id: 'earlier-objects-open',
   title: 'Objects that an earlier deploy left still open',
@@ -49,7 +49,7 @@ const earlierObjectsOpen: DeploymentCheck = {
 };
 
 /** In the order in which they are reported. */
-export const earlierChecks: readonly DeploymentCheck[] = [earlierObjectsOpen];
+export const earlierChecks: readonly FullCheck[] = [earlierObjectsOpen];
 
 async function problemOf(s3: S3Client, object: EarlierObject): Promise<string | undefined> {
   const { encryption, masterKey } = object;

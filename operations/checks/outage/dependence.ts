@@ -6,7 +6,7 @@ import { namesOf } from '../../../config/deployment-names';
 import { messageOf } from '../../lib/errors';
 import { readCredentials, s3Client } from '../../minio/s3-client';
 import { NotYet, waitFor } from '../../lib/wait';
-import { type CheckContext, CheckFailure, type DeploymentCheck } from '../check';
+import { type CheckContext, CheckFailure, type FullCheck, hasVault } from '../check';
 import { allDone, get, put, requireSameBytes } from '../objects/objects';
 import { credentialsOfKes, withoutLoginOfKes, withVault } from '../health/vault';
 
@@ -23,7 +23,7 @@ interface Attempt {
   readonly send: () => Promise<unknown>;
 }
 
-const unreadableWithoutKes: DeploymentCheck = {
+const unreadableWithoutKes: FullCheck = {
   from: 'deployment',
   disruptive: true,
   id: 'unreadable-without-kes',
@@ -51,7 +51,7 @@ const unreadableWithoutKes: DeploymentCheck = {
   },
 };
 
-const durableAfterRestart: DeploymentCheck = {
+const durableAfterRestart: FullCheck = {
   from: 'deployment',
   disruptive: true,
   id: 'durable-after-kes-restart',
@@ -71,7 +71,7 @@ const durableAfterRestart: DeploymentCheck = {
 };
 
 /** In the order in which they run. */
-export const dependenceChecks: readonly DeploymentCheck[] = [unreadableWithoutKes, durableAfterRestart];
+export const dependenceChecks: readonly FullCheck[] = [unreadableWithoutKes, durableAfterRestart];
 
 interface WrittenObject {
   readonly key: string;
@@ -173,18 +173,19 @@ async function requireRecovery(context: CheckContext, objects: readonly WrittenO
  * read. Other key stores know no such token: KES, started anew, is who reads them.
  */
 async function readBack(context: CheckContext, keys: readonly string[]): Promise<string> {
+  if (!hasVault(context)) {
+    return `not done: with ${context.loaded.environment.keyStore.type} KES, started anew, is who reads them back`;
+  }
   const { environment } = context.loaded;
-  if (environment.keyStore.type !== 'vault')
-    return `not done: with ${environment.keyStore.type} KES, started anew, is who reads them back`;
   const onlyKes = withoutLoginOfKes(environment);
   if (onlyKes !== undefined) return `not possible: ${onlyKes}`;
-  const { approle, mount, kvVersion } = environment.keyStore;
+  const { approle, mount, prefix, kvVersion } = environment.keyStore;
   const { roleId, secretId } = credentialsOfKes(context);
   await withVault(context, async (vault) => {
     const answer = await vault.write(`auth/${approle.mount}/login`, { role_id: roleId, secret_id: secretId });
     await vault.withToken(loginAnswer.parse(answer).auth.client_token).usedUp(async (reader) => {
       for (const key of keys) {
-        const folder = `${mount}/${kvVersion === 2 ? 'data/' : ''}${namesOf(environment).keyPrefix}`;
+        const folder = `${mount}/${kvVersion === 2 ? 'data/' : ''}${prefix}`;
         const status = await reader.probe('GET', `${folder}/${key}`);
         if (status === 200) continue;
         throw new CheckFailure(

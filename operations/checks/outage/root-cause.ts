@@ -7,6 +7,7 @@ import {
   type ServiceContext,
   ServiceDown,
   SERVICES,
+  type VaultCheck,
 } from '../check';
 import { bindService, type BoundCheck, type CheckResult, runAll, type RunOptions } from '../runner';
 
@@ -17,8 +18,12 @@ export interface RootCause {
 }
 
 /** Whether a check is one of those that run before all others. */
-export function isFirst(check: Check): check is ServiceCheck {
-  return check.from === 'deployment' && check.needs !== undefined && check.first === true;
+export function isFirst(check: Check): check is ServiceCheck | VaultCheck {
+  return isOfServices(check) && check.first === true;
+}
+
+function isOfServices(check: Check): check is ServiceCheck | VaultCheck {
+  return check.from === 'vault' || (check.from === 'deployment' && check.needs !== undefined);
 }
 
 /**
@@ -27,7 +32,7 @@ export function isFirst(check: Check): check is ServiceCheck {
  * @param wanted ids of the checks that were selected; another one is in the results only if it did not pass
  */
 export async function runFirst(
-  checks: readonly ServiceCheck[],
+  checks: readonly (ServiceCheck | VaultCheck)[],
   context: ServiceContext,
   wanted: ReadonlySet<string>,
   { signal, onResult }: Pick<RunOptions, 'signal' | 'onResult'>,
@@ -58,7 +63,7 @@ export async function runFirst(
 export function bindWithout(check: Check, context: ServiceContext, cause: RootCause): BoundCheck {
   const { id, title, proves, doesNotProve, severity } = check;
   const nothing = { id, title, proves, doesNotProve, severity, run: async () => Promise.resolve({}) };
-  const bound = check.from === 'deployment' && check.needs !== undefined ? bindService(check, context) : nothing;
+  const bound = isOfServices(check) ? bindService(check, context) : nothing;
   return following(check, bound, cause);
 }
 
@@ -68,6 +73,6 @@ function following(check: Check, bound: BoundCheck, cause: RootCause | undefined
 }
 
 function followsFrom(check: Check, { service }: RootCause): boolean {
-  const needs = check.from === 'deployment' ? (check.needs ?? 'minio') : 'minio';
+  const needs = check.from === 'vault' ? 'vault' : check.from === 'deployment' ? (check.needs ?? 'minio') : 'minio';
   return needs !== 'none' && SERVICES.indexOf(needs) >= SERVICES.indexOf(service);
 }

@@ -5,16 +5,15 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
-import type { Environment } from '../../../config/environment';
+import type { VaultEnvironment } from '../../../config/environment';
 import { masterKeys } from '../../../config/master-keys';
-import { inVault, keyLocation } from '../../../config/key-store';
 import { retiredKeys } from '../../state/retired-keys';
 import { messageOf } from '../../lib/errors';
 import type { HttpRequest } from '../../lib/http';
 import type { VaultClient } from '../../vault/vault-client';
-import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext } from '../check';
+import { CheckFailure, type Evidence, type VaultCheck, type VaultContext } from '../check';
 import { someOf } from '../drift/differences';
-import { credentialsOfKes, withoutLoginOfKes, withoutVault, withVault } from '../health/vault';
+import { credentialsOfKes, withoutLoginOfKes, withVault } from '../health/vault';
 
 /** More versions than any key has: a write that asks for it fails even where it is allowed. */
 const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
@@ -22,9 +21,8 @@ const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
 const login = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
 const capabilities = z.object({ data: z.record(z.string(), z.unknown()) });
 
-const kesTokenConfined: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const kesTokenConfined: VaultCheck = {
+  from: 'vault',
   id: 'vault-kes-token-confined',
   title: 'The token of KES can read its keys and write each once, and nothing else in Vault',
   proves:
@@ -69,19 +67,17 @@ const kesTokenConfined: ServiceCheck = {
     }),
 };
 
-const anonymousRefused: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+const anonymousRefused: VaultCheck = {
+  from: 'vault',
   id: 'vault-anonymous-refused',
   title: 'Vault shows nothing to who has no token',
   proves: 'Without a token, and with a made-up one, reading or listing master keys, policies and mounts is refused.',
   doesNotProve: 'That no token is in the wrong hands.',
   severity: 'critical',
-  skipReason: withoutVault,
   run: async (context) =>
     withVault(context, async (vault) => {
       const { environment } = context.loaded;
-      const { mount } = keyLocation(environment);
+      const { mount } = environment.keyStore;
       const [key = ''] = pathsOf(environment, masterKeys(environment)).keys;
       const madeUp = vault.withToken(`hvs.${randomBytes(18).toString('base64url')}`);
       const answers: Record<string, number> = {};
@@ -108,17 +104,17 @@ const anonymousRefused: ServiceCheck = {
 };
 
 /** In the order in which they are reported. */
-export const vaultPrivilegeChecks: readonly ServiceCheck[] = [kesTokenConfined, anonymousRefused];
+export const vaultPrivilegeChecks: readonly VaultCheck[] = [kesTokenConfined, anonymousRefused];
 
 /** Calls `use` with a fresh token of KES and revokes it; were the check killed, it would die after its period. */
 async function withTokenOfKes<T>(
-  context: ServiceContext,
+  context: VaultContext,
   use: (kes: VaultClient, policies: string[]) => Promise<T>,
 ): Promise<T> {
   const { environment } = context.loaded;
   const { roleId, secretId } = credentialsOfKes(context);
   return withVault(context, async (vault) => {
-    const path = `auth/${inVault(environment).approle.mount}/login`;
+    const path = `auth/${environment.keyStore.approle.mount}/login`;
     const answer = await vault.write(path, { role_id: roleId, secret_id: secretId }).catch((error: unknown) => {
       throw new Error(`nobody can log in as KES: ${messageOf(error)}`, { cause: error });
     });
@@ -134,12 +130,11 @@ interface Paths {
   readonly closed: readonly string[];
 }
 
-function pathsOf(environment: Environment, keys: readonly string[]): Paths {
-  const { mount, prefix, kvVersion } = keyLocation(environment);
+function pathsOf(environment: VaultEnvironment, keys: readonly string[]): Paths {
+  const { mount, prefix, kvVersion, approle } = environment.keyStore;
   const { kesPolicy, kesRole } = namesOf(environment);
   const inMount = kvVersion === 2 ? `${mount}/data` : mount;
   const about = kvVersion === 2 ? ['metadata', 'delete', 'undelete', 'destroy'] : [];
-  const { approle } = inVault(environment);
   return {
     keys: keys.map((key) => `${inMount}/${prefix}/${key}`),
     closed: [
@@ -167,8 +162,8 @@ interface Attempt {
 }
 
 /** Each is harmless should it be allowed. */
-function attempts(environment: Environment): Attempt[] {
-  const { mount, prefix, kvVersion } = keyLocation(environment);
+function attempts(environment: VaultEnvironment): Attempt[] {
+  const { mount, prefix, kvVersion } = environment.keyStore;
   const nobody = `ebs-check-${randomBytes(8).toString('hex')}`;
   const { defaultKey } = environment.minio;
   if (kvVersion === 1) {

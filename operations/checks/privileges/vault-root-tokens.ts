@@ -1,7 +1,7 @@
 /** Root tokens that were left in Vault. Each is everything, and does not expire. */
 import { z } from 'zod';
 import { VaultError } from '../../vault/vault-client';
-import { CheckFailure, type ServiceCheck } from '../check';
+import { CheckFailure, type VaultCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { readData, withoutOwnVault, withProvisioner } from '../health/vault';
 
@@ -12,9 +12,8 @@ const accessors = z.object({ keys: z.array(z.string()) });
 const self = z.object({ accessor: z.string() });
 const token = z.object({ data: z.object({ policies: z.array(z.string()), creation_time: z.number() }) });
 
-export const vaultRootTokens: ServiceCheck = {
-  from: 'deployment',
-  needs: 'vault',
+export const vaultRootTokens: VaultCheck = {
+  from: 'vault',
   id: 'vault-root-tokens',
   title: 'No root token was left in Vault',
   proves: 'Vault knows no token with the policy root that is older than an hour.',

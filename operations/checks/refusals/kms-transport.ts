@@ -1,11 +1,12 @@
 /** The same as in transport.ts where keys pass: KES, and Vault behind it. */
 import { LEAVES } from '../../../config/deployment-names';
+import { embeddedVault } from '../../../config/environment';
 import { kesUrl } from '../../../config/reachable';
-import { type CheckContext, type DeploymentCheck, type Evidence } from '../check';
+import { type CheckContext, type Evidence, type FullCheck, hasVault } from '../check';
 import { accessOf } from '../health/vault';
 import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
 
-export const kmsTransport: DeploymentCheck = {
+export const kmsTransport: FullCheck = {
   from: 'deployment',
   id: 'kms-tls-only',
   title: 'KES and Vault speak today’s TLS and nothing else, each under the private CA',
@@ -44,6 +45,8 @@ function portsOf(context: CheckContext): TlsPort[] {
   };
   return [
     port('KES', LEAVES.kes, kes),
-    ...(environment.vault.mode === 'embedded' ? [port('Vault', LEAVES.vault, accessOf(context))] : []),
+    ...(embeddedVault(environment) !== undefined && hasVault(context)
+      ? [port('Vault', LEAVES.vault, accessOf(context))]
+      : []),
   ];
 }

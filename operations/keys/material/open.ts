@@ -15,7 +15,7 @@ export async function openKeyMaterial(
   const { keyStore } = loaded.environment;
   switch (keyStore.type) {
     case 'vault':
-      return openVaultKeyMaterial(loaded, kesConfiguration);
+      return openVaultKeyMaterial(loaded, keyStore, kesConfiguration);
     case 'aws':
       return awsKeyMaterial(loaded, keyStore);
     case 'filesystem':

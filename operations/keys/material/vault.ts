@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { embeddedVaultUrl } from '../../../config/reachable';
-import { externalVaultAddress, type VaultAddress, vaultVariables } from '../../../config/external-vault';
+import type { VaultKeyStoreSettings } from '../../../config/environment';
+import { vaultVariables } from '../../../config/external-vault';
+import { vaultAccess } from '../../../config/key-store';
 import type { LoadedEnvironment } from '../../../config/load';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { VaultClient, VaultError } from '../../vault/vault-client';
@@ -26,9 +27,13 @@ const login = z.object({ auth: z.object({ client_token: z.string() }) });
 const answerV1 = z.object({ data: z.record(z.string(), z.string()) });
 const answerV2 = z.object({ data: z.object({ data: z.record(z.string(), z.string()) }) });
 
-export async function openVaultKeyMaterial(loaded: LoadedEnvironment, kesConfiguration: string): Promise<KeyMaterial> {
+export async function openVaultKeyMaterial(
+  loaded: LoadedEnvironment,
+  keyStore: VaultKeyStoreSettings,
+  kesConfiguration: string,
+): Promise<KeyMaterial> {
   const settings = readSettings(kesConfiguration, loaded.argument);
-  const address = addressOf(loaded);
+  const address = vaultAccess(keyStore, loaded.state, vaultVariables(process.env));
   const anonymous = new VaultClient(address);
   let vault: VaultClient;
   try {
@@ -65,13 +70,6 @@ function readSettings(file: string, argument: string): Settings {
       `deploy first: ./scripts/up ${argument}`,
     );
   }
-}
-
-function addressOf({ environment, state }: LoadedEnvironment): VaultAddress {
-  const { vault } = environment;
-  if (vault.mode === 'external') return externalVaultAddress(vault, vaultVariables(process.env));
-  if (vault.mode === 'none') throw new Error('this environment has no Vault');
-  return { url: embeddedVaultUrl(vault), caFile: state.caCertificate };
 }
 
 /** KES keeps a key under a field of its own name, and reads version 1 only (kes v0.24.0, vault.go). */

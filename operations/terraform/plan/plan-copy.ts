@@ -219,7 +219,8 @@ function replacer(moves: readonly (readonly [string, string])[]): (json: string)
 }
 
 /** The files elsewhere of which a plan looks at the content. */
-function outsideFiles({ keyStore, tls, trustedCAs, vault }: Environment): { open: string[]; secret: string[] } {
+function outsideFiles({ keyStore, tls, trustedCAs }: Environment): { open: string[]; secret: string[] } {
+  const vault = keyStore.type === 'vault' && keyStore.vault.mode === 'external' ? keyStore.vault : undefined;
   const given = (...files: readonly (string | undefined)[]): string[] => files.filter((file) => file !== undefined);
   const pairs = tls.mode === 'files' ? [tls, ...tls.additional] : [];
   return {
@@ -228,13 +229,10 @@ function outsideFiles({ keyStore, tls, trustedCAs, vault }: Environment): { open
       ...(tls.mode === 'self-signed' ? [] : given(tls.ca)),
       ...(tls.mode === 'acme' ? given(tls.directoryCaFile) : []),
       ...pairs.map(({ certificate }) => certificate),
-      ...(vault.mode === 'external' ? given(vault.caFile) : []),
+      ...given(vault?.caFile),
       ...(keyStore.type === 'aws' ? given(keyStore.caFile) : []),
     ],
-    secret: [
-      ...pairs.map(({ privateKey }) => privateKey),
-      ...(vault.mode === 'external' ? given(vault.tokenFile) : []),
-    ],
+    secret: [...pairs.map(({ privateKey }) => privateKey), ...given(vault?.tokenFile)],
   };
 }
 

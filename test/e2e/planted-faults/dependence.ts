@@ -1,7 +1,8 @@
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { EARLIER_OBJECTS_BUCKET, namesOf } from '../../../config/deployment-names';
+import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { readEarlierObjects } from '../../../operations/minio/earlier-objects';
 import type { PlantedFault } from './planted-fault';
+import { inVault } from '../../helpers/vault';
 
 export const dependenceFaults: readonly PlantedFault[] = [
   {
@@ -47,7 +48,7 @@ export const dependenceFaults: readonly PlantedFault[] = [
     plant: async (bench) => {
       const root = await bench.vaultRoot();
       const s3 = bench.s3();
-      const path = `${namesOf(bench.deployed.environment).keyPrefix}/archive-key`;
+      const path = `${inVault(bench.deployed.environment).keyStore.prefix}/archive-key`;
       // its memory is full for five minutes, less would do if the key were not used every now and then
       await bench.reloadKes();
       const object = { Bucket: 'backup', Key: 'of a test', Body: 'x' };

@@ -1,8 +1,8 @@
 import { GetBucketEncryptionCommand, PutBucketEncryptionCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
+import { inVault } from '../../helpers/vault';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.string()) }) });
@@ -128,15 +128,15 @@ async function changeKey(
   valueOf: (read: (key: string) => Promise<string>) => Promise<string | undefined>,
 ): Promise<void> {
   const root = await bench.vaultRoot();
-  const { keyPrefix } = namesOf(bench.deployed.environment);
+  const { prefix } = inVault(bench.deployed.environment).keyStore;
   const read = async (key: string): Promise<string> => {
-    const stored = storedKey.parse(await root.read(`kes/data/${keyPrefix}/${key}`));
+    const stored = storedKey.parse(await root.read(`kes/data/${prefix}/${key}`));
     return stored.data.data[key] ?? '';
   };
   // KES reads version 1 only, so what was there before must be gone with all its versions
   const replace = async (key: string, value: string | undefined): Promise<void> => {
-    await root.probe('DELETE', `kes/metadata/${keyPrefix}/${key}`);
-    if (value !== undefined) await root.write(`kes/data/${keyPrefix}/${key}`, { data: { [key]: value } });
+    await root.probe('DELETE', `kes/metadata/${prefix}/${key}`);
+    if (value !== undefined) await root.write(`kes/data/${prefix}/${key}`, { data: { [key]: value } });
     await bench.reloadKes();
   };
   const own = await read('archive-key');

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { namesOf } from '../../../config/deployment-names';
+import type { EmbeddedVault } from '../../../config/environment';
 import { embeddedVaultUrl, kesUrl } from '../../../config/reachable';
 import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
 import { writeFileAtomically } from '../../../operations/lib/files';
@@ -13,6 +14,7 @@ import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/vault-proxy';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
+import { inVault, ownVault } from '../../helpers/vault';
 
 const token = z.object({ auth: z.object({ client_token: z.string() }) });
 const secretId = z.object({ data: z.object({ secret_id: z.string() }) });
@@ -73,7 +75,7 @@ export const vaultFaults: readonly PlantedFault[] = [
       },
     },
     plant: async (bench) => {
-      bench.declare((environment) => ({ ...environment, vault: { ...embedded(bench), shares: 5, threshold: 3 } }));
+      declareVault(bench, { shares: 5, threshold: 3 });
       return Promise.resolve();
     },
   },
@@ -101,7 +103,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
-      const key = `${namesOf(bench.deployed.environment).keyPrefix}/archive-key`;
+      const key = `${inVault(bench.deployed.environment).keyStore.prefix}/archive-key`;
       bench.mendBy(async () => root.write(`kes/undelete/${key}`, { versions: [1] }));
       await useKey(bench, 'archive-key');
       await root.probe('DELETE', `kes/data/${key}`);
@@ -122,7 +124,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     plant: async (bench) => {
       const { environment } = bench.deployed;
       const wider = 'path "kes/data/*" {\n  capabilities = ["create", "read", "update"]\n}\n';
-      await changePolicy(bench, namesOf(environment).kesPolicy, kesPolicy(environment), wider);
+      await changePolicy(bench, namesOf(environment).kesPolicy, kesPolicy(inVault(environment).keyStore), wider);
     },
   },
   {
@@ -136,7 +138,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const { environment } = bench.deployed;
-      const declared = provisionerPolicy(environment);
+      const declared = provisionerPolicy(inVault(environment));
       const wider = `${declared}\npath "kes/data/*" {\n  capabilities = ["read"]\n}\n`;
       await changePolicy(bench, namesOf(environment).provisionerPolicy, declared, wider);
     },
@@ -263,19 +265,21 @@ export const vaultFaults: readonly PlantedFault[] = [
   },
 ];
 
-function embedded({ deployed }: Workbench) {
-  const { vault } = deployed.environment;
-  if (vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-  return vault;
+/** Has the environment file say something else about Vault. */
+function declareVault(bench: Workbench, settings: Partial<EmbeddedVault>): void {
+  bench.declare((declared) => ({
+    ...declared,
+    keyStore: { ...inVault(declared).keyStore, vault: { ...ownVault(declared), ...settings } },
+  }));
 }
 
 /** Puts a proxy between the checks and Vault. */
 async function proxy(bench: Workbench, options: VaultProxyOptions): Promise<void> {
   const { state } = bench.deployed;
-  const url = embeddedVaultUrl(embedded(bench));
+  const url = embeddedVaultUrl(ownVault(bench.deployed.environment));
   const started = await startVaultProxy({ url, caFile: state.caCertificate }, state, options);
   bench.mendBy(async () => started.stop());
-  bench.declare((declared) => ({ ...declared, vault: { ...embedded(bench), port: started.port } }));
+  declareVault(bench, { port: started.port });
 }
 
 function rolePath({ deployed }: Workbench): string {

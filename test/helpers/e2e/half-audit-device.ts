@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_DEVICES, vaultAccess } from '../../../config/key-store';
 import type { LoadedEnvironment } from '../../../config/load';
 import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
+import { inVault } from '../vault';
 
 const ATTEMPTS = 200;
 /** Raft writes what is enabled to disk: the client must be gone before, and Vault must have begun, on whatever machine. */
@@ -19,7 +20,7 @@ const STAYS_MS = [1, 3, 5, 8, 12, 18, 27, 40, 60];
 export async function halveAuditDevice({ environment, state }: LoadedEnvironment): Promise<number> {
   const device = AUDIT_DEVICES.at(-1);
   if (device === undefined) throw new Error('no audit device is declared');
-  const access = vaultAccess(environment, state, {});
+  const access = vaultAccess(inVault(environment).keyStore, state, {});
   const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
   const vault = new VaultClient(access, token);
   const agent = new Agent({ ca: readFileSync(state.caCertificate), rejectUnauthorized: true, keepAlive: true });

@@ -22,6 +22,7 @@ import { readCredentials, type S3Credentials, s3Client } from '../../../operatio
 import { VaultClient } from '../../../operations/vault/vault-client';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './s3-gateway';
+import { ownVault } from '../vault';
 
 export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';
 
@@ -282,9 +283,9 @@ export class Workbench {
   /** Vault with a root token, made from the unseal shares as their owner can; the mending revokes it at the very end. */
   async vaultRoot(): Promise<VaultClient> {
     const { environment, state } = this.deployed;
-    if (environment.vault.mode !== 'embedded') throw new Error('the tests deploy an embedded Vault');
-    const vault = new VaultClient(this.endpoint(embeddedVaultUrl(environment.vault)));
-    const shares = Array.from({ length: environment.vault.threshold }, (_, index) =>
+    const settings = ownVault(environment);
+    const vault = new VaultClient(this.endpoint(embeddedVaultUrl(settings)));
+    const shares = Array.from({ length: settings.threshold }, (_, index) =>
       readFileSync(state.secret.unsealShare(index + 1), 'utf8').trim(),
     );
     const root = vault.withToken(await vault.generateRootToken(shares));

@@ -1,17 +1,17 @@
 import { parseEnvironment } from '../../../config/load';
-import { inVault } from '../../../config/key-store';
 import { ExternalError } from '../../../operations/lib/errors';
 import { requireUsableVault } from '../../../operations/vault/external-vault-preflight';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { TlsServer } from '../../helpers/tls-server';
+import { inVault } from '../../helpers/vault';
 
 const folder = useTemporaryFolder();
 const HOUR = 60 * 60;
 const KEY_STORE = inVault(
   parseEnvironment('name: demo\nvault: { mode: external, address: "https://vault.example.org" }', 'demo.yaml'),
-);
+).keyStore;
 
 const LASTING = { ttl: 768 * HOUR, creation_ttl: 768 * HOUR };
 

@@ -9,6 +9,7 @@ import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { TlsServer } from '../../helpers/tls-server';
+import { ownVault } from '../../helpers/vault';
 
 const folder = useTemporaryFolder();
 const done: string[] = [];
@@ -58,13 +59,13 @@ afterEach(() => vault.stop());
 
 test('Vault is unsealed after it by the shares that are there', async () => {
   const { docker, ...loaded } = await deployment(['second', 'third']);
-  await restartVault(loaded, docker);
+  await restartVault(loaded, ownVault(loaded.environment), docker);
   expect(done).toEqual(['restart ebs-home-vault', '/v1/sys/unseal: second', '/v1/sys/unseal: third']);
 });
 
 test('it is not restarted where it would stay sealed', async () => {
   const { docker, ...loaded } = await deployment(['second']);
-  const error = await rejectionOf(restartVault(loaded, docker));
+  const error = await rejectionOf(restartVault(loaded, ownVault(loaded.environment), docker));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error).toMatchObject({
     message: `Vault must be restarted, and 1 of the 2 unseal shares that it needs then are in ${path.dirname(loaded.state.secret.unsealShare(1))}`,

@@ -8,6 +8,7 @@ import { ThrowawayCa } from '../../helpers/certificates';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { TlsServer } from '../../helpers/tls-server';
+import { inVault } from '../../helpers/vault';
 
 const folder = useTemporaryFolder();
 const bucket = useStateBucket();
@@ -42,7 +43,7 @@ function environmentWith(settings: string, initialised = true) {
   mkdirSync(state.terraform, { recursive: true });
   if (initialised) writeFileSync(state.secret.provisionerToken, 'token');
   return {
-    environment: parseEnvironment(`name: home\n${settings}`, 'home.yaml'),
+    environment: inVault(parseEnvironment(`name: home\n${settings}`, 'home.yaml')),
     file: 'home.yaml',
     argument: 'home',
     state,

@@ -6,6 +6,7 @@ import { checkEnvironment } from '../../../../operations/checks/check-environmen
 import type { Report } from '../../../../operations/checks/report/model';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { type FakeDeployment, fakeDeployment, fakeDocker } from '../fakes';
+import { ownVault } from '../../../helpers/vault';
 
 /**
  * One server is Vault, KES and MinIO, and each is told from the others by what it is asked; a closed port stands for what
@@ -44,7 +45,7 @@ beforeEach(async () => {
   const { environment } = deployment.loaded;
   environment.docker.host = docker.host;
   environment.kes.port = deployment.port;
-  if (environment.vault.mode === 'embedded') environment.vault.port = deployment.port;
+  ownVault(environment).port = deployment.port;
 });
 afterEach(async () => {
   await docker.close();
@@ -135,8 +136,7 @@ test.each<[string, () => void, RegExp, string]>([
   [
     'Vault',
     () => {
-      const { vault } = deployment.loaded.environment;
-      if (vault.mode === 'embedded') vault.port = 1;
+      ownVault(deployment.loaded.environment).port = 1;
     },
     /^Vault does not answer at https:\/\/127\.0\.0\.1:1: 127\.0\.0\.1:1: connect ECONNREFUSED 127\.0\.0\.1:1; its container ebs-test-vault is running$/,
     '`docker logs ebs-test-vault` says why; `docker restart ebs-test-vault` starts it anew',
