@@ -2,7 +2,8 @@
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker-engine';
 import { durationToMs, isDuration } from './duration';
-import { embeddedVault, type Environment, type VaultKeyStoreSettings, type VaultSettings } from './environment';
+import type { Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
+import { embeddedVault } from './vault';
 import { minioKeys } from './master-keys';
 import { coversName, overlap } from './names';
 import { networkRules } from './network-rules';

@@ -541,12 +541,3 @@ function resolved({ vault, keyStore, ...rest }: Written): Environment {
   if (keyStore.type !== 'vault') return { ...rest, keyStore };
   return { ...rest, keyStore: { ...keyStore, prefix: keyStore.prefix ?? rest.name, vault: vault ?? EMBEDDED_VAULT } };
 }
-
-export function isInVault(environment: Environment): environment is VaultEnvironment {
-  return environment.keyStore.type === 'vault';
-}
-
-/** The Vault that runs in a container of this deployment, if it has one. */
-export function embeddedVault({ keyStore }: Pick<Environment, 'keyStore'>): EmbeddedVault | undefined {
-  return keyStore.type === 'vault' && keyStore.vault.mode === 'embedded' ? keyStore.vault : undefined;
-}

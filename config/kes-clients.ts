@@ -1,4 +1,4 @@
-import { clientLeaf, LEAVES } from './deployment-names';
+import { clientLeaf, CLIENTS } from './deployment-names';
 import type { Environment } from './environment';
 import { masterKeys, minioKeys } from './master-keys';
 import type { KesClient } from './kes-configuration';
@@ -10,7 +10,7 @@ import type { KesClient } from './kes-configuration';
 export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /** The client that Docker's health check is: it may ask for the status and nothing else. */
-export const HEALTH_CLIENT: KesClient = { name: LEAVES.health, keys: [], routes: ['/v1/status'] };
+export const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes: ['/v1/status'] };
 
 /**
  * Who may do what with the master keys. MinIO may not create one: it would silently make a new key under the name of
@@ -25,9 +25,9 @@ export function kesClients(
 ): KesClient[] {
   const all = masterKeys(environment);
   return [
-    { name: LEAVES.minioClient, keys: use(minioKeys(environment), retired[LEAVES.minioClient]) },
-    { name: LEAVES.keyCreator, keys: [{ actions: ['create'], names: all }] },
-    { name: LEAVES.keyProver, keys: use(all, Object.values(retired).flat()), routes: ['/v1/status', '/v1/ready'] },
+    { name: CLIENTS.minio, keys: use(minioKeys(environment), retired[CLIENTS.minio]) },
+    { name: CLIENTS.keyCreator, keys: [{ actions: ['create'], names: all }] },
+    { name: CLIENTS.keyProver, keys: use(all, Object.values(retired).flat()), routes: ['/v1/status', '/v1/ready'] },
     HEALTH_CLIENT,
     ...environment.kes.clients.map(({ name, keys }) => {
       const client = clientLeaf(name);

@@ -2,13 +2,14 @@
  * What an environment declares about Vault and KES, as plain values: the constructs make it so, the checks compare it
  * with what is there.
  */
-import { KES_PORT, namesOf, VAULT_ALIAS, VAULT_PORT } from './deployment-names';
+import { vaultNames } from './deployment-names';
 import type { Environment, VaultEnvironment, VaultKeyStoreSettings, VaultSettings } from './environment';
 import { embeddedVaultUrl } from './reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from './external-vault';
 import { type RetiredKeys, kesClients } from './kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from './kes-configuration';
+import { nodesOf } from './node';
 import type { TlsEndpoint } from './operation-inputs';
 import type { StateLayout } from './state';
 import {
@@ -72,7 +73,7 @@ export function kesPolicy(keyStore: VaultKeyStoreSettings): string {
 /** What the token that provisions Vault for an environment must be allowed there, and nothing more. */
 export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
   const { keyStore } = environment;
-  const names = namesOf(environment);
+  const names = vaultNames(environment);
   const embedded = keyStore.vault.mode === 'embedded';
   return provisionerPolicyRules({
     keys: keyLocation(keyStore),
@@ -105,7 +106,7 @@ export function kesConfiguration(
   variables: VaultVariables,
 ): KesConfiguration {
   return {
-    address: `0.0.0.0:${KES_PORT}`,
+    address: `0.0.0.0:${nodesOf(environment)[0].kes.port}`,
     tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
     clients: kesClients(environment, retiredKeys),
     cache: environment.kes.cache,
@@ -117,13 +118,13 @@ function kesKeyStore(environment: Environment, variables: VaultVariables): KesKe
   const { keyStore } = environment;
   switch (keyStore.type) {
     case 'vault': {
-      const { endpoint, namespace, caFile } = vaultOfKes(keyStore.vault, variables);
+      const { endpoint, namespace, caFile } = vaultOfKes(environment, keyStore.vault, variables);
       return {
         type: 'vault',
         endpoint,
         ...(namespace === undefined ? {} : { namespace }),
         ...keyLocation(keyStore),
-        appRole: { mount: keyStore.approle.mount, role: namesOf(environment).kesRole },
+        appRole: { mount: keyStore.approle.mount, role: vaultNames(environment).kesRole },
         ...(caFile === undefined ? {} : { caFile }),
         ping: '10s',
       };
@@ -141,10 +142,11 @@ function kesKeyStore(environment: Environment, variables: VaultVariables): KesKe
 }
 
 function vaultOfKes(
+  environment: Environment,
   vault: VaultSettings,
   variables: VaultVariables,
 ): { readonly endpoint: string; readonly namespace?: string; readonly caFile?: string } {
-  if (vault.mode === 'embedded') return { endpoint: `https://${VAULT_ALIAS}:${VAULT_PORT}`, caFile: KES_FILES.vaultCa };
+  if (vault.mode === 'embedded') return { endpoint: nodesOf(environment)[0].vault.url, caFile: KES_FILES.vaultCa };
   const { url, namespace, caFile } = externalVaultAddress(vault, variables);
   return {
     endpoint: url,

@@ -1,6 +1,8 @@
-import { clientLeaf, KES_ALIAS, LEAVES, MINIO_ALIAS, VAULT_ALIAS } from './deployment-names';
-import { embeddedVault, type Environment } from './environment';
+import { clientLeaf, CLIENTS } from './deployment-names';
+import type { Environment } from './environment';
+import { embeddedVault } from './vault';
 import type { LeafCertificate, OperationInput } from './operation-inputs';
+import { type NodeServer, nodesOf } from './node';
 import { meansEveryAddress } from './reachable';
 import { s3Names } from './s3-endpoint';
 import type { StateLayout } from './state';
@@ -10,29 +12,30 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
   const { docker, kes, minio, tls } = environment;
   const vault = embeddedVault(environment);
   const server = (
-    name: string,
-    alias: string,
+    { certificate, alias }: NodeServer,
     address: string,
     hostnames: readonly string[] = [],
     addresses: readonly string[] = [],
   ): LeafCertificate => ({
-    name,
+    name: certificate,
     usage: 'server',
     dnsNames: [...new Set([alias, 'localhost', ...hostnames])],
     ipAddresses: [...new Set(['127.0.0.1', ...ownAddresses(address), ...addresses])],
   });
   const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
   return [
-    ...(vault === undefined ? [] : [server(LEAVES.vault, VAULT_ALIAS, vault.publishAddress)]),
-    server(LEAVES.kes, KES_ALIAS, kes.publishAddress),
-    tls.mode === 'self-signed'
-      ? server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress, s3Names(minio), tls.ipAddresses)
-      : // beside its default certificate MinIO takes only those without addresses
-        { ...server(LEAVES.minio, MINIO_ALIAS, docker.publishAddress), dnsNames: [MINIO_ALIAS], ipAddresses: [] },
-    client(LEAVES.minioClient),
-    client(LEAVES.keyCreator),
-    client(LEAVES.keyProver),
-    client(LEAVES.health),
+    ...nodesOf(environment).flatMap((node) => [
+      ...(vault === undefined ? [] : [server(node.vault, vault.publishAddress)]),
+      server(node.kes, kes.publishAddress),
+      tls.mode === 'self-signed'
+        ? server(node.minio, docker.publishAddress, s3Names(minio), tls.ipAddresses)
+        : // beside its default certificate MinIO takes only those without addresses
+          { ...server(node.minio, docker.publishAddress), dnsNames: [node.minio.alias], ipAddresses: [] },
+    ]),
+    client(CLIENTS.minio),
+    client(CLIENTS.keyCreator),
+    client(CLIENTS.keyProver),
+    client(CLIENTS.health),
     ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
 }

@@ -1,5 +1,5 @@
-import { KES_ALIAS, KES_PORT } from './deployment-names';
 import type { Environment } from './environment';
+import { nodesOf } from './node';
 
 /** How MinIO gets its data keys. */
 export interface MinioKms {
@@ -10,9 +10,9 @@ export interface MinioKms {
 }
 
 /** The KMS of an environment's MinIO. */
-export function minioKms({ minio }: Environment): MinioKms {
-  const { defaultKey, autoEncryption } = minio;
-  return { endpoints: [`https://${KES_ALIAS}:${KES_PORT}`], defaultKey, autoEncryption };
+export function minioKms(environment: Environment): MinioKms {
+  const { defaultKey, autoEncryption } = environment.minio;
+  return { endpoints: nodesOf(environment).map(({ kes }) => kes.url), defaultKey, autoEncryption };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What relates the addresses of an environment to each other. */
-import { embeddedVault, type Environment, type VaultKeyStoreSettings } from './environment';
+import type { Environment, VaultKeyStoreSettings } from './environment';
+import { embeddedVault } from './vault';
 import type { Problem } from './environment-rules';
 import { vaultNetwork } from './networks';
 import { meansEveryAddress } from './reachable';

@@ -1,6 +1,7 @@
 /** The two networks of an environment: that of MinIO and KES, and that of KES and an embedded Vault. */
-import { namesOf } from './deployment-names';
-import { embeddedVault, type Environment } from './environment';
+import type { Environment } from './environment';
+import { embeddedVault } from './vault';
+import { nodesOf } from './node';
 import { halvesOf } from './subnets';
 
 /** Docker's own name of the option (docs.docker.com, "Bridge network driver"). */
@@ -17,12 +18,12 @@ export interface NetworkSettings {
 
 /** The network of MinIO and KES. */
 export function storageNetwork(environment: Environment): NetworkSettings {
-  return settingsOf(environment, namesOf(environment).network, 0);
+  return settingsOf(environment, nodesOf(environment)[0].networks.storage, 0);
 }
 
 /** The network of KES and an embedded Vault, for environments that have one. */
 export function vaultNetwork(environment: Environment): NetworkSettings {
-  return settingsOf(environment, namesOf(environment).vaultNetwork, 1);
+  return settingsOf(environment, nodesOf(environment)[0].networks.vault, 1);
 }
 
 /** Every network of an environment. */

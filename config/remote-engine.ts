@@ -1,5 +1,6 @@
 import { describeEngine, type EngineAddress, remoteMachine } from './docker-engine';
-import { embeddedVault, type Environment } from './environment';
+import type { Environment } from './environment';
+import { embeddedVault } from './vault';
 import { isLoopback, meansEveryAddress } from './reachable';
 import { UsageError } from '../operations/lib/errors';
 

@@ -1,4 +1,5 @@
-import { embeddedVault, type Environment } from './environment';
+import type { Environment } from './environment';
+import { embeddedVault } from './vault';
 
 /** The stacks, in the order in which they are deployed: each depends on those before it. */
 export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;

@@ -1,7 +1,7 @@
 /** `./scripts/down`: takes an environment away, and its data only when that is asked for and confirmed. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { namesOf } from '../config/deployment-names';
+import { vaultNames } from '../config/deployment-names';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
@@ -136,7 +136,7 @@ function leftElsewhere({ environment }: LoadedEnvironment): string {
     return `\nLeft on the Docker host: the master keys in ${keyStore.path}.\n`;
   }
   if (keyStore.type !== 'vault' || keyStore.vault.mode !== 'external') return '';
-  const { kesPolicy, kesRole } = namesOf(environment);
+  const { kesPolicy, kesRole } = vaultNames(environment);
   const { prefix } = keyStore;
   const address = keyStore.vault.address ?? process.env.VAULT_ADDR ?? 'the external Vault';
   return `

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { embeddedVault } from '../config/environment';
+import { embeddedVault } from '../config/vault';
 import { embeddedVaultUrl } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/lib/errors';

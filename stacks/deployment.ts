@@ -1,6 +1,7 @@
 import type { RetiredKeys } from '../config/kes-clients';
 import type { EngineAddress } from '../config/docker-engine';
-import { type Environment, isInVault as hasKeysInVault, type VaultEnvironment } from '../config/environment';
+import type { Environment, VaultEnvironment } from '../config/environment';
+import { isInVault as hasKeysInVault } from '../config/vault';
 import type { KeyLocation } from '../config/vault-policies';
 import type { VaultVariables } from '../config/external-vault';
 import { registryOf } from '../config/image-registry';

@@ -1,8 +1,8 @@
 import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
-import { type DeploymentNames, namesOf } from '../config/deployment-names';
 import { SSH_OPTIONS } from '../config/docker-engine';
+import { type Node, nodesOf } from '../config/node';
 import { literal } from '../constructs/expressions';
 import type { Deployment } from './deployment';
 
@@ -12,14 +12,14 @@ export type RegistryLogins = readonly { readonly address: string; readonly confi
 /** A stack of one environment: named after both, with a state of its own. */
 export abstract class EnvironmentStack extends TerraformStack {
   protected readonly deployment: Deployment;
-  protected readonly names: DeploymentNames;
+  protected readonly host: Node;
 
   constructor(scope: Construct, name: string, deployment: Deployment) {
     const { environment, state } = deployment;
     const id = `${environment.name}-${name}`;
     super(scope, id);
     this.deployment = deployment;
-    this.names = namesOf(environment);
+    [this.host] = nodesOf(environment);
     if (environment.state.backend === 's3') {
       const { bucket, keyPrefix, region, endpoint } = environment.state;
       new S3Backend(this, {

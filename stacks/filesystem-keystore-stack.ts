@@ -22,7 +22,7 @@ export class FilesystemKeystoreStack extends EnvironmentStack implements Keystor
     if (keyStore.path === undefined) {
       this.useDocker();
       new DataVolume(this, 'Keys', {
-        name: this.names.keyVolume,
+        name: this.host.kes.keyVolume,
         environment: environment.name,
         allowDataLoss: environment.allowDataLoss === environment.name,
         // no image of KES has a folder for them, and that of MinIO can give one away
@@ -30,7 +30,7 @@ export class FilesystemKeystoreStack extends EnvironmentStack implements Keystor
       });
     }
     this.forKes = {
-      keys: keyStore.path === undefined ? { volume: this.names.keyVolume } : { folder: keyStore.path },
+      keys: keyStore.path === undefined ? { volume: this.host.kes.keyVolume } : { folder: keyStore.path },
     };
     const file = declareKesConfiguration(this, deployment, certificates);
     this.configurationRunId = file.runId;

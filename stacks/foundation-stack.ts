@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { leafCertificates } from '../config/leaf-certificates';
-import { embeddedVault } from '../config/environment';
+import { embeddedVault } from '../config/vault';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { storageNetwork } from '../config/networks';
 import { certificateImport, certificateOrder } from '../config/s3-endpoint';

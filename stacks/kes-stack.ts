@@ -1,5 +1,5 @@
 import type { Construct } from 'constructs';
-import { clientLeaf, LEAVES } from '../config/deployment-names';
+import { clientLeaf, CLIENTS } from '../config/deployment-names';
 import { masterKeys } from '../config/master-keys';
 import { networksOfService } from '../config/networks';
 import { programPaths } from '../config/program-paths';
@@ -28,7 +28,7 @@ export class KesStack extends EnvironmentStack {
     this.server = new KesServer(this, 'Kes', {
       runner,
       environment: environment.name,
-      namePrefix: this.names.prefix,
+      node: this.host.kes,
       image: imageReference(imageSource(deployment, 'kes')),
       program: programPaths(environment).kes,
       networks: networksOfService(environment, 'kes'),
@@ -37,8 +37,8 @@ export class KesStack extends EnvironmentStack {
       ca: certificates.ca,
       ...forKeyStore,
       ...(environment.trustedCAs.length === 0 ? {} : { trustedCAs: state.trustedCAs }),
-      certificate: certificates.leaf(LEAVES.kes),
-      healthClient: certificates.leaf(LEAVES.health),
+      certificate: certificates.leaf(this.host.kes.certificate),
+      healthClient: certificates.leaf(CLIENTS.health),
       memoryMb: environment.kes.memoryMb,
       processLimit: environment.docker.processLimit,
     });
@@ -53,10 +53,10 @@ export class KesStack extends EnvironmentStack {
       clients: Object.fromEntries(
         environment.kes.clients.flatMap(({ name, keys }) => keys.map((key) => [key, clientLeaf(name)])),
       ),
-      creator: as(LEAVES.keyCreator),
-      prover: as(LEAVES.keyProver),
+      creator: as(CLIENTS.keyCreator),
+      prover: as(CLIENTS.keyProver),
       canariesFile: state.canaries,
-      dataVolume: this.names.dataVolume,
+      dataVolume: this.host.minio.drives[0],
       triggers: { container: this.server.container.containerId, reload: this.server.runId },
       dependsOn: [this.server.dependable],
     });

@@ -1,6 +1,7 @@
 import { VaultProvider } from '@cdktf/provider-vault/lib/provider';
 import type { ITerraformDependable } from 'cdktf';
 import type { Construct } from 'constructs';
+import { vaultNames } from '../config/deployment-names';
 import { durationToMs } from '../config/duration';
 import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, type VaultAccess, vaultAccess } from '../config/key-store';
@@ -30,6 +31,7 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
     super(scope, 'keystore', deployment);
     const { environment, state, toolchain, vaultVariables } = deployment;
     const vault = vaultAccess(keyStore, state, vaultVariables);
+    const names = vaultNames(environment);
 
     new VaultProvider(this, 'vault', {
       address: vault.url,
@@ -48,11 +50,11 @@ export class VaultKeystoreStack extends EnvironmentStack implements KeystoreStac
     const store = new KeyStore(this, 'KeyStore', {
       ...keyLocation(keyStore),
       existingMount: keyStore.existingMount,
-      policyName: this.names.kesPolicy,
+      policyName: names.kesPolicy,
       appRole: {
         mount: keyStore.approle.mount,
         existingMount: keyStore.approle.existingMount,
-        role: this.names.kesRole,
+        role: names.kesRole,
         tokenPeriod: keyStore.approle.tokenPeriod,
         secretIdTtl: keyStore.approle.secretId.ttl,
       },

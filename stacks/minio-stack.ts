@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
-import { LEAVES } from '../config/deployment-names';
+import { CLIENTS } from '../config/deployment-names';
 import { minioKms } from '../config/minio-variables';
 import { storageNetwork } from '../config/networks';
 import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
@@ -26,7 +26,7 @@ export class MinioStack extends EnvironmentStack {
     this.server = new MinioServer(this, 'Minio', {
       runner,
       environment: environment.name,
-      namePrefix: this.names.prefix,
+      node: this.host.minio,
       image: imageReference(imageSource(deployment, 'minio')),
       program: programPaths(environment).minio,
       mcProgram: programPaths(environment).mc,
@@ -34,17 +34,15 @@ export class MinioStack extends EnvironmentStack {
       publish: { address: environment.docker.publishAddress, port: minio.port },
       region: minio.region,
       ...(minio.domain === undefined ? {} : { domain: minio.domain }),
-      certificate: certificates.leaf(LEAVES.minio),
+      certificate: certificates.leaf(this.host.minio.certificate),
       ca: certificates.ca,
       trustedCAs: state.trustedCAs,
       publicCertificates: s3CertificateFiles(environment, state),
       endpoint: s3Endpoint(environment, state),
-      kms: { ...minioKms(environment), client: certificates.leaf(LEAVES.minioClient) },
+      kms: { ...minioKms(environment), client: certificates.leaf(CLIENTS.minio) },
       configEnvFile: state.secret.minioConfigEnv,
       memoryMb: minio.memoryMb,
       processLimit: environment.docker.processLimit,
-      filesVolume: this.names.minioFiles,
-      dataVolume: this.names.dataVolume,
       allowDataLoss: environment.allowDataLoss === environment.name,
       takeOverVolumes: environment.images.source === 'registry',
     });

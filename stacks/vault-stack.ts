@@ -1,5 +1,5 @@
 import type { Construct } from 'constructs';
-import { LEAVES } from '../config/deployment-names';
+import { vaultNames } from '../config/deployment-names';
 import type { EmbeddedVault } from '../config/environment';
 import { provisionerPolicy } from '../config/key-store';
 import { vaultNetwork } from '../config/networks';
@@ -23,13 +23,13 @@ export class VaultStack extends EnvironmentStack {
     this.server = new VaultServer(this, 'Vault', {
       runner,
       environment: environment.name,
-      namePrefix: this.names.prefix,
+      node: this.host.vault,
       image: imageReference(imageSource(deployment, 'vault')),
       program: programPaths(environment).vault,
       network: name,
       publish: { address: vault.publishAddress, port: vault.port },
       ca: certificates.ca,
-      certificate: certificates.leaf(LEAVES.vault),
+      certificate: certificates.leaf(this.host.vault.certificate),
       memoryMb: vault.memoryMb,
       processLimit: environment.docker.processLimit,
       unseal: vault.unseal,
@@ -39,7 +39,7 @@ export class VaultStack extends EnvironmentStack {
       rootTokenFile: state.secret.rootToken,
       provisionerTokenFile: state.secret.provisionerToken,
       provisionerPolicy: {
-        name: this.names.provisionerPolicy,
+        name: vaultNames(environment).provisionerPolicy,
         document: provisionerPolicy(environment),
       },
       canariesFile: state.canaries,

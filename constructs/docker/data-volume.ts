@@ -2,6 +2,7 @@ import { Container } from '@cdktf/provider-docker/lib/container';
 import { Volume } from '@cdktf/provider-docker/lib/volume';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
+import { ownerOf } from '../../config/node';
 import { SERVICE_UID } from '../../config/service-user';
 import { environmentLabels } from './labels';
 
@@ -43,7 +44,7 @@ export class DataVolume extends Construct {
   /** A container that gives the empty volume to the service user and ends. */
   private addOwner(props: DataVolumeProps, volume: Volume, image: string): Container {
     return new Container(this, 'Owner', {
-      name: `${props.name}-owner`,
+      name: ownerOf(props.name),
       image,
       entrypoint: ['chown'],
       command: [`${SERVICE_UID}:${SERVICE_UID}`, MOUNT],

@@ -3,6 +3,7 @@ import { Volume } from '@cdktf/provider-docker/lib/volume';
 import type { ITerraformDependable } from 'cdktf';
 import { createHash } from 'node:crypto';
 import { Construct } from 'constructs';
+import { loaderOf } from '../../config/node';
 import { SERVICE_UID } from '../../config/service-user';
 import { DeclarationError } from '../declaration-error';
 import { fileHash, literal } from '../expressions';
@@ -67,7 +68,7 @@ export class FileVolume extends Construct {
     this.name = props.name;
     const volume = new Volume(this, 'Volume', { name: props.name, labels: environmentLabels(props.environment) });
     this.loader = new Container(this, 'Loader', {
-      name: `${props.name}-loader`,
+      name: loaderOf(props.name),
       image: props.image,
       // never run; an image need not name a program of its own
       command: ['true'],

@@ -1,6 +1,5 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { KES_ALIAS, KES_PORT } from '../../config/deployment-names';
 import {
   KES_FILES,
   KES_RELOADED,
@@ -9,6 +8,7 @@ import {
   KEY_FOLDER,
 } from '../../config/kes-configuration';
 import type { KeyStorePlace } from '../../config/key-store-place';
+import type { KesNode } from '../../config/node';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { publishedUrl } from '../../config/reachable';
 import { DeclarationError } from '../declaration-error';
@@ -80,7 +80,7 @@ export type KeyFolderSource = { readonly volume: string } | { readonly folder: s
 export interface KesServerProps {
   readonly runner: OperationRunner;
   readonly environment: string;
-  readonly namePrefix: string;
+  readonly node: KesNode;
   readonly image: string;
   /** Path of the `kes` program in the image. */
   readonly program: string;
@@ -121,14 +121,13 @@ export class KesServer extends Construct {
 
   constructor(scope: Construct, id: string, props: KesServerProps) {
     super(scope, id);
-    const name = `${props.namePrefix}-${KES_ALIAS}`;
-    const { environment, image, keys } = props;
+    const { environment, image, keys, node } = props;
     const trusted = [
       ...(props.trustedCAs === undefined ? [] : [{ folder: TRUSTED_CAS.thirdParty, source: props.trustedCAs }]),
       ...(props.keyStoreCa === undefined ? [] : [{ folder: TRUSTED_CAS.keyStore, source: props.keyStoreCa }]),
     ].map(({ folder, source }) => ({ folder, path: `${folder}/ca.crt`, source }));
     const files = new FileVolume(this, 'Files', {
-      name: `${name}-files`,
+      name: node.files,
       environment,
       image,
       files: [
@@ -143,12 +142,12 @@ export class KesServer extends Construct {
       ],
     });
     this.container = new ServiceContainer(this, 'Server', {
-      name,
+      name: node.container,
       environment,
       image,
       command: [props.program, 'server', '--config', KES_FILES.configuration],
       networks: props.networks,
-      alias: KES_ALIAS,
+      alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         ...(keys === undefined || 'folder' in keys ? [] : [{ name: keys.volume, path: KEY_FOLDER, readOnly: false }]),
@@ -156,12 +155,12 @@ export class KesServer extends Construct {
       ...(keys !== undefined && 'folder' in keys
         ? { folders: [{ host: keys.folder, path: KEY_FOLDER, readOnly: false }] }
         : {}),
-      ports: [{ container: KES_PORT, host: props.publish.port, address: props.publish.address }],
+      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
       healthCheck: {
         // the certificate is shown and verified on both sides, so this fails with a broken or expired one
         command: [
           'env',
-          `KES_SERVER=127.0.0.1:${KES_PORT}`,
+          `KES_SERVER=127.0.0.1:${node.port}`,
           'KES_CLIENT_CERT=/files/health.crt',
           'KES_CLIENT_KEY=/files/health.key',
           `SSL_CERT_FILE=${KES_FILES.ca}`,
@@ -187,7 +186,7 @@ export class KesServer extends Construct {
       runner: props.runner,
       operation: 'reload-container',
       input: {
-        container: name,
+        container: node.container,
         signal: 'SIGHUP',
         proof: { ...KES_RELOADED, url: this.endpoint.url },
       },

@@ -1,8 +1,8 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { MINIO_ALIAS, MINIO_PORT } from '../../config/deployment-names';
 import { type MinioKms, minioVariables } from '../../config/minio-variables';
 import { kesName } from '../../config/names';
+import type { MinioNode } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
@@ -14,7 +14,8 @@ export const MINIO_DRIVE = '/data';
 export interface MinioServerProps {
   readonly runner: OperationRunner;
   readonly environment: string;
-  readonly namePrefix: string;
+  /** Another number of public certificates takes another volume of files. */
+  readonly node: MinioNode;
   readonly image: string;
   /** Paths of the `minio` and `mc` programs in the image. */
   readonly program: string;
@@ -29,7 +30,7 @@ export interface MinioServerProps {
    */
   readonly domain?: string;
   /**
-   * Certificate from the private CA, for {@link MINIO_ALIAS}. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
+   * Certificate from the private CA, for the alias of the node. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
    */
   readonly certificate: CertificateFiles;
   /** CA that KES, other MinIO nodes and the certificate above are verified with. */
@@ -51,9 +52,6 @@ export interface MinioServerProps {
   readonly memoryMb: number;
   /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
   readonly processLimit?: number | undefined;
-  /** Volume of certificates, keys and credentials. Another number of public certificates takes another one. */
-  readonly filesVolume: string;
-  readonly dataVolume: string;
   readonly allowDataLoss: boolean;
   /** Whether the image leaves new volumes to root, as published images do. */
   readonly takeOverVolumes: boolean;
@@ -68,7 +66,7 @@ export class MinioServer extends Construct {
 
   constructor(scope: Construct, id: string, props: MinioServerProps) {
     super(scope, id);
-    const { kms, environment, image } = props;
+    const { kms, environment, image, node } = props;
     if (!kesName.test(kms.defaultKey)) {
       throw new DeclarationError(this, `\`kms.defaultKey\` ${kesName.rule}, got: ${kms.defaultKey}`);
     }
@@ -79,10 +77,9 @@ export class MinioServer extends Construct {
       );
     }
 
-    const name = `${props.namePrefix}-${MINIO_ALIAS}`;
     const publicCertificates = props.publicCertificates ?? [];
     const files = new FileVolume(this, 'Files', {
-      name: props.filesVolume,
+      name: node.files,
       environment,
       image,
       files: [
@@ -99,14 +96,15 @@ export class MinioServer extends Construct {
         { path: 'config.env', source: props.configEnvFile },
       ],
     });
+    const [drive] = node.drives;
     const data = new DataVolume(this, 'Data', {
-      name: props.dataVolume,
+      name: drive,
       environment,
       allowDataLoss: props.allowDataLoss,
       ...(props.takeOverVolumes ? { takeOverWith: image } : {}),
     });
     this.container = new ServiceContainer(this, 'Server', {
-      name,
+      name: node.container,
       environment,
       image,
       command: [
@@ -116,31 +114,31 @@ export class MinioServer extends Construct {
         '--certs-dir',
         '/files/certs',
         '--address',
-        `:${MINIO_PORT}`,
+        `:${node.port}`,
         // by default it waits 30 s for the headers of each connection, and anybody can open many
         '--read-header-timeout',
         '10s',
         MINIO_DRIVE,
       ],
       networks: [props.network],
-      alias: MINIO_ALIAS,
+      alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         { name: data.name, path: MINIO_DRIVE, readOnly: false },
       ],
-      ports: [{ container: MINIO_PORT, host: props.publish.port, address: props.publish.address }],
+      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
       variables: minioVariables(props, kms),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [
           'env',
           'SSL_CERT_FILE=/files/certs/CAs/private-ca.crt',
-          `MC_HOST_local=https://${MINIO_ALIAS}:${MINIO_PORT}`,
+          `MC_HOST_local=${node.url}`,
           props.mcProgram,
           '--config-dir',
           '/tmp/mc',
           '--resolve',
-          `${MINIO_ALIAS}:${MINIO_PORT}=127.0.0.1`,
+          `${node.alias}:${node.port}=127.0.0.1`,
           'ready',
           'local',
         ],
@@ -162,7 +160,7 @@ export class MinioServer extends Construct {
       runner: props.runner,
       operation: 'reload-container',
       input: {
-        container: name,
+        container: node.container,
         signal: 'SIGHUP',
         proof: {
           kind: 'certificates',

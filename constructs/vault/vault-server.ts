@@ -1,6 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { VAULT_ALIAS, VAULT_PORT } from '../../config/deployment-names';
+import type { VaultNode } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { publishedUrl } from '../../config/reachable';
 import { DeclarationError } from '../declaration-error';
@@ -12,8 +12,7 @@ import { UNSEAL_SCRIPT } from './unseal-script';
 export interface VaultServerProps {
   readonly runner: OperationRunner;
   readonly environment: string;
-  /** Prefix of container and volume names. */
-  readonly namePrefix: string;
+  readonly node: VaultNode;
   readonly image: string;
   /** Path of the `vault` program in the image. */
   readonly program: string;
@@ -79,14 +78,13 @@ export class VaultServer extends Construct {
         `\`unsealShareFiles\` must be one per share, got: ${props.unsealShareFiles.length} for ${props.shares}`,
       );
     }
-    const name = `${props.namePrefix}-${VAULT_ALIAS}`;
-    const { environment, image, runner } = props;
+    const { environment, image, node, runner } = props;
     const files = new FileVolume(this, 'Files', {
-      name: `${name}-files`,
+      name: node.files,
       environment,
       image,
       files: [
-        { path: 'vault.json', content: JSON.stringify(serverConfiguration(name, props.mayBeVersion2)) },
+        { path: 'vault.json', content: JSON.stringify(serverConfiguration(node, props.mayBeVersion2)) },
         { path: 'ca.crt', source: props.ca },
         { path: 'server.crt', source: props.certificate.certificate },
         { path: 'server.key', source: props.certificate.privateKey },
@@ -94,34 +92,34 @@ export class VaultServer extends Construct {
     });
     const takeOver = props.takeOverVolumes ? { takeOverWith: image } : {};
     const data = new DataVolume(this, 'Data', {
-      name: `${name}-data`,
+      name: node.dataVolume,
       environment,
       allowDataLoss: props.allowDataLoss,
       ...takeOver,
     });
     const audit = new DataVolume(this, 'Audit', {
-      name: `${name}-audit`,
+      name: node.auditVolume,
       environment,
       allowDataLoss: props.allowDataLoss,
       ...takeOver,
     });
     this.container = new ServiceContainer(this, 'Server', {
-      name,
+      name: node.container,
       environment,
       image,
       command: [props.program, 'server', '-config=/files/vault.json'],
       networks: [props.network],
-      alias: VAULT_ALIAS,
+      alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         { name: data.name, path: '/vault/data', readOnly: false },
         { name: audit.name, path: '/vault/audit', readOnly: false },
       ],
-      ports: [{ container: VAULT_PORT, host: props.publish.port, address: props.publish.address }],
+      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
       healthCheck: {
         command: [
           'env',
-          `VAULT_ADDR=https://127.0.0.1:${VAULT_PORT}`,
+          `VAULT_ADDR=https://127.0.0.1:${node.port}`,
           'VAULT_CACERT=/files/ca.crt',
           props.program,
           'status',
@@ -139,7 +137,7 @@ export class VaultServer extends Construct {
       runner,
       operation: 'reload-container',
       input: {
-        container: name,
+        container: node.container,
         signal: 'SIGHUP',
         proof: {
           kind: 'certificates',
@@ -172,7 +170,7 @@ export class VaultServer extends Construct {
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],
     });
-    if (props.unseal === 'auto') this.addUnsealer(props, name);
+    if (props.unseal === 'auto') this.addUnsealer(props);
   }
 
   /** For the `dependsOn` of what needs an unsealed Vault. */
@@ -180,10 +178,10 @@ export class VaultServer extends Construct {
     return this.initialize.dependable;
   }
 
-  private addUnsealer(props: VaultServerProps, name: string): void {
-    const { environment, image } = props;
+  private addUnsealer(props: VaultServerProps): void {
+    const { environment, image, node } = props;
     const files = new FileVolume(this, 'UnsealerFiles', {
-      name: `${name}-unsealer-files`,
+      name: node.unsealer.files,
       environment,
       image,
       files: [
@@ -200,14 +198,14 @@ export class VaultServer extends Construct {
       dependsOn: [this.initialize.dependable],
     });
     new ServiceContainer(this, 'Unsealer', {
-      name: `${name}-unsealer`,
+      name: node.unsealer.container,
       environment,
       image,
       command: ['sh', '/files/unseal.sh', props.program],
       networks: [props.network],
-      alias: `${VAULT_ALIAS}-unsealer`,
+      alias: node.unsealer.alias,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
-      variables: { VAULT_ADDR: `https://${VAULT_ALIAS}:${VAULT_PORT}`, VAULT_CACERT: '/files/ca.crt' },
+      variables: { VAULT_ADDR: node.url, VAULT_CACERT: '/files/ca.crt' },
       memoryMb: 256,
       processLimit: props.processLimit,
       dependsOn: [files.dependable],
@@ -226,16 +224,19 @@ const NO_LOCKOUT = { approle: { disable_lockout: true } };
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault
  * 1.20 and later does not start (hashicorp/vault, command/server.go).
  */
-function serverConfiguration(nodeId: string, mayBeVersion2: boolean): Record<string, unknown> {
+function serverConfiguration(
+  { container, alias, port, url }: VaultNode,
+  mayBeVersion2: boolean,
+): Record<string, unknown> {
   return {
     ui: false,
     disable_mlock: true,
-    api_addr: `https://${VAULT_ALIAS}:${VAULT_PORT}`,
-    cluster_addr: `https://${VAULT_ALIAS}:${CLUSTER_PORT}`,
-    storage: { raft: { path: '/vault/data', node_id: nodeId, performance_multiplier: RAFT_MULTIPLIER } },
+    api_addr: url,
+    cluster_addr: `https://${alias}:${CLUSTER_PORT}`,
+    storage: { raft: { path: '/vault/data', node_id: container, performance_multiplier: RAFT_MULTIPLIER } },
     listener: {
       tcp: {
-        address: `0.0.0.0:${VAULT_PORT}`,
+        address: `0.0.0.0:${port}`,
         cluster_address: `0.0.0.0:${CLUSTER_PORT}`,
         tls_cert_file: '/files/server.crt',
         tls_key_file: '/files/server.key',

@@ -7,12 +7,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
 import { masterKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state';
 import { projectRoot } from '../../config/toolchain';
+import { nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
@@ -61,8 +61,8 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
   const minioDeployment = await minioDeploymentOf(loaded);
   if (minioDeployment === undefined) {
     throw new ExternalError(
-      `the volume ${namesOf(environment).dataVolume} holds no data of MinIO`,
-      `see whether it runs: docker ps --filter name=ebs-${environment.name}-`,
+      `the volume ${nodesOf(environment)[0].minio.drives[0]} holds no data of MinIO`,
+      `see whether it runs: docker ps --filter name=${nodesOf(environment)[0].id}-`,
     );
   }
   const header: BundleHeader = {
@@ -82,7 +82,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 /** MinIO's id of the data in the environment's volume; undefined if there is none. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
   const docker = dockerEngine(environment.docker);
-  const format = await readVolumeFile(docker, namesOf(environment).dataVolume, MINIO_FORMAT_FILE);
+  const format = await readVolumeFile(docker, nodesOf(environment)[0].minio.drives[0], MINIO_FORMAT_FILE);
   return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
 }
 

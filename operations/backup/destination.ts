@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect } from 'node:tls';
-import { LEAVES, MINIO_ALIAS } from '../../config/deployment-names';
+import { SERVERS } from '../../config/node';
 import { reachableAddress, urlHost } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import { s3Names } from '../../config/s3-endpoint';
@@ -124,7 +124,7 @@ async function usualEndpoint(place: S3Destination): Promise<string> {
 }
 
 async function servesOurCertificate(host: string, port: number, state: StateLayout): Promise<boolean> {
-  const file = path.join(state.tls, `${LEAVES.minio}.crt`);
+  const file = path.join(state.tls, `${SERVERS.minio.certificate}.crt`);
   if (!existsSync(file)) return false;
   const ours = new X509Certificate(readFileSync(file)).fingerprint256;
   return new Promise((resolve) => {
@@ -134,7 +134,7 @@ async function servesOurCertificate(host: string, port: number, state: StateLayo
       ca: readFileSync(state.caCertificate),
       rejectUnauthorized: true,
       // whatever certificate clients are shown, who asks for this name gets the one of the private CA
-      servername: MINIO_ALIAS,
+      servername: SERVERS.minio.alias,
     });
     const end = (same: boolean): void => {
       socket.destroy();

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
+import { nodesOf } from '../../config/node';
 import { dockerEngine, waitUntilHealthy } from '../docker/docker';
 import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';
 
@@ -153,8 +153,8 @@ const TARGETS_WITHIN_MS = 10_000;
 
 /** Starts MinIO again and waits until it serves. */
 export async function restartMinio({ environment }: LoadedEnvironment): Promise<void> {
-  const name = `${namesOf(environment).prefix}-minio`;
-  const container = dockerEngine(environment.docker).getContainer(name);
+  const [{ minio }] = nodesOf(environment);
+  const container = dockerEngine(environment.docker).getContainer(minio.container);
   await container.restart({ t: 30 });
-  await waitUntilHealthy(container, name);
+  await waitUntilHealthy(container, minio.container);
 }

@@ -1,4 +1,4 @@
-import { MINIO_ALIAS } from '../../config/deployment-names';
+import { SERVERS } from '../../config/node';
 import type { OperationInput } from '../../config/operation-inputs';
 import { UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
@@ -15,7 +15,7 @@ import { publicRoots, readNamedFile, readRoots, readTrustedCAs } from './trusted
 type Input = OperationInput<'import-certificates'>;
 
 /** Names of which the private CA issues the certificate. */
-const INSIDE_NAMES = [MINIO_ALIAS];
+const INSIDE_NAMES = [SERVERS.minio.alias];
 
 /**
  * Validates certificates and keys, and copies them: certificates for everybody to read, keys for their owner.

@@ -1,7 +1,7 @@
 /** Opens what the checks look at a deployment with, and takes everything back afterwards. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { LEAVES, namesOf } from '../../config/deployment-names';
+import { CLIENTS } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { requireSecrets } from '../state/intact-state';
 import { kesUrl } from '../../config/reachable';
@@ -9,6 +9,7 @@ import { minioKeys } from '../../config/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/s3-endpoint';
+import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';
 import { KesClient } from '../kes/kes-client';
@@ -28,8 +29,8 @@ export async function withServices<T>(
 ): Promise<T> {
   const { environment, state } = loaded;
   const kesFiles = {
-    certificateFile: path.join(state.tls, `${LEAVES.keyProver}.crt`),
-    privateKeyFile: path.join(state.secret.tls, `${LEAVES.keyProver}.key`),
+    certificateFile: path.join(state.tls, `${CLIENTS.keyProver}.crt`),
+    privateKeyFile: path.join(state.secret.tls, `${CLIENTS.keyProver}.key`),
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
   const kes = new KesClient({ url: kesUrl(environment), caFile: state.caCertificate, ...kesFiles });
@@ -86,7 +87,7 @@ function targetOf(loaded: LoadedEnvironment, endpoint: TlsEndpoint): S3Target {
     declaredBuckets: buckets.map((bucket) => bucket.name),
     needsTrust: false,
     hints: {
-      noAnswer: `see \`docker ps --filter name=${namesOf(environment).prefix}-\`; deploy with ./scripts/up ${loaded.argument}`,
+      noAnswer: `see \`docker ps --filter name=${nodesOf(environment)[0].id}-\`; deploy with ./scripts/up ${loaded.argument}`,
       credentials: 'another deployment answers on this port, or the file is not the one that was deployed',
     },
   };
@@ -117,7 +118,7 @@ function driveReader({ environment }: LoadedEnvironment): CheckContext['readDriv
   return async (folder) => {
     // loading it takes longer than most checks run
     const { dockerEngine } = await import('../docker/docker.js');
-    const container = dockerEngine(environment.docker).getContainer(`ebs-${environment.name}-minio`);
+    const container = dockerEngine(environment.docker).getContainer(nodesOf(environment)[0].minio.container);
     return container.getArchive({ path: folder });
   };
 }

@@ -8,15 +8,14 @@
  */
 import { existsSync } from 'node:fs';
 import type Docker from 'dockerode';
-import { KES_ALIAS, namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
 import { networksOf } from '../../config/networks';
 import { STACKS } from '../../config/stack-names';
+import { nodesOf, standbyOf } from '../../config/node';
 import type { OwnerLabel } from './docker';
 import { isProbe } from './networks-preflight';
 import { ExternalError } from '../lib/errors';
-import { standbyOf } from '../kes/rolling-restart';
 import {
   type DockerResources,
   dockerResourcesOf,
@@ -101,7 +100,7 @@ export async function removeIdleOrphans(
   }
   const { containers, networks } = await orphansAmong(dockerResources, loaded);
   // it is in no deploy's way, and the rotation that was killed takes it away by itself
-  const standby = standbyOf(`${namesOf(environment).prefix}-${KES_ALIAS}`);
+  const standby = standbyOf(nodesOf(environment)[0].kes.container);
   const used = [...containers.filter(({ name, running }) => running && name !== standby), ...networks];
   if (used.length > 0) {
     throw new ExternalError(

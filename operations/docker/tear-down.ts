@@ -20,6 +20,7 @@ import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../../config/load';
 import { MTU_OPTION } from '../../config/networks';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../../config/state';
+import { holdsFiles } from '../../config/node';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { deleteRemoteState } from '../terraform/remote-state';
@@ -48,9 +49,6 @@ export interface DockerNetwork {
 /** Docker's states of a container that nobody uses at the moment; in the others it runs, or soon will again. */
 const NOT_RUNNING = ['created', 'exited', 'dead'];
 
-/** Volumes of constructs/docker/file-volume.ts; whatever is named otherwise is taken for data. */
-export const FILE_VOLUME_SUFFIX = '-files';
-
 export async function dockerResourcesOf(docker: Docker, owner: OwnerLabel): Promise<DockerResources> {
   const filters = { label: [`${owner.name}=${owner.value}`] };
   const [containers, { Volumes }, networks] = await Promise.all([
@@ -67,8 +65,8 @@ export async function dockerResourcesOf(docker: Docker, owner: OwnerLabel): Prom
         name: Names[0]?.replace(/^\//, '') ?? Id.slice(0, 12),
         running: !NOT_RUNNING.includes(State),
       })),
-    fileVolumes: volumes.filter((name) => name.endsWith(FILE_VOLUME_SUFFIX)),
-    dataVolumes: volumes.filter((name) => !name.endsWith(FILE_VOLUME_SUFFIX)),
+    fileVolumes: volumes.filter(holdsFiles),
+    dataVolumes: volumes.filter((name) => !holdsFiles(name)),
     // Docker gives them in no order
     networks: networks.map(networkOf).sort((a, b) => a.name.localeCompare(b.name)),
   };

@@ -1,16 +1,19 @@
 /** Restarts a container while a second one of its kind answers under its name. */
 import type Docker from 'dockerode';
+import { type NodeServer, standbyOf } from '../../config/node';
 import { waitUntilHealthy } from '../docker/docker';
 
 /**
  * Restarts a stateless server that others reach by an alias of its networks, without a moment in which nobody answers
  * there. Every connection to it is closed and made anew, with all that belongs to a connection: TLS sessions, and the
  * identity that a client showed when it began.
- *
- * @param alias what others call it in its networks
  */
-export async function rollingRestart(docker: Docker, name: string, alias: string): Promise<void> {
+export async function rollingRestart(
+  docker: Docker,
+  { container: name, alias }: Pick<NodeServer, 'container' | 'alias'>,
+): Promise<void> {
   const original = docker.getContainer(name);
+  // one that a kill has left is removed when the rolling restart is begun again
   const standbyName = standbyOf(name);
   await remove(docker, standbyName);
   const { Config, HostConfig, Image, NetworkSettings } = await original.inspect();
@@ -40,11 +43,6 @@ export async function rollingRestart(docker: Docker, name: string, alias: string
   } finally {
     await remove(docker, standbyName);
   }
-}
-
-/** The second container's name. One that a kill has left is removed when the rolling restart is begun again. */
-export function standbyOf(name: string): string {
-  return `${name}-standby`;
 }
 
 /** Long enough to answer what was asked. */

@@ -1,11 +1,12 @@
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { KES_ALIAS, LEAVES, namesOf } from '../../config/deployment-names';
+import { CLIENTS } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { kesUrl } from '../../config/reachable';
 import { certificateIssue, nextIdentity, previousIdentity } from '../../config/leaf-certificates';
 import { s3Endpoint } from '../../config/s3-endpoint';
 import type { StateLayout } from '../../config/state';
+import { nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';
@@ -17,7 +18,7 @@ import type { RotationContext } from '../state/rotation-context';
 import { rollingRestart } from './rolling-restart';
 
 /** Every client of KES; MinIO is the one that matters. */
-const CLIENTS = [LEAVES.minioClient, LEAVES.keyCreator, LEAVES.keyProver, LEAVES.health];
+const IDENTITIES = Object.values(CLIENTS);
 
 /**
  * Other keys for the clients of KES. KES knows both identities of each while they change over, and the old one no more
@@ -32,22 +33,22 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
   const certificate = (name: string): string => path.join(state.tls, `${name}.crt`);
   const privateKey = (name: string): string => path.join(state.secret.tls, `${name}.key`);
   /** Where KES does not look for identities. */
-  const refused = path.join(state.secret.tls, `${previousIdentity(LEAVES.minioClient)}.crt`);
-  const kes = `${namesOf(environment).prefix}-${KES_ALIAS}`;
+  const refused = path.join(state.secret.tls, `${previousIdentity(CLIENTS.minio)}.crt`);
+  const [{ kes }] = nodesOf(environment);
 
   return [
     rotation.phase('issue', {
       title: 'New client keys',
       run: async () => {
-        await issueNextIdentities(certificateIssue(environment, state), CLIENTS);
-        return CLIENTS.join(', ');
+        await issueNextIdentities(certificateIssue(environment, state), IDENTITIES);
+        return IDENTITIES.join(', ');
       },
     }),
     rotation.phase('allow', deploy('Have KES know both identities', { to: 'kes' })),
     rotation.phase('switch', {
       title: 'Put the new keys in the place of the old ones',
       run: async () => {
-        for (const client of CLIENTS) {
+        for (const client of IDENTITIES) {
           const next = nextIdentity(client);
           const previous = previousIdentity(client);
           // as long as the new key waits, what lies in its place is the old one
@@ -65,16 +66,16 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
     rotation.phase('hand-over', {
       title: 'Have MinIO connect anew',
       run: async () => {
-        await rollingRestart(dockerEngine(environment.docker), kes, KES_ALIAS);
-        return `${kes} was restarted while a standby answered`;
+        await rollingRestart(dockerEngine(environment.docker), kes);
+        return `${kes.container} was restarted while a standby answered`;
       },
     }),
     rotation.phase('forget', {
       title: 'Put the old identities aside',
       run: async () => {
-        const old = certificate(previousIdentity(LEAVES.minioClient));
+        const old = certificate(previousIdentity(CLIENTS.minio));
         if (existsSync(old)) renameSync(old, refused);
-        for (const client of CLIENTS) rmSync(certificate(previousIdentity(client)), { force: true });
+        for (const client of IDENTITIES) rmSync(certificate(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
     }),
@@ -83,7 +84,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
       title: 'MinIO makes data keys, and KES refuses its old identity',
       run: async () => {
         await requireDataKeys(environment, state);
-        await requireRefusal(environment, state, refused, privateKey(previousIdentity(LEAVES.minioClient)));
+        await requireRefusal(environment, state, refused, privateKey(previousIdentity(CLIENTS.minio)));
         return proveDeployedKeys(environment, state);
       },
     }),
@@ -91,7 +92,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
       title: 'Destroy the old keys',
       run: async () => {
         rmSync(refused, { force: true });
-        for (const client of CLIENTS) rmSync(privateKey(previousIdentity(client)), { force: true });
+        for (const client of IDENTITIES) rmSync(privateKey(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
     }),
@@ -102,13 +103,13 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
 export async function requireDataKeys(environment: Environment, state: StateLayout): Promise<void> {
   const endpoint = s3Endpoint(environment, state);
   const http = new HttpClient(endpoint);
-  const name = `${namesOf(environment).prefix}-minio`;
+  const [{ minio }] = nodesOf(environment);
   try {
     await waitFor(
       {
         what: `MinIO at ${endpoint.url} to get a data key from KES`,
         timeoutMs: 120_000,
-        hint: `docker restart ${name}`,
+        hint: `docker restart ${minio.container}`,
       },
       async () => {
         const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });

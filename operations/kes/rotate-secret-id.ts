@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import { durationToMs } from '../../config/duration';
 import { vaultVariables } from '../../config/external-vault';
 import { vaultAccess } from '../../config/key-store';
@@ -35,7 +35,7 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
   const file = state.secret.kesConfiguration;
   const access = vaultAccess(keyStore, state, vaultVariables(process.env));
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
-    const role = new AppRole(access, { mount: keyStore.approle.mount, role: namesOf(environment).kesRole });
+    const role = new AppRole(access, { mount: keyStore.approle.mount, role: vaultNames(environment).kesRole });
     try {
       return await act(role);
     } finally {

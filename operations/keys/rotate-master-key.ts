@@ -1,10 +1,11 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { LEAVES, namesOf } from '../../config/deployment-names';
+import { CLIENTS } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
+import { nodesOf } from '../../config/node';
 import { retiredKeysByClient } from '../state/retired-keys';
 import { readCanaries, writeCanaries } from '../state/canaries';
 import { dockerEngine } from '../docker/docker';
@@ -64,7 +65,7 @@ export async function inventoryOf(
 ): Promise<Inventory> {
   const s3 = openS3({ environment, state });
   const admin = openAdmin({ environment, state });
-  const container = dockerEngine(environment.docker).getContainer(`${namesOf(environment).prefix}-minio`);
+  const container = dockerEngine(environment.docker).getContainer(nodesOf(environment)[0].minio.container);
   try {
     return await takeInventory({ s3, admin, readDrive: (folder) => container.getArchive({ path: folder }) }, report);
   } finally {
@@ -177,7 +178,7 @@ export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext,
 
 /** Whether a key is one that MinIO may open by, and no more. Keys of other clients of KES are not MinIO's to give up. */
 export function isRetired({ environment, state }: LoadedEnvironment, key: string): boolean {
-  return retiredKeysByClient(environment, state)[LEAVES.minioClient]?.includes(key) ?? false;
+  return retiredKeysByClient(environment, state)[CLIENTS.minio]?.includes(key) ?? false;
 }
 
 function withdraw({ canaries: file }: LoadedEnvironment['state'], key: string): void {

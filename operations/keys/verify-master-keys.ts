@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { namesOf } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { kesUrl } from '../../config/reachable';
 import { KES_RELOADED } from '../../config/kes-configuration';
 import { restoreCall } from '../state/restore-call';
 import type { StateLayout } from '../../config/state';
+import { nodesOf } from '../../config/node';
 import { openCanary } from './canaries';
 import { type Canaries, readCanaries } from '../state/canaries';
 import { ExternalError, messageOf } from '../lib/errors';
@@ -98,7 +98,7 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
       if (!(error instanceof NotLetIn)) throw error;
       // it would notice by itself when four fifths of its token's period are over
       await reloadContainer({
-        container: `${namesOf(environment).prefix}-kes`,
+        container: nodesOf(environment)[0].kes.container,
         signal: 'SIGHUP',
         proof: { ...KES_RELOADED, url: kesUrl(environment) },
       });

@@ -1,6 +1,7 @@
 /** What a person should know about how a deployment is reached, and would otherwise find out by an error. */
 import { lookup } from 'node:dns/promises';
-import { embeddedVault, type Environment } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { embeddedVault } from '../../config/vault';
 import { isLoopback, meansEveryAddress, publishedUrl, reachableAddress } from '../../config/reachable';
 import { s3Name } from '../../config/s3-endpoint';
 

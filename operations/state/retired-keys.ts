@@ -1,5 +1,5 @@
 import { readCanaries } from './canaries';
-import { LEAVES } from '../../config/deployment-names';
+import { CLIENTS } from '../../config/deployment-names';
 import type { RetiredKeys } from '../../config/kes-clients';
 import type { Environment } from '../../config/environment';
 import { masterKeys } from '../../config/master-keys';
@@ -17,7 +17,7 @@ export function retiredKeysByClient(environment: Environment, state: Pick<StateL
   const retired: Record<string, string[]> = {};
   for (const key of retiredKeys(environment, state)) {
     const canary = canaries[key];
-    const user = canary?.withdrawnAt === undefined ? (canary?.client ?? LEAVES.minioClient) : NOBODY;
+    const user = canary?.withdrawnAt === undefined ? (canary?.client ?? CLIENTS.minio) : NOBODY;
     (retired[user] ??= []).push(key);
   }
   return retired;

@@ -19,6 +19,7 @@ import { z } from 'zod';
 import { isInEmbeddedVault, readKeyStoreNote } from '../../config/key-store-place';
 import { argumentOfOperation } from '../../config/load';
 import type { OperationInput } from '../../config/operation-inputs';
+import { nodeId, ownerOf, type VaultNode, vaultNode } from '../../config/node';
 import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
@@ -58,7 +59,7 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
     const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';
     throw new ExternalError(
       `Vault is empty, but environment ${input.environment} already has ${known}: its volume was lost or replaced`,
-      `attach the volume ebs-${input.environment}-vault-data again, or restore it from a backup; nothing was changed`,
+      `attach the volume ${nodeOf(input).dataVolume} again, or restore it from a backup; nothing was changed`,
     );
   }
   writeFileAtomically(markOf(input), '');
@@ -73,6 +74,10 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
   process.stderr.write(
     `initialised Vault with ${input.shares} unseal share(s), ${input.threshold} of them unseal it\n`,
   );
+}
+
+function nodeOf({ environment }: Input): VaultNode {
+  return vaultNode(nodeId(environment));
 }
 
 /** Name of the mark, beside the unseal shares. */
@@ -94,10 +99,10 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
   const shares = readShares(input);
   const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
   if (shares.length < input.shares && existsSync(markOf(input)) && keysExpected(input).length === 0) {
-    const name = `ebs-${input.environment}-vault`;
+    const { container, dataVolume } = nodeOf(input);
     throw new ExternalError(
       `Vault was initialised by a command that was killed before it had saved the unseal shares: ${shares.length} of ${input.shares} are in ${folder}. Nothing was ever put in`,
-      `remove it (docker rm -f ${name} ${name}-data-owner; docker volume rm ${name}-data) and run the same command again`,
+      `remove it (docker rm -f ${container} ${ownerOf(dataVolume)}; docker volume rm ${dataVolume}) and run the same command again`,
     );
   }
   if (shares.length < input.threshold) {
@@ -119,7 +124,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
       );
     }
     throw new ExternalError(
-      `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ebs-${input.environment}-vault-data (${error.message})`,
+      `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ${nodeOf(input).dataVolume} (${error.message})`,
       'attach the volume that they belong to. During a restore: the master keys are in the backup, so that this Vault may go, if it is of no other use; remove its container and that volume by hand, and run the restore again',
     );
   }

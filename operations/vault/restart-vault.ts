@@ -1,9 +1,9 @@
 import type Docker from 'dockerode';
 import path from 'node:path';
-import { namesOf, VAULT_ALIAS } from '../../config/deployment-names';
 import type { EmbeddedVault } from '../../config/environment';
 import { embeddedVaultUrl } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
+import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
 import { unsealVault, waitUntilActive } from './unseal-vault';
@@ -19,7 +19,7 @@ export async function restartVault(
   settings: EmbeddedVault,
   docker: Docker,
 ): Promise<void> {
-  const container = `${namesOf(environment).prefix}-${VAULT_ALIAS}`;
+  const [{ vault: node }] = nodesOf(environment);
   const shares = Array.from({ length: settings.shares }, (_, index) =>
     readIfExists(state.secret.unsealShare(index + 1))?.trim(),
   ).filter((share) => share !== undefined);
@@ -30,7 +30,7 @@ export async function restartVault(
     );
   }
   const access = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
-  await docker.getContainer(container).restart();
+  await docker.getContainer(node.container).restart();
   // the unsealer may be at it, too: a share that is given twice counts once
   await unsealVault(access, () => Promise.resolve(shares.shift()));
   const vault = new VaultClient(access);

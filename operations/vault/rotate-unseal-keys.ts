@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { embeddedVault } from '../../config/environment';
+import { embeddedVault } from '../../config/vault';
 import { embeddedVaultUrl } from '../../config/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../lib/files';

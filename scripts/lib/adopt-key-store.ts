@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
-import { embeddedVault } from '../../config/environment';
+import { vaultNames } from '../../config/deployment-names';
+import { embeddedVault } from '../../config/vault';
 import { vaultVariables } from '../../config/external-vault';
 import { AUDIT_DEVICES, vaultAccess } from '../../config/key-store';
 import type { LoadedVaultEnvironment } from '../../config/load';
@@ -117,7 +117,7 @@ async function hasRole(loaded: LoadedVaultEnvironment): Promise<boolean> {
   try {
     const vault = openVault(loaded);
     try {
-      return (await vault.probe('GET', rolePath(mount, namesOf(loaded.environment).kesRole))) === 200;
+      return (await vault.probe('GET', rolePath(mount, vaultNames(loaded.environment).kesRole))) === 200;
     } finally {
       vault.close();
     }

@@ -1,4 +1,5 @@
-import { embeddedVault, type Environment } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { embeddedVault } from '../../config/vault';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requirePullableImages, type WantedImage } from '../../operations/docker/images-preflight';
 import { registryLogin } from '../../operations/docker/registry-logins';

@@ -1,6 +1,6 @@
 /** What is asked of a key store before anything is deployed with it. */
 import { existsSync } from 'node:fs';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { remoteMachine, resolveEngine } from '../../config/docker-engine';
 import { masterKeys } from '../../config/master-keys';
@@ -46,7 +46,7 @@ function externalVaultStep(loaded: LoadedEnvironment): Step[] {
           rights: provisionerRules(environment),
           keyStore,
           made: await madeHere(loaded),
-          mintPath: `auth/${keyStore.approle.mount}/role/${namesOf(environment).kesRole}/secret-id`,
+          mintPath: `auth/${keyStore.approle.mount}/role/${vaultNames(environment).kesRole}/secret-id`,
           needsSecretId: !existsSync(state.secret.kesConfiguration) || isDue(state.secretIdNote),
           policyCommand: `./scripts/policy ${shortPath(file)}`,
           announce,
@@ -70,7 +70,10 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
           threshold: vault.threshold,
           unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
           provisionerTokenFile: state.secret.provisionerToken,
-          provisionerPolicy: { name: namesOf(environment).provisionerPolicy, document: provisionerPolicy(environment) },
+          provisionerPolicy: {
+            name: vaultNames(environment).provisionerPolicy,
+            document: provisionerPolicy(environment),
+          },
           renewalNote: `${state.tls}/provisioner-token.json`,
         };
         // a deployment from before the two addresses were apart has Vault at that of S3

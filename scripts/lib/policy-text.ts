@@ -1,6 +1,7 @@
 import { awsPolicy } from '../../config/aws';
-import { namesOf } from '../../config/deployment-names';
-import { type Environment, isInVault, type VaultEnvironment } from '../../config/environment';
+import { vaultNames } from '../../config/deployment-names';
+import type { Environment, VaultEnvironment } from '../../config/environment';
+import { isInVault } from '../../config/vault';
 import { provisionerPolicy, provisionerRules } from '../../config/key-store';
 import { UsageError } from '../../operations/lib/errors';
 
@@ -37,7 +38,7 @@ function head(environment: VaultEnvironment): string {
   const { vault } = environment.keyStore;
   const namespace = vault.mode === 'external' ? vault.namespace : undefined;
   return [
-    `# What the token that deploys ${environment.name} may do: ${namesOf(environment).provisionerPolicy}`,
+    `# What the token that deploys ${environment.name} may do: ${vaultNames(environment).provisionerPolicy}`,
     ...(namespace === undefined ? [] : [`# Belongs in namespace ${namespace}; every path is below it.`]),
     '# It cannot read, change or delete a master key, and cannot change this policy. It can write the policy and the role',
     '# of KES, so whoever holds the token can get at the keys all the same: keep it like one.',

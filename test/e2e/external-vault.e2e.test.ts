@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import type { VaultKeyStoreSettings } from '../../config/environment';
 import { provisionerRules } from '../../config/key-store';
 import { policyDocument, type PolicyRule } from '../../config/vault-policies';
@@ -132,7 +132,7 @@ describe('before anything is deployed', () => {
     rights: provisionerRules(inVault(environment.loaded.environment)),
     keyStore: keyStoreOf(environment),
     made: new Set<string>(),
-    mintPath: `auth/approle/role/${namesOf(environment.loaded.environment).kesRole}/secret-id`,
+    mintPath: `auth/approle/role/${vaultNames(environment.loaded.environment).kesRole}/secret-id`,
     needsSecretId: true,
     policyCommand: './scripts/policy test',
     announce: () => undefined,
@@ -170,7 +170,7 @@ describe('before anything is deployed', () => {
     const VAULT_TOKEN = await vault.tokenWith('lesser', policyDocument(rules));
     const { code, stderr } = await environment.script('up', [], { env: { ...variables(), VAULT_TOKEN } });
     expect(code).toBe(1);
-    const role = namesOf(environment.loaded.environment).kesRole;
+    const role = vaultNames(environment.loaded.environment).kesRole;
     expect(stderr).toContain(`it lacks:\n  - sys/mounts: read\n  - auth/approle/role/${role}/role-id: read\n`);
     expect(await environment.dockerResources()).toEqual(NOTHING);
   });
@@ -434,7 +434,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
         },
       },
     });
-    mintPath = `auth/shared/role/${namesOf(adopting.loaded.environment).kesRole}/secret-id`;
+    mintPath = `auth/shared/role/${vaultNames(adopting.loaded.environment).kesRole}/secret-id`;
     writeFileSync(tokenFile(), await vault.tokenWith('adopts', await printedPolicy(adopting)));
     writeFileSync(wrappingTokenFile(), '');
   });
@@ -592,7 +592,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     mustSucceed(await adopting.cdktf(destroy, { env }));
     expect({
       role: await vault.root.probe('GET', path.posix.dirname(mintPath)),
-      policy: await vault.root.probe('GET', `sys/policies/acl/${namesOf(adopting.loaded.environment).kesPolicy}`),
+      policy: await vault.root.probe('GET', `sys/policies/acl/${vaultNames(adopting.loaded.environment).kesPolicy}`),
       key: await vault.root.probe('GET', `shared/keys/data/${adopting.name}/backup-default`),
       others: await ofSomeoneElse(),
     }).toEqual({ role: 404, policy: 404, key: 200, others: untouched });

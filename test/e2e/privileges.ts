@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import { vaultAccess } from '../../config/key-store';
+import { nodesOf } from '../../config/node';
 import { AppRole } from '../../operations/vault/approle';
 import { containerLogs } from '../../operations/docker/docker';
 import { HttpClient, type HttpRequest } from '../../operations/lib/http';
@@ -92,7 +93,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
 
     test('the provisioner can neither read keys nor widen its own policy', async () => {
       const { environment } = subject();
-      const { provisionerPolicy } = namesOf(environment.loaded.environment);
+      const { provisionerPolicy } = vaultNames(environment.loaded.environment);
       const { prefix } = inVault(environment.loaded.environment).keyStore;
       const client = vault(readFileSync(environment.state.secret.provisionerToken, 'utf8').trim());
       try {
@@ -132,7 +133,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
 
     test('the provisioner can destroy a SecretID of its own role by its accessor, and of no other role', async () => {
       const { environment } = subject();
-      const { kesRole } = namesOf(environment.loaded.environment);
+      const { kesRole } = vaultNames(environment.loaded.environment);
       const access = vaultAccess(inVault(environment.loaded.environment).keyStore, environment.state, {});
       const role = new AppRole(access, { mount: 'approle', role: kesRole });
       const other = new AppRole(access, { mount: 'approle', role: 'other' });
@@ -217,11 +218,11 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
       }
 
       test('KES by name and address, Vault by neither; KES itself reaches Vault', async () => {
-        const { network, vaultNetwork } = namesOf(subject().environment.loaded.environment);
-        const vault = await addressIn(vaultNetwork, 'vault');
+        const [{ networks }] = nodesOf(subject().environment.loaded.environment);
+        const vault = await addressIn(networks.vault, 'vault');
         expect({
           kes: await connectionTo('kes', 7373),
-          kesByAddress: await connectionTo(await addressIn(network, 'kes'), 7373),
+          kesByAddress: await connectionTo(await addressIn(networks.storage, 'kes'), 7373),
           vault: await connectionTo('vault', 8200),
           vaultByAddress: await connectionTo(vault, 8200),
           kesToVault: await connectionTo(vault, 8200, 'kes'),

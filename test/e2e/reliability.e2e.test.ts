@@ -11,7 +11,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import { projectRoot } from '../../config/toolchain';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { readKesLogin } from '../../operations/vault/approle';
@@ -674,7 +674,7 @@ const accessors = z.object({ data: z.object({ keys: z.array(z.string()) }) });
 const tokenOf = z.object({ data: z.object({ policies: z.array(z.string()) }) });
 
 async function revokeTokensOfKes(root: VaultClient): Promise<void> {
-  const { kesPolicy } = namesOf(environment.loaded.environment);
+  const { kesPolicy } = vaultNames(environment.loaded.environment);
   const { keys } = accessors.parse(await root.read('auth/token/accessors?list=true')).data;
   let revoked = 0;
   for (const accessor of keys) {
@@ -688,6 +688,6 @@ async function revokeTokensOfKes(root: VaultClient): Promise<void> {
 
 async function revokeSecretId(root: VaultClient): Promise<void> {
   const login = readKesLogin(environment.state.secret.kesConfiguration);
-  const { kesRole } = namesOf(environment.loaded.environment);
+  const { kesRole } = vaultNames(environment.loaded.environment);
   await root.write(`auth/approle/role/${kesRole}/secret-id/destroy`, { secret_id: login?.secretId });
 }

@@ -19,7 +19,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { z } from 'zod';
-import { namesOf } from '../../config/deployment-names';
+import { vaultNames } from '../../config/deployment-names';
 import { vaultAccess } from '../../config/key-store';
 import { certificateIssue } from '../../config/leaf-certificates';
 import { s3Endpoint } from '../../config/s3-endpoint';
@@ -145,7 +145,7 @@ function role(): AppRole {
   const { loaded, state } = environment;
   return new AppRole(vaultAccess(inVault(loaded.environment).keyStore, state, {}), {
     mount: 'approle',
-    role: namesOf(loaded.environment).kesRole,
+    role: vaultNames(loaded.environment).kesRole,
   });
 }
 

@@ -1,10 +1,5 @@
-import {
-  type EmbeddedVault,
-  embeddedVault,
-  type Environment,
-  isInVault,
-  type VaultEnvironment,
-} from '../../config/environment';
+import type { EmbeddedVault, Environment, VaultEnvironment } from '../../config/environment';
+import { embeddedVault, isInVault } from '../../config/vault';
 
 /** An environment of which a test knows that its master keys are in Vault. */
 export function inVault(environment: Environment): VaultEnvironment {

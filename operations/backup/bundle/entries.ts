@@ -15,9 +15,10 @@
  * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
  */
 import path from 'node:path';
-import { LEAVES } from '../../../config/deployment-names';
+import { CLIENTS } from '../../../config/deployment-names';
 import { kesName } from '../../../config/names';
 import { type StateLayout, stateLayout } from '../../../config/state';
+import { SERVERS } from '../../../config/node';
 import { INITIALISING } from '../../vault/initialize-vault';
 
 const KIB = 1024;
@@ -106,9 +107,15 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
 ];
 
+const CERTIFICATES: readonly string[] = [
+  'ca',
+  ...Object.values(SERVERS).map(({ certificate }) => certificate),
+  ...Object.values(CLIENTS),
+];
+
 function isCertificate(name: string | undefined): boolean {
   const own = name?.replace(/\.(?:next|previous)$/, '') ?? '';
-  if (['ca', ...Object.values(LEAVES)].includes(own) || /^s3(?:-additional-\d{1,3})?$/.test(own)) return true;
+  if (CERTIFICATES.includes(own) || /^s3(?:-additional-\d{1,3})?$/.test(own)) return true;
   return own.startsWith('client-') && kesName.test(own.slice('client-'.length));
 }
 

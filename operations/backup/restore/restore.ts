@@ -16,11 +16,11 @@ import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
-import { embeddedVault } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault';
 import type { LoadedEnvironment } from '../../../config/load';
 import { masterKeys } from '../../../config/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state';
+import { nodesOf } from '../../../config/node';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
 import { UsageError } from '../../lib/errors';
@@ -109,7 +109,7 @@ export async function planRestore(
   const data = await around.minioDeployment();
   if (data !== undefined && data !== header.minioDeployment && !mayBeMadeBy(note, data)) {
     throw new UsageError(
-      `the volume ${namesOf(environment).dataVolume} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
+      `the volume ${nodesOf(environment)[0].minio.drives[0]} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
       'take the backup of that data, or attach the volume that belongs to this one',
     );
   }
@@ -125,7 +125,7 @@ export async function planRestore(
   const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
   const vaultIsThere =
-    embeddedVault(environment) !== undefined && (await around.volumeExists(`ebs-${environment.name}-vault-data`));
+    embeddedVault(environment) !== undefined && (await around.volumeExists(nodesOf(environment)[0].vault.dataVolume));
   const plan: RestorePlan = {
     ...into,
     bundle,
@@ -180,7 +180,7 @@ async function isGone({ target, vaultSurvived }: RestorePlan, { volumeExists }: 
   return (
     keyStore.type === 'filesystem' &&
     keyStore.path === undefined &&
-    !(await volumeExists(namesOf(target.environment).keyVolume))
+    !(await volumeExists(nodesOf(target.environment)[0].kes.keyVolume))
   );
 }
 

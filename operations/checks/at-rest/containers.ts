@@ -1,6 +1,5 @@
 /** Containers as the checks look at them. */
 import type { ContainerInspectInfo } from 'dockerode';
-import { namesOf } from '../../../config/deployment-names';
 import type { ServiceContext } from '../check';
 import { filesOf } from './drive';
 
@@ -16,12 +15,11 @@ export interface ServiceContainer {
   readonly hasLogsBefore: (seconds: number) => Promise<boolean>;
 }
 
-/** The container `ebs-<environment>-<alias>`. */
-export async function containerOf({ loaded }: ServiceContext, alias: string): Promise<ServiceContainer> {
+/** @param name as its node says */
+export async function containerOf({ loaded }: ServiceContext, name: string): Promise<ServiceContainer> {
   const { environment } = loaded;
   // loading it takes longer than most checks run
   const { containerLogs, dockerEngine } = await import('../../docker/docker.js');
-  const name = `${namesOf(environment).prefix}-${alias}`;
   const container = dockerEngine(environment.docker).getContainer(name);
   return {
     name,

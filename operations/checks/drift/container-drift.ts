@@ -2,22 +2,15 @@
 import type { ContainerInspectInfo } from 'dockerode';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  KES_ALIAS,
-  KES_PORT,
-  MINIO_ALIAS,
-  MINIO_PORT,
-  namesOf,
-  VAULT_ALIAS,
-  VAULT_PORT,
-} from '../../../config/deployment-names';
-import { embeddedVault, type Environment } from '../../../config/environment';
+import type { Environment } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault';
 import { KEY_FOLDER } from '../../../config/kes-configuration';
 import type { LoadedEnvironment } from '../../../config/load';
 import { minioKms, minioVariables } from '../../../config/minio-variables';
 import { networksOfService } from '../../../config/networks';
 import { urlHost } from '../../../config/reachable';
 import { SERVICE_UID } from '../../../config/service-user';
+import { type NodeService, nodesOf } from '../../../config/node';
 import { DRIVE } from '../at-rest/drive';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { containerOf } from '../at-rest/containers';
@@ -39,10 +32,10 @@ const containersHardened: FullCheck = {
     const containers: Record<string, Evidence> = {};
     const problems: string[] = [];
     const wrong: string[] = [];
-    for (const [alias, { networks, ports }] of Object.entries(declaredReach(environment))) {
-      const container = await containerOf(context, alias);
+    for (const { alias, name, ...declared } of declaredContainers(environment)) {
+      const container = await containerOf(context, name);
       const actual = confinementOf(await container.inspect());
-      const found = differences({ ...declaredConfinement(environment, alias), networks, ports }, actual);
+      const found = differences({ ...CONFINED, ...declared }, actual);
       if (found.length > 0) wrong.push(container.name);
       problems.push(...found.map((problem) => `${container.name}: ${problem}`));
       containers[alias] = actual;
@@ -63,7 +56,7 @@ const minioConfiguration: FullCheck = {
   severity: 'high',
   run: async (context) => {
     const { environment, state } = context.loaded;
-    const container = await containerOf(context, MINIO_ALIAS);
+    const container = await containerOf(context, nodesOf(environment)[0].minio.container);
     const { Config, Image } = await container.inspect();
     const { dockerEngine } = await import('../../docker/docker.js');
     const image = await dockerEngine(environment.docker).getImage(Image).inspect();
@@ -85,61 +78,76 @@ const minioConfiguration: FullCheck = {
 /** In the order in which they are reported. */
 export const containerDriftChecks: readonly FullCheck[] = [containersHardened, minioConfiguration];
 
-/** From where each container of an environment is reached, in the words of {@link confinementOf}. */
-function declaredReach(
-  environment: Environment,
-): Record<string, { readonly networks: string; readonly ports: string }> {
-  const { docker, kes, minio } = environment;
+/** What differs between the containers that are declared, in the words of {@link confinementOf}. */
+interface DeclaredContainer {
+  readonly alias: string;
+  readonly name: string;
+  readonly networks: string;
+  readonly ports: string;
+  readonly [mount: `mount at ${string}`]: string;
+}
+
+function declaredContainers(environment: Environment): DeclaredContainer[] {
+  const { docker, kes, keyStore, minio } = environment;
   const vault = embeddedVault(environment);
-  const reach = (service: 'vault' | 'kes' | 'minio', ports = ''): { networks: string; ports: string } => ({
+  const [node] = nodesOf(environment);
+  const declared = (
+    service: 'vault' | 'kes' | 'minio',
+    { alias, container, files }: NodeService,
+    mounts: Readonly<Record<string, string>> = {},
+    ports = '',
+  ): DeclaredContainer => ({
+    alias,
+    name: container,
+    ...mountsAt({ '/files': `volume ${files}, read-only`, ...mounts }),
     networks: networksOfService(environment, service).sort().join(', '),
     ports,
   });
   const published = (address: string, outside: number, inside: number): string =>
     `${urlHost(address)}:${outside} to ${inside}/tcp`;
-  return {
-    ...(vault === undefined
-      ? {}
-      : { [VAULT_ALIAS]: reach('vault', published(vault.publishAddress, vault.port, VAULT_PORT)) }),
-    ...(vault?.unseal === 'auto' ? { [`${VAULT_ALIAS}-unsealer`]: reach('vault') } : {}),
-    [KES_ALIAS]: reach('kes', published(kes.publishAddress, kes.port, KES_PORT)),
-    [MINIO_ALIAS]: reach('minio', published(docker.publishAddress, minio.port, MINIO_PORT)),
-  };
-}
-
-/** What constructs/docker/service-container.ts declares, in the words of {@link confinementOf}. */
-function declaredConfinement(environment: Environment, alias: string): Evidence {
-  return {
-    user: `${SERVICE_UID}:${SERVICE_UID}`,
-    readOnly: true,
-    privileged: false,
-    capabilitiesDropped: 'ALL',
-    capabilitiesAdded: 'none',
-    securityOptions: 'no-new-privileges',
-    devices: 0,
-    processes: 'own',
-    sharedMemory: 'own',
-    ...declaredMounts(environment, alias),
-  };
-}
-
-/** What is mounted where, in the words of {@link mountsOf}. */
-function declaredMounts(environment: Environment, alias: string): Record<string, string> {
-  const { keyStore } = environment;
-  const { prefix, minioFiles, dataVolume, keyVolume } = namesOf(environment);
-  const own = `${prefix}-${alias}`;
   const keys =
     keyStore.type === 'filesystem' && keyStore.path !== undefined
       ? `bind ${path.posix.resolve(keyStore.path)}`
-      : `volume ${keyVolume}`;
-  const byAlias: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-    [VAULT_ALIAS]: { '/vault/data': `volume ${own}-data`, '/vault/audit': `volume ${own}-audit` },
-    [KES_ALIAS]: keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
-    [MINIO_ALIAS]: { [DRIVE]: `volume ${dataVolume}` },
-  };
-  const files = alias === MINIO_ALIAS ? minioFiles : `${own}-files`;
-  return mountsAt({ '/files': `volume ${files}, read-only`, ...byAlias[alias] });
+      : `volume ${node.kes.keyVolume}`;
+  return [
+    ...(vault === undefined
+      ? []
+      : [
+          declared(
+            'vault',
+            node.vault,
+            { '/vault/data': `volume ${node.vault.dataVolume}`, '/vault/audit': `volume ${node.vault.auditVolume}` },
+            published(vault.publishAddress, vault.port, node.vault.port),
+          ),
+        ]),
+    ...(vault?.unseal === 'auto' ? [declared('vault', node.vault.unsealer)] : []),
+    declared(
+      'kes',
+      node.kes,
+      keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
+      published(kes.publishAddress, kes.port, node.kes.port),
+    ),
+    declared(
+      'minio',
+      node.minio,
+      { [DRIVE]: `volume ${node.minio.drives[0]}` },
+      published(docker.publishAddress, minio.port, node.minio.port),
+    ),
+  ];
 }
+
+/** What constructs/docker/service-container.ts declares for all, in the words of {@link confinementOf}. */
+const CONFINED: Evidence = {
+  user: `${SERVICE_UID}:${SERVICE_UID}`,
+  readOnly: true,
+  privileged: false,
+  capabilitiesDropped: 'ALL',
+  capabilitiesAdded: 'none',
+  securityOptions: 'no-new-privileges',
+  devices: 0,
+  processes: 'own',
+  sharedMemory: 'own',
+};
 
 /** But for the volumes without a name that Docker makes where an image wants some: they go with the container. */
 function mountsOf({ Config, Mounts }: Pick<ContainerInspectInfo, 'Config' | 'Mounts'>): Record<string, string> {

@@ -1,10 +1,10 @@
 /** Whether KES runs with the configuration that was declared. */
 import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import { KES_ALIAS } from '../../../config/deployment-names';
 import { vaultVariables } from '../../../config/external-vault';
 import { kesConfiguration } from '../../../config/key-store';
 import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes-configuration';
+import { loaderOf, nodesOf } from '../../../config/node';
 import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../../keys/aws-credentials';
 import { kesIdentities } from '../../kes/kes-identity';
@@ -25,10 +25,11 @@ const kesConfigurationDeclared: ServiceCheck = {
   severity: 'critical',
   run: async (context) => {
     const { state } = context.loaded;
-    const container = await containerOf(context, KES_ALIAS);
+    const [{ kes }] = nodesOf(context.loaded.environment);
+    const container = await containerOf(context, kes.container);
     const [delivered, loader] = await Promise.all([
       container.read(KES_FILES.configuration),
-      containerOf(context, `${KES_ALIAS}-files-loader`),
+      containerOf(context, loaderOf(kes.files)),
     ]);
     const written = readFileSync(state.secret.kesConfiguration);
     const declared = declaredConfiguration(context);
@@ -38,7 +39,7 @@ const kesConfigurationDeclared: ServiceCheck = {
       throw new CheckFailure(
         `KES has another configuration than the one that was written for it: ${someOf(found)}`,
         `\`docker rm -f ${container.name} ${loader.name}\`, then ${again}: it makes them anew; find out who changed ` +
-          `${KES_FILES.configuration} in the volume ${container.name}-files`,
+          `${KES_FILES.configuration} in the volume ${kes.files}`,
         { differences: found },
       );
     }

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { retiredKeys } from '../../state/retired-keys';
 import { durationToMs } from '../../../config/duration';
-import { namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
-import { embeddedVault } from '../../../config/environment';
+import { vaultNames } from '../../../config/deployment-names';
+import { embeddedVault } from '../../../config/vault';
 import { masterKeys } from '../../../config/master-keys';
 import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
+import { nodesOf } from '../../../config/node';
 import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
 import { containerOf } from '../at-rest/containers';
@@ -52,7 +53,7 @@ const vaultUnsealed: VaultCheck = {
         throw new ServiceDown(
           'vault',
           `Vault is unsealed and does not serve: sys/health answers ${health}`,
-          declared !== undefined ? `see \`docker logs ebs-${environment.name}-vault\`` : 'ask who runs it',
+          declared !== undefined ? `see \`docker logs ${nodesOf(environment)[0].vault.container}\`` : 'ask who runs it',
           { ...evidence, health },
         );
       }
@@ -97,7 +98,8 @@ const vaultAudit: VaultCheck = {
 
 /** Vault goes on as long as it can write to one device, and only its log says that another failed. */
 async function requireWritable(context: VaultContext, sinceSeconds: number): Promise<void> {
-  const container = await containerOf(context, VAULT_ALIAS);
+  const [{ vault }] = nodesOf(context.loaded.environment);
+  const container = await containerOf(context, vault.container);
   const lines = (await container.logsSince(sinceSeconds)).split('\n');
   // audit/broker.go of hashicorp/vault
   const failed = lines.find((line) => /log (?:request|response) underlying pipeline error/.test(line));
@@ -122,7 +124,7 @@ const vaultPolicies: VaultCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
-      const names = namesOf(environment);
+      const names = vaultNames(environment);
       const declared: Record<string, string> = {
         [names.kesPolicy]: kesPolicy(environment.keyStore),
         ...(embeddedVault(environment) !== undefined
@@ -139,7 +141,7 @@ const vaultPolicies: VaultCheck = {
             ? `there is no policy ${name} in Vault`
             : `the policy ${name} in Vault is not the declared one: ${lineDifference(text, actual.policy)}`,
           name === names.provisionerPolicy
-            ? `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
+            ? `\`docker rm -f ${nodesOf(environment)[0].vault.container}\`, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
                 'the policy is written again'
             : `./scripts/up ${context.loaded.argument} writes it again; find out in Vault's audit log who changed it`,
           { policy: name, declaredBytes: text.length, bytes: bytes[name] },
@@ -161,7 +163,7 @@ const vaultRole: VaultCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
-      const { kesRole, kesPolicy: policy } = namesOf(environment);
+      const { kesRole, kesPolicy: policy } = vaultNames(environment);
       const { approle } = environment.keyStore;
       const declared: Record<string, unknown> = {
         bind_secret_id: true,
@@ -286,7 +288,7 @@ function unsealing({ loaded }: VaultContext): string {
   if (vault === undefined) return 'ask who runs it to unseal it';
   return vault.unseal === 'manual'
     ? `./scripts/unseal ${loaded.argument}`
-    : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ebs-${environment.name}-vault-unsealer\` says why the unsealer did not`;
+    : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ${nodesOf(environment)[0].vault.unsealer.container}\` says why the unsealer did not`;
 }
 
 function problemOf(

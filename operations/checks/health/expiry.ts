@@ -5,12 +5,15 @@ import path from 'node:path';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { z } from 'zod';
-import { clientLeaf, LEAVES, MINIO_ALIAS, namesOf } from '../../../config/deployment-names';
-import { embeddedVault, type Environment } from '../../../config/environment';
+import { vaultNames } from '../../../config/deployment-names';
+import type { Environment } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault';
 import { kesUrl } from '../../../config/reachable';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { s3CertificateFiles } from '../../../config/s3-endpoint';
 import type { StateLayout } from '../../../config/state';
+import { nodesOf } from '../../../config/node';
+import { leafCertificates } from '../../../config/leaf-certificates';
 import { ExternalError } from '../../lib/errors';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
 import { VaultError } from '../../vault/vault-client';
@@ -128,7 +131,7 @@ const provisionerToken: VaultCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const fix =
-        `\`docker rm -f ebs-${environment.name}-vault\`, then ./scripts/up ${context.loaded.argument}: its data stays, and the ` +
+        `\`docker rm -f ${nodesOf(environment)[0].vault.container}\`, then ./scripts/up ${context.loaded.argument}: its data stays, and the ` +
         'initialisation makes another token by the unseal shares';
       let token: z.infer<typeof tokenShape>;
       try {
@@ -160,7 +163,7 @@ const secretIdOfKes: VaultCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const { secretId } = credentialsOfKes(context);
-      const role = `auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}`;
+      const role = `auth/${environment.keyStore.approle.mount}/role/${vaultNames(environment).kesRole}`;
       const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
       const fix = `./scripts/rotate secret-id ${context.loaded.argument}`;
       // 204 without a body
@@ -191,9 +194,7 @@ const secretIdOfKes: VaultCheck = {
 export const expiryChecks: readonly DeploymentCheck[] = [certificatesValid, provisionerToken, secretIdOfKes];
 
 function leavesOf(environment: Environment): string[] {
-  const hasOwn = embeddedVault(environment) !== undefined;
-  const own = Object.values(LEAVES).filter((name) => name !== LEAVES.vault || hasOwn);
-  return [...own, ...environment.kes.clients.map(({ name }) => clientLeaf(name))];
+  return leafCertificates(environment).map(({ name }) => name);
 }
 
 /** Which setting a certificate that came as a file was taken from, and the file. */
@@ -221,11 +222,14 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
     return [name, host === undefined ? s3Endpoint : { ...s3Endpoint, serverName: host.replace('*', 'any') }];
   });
   const kes = kesUrl(environment);
+  const [node] = nodesOf(environment);
   return {
     ...Object.fromEntries(ofClients),
-    [LEAVES.minio]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: MINIO_ALIAS },
-    [LEAVES.kes]: { url: kes, caFile: state.caCertificate },
-    ...(embeddedVault(environment) !== undefined && hasVault(context) ? { [LEAVES.vault]: accessOf(context) } : {}),
+    [node.minio.certificate]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: node.minio.alias },
+    [node.kes.certificate]: { url: kes, caFile: state.caCertificate },
+    ...(embeddedVault(environment) !== undefined && hasVault(context)
+      ? { [node.vault.certificate]: accessOf(context) }
+      : {}),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The keys, and the way to them. */
 import { openCanary } from '../../keys/canaries';
 import { readCanaries } from '../../state/canaries';
-import { KES_ALIAS, namesOf } from '../../../config/deployment-names';
+import { nodesOf } from '../../../config/node';
 import { masterKeys } from '../../../config/master-keys';
 import type { LoadedEnvironment } from '../../../config/load';
 import { restoreCall } from '../../state/restore-call';
@@ -26,6 +26,7 @@ const kmsReady: ServiceCheck = {
   severity: 'high',
   run: async (context) => {
     const { environment } = context.loaded;
+    const [node] = nodesOf(environment);
     const kes = await kesReady(context);
     const pages: Record<string, number> = {};
     for (const page of HEALTH_PAGES) {
@@ -34,7 +35,7 @@ const kmsReady: ServiceCheck = {
       if (status !== 200 || headers['x-minio-server-status'] === 'offline') {
         throw new CheckFailure(
           `MinIO says it is not ready: ${page} answered ${status}`,
-          `see \`docker logs ebs-${environment.name}-minio\` and \`docker logs ebs-${environment.name}-kes\``,
+          `see \`docker logs ${node.minio.container}\` and \`docker logs ${node.kes.container}\``,
           { kes, pages },
         );
       }
@@ -113,8 +114,8 @@ const VERDICTS = {
 export const keyChecks: readonly ServiceCheck[] = [kmsReady, keyContinuity];
 
 async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string> {
-  const kes = `${namesOf(loaded.environment).prefix}-${KES_ALIAS}`;
-  const logs = `\`docker logs ${kes}\``;
+  const [{ kes }] = nodesOf(loaded.environment);
+  const logs = `\`docker logs ${kes.container}\``;
   let ready: boolean;
   try {
     ready = await client.ready();
@@ -125,6 +126,6 @@ async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string
   throw new ServiceDown(
     'kes',
     'KES does not reach its key store',
-    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes}\` has KES log in anew`,
+    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes.container}\` has KES log in anew`,
   );
 }

@@ -3,9 +3,9 @@
  * found out first, and in seconds: Docker is asked, then each service itself, in the order in which they need each other.
  */
 import type Docker from 'dockerode';
-import { KES_ALIAS, MINIO_ALIAS, namesOf, VAULT_ALIAS } from '../../../config/deployment-names';
-import { embeddedVault } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault';
 import { kesUrl } from '../../../config/reachable';
+import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { NO_CONNECTION } from '../../lib/http';
 import {
@@ -68,19 +68,19 @@ interface SeenContainer {
 async function containersOf({ loaded }: ServiceContext): Promise<SeenContainer[]> {
   const { environment } = loaded;
   const vault = embeddedVault(environment);
+  const [node] = nodesOf(environment);
   // loading it takes longer than most checks run
   const { dockerEngine } = await import('../../docker/docker.js');
   const docker = dockerEngine(environment.docker);
-  const look = async (alias: string, program: string, service?: Service): Promise<SeenContainer> => {
-    const name = `${namesOf(environment).prefix}-${alias}`;
+  const look = async (name: string, program: string, service?: Service): Promise<SeenContainer> => {
     const seen = await stateOf(docker.getContainer(name));
     return { name, program, ...(service === undefined ? {} : { service }), ...seen };
   };
   return Promise.all([
-    ...(vault === undefined ? [] : [look(VAULT_ALIAS, 'Vault', 'vault')]),
-    look(KES_ALIAS, 'KES', 'kes'),
-    look(MINIO_ALIAS, 'MinIO', 'minio'),
-    ...(vault?.unseal === 'auto' ? [look(`${VAULT_ALIAS}-unsealer`, 'the unsealer of Vault')] : []),
+    ...(vault === undefined ? [] : [look(node.vault.container, 'Vault', 'vault')]),
+    look(node.kes.container, 'KES', 'kes'),
+    look(node.minio.container, 'MinIO', 'minio'),
+    ...(vault?.unseal === 'auto' ? [look(node.vault.unsealer.container, 'the unsealer of Vault')] : []),
   ]);
 }
 

@@ -1,7 +1,7 @@
 /** Vault as the checks look at it. */
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
+import { vaultNames } from '../../../config/deployment-names';
 import type { VaultEnvironment } from '../../../config/environment';
 import { vaultVariables } from '../../../config/external-vault';
 import { type VaultAccess, vaultAccess } from '../../../config/key-store';
@@ -87,7 +87,7 @@ export function newRole(context: VaultContext): string {
   const { tokenFile } = accessOf(context);
   const token = tokenFile === undefined ? 'VAULT_TOKEN' : `the token in ${tokenFile}`;
   return (
-    `\`vault delete auth/${environment.keyStore.approle.mount}/role/${namesOf(environment).kesRole}\` with ${token}, ` +
+    `\`vault delete auth/${environment.keyStore.approle.mount}/role/${vaultNames(environment).kesRole}\` with ${token}, ` +
     `then ./scripts/up ${context.loaded.argument}: it makes role and SecretID anew, and KES log in by them`
   );
 }

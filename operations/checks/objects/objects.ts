@@ -1,4 +1,5 @@
 /** S3 requests of the checks: what MinIO refuses is what a check looks for, what does not reach MinIO is not. */
+import { kesNode, minioNode, nodeId } from '../../../config/node';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -221,7 +222,7 @@ function fixFor(code: string, { environment }: Expectations): string {
     case 'kms:DecryptionFailed':
       return environment === undefined
         ? 'the server does not reach its KMS: see its log, and whether the key store behind is sealed'
-        : `MinIO does not reach a working KES: see \`docker logs ebs-${environment}-kes\`, and whether Vault is sealed`;
+        : `MinIO does not reach a working KES: see \`docker logs ${kesNode(nodeId(environment)).container}\`, and whether Vault is sealed`;
     case 'XMinioStorageFull':
       return `the drive of MinIO is full: ${MAKE_ROOM}`;
     case 'NotImplemented':
@@ -229,7 +230,9 @@ function fixFor(code: string, { environment }: Expectations): string {
         ? 'the server runs without a KMS, so it can encrypt nothing by itself: give it one'
         : 'MinIO runs without a KMS: run `npx cdktf deploy` so that its container is made again';
     default:
-      return environment === undefined ? 'see the log of the server' : `see \`docker logs ebs-${environment}-minio\``;
+      return environment === undefined
+        ? 'see the log of the server'
+        : `see \`docker logs ${minioNode(nodeId(environment)).container}\``;
   }
 }
 

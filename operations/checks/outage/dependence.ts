@@ -2,7 +2,7 @@
 import { GetObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
+import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { readCredentials, s3Client } from '../../minio/s3-client';
 import { NotYet, waitFor } from '../../lib/wait';
@@ -143,7 +143,7 @@ async function refusalWithoutKes({ what, leak, send }: Attempt): Promise<string>
 /** @returns how long it took, in ms */
 async function requireRecovery(context: CheckContext, objects: readonly WrittenObject[]): Promise<number> {
   const started = performance.now();
-  const { prefix } = namesOf(context.loaded.environment);
+  const [{ kes }] = nodesOf(context.loaded.environment);
   for (const { key, masterKey, body } of objects) {
     let read: Buffer;
     try {
@@ -159,7 +159,7 @@ async function requireRecovery(context: CheckContext, objects: readonly WrittenO
     } catch (error) {
       throw new CheckFailure(
         `after KES was stopped and started: ${messageOf(error)}`,
-        `the key store does not give KES the master key: see \`docker logs ${prefix}-kes\`, and whether the key is still ` +
+        `the key store does not give KES the master key: see \`docker logs ${kes.container}\`, and whether the key is still ` +
           'in the key store; put it back from a backup, and stop writing until then',
       );
     }

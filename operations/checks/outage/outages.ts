@@ -1,5 +1,6 @@
-import { ENVIRONMENT_LABEL, namesOf } from '../../../config/deployment-names';
+import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import type { LoadedEnvironment } from '../../../config/load';
+import { nodesOf } from '../../../config/node';
 import { ExternalError } from '../../lib/errors';
 import type { GuardedContainer, CleanupWatchdog } from './cleanup-watchdog';
 
@@ -20,11 +21,11 @@ export class Outages {
   }
 
   /** See CheckContext.whileStopped. */
-  async during<T>(program: string, use: () => Promise<T>): Promise<T> {
+  async during<T>(program: 'kes', use: () => Promise<T>): Promise<T> {
     const { environment } = this.loaded;
     const { host, certPath } = environment.docker;
     const container: GuardedContainer = {
-      name: `${namesOf(environment).prefix}-${program}`,
+      name: nodesOf(environment)[0][program].container,
       environment: environment.name,
       docker: { host, certPath },
     };

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
+import { vaultNames } from '../../../config/deployment-names';
 import type { VaultEnvironment } from '../../../config/environment';
 import { masterKeys } from '../../../config/master-keys';
 import { retiredKeys } from '../../state/retired-keys';
@@ -37,7 +37,7 @@ const kesTokenConfined: VaultCheck = {
       const keys = [...masterKeys(environment), ...retiredKeys(environment, state)];
       const paths = pathsOf(environment, keys);
       const problems: string[] = [];
-      const expectedPolicies = ['default', namesOf(environment).kesPolicy].sort();
+      const expectedPolicies = ['default', vaultNames(environment).kesPolicy].sort();
       if (policies.join() !== expectedPolicies.join()) {
         problems.push(`it has the policies ${policies.join(', ')}, declared ${expectedPolicies.join(', ')}`);
       }
@@ -132,7 +132,7 @@ interface Paths {
 
 function pathsOf(environment: VaultEnvironment, keys: readonly string[]): Paths {
   const { mount, prefix, kvVersion, approle } = environment.keyStore;
-  const { kesPolicy, kesRole } = namesOf(environment);
+  const { kesPolicy, kesRole } = vaultNames(environment);
   const inMount = kvVersion === 2 ? `${mount}/data` : mount;
   const about = kvVersion === 2 ? ['metadata', 'delete', 'undelete', 'destroy'] : [];
   return {

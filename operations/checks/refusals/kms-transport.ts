@@ -1,7 +1,7 @@
 /** The same as in transport.ts where keys pass: KES, and Vault behind it. */
-import { LEAVES } from '../../../config/deployment-names';
-import { embeddedVault } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault';
 import { kesUrl } from '../../../config/reachable';
+import { nodesOf } from '../../../config/node';
 import { type CheckContext, type Evidence, type FullCheck, hasVault } from '../check';
 import { accessOf } from '../health/vault';
 import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
@@ -30,6 +30,7 @@ export const kmsTransport: FullCheck = {
 
 function portsOf(context: CheckContext): TlsPort[] {
   const { environment, state } = context.loaded;
+  const [node] = nodesOf(environment);
   const kes = { url: kesUrl(environment), caFile: state.caCertificate };
   const port = (name: string, leaf: string, endpoint: TlsPort['endpoint']): TlsPort => {
     const proxy = `${name} is deployed without it: look for what answers in its place at ${endpoint.url}`;
@@ -44,9 +45,9 @@ function portsOf(context: CheckContext): TlsPort[] {
     };
   };
   return [
-    port('KES', LEAVES.kes, kes),
+    port('KES', node.kes.certificate, kes),
     ...(embeddedVault(environment) !== undefined && hasVault(context)
-      ? [port('Vault', LEAVES.vault, accessOf(context))]
+      ? [port('Vault', node.vault.certificate, accessOf(context))]
       : []),
   ];
 }

@@ -1,8 +1,8 @@
 /** Master keys as files of the Docker host: one for each key, named like it (kes v0.24.0, internal/keystore/fs). */
-import { namesOf } from '../../../config/deployment-names';
 import { SERVICE_UID } from '../../../config/service-user';
 import type { FilesystemKeyStoreSettings } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
+import { nodesOf } from '../../../config/node';
 import { dockerEngine } from '../../docker/docker';
 import { anotherKey, type KeyMaterial } from './key-material';
 import { type MountSource, withMountedFiles } from '../../docker/mounted-files';
@@ -12,7 +12,7 @@ export function filesystemKeyMaterial(
   { path }: FilesystemKeyStoreSettings,
 ): KeyMaterial {
   const docker = dockerEngine(environment.docker);
-  const source: MountSource = path === undefined ? { volume: namesOf(environment).keyVolume } : { folder: path };
+  const source: MountSource = path === undefined ? { volume: nodesOf(environment)[0].kes.keyVolume } : { folder: path };
   return {
     read: async (key) => withMountedFiles(docker, source, SERVICE_UID, async ({ read }) => read(key)),
     create: async (key, material) =>

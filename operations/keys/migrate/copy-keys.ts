@@ -1,6 +1,6 @@
 /** Copies master keys from one key store to another, with the rights of KES, as backup and restore read and write them. */
-import { namesOf } from '../../../config/deployment-names';
 import type { LoadedEnvironment } from '../../../config/load';
+import { nodesOf } from '../../../config/node';
 import { dockerEngine, volumeExists } from '../../docker/docker';
 import { ExternalError } from '../../lib/errors';
 import { type Canaries, readCanaries } from '../../state/canaries';
@@ -56,7 +56,7 @@ export async function requireNoOtherKeys(target: LoadedEnvironment): Promise<str
 async function canBeRead({ environment }: LoadedEnvironment): Promise<boolean> {
   const { keyStore, docker } = environment;
   if (keyStore.type !== 'filesystem') return keyStore.type === 'aws';
-  return keyStore.path !== undefined || volumeExists(dockerEngine(docker), namesOf(environment).keyVolume);
+  return keyStore.path !== undefined || volumeExists(dockerEngine(docker), nodesOf(environment)[0].kes.keyVolume);
 }
 
 /** @throws ExternalError that names the keys of which others are there */

@@ -1,7 +1,7 @@
 /** Reads Terraform's plan of one stack: what changes and why, by name and never by value. */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { FILE_VOLUME_SUFFIX } from '../../docker/tear-down';
+import { holdsFiles } from '../../../config/node';
 import type { Drift, PlannedChange } from './report';
 import { attributesOf, type ResourceChange, type SynthesizedStack, type TerraformPlan } from './terraform-plan';
 
@@ -183,10 +183,7 @@ function holdsData(address: string, type: string, before: unknown, declared: Syn
   const resource = declaredAt(address, declared);
   if (resource !== undefined) return resource.lifecycle?.prevent_destroy !== undefined;
   const name = attributesOf(before).name;
-  return (
-    type === 'vault_mount' ||
-    (type === 'docker_volume' && !(typeof name === 'string' && name.endsWith(FILE_VOLUME_SUFFIX)))
-  );
+  return type === 'vault_mount' || (type === 'docker_volume' && !(typeof name === 'string' && holdsFiles(name)));
 }
 
 function declaredAt(address: string, declared: SynthesizedStack) {

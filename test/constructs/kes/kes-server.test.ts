@@ -1,3 +1,4 @@
+import { kesNode } from '../../../config/node';
 import type { KesConfiguration } from '../../../config/kes-configuration';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import {
@@ -87,7 +88,7 @@ describe('KesServer', () => {
   const PROPS: KesServerProps = {
     runner: RUNNER,
     environment: 'local',
-    namePrefix: 'ebs-local',
+    node: kesNode('ebs-local'),
     image: 'kes:1',
     program: '/usr/bin/kes',
     networks: ['ebs-local', 'ebs-local-vault'],

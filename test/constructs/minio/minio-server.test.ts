@@ -1,3 +1,4 @@
+import { minioNode } from '../../../config/node';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import { MinioServer, type MinioServerProps } from '../../../constructs/minio/minio-server';
 import { newStack, synth } from '../../helpers/synth';
@@ -13,7 +14,7 @@ const KMS: MinioServerProps['kms'] = {
 const PROPS: MinioServerProps = {
   runner: { program: 'run' },
   environment: 'local',
-  namePrefix: 'ebs-local',
+  node: minioNode('ebs-local'),
   image: 'minio:1',
   program: '/usr/bin/minio',
   mcProgram: '/usr/bin/mc',
@@ -27,8 +28,6 @@ const PROPS: MinioServerProps = {
   kms: KMS,
   configEnvFile: '/state/secrets/minio/config.env',
   memoryMb: 2048,
-  filesVolume: 'ebs-local-minio-files',
-  dataVolume: 'ebs-local-minio-data',
   allowDataLoss: false,
   takeOverVolumes: false,
 };

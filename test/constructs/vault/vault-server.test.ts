@@ -1,3 +1,4 @@
+import { vaultNode } from '../../../config/node';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import { VaultServer, type VaultServerProps } from '../../../constructs/vault/vault-server';
 import { newStack, synth, type Synthesized } from '../../helpers/synth';
@@ -6,7 +7,7 @@ import { thrownBy } from '../../helpers/thrown';
 const MINIMAL: VaultServerProps = {
   runner: { program: 'run' },
   environment: 'local',
-  namePrefix: 'ebs-local',
+  node: vaultNode('ebs-local'),
   image: 'vault:1',
   program: '/usr/bin/vault',
   network: 'ebs-local',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { namesOf } from '../../../config/deployment-names';
+import { vaultNames } from '../../../config/deployment-names';
 import type { EmbeddedVault } from '../../../config/environment';
 import { embeddedVaultUrl, kesUrl } from '../../../config/reachable';
 import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/key-store';
@@ -124,7 +124,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     plant: async (bench) => {
       const { environment } = bench.deployed;
       const wider = 'path "kes/data/*" {\n  capabilities = ["create", "read", "update"]\n}\n';
-      await changePolicy(bench, namesOf(environment).kesPolicy, kesPolicy(inVault(environment).keyStore), wider);
+      await changePolicy(bench, vaultNames(environment).kesPolicy, kesPolicy(inVault(environment).keyStore), wider);
     },
   },
   {
@@ -140,7 +140,7 @@ export const vaultFaults: readonly PlantedFault[] = [
       const { environment } = bench.deployed;
       const declared = provisionerPolicy(inVault(environment));
       const wider = `${declared}\npath "kes/data/*" {\n  capabilities = ["read"]\n}\n`;
-      await changePolicy(bench, namesOf(environment).provisionerPolicy, declared, wider);
+      await changePolicy(bench, vaultNames(environment).provisionerPolicy, declared, wider);
     },
   },
   {
@@ -228,7 +228,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
-      const { provisionerPolicy: policy } = namesOf(bench.deployed.environment);
+      const { provisionerPolicy: policy } = vaultNames(bench.deployed.environment);
       const other = await newToken(root, { policies: [policy], ttl: '1h' });
       bench.mendBy(async () => root.write('auth/token/revoke', { token: other }));
       replaceProvisionerToken(bench, other);
@@ -283,7 +283,7 @@ async function proxy(bench: Workbench, options: VaultProxyOptions): Promise<void
 }
 
 function rolePath({ deployed }: Workbench): string {
-  return `auth/approle/role/${namesOf(deployed.environment).kesRole}`;
+  return `auth/approle/role/${vaultNames(deployed.environment).kesRole}`;
 }
 
 async function changePolicy(bench: Workbench, name: string, declared: string, policy: string): Promise<void> {

@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import path from 'node:path';
-import { LEAVES } from '../../../../config/deployment-names';
+import { leafCertificates } from '../../../../config/leaf-certificates';
+import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
 import type { CheckContext } from '../../../../operations/checks/check';
 import { expiryChecks } from '../../../../operations/checks/health/expiry';
@@ -61,7 +62,7 @@ describe('certificates-valid', () => {
       writeFileSync(path.join(state.tls, `${name}.crt`), certificate);
     };
     keep('ca', authority);
-    for (const name of Object.values(LEAVES)) keep(name, inside);
+    for (const { name } of leafCertificates(parseEnvironment('name: test', 'test.yaml'))) keep(name, inside);
     const server = createServer({ cert: inside.certificate, key: inside.privateKey });
     const ofClients = s3.file ?? s3.acme;
     if (ofClients !== undefined) {

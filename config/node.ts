@@ -1,0 +1,129 @@
+/** The hosts of a deployment, and the one source of the names of what is on them. */
+import type { Environment } from './environment';
+
+/** A program of a node. */
+export interface NodeService {
+  readonly container: string;
+  /** What others call it in the networks of the node. */
+  readonly alias: string;
+  /** The volume of what it reads. */
+  readonly files: string;
+}
+
+/** One that others connect to. */
+export interface NodeServer extends NodeService {
+  /** Where it listens in the networks of the node. */
+  readonly port: number;
+  /** How others reach it there. */
+  readonly url: string;
+  /** Name of its certificate, and of the files of that. */
+  readonly certificate: string;
+}
+
+export interface VaultNode extends NodeServer {
+  readonly dataVolume: string;
+  readonly auditVolume: string;
+  readonly unsealer: NodeService;
+}
+
+export interface KesNode extends NodeServer {
+  /** The volume of master keys that are files. */
+  readonly keyVolume: string;
+}
+
+export interface MinioNode extends NodeServer {
+  /** The volumes of its drives. */
+  readonly drives: readonly [string];
+}
+
+/** A host, and the part of a deployment that is on it. */
+export interface Node {
+  /** What is on it is named after it. */
+  readonly id: string;
+  readonly networks: {
+    /** MinIO and KES are in it. */
+    readonly storage: string;
+    /** An embedded Vault, its unsealer and KES are in it, and nothing else: MinIO cannot reach Vault. */
+    readonly vault: string;
+  };
+  readonly vault: VaultNode;
+  readonly kes: KesNode;
+  readonly minio: MinioNode;
+}
+
+/** What is the same for the servers of every deployment. */
+export const SERVERS = {
+  vault: { alias: 'vault', port: 8200, certificate: 'vault-server' },
+  kes: { alias: 'kes', port: 7373, certificate: 'kes-server' },
+  minio: { alias: 'minio', port: 9000, certificate: 'minio-server' },
+} as const;
+
+/** The nodes of an environment. */
+export function nodesOf({ name, tls }: Pick<Environment, 'name' | 'tls'>): readonly [Node, ...Node[]] {
+  const id = nodeId(name);
+  const certificates = tls.mode === 'self-signed' ? 0 : 1 + tls.additional.length;
+  return [
+    {
+      id,
+      networks: { storage: id, vault: `${id}-vault` },
+      vault: vaultNode(id),
+      kes: kesNode(id),
+      minio: minioNode(id, certificates),
+    },
+  ];
+}
+
+/** The id of the node of an environment that has one. */
+export const nodeId = (environment: string): string => `ebs-${environment}`;
+
+export function vaultNode(id: string): VaultNode {
+  const server = serverOf(id, 'vault');
+  const { container, alias } = server;
+  return {
+    ...server,
+    dataVolume: `${container}-data`,
+    auditVolume: `${container}-audit`,
+    unsealer: serviceOf(id, `${alias}-unsealer`),
+  };
+}
+
+export function kesNode(id: string): KesNode {
+  const server = serverOf(id, 'kes');
+  return { ...server, keyVolume: `${server.container}-keys` };
+}
+
+/** @param certificates how many there are for the S3 API that the private CA does not issue */
+export function minioNode(id: string, certificates = 0): MinioNode {
+  const server = serverOf(id, 'minio');
+  const { container } = server;
+  return {
+    ...server,
+    // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
+    ...(certificates === 0 ? {} : { files: `${container}-${certificates}-certificates${FILES}` }),
+    drives: [`${container}-data`],
+  };
+}
+
+function serviceOf(id: string, alias: string): NodeService {
+  const container = `${id}-${alias}`;
+  return { container, alias, files: `${container}${FILES}` };
+}
+
+function serverOf(id: string, server: keyof typeof SERVERS): NodeServer {
+  const { alias, port, certificate } = SERVERS[server];
+  return { ...serviceOf(id, alias), port, url: `https://${alias}:${port}`, certificate };
+}
+
+const FILES = '-files';
+
+/** Whether a volume holds what a deploy delivers again; whatever is named otherwise is taken for data. */
+export const holdsFiles = (volume: string): boolean => volume.endsWith(FILES);
+
+/** The container that carries files into a volume, and is never started. */
+export const loaderOf = (volume: string): string => `${volume}-loader`;
+
+/** The container that gives a new volume to the service user, and ends. */
+export const ownerOf = (volume: string): string => `${volume}-owner`;
+
+/** The container that answers in the place of another while that is restarted. */
+export const standbyOf = (container: string): string => `${container}-standby`;
