@@ -4,34 +4,38 @@
  * A construct declares it with clients by name; the operation that writes the file knows their identities and how KES
  * logs in at its key store, and renders it. Facts: minio/kes v0.24.0, kesconf/config.go and file.go.
  */
+import { z } from 'zod';
 import { durationRule, durationToMs, isDuration } from './duration';
 import { kesName, vaultPath } from './names';
 
 /** What a client of KES may do with a master key, as the last but one segment of KES's API path. */
-export type KeyAction = 'create' | 'generate' | 'decrypt' | 'encrypt' | 'describe';
+const keyAction = z.enum(['create', 'generate', 'decrypt', 'encrypt', 'describe']);
 
 /** API paths of KES that are not about one key and that a policy may allow. */
-export type ServerRoute = '/v1/status' | '/v1/ready' | '/v1/metrics' | '/v1/key/list/*';
+const serverRoute = z.enum(['/v1/status', '/v1/ready', '/v1/metrics', '/v1/key/list/*']);
 
 /** One client of KES: its certificate's identity may do exactly this. */
-export interface KesClient {
+const kesClient = z.strictObject({
   /** Name of the policy and of the client certificate. */
-  readonly name: string;
+  name: z.string(),
   /** Actions on master keys, by exact key name. */
-  readonly keys: readonly { readonly actions: readonly KeyAction[]; readonly names: readonly string[] }[];
+  keys: z
+    .array(z.strictObject({ actions: z.array(keyAction).readonly(), names: z.array(z.string()).readonly() }))
+    .readonly(),
   /** Routes without a key. Default: none. */
-  readonly routes?: readonly ServerRoute[];
-}
+  routes: z.array(serverRoute).readonly().optional(),
+});
+export type KesClient = z.infer<typeof kesClient>;
 
 /** How long KES keeps a master key in memory. All three are Go durations and always written. */
-export interface KesCache {
+const kesCache = z.strictObject({
   /** Longest time. Never 0s. */
-  readonly any: string;
+  any: z.string(),
   /** Longest time without use. Never 0s: KES would silently shorten `any` to 30s (cmd/kes/server.go, configureCache). */
-  readonly unused: string;
+  unused: z.string(),
   /** Longest time while the key store cannot be reached; counted from the start of KES. `0s`: not longer than above. */
-  readonly offline: string;
-}
+  offline: z.string(),
+});
 
 /** Paths inside the KES container. */
 export const KES_FILES = {
@@ -53,53 +57,54 @@ export const KES_RELOADED = {
 export const KEY_FOLDER = '/keys';
 
 /** Where KES keeps the master keys. */
-export type KesKeyStore = VaultKeyStore | AwsKeyStore | FilesystemKeyStore;
+const kesKeyStore = z.discriminatedUnion('type', [
+  /** A KV mount in Vault, reached by AppRole. */
+  z.strictObject({
+    type: z.literal('vault'),
+    /** `https://` address of Vault as KES reaches it. */
+    endpoint: z.string(),
+    namespace: z.string().optional(),
+    /** Path of the KV mount. */
+    mount: z.string(),
+    /** Folder in the mount. Always set, so that a policy can end there. */
+    prefix: z.string(),
+    kvVersion: z.literal([1, 2]),
+    appRole: z.strictObject({ mount: z.string(), role: z.string() }),
+    /** Path of the CA certificates of Vault inside the KES container. Default: those of the image. */
+    caFile: z.string().optional(),
+    /** How often KES looks whether Vault answers. */
+    ping: z.string(),
+  }),
+  /** AWS Secrets Manager: a secret for each master key, of the same name. */
+  z.strictObject({
+    type: z.literal('aws'),
+    /** `https://` address of Secrets Manager. */
+    endpoint: z.string(),
+    region: z.string(),
+    /** KMS key of the secrets. Default: the account's own for Secrets Manager. */
+    kmsKey: z.string().optional(),
+  }),
+  /** A folder in the KES container. */
+  z.strictObject({
+    type: z.literal('filesystem'),
+    /** Absolute path. */
+    path: z.string(),
+  }),
+]);
+export type KesKeyStore = z.infer<typeof kesKeyStore>;
+export type VaultKeyStore = Extract<KesKeyStore, { type: 'vault' }>;
 
-/** AWS Secrets Manager: a secret for each master key, of the same name. */
-export interface AwsKeyStore {
-  readonly type: 'aws';
-  /** `https://` address of Secrets Manager. */
-  readonly endpoint: string;
-  readonly region: string;
-  /** KMS key of the secrets. @default - the account's own for Secrets Manager */
-  readonly kmsKey?: string;
-}
-
-/** A folder in the KES container. */
-export interface FilesystemKeyStore {
-  readonly type: 'filesystem';
-  /** Absolute path. */
-  readonly path: string;
-}
-
-/** A KV mount in Vault, reached by AppRole. */
-export interface VaultKeyStore {
-  readonly type: 'vault';
-  /** `https://` address of Vault as KES reaches it. */
-  readonly endpoint: string;
-  readonly namespace?: string;
-  /** Path of the KV mount. */
-  readonly mount: string;
-  /** Folder in the mount. Always set, so that a policy can end there. */
-  readonly prefix: string;
-  readonly kvVersion: 1 | 2;
-  readonly appRole: { readonly mount: string; readonly role: string };
-  /** Path of the CA certificates of Vault inside the KES container. @default - those of the image */
-  readonly caFile?: string;
-  /** How often KES looks whether Vault answers. */
-  readonly ping: string;
-}
-
-/** The whole of it. */
-export interface KesConfiguration {
+/** The whole of it, as a construct hands it to the operation that writes the file. */
+export const kesConfigurationSchema = z.strictObject({
   /** IP address and port to listen on. KES refuses a DNS name. */
-  readonly address: string;
+  address: z.string(),
   /** Paths inside the container. Client certificates are verified against `ca` (`auth: on`). */
-  readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string };
-  readonly clients: readonly KesClient[];
-  readonly cache: KesCache;
-  readonly keyStore: KesKeyStore;
-}
+  tls: z.strictObject({ key: z.string(), certificate: z.string(), ca: z.string() }),
+  clients: z.array(kesClient).readonly(),
+  cache: kesCache,
+  keyStore: kesKeyStore,
+});
+export type KesConfiguration = z.infer<typeof kesConfigurationSchema>;
 
 /** What only the operation that writes the file knows. */
 export interface KesSecrets {

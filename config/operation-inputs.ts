@@ -3,7 +3,7 @@
  * them back; both know them only from here. Nothing in them is secret: paths, addresses and names.
  */
 import { z } from 'zod';
-import type { KesConfiguration } from './kes-configuration';
+import { kesConfigurationSchema } from './kes-configuration';
 import { keyStorePlace } from './key-store-place';
 
 /** How a program is reached from where the deploy runs. */
@@ -171,7 +171,7 @@ export const operationInputs = {
       .optional(),
     /** Only for master keys in AWS. Absent: KES asks the EC2 instance for those of its role. */
     awsCredentialsFile: z.string().optional(),
-    configuration: z.custom<KesConfiguration>((value) => typeof value === 'object' && value !== null),
+    configuration: kesConfigurationSchema,
     /** Folder with `<client>.crt` of every client, from which their identities are computed. */
     certificateFolder: z.string(),
     file: z.string(),

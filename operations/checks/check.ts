@@ -111,8 +111,8 @@ export interface Expectations {
   readonly masterKeys: readonly string[];
   /** Whether a request without an encryption header must be encrypted; absent if nobody said. */
   readonly autoEncryption?: boolean;
-  /** Rows of docs/guard.md that the server may let through. */
-  readonly acceptedRisks: readonly CheckedRow[];
+  /** Rows of docs/guard.md that the server may let through. Absent: none can be accepted. */
+  readonly acceptedRisks?: readonly CheckedRow[];
 }
 
 /** What any check of one run looks at an S3 endpoint with. */

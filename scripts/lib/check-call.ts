@@ -92,7 +92,6 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
       ...(defaultKey === undefined ? {} : { defaultKey }),
       masterKeys: [...new Set([...(defaultKey === undefined ? [] : [defaultKey]), ...(values.key ?? [])])],
       ...(autoEncryption === undefined ? {} : { autoEncryption }),
-      acceptedRisks: [],
     },
   };
 }

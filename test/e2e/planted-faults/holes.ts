@@ -2,8 +2,8 @@ import { PROGRAM_PATHS } from '../../../config/program-paths';
 import { buildUnguardedImage } from '../../helpers/e2e/unguarded-image';
 import type { PlantedFault } from './planted-fault';
 
-/** What a deploy from such an image is told to do. */
-const PUSH_OURS = /`\.\/scripts\/images push`.*`minio\.acceptedRisks: \[/;
+/** What is said where images are built here, and so have the guard. */
+const DEPLOY_OURS = /has the guard: `\.\/scripts\/up` deploys it/;
 
 export const holeFaults: readonly PlantedFault[] = [
   {
@@ -12,19 +12,19 @@ export const holeFaults: readonly PlantedFault[] = [
       'forged-writes-refused': {
         message:
           /^unsigned-streaming: an object is written without a signature, a part .*; archive-upload: .*; unsigned-header: /,
-        fix: PUSH_OURS,
+        fix: DEPLOY_OURS,
       },
       'locked-versions-survive': {
         message: /^version-on-write: .*; replica-claim: .*; retention-bypass: .*; legal-hold-alone: .*; form-upload: /,
-        fix: PUSH_OURS,
+        fix: DEPLOY_OURS,
       },
       'internal-headers-refused': {
         message: /^internal-header: a header of replication makes an object unreadable, .*; duplicate-part: /,
-        fix: PUSH_OURS,
+        fix: DEPLOY_OURS,
       },
       'forwarded-headers-ignored': {
         message: /^forwarded-address: x-forwarded-for decides what a policy allows, x-real-ip .*, forwarded /,
-        fix: PUSH_OURS,
+        fix: DEPLOY_OURS,
       },
     },
     plant: async (bench) => {

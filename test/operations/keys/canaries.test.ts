@@ -50,7 +50,6 @@ describe('the file of canaries', () => {
     expect(error.message).toContain(`${folder()}/keys.json is not a file of canaries: `);
   });
 
-  // a known bug: it fails as a bug of ours, with a stack, and does not name the file
   test('is refused when it is not whole', () => {
     writeFileSync(path.join(folder(), 'keys.json'), '{"version": 1, "ke');
     const error = thrownBy(() => readCanaries(path.join(folder(), 'keys.json')));

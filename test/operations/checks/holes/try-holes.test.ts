@@ -1,5 +1,10 @@
 import type { CheckedRow } from '../../../../config/guard-rules';
-import { AcceptedRisk, CheckFailure, type OutsideContext } from '../../../../operations/checks/check';
+import {
+  AcceptedRisk,
+  CheckFailure,
+  type Expectations,
+  type OutsideContext,
+} from '../../../../operations/checks/check';
 import { type Hole, tryHoles } from '../../../../operations/checks/holes/try-holes';
 import type { HttpResponse } from '../../../../operations/lib/http';
 
@@ -20,7 +25,11 @@ function hole(row: CheckedRow, attempt: HttpResponse, more: Partial<Hole> = {}):
 }
 
 async function outcomeOf(holes: readonly Hole[], acceptedRisks: readonly CheckedRow[] = []): Promise<unknown> {
-  const context = { expected: { environment: 'test', masterKeys: [], acceptedRisks } } as unknown as OutsideContext;
+  return outcomeWhere({ acceptedRisks }, holes);
+}
+
+async function outcomeWhere(expected: Pick<Expectations, 'acceptedRisks'>, holes: readonly Hole[]): Promise<unknown> {
+  const context = { expected: { environment: 'test', masterKeys: [], ...expected } } as unknown as OutsideContext;
   return tryHoles(context, holes).catch((error: unknown) => error);
 }
 
@@ -65,6 +74,15 @@ test('what is not refused fails, row by row, and says how to close or to accept 
       'deploy MinIO with the guard: `images.source: build`, or the image that `./scripts/images push` builds and pushes. ' +
       'Who takes the risk writes `minio.acceptedRisks: [archive-upload, form-upload]`, and it is in every report',
     evidence: { tried: { 'duplicate-part: duplicate-part is open': '403 AccessDenied' } },
+  });
+});
+
+test('an image that is built here has the guard, and nobody is told to accept a risk', async () => {
+  expect(await outcomeWhere({}, [hole('archive-upload', answer(200))])).toMatchObject({
+    message: 'archive-upload: archive-upload is open',
+    fix:
+      'the image of MinIO that is built here has the guard: `./scripts/up` deploys it. If that image runs, and nothing ' +
+      'answers in its place, the guard is broken: report it',
   });
 });
 
