@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { CATALOGUE_FILE, cataloguePage } from './lib/catalogue-page';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { formatted } from './lib/formatted';
 
 const HELP = `Usage: npm run catalogue [-- --check]
 
@@ -15,7 +16,7 @@ Writes docs/checks-catalogue.md from the checks in operations/checks/catalogue.t
 ${EXIT_CODES_HELP}
 `;
 
-void main((args) => {
+void main(async (args) => {
   let check = false;
   try {
     const { values } = parseArgs({
@@ -24,15 +25,15 @@ void main((args) => {
     });
     if (values.help) {
       process.stdout.write(HELP);
-      return Promise.resolve();
+      return;
     }
     check = values.check ?? false;
   } catch (error) {
     throw new UsageError(messageOf(error), 'See npm run catalogue -- --help.');
   }
-  if (!check) writeFileSync(CATALOGUE_FILE, cataloguePage());
-  else if (readFileSync(CATALOGUE_FILE, 'utf8') !== cataloguePage()) {
+  const page = await formatted(CATALOGUE_FILE, cataloguePage());
+  if (!check) writeFileSync(CATALOGUE_FILE, page);
+  else if (readFileSync(CATALOGUE_FILE, 'utf8') !== page) {
     throw new ExternalError(`${CATALOGUE_FILE} is not what the catalogue says`, 'Run: npm run catalogue');
   }
-  return Promise.resolve();
 });

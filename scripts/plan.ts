@@ -36,7 +36,7 @@ the stacks before it left, so a stack whose predecessors change may change more 
   --export      write into FILE what a plan needs of the deployment, without any secret, and plan nothing
   --from        plan from such a file, on a machine that has neither the state folder nor access to Docker or Vault. What
                 was changed by hand is not seen
-  --json        print the plan as JSON; docs/operations.md describes it. Names of attributes, never values
+  --json        print the plan as JSON; docs/plan.md describes it. Names of attributes, never values
   --markdown    print it as Markdown, for a comment on a pull request
   -h, --help    this text
 

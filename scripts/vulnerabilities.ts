@@ -1,13 +1,13 @@
 /** `npm run vulnerabilities`: looks every shipped program up, and writes the page about it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { format, resolveConfig } from 'prettier';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { problemsOf, readAnswers, rows } from '../operations/vulnerabilities/answers';
 import { type Findings, FINDINGS_FILE, readFindings } from '../operations/vulnerabilities/findings';
 import { PAGE_FILE, vulnerabilitiesPage } from '../operations/vulnerabilities/page';
 import { scanSteps } from '../operations/vulnerabilities/scan';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
+import { formatted } from './lib/formatted';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: npm run vulnerabilities [-- --packages | --page | --check]
@@ -24,10 +24,6 @@ For a newer database: go get golang.org/x/vulndb@latest in toolchain/vulnerabili
 
 ${EXIT_CODES_HELP}
 `;
-
-async function formatted(file: string, text: string): Promise<string> {
-  return format(text, { ...(await resolveConfig(file)), filepath: file });
-}
 
 void main(async (args, signal) => {
   const values = parseArguments(args);

@@ -8,21 +8,24 @@ export const CATALOGUE_FILE = path.join(projectRoot, 'docs', 'checks-catalogue.m
 
 const HEAD = `# Catalogue of the post-deploy checks
 
-Generated from operations/checks/catalogue.ts by \`npm run catalogue\`; do not edit. What the columns mean is in
-[checks.md](checks.md).
-
-| Id | Severity | Runs | Proves | Does not prove |
-| --- | --- | --- | --- | --- |
+Generated from operations/checks/catalogue.ts by \`npm run catalogue\`; do not edit. [checks.md](checks.md) explains
+severities.
 `;
 
-/** The page as it must be. */
+/** The page, before the formatter wraps it. */
 export function cataloguePage(): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|');
-  const rows = catalogue.map((check) => {
+  const parts = catalogue.map((check) => {
     const { id, severity, proves, doesNotProve } = check;
-    return `| \`${id}\` | ${severity} | ${runsWhere(check)} | ${cell(proves)} | ${cell(doesNotProve)} |`;
+    return [
+      `## \`${id}\``,
+      '',
+      `- Severity: ${severity}. Runs: ${runsWhere(check)}.`,
+      `- Proves: ${proves}`,
+      `- Does not prove: ${doesNotProve}`,
+      '',
+    ].join('\n');
   });
-  return `${HEAD}${rows.join('\n')}\n`;
+  return [HEAD, ...parts].join('\n');
 }
 
 function runsWhere(check: Check): string {

@@ -1,6 +1,6 @@
 /**
  * What a plan needs of a deployment, in one file without any secret: for a machine that may plan and must not know more,
- * such as the runner on which the code of a pull request runs. See docs/operations.md.
+ * such as the runner on which the code of a pull request runs. See docs/plan.md.
  *
  * | of the deployment                | in the copy                                                              |
  * |----------------------------------|--------------------------------------------------------------------------|

@@ -1,0 +1,76 @@
+/** What came of each fault, as docs/reliability.md. */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot } from '../../../config/toolchain';
+
+export interface FaultRow {
+  readonly fault: string;
+  /** Where it struck, if at more than one point. */
+  readonly points?: readonly string[];
+  /** What a client without retries was told, and for how long. */
+  readonly client: string;
+  /** What named cause and next step; empty where nobody has to do anything. */
+  readonly said: string;
+  /** Who or what put it right. */
+  readonly mended: string;
+  /** Seconds until requests succeeded for good: since it broke, or since the mending began. */
+  readonly seconds: number;
+  /** Objects that were read and compared afterwards. */
+  readonly objects: number;
+}
+
+export interface TableFacts {
+  readonly startedAt: Date;
+  readonly machine: string;
+  readonly cache: string;
+}
+
+export function faultPage(rows: readonly FaultRow[], { startedAt, machine, cache }: TableFacts): string {
+  const least = Math.min(...rows.map(({ objects }) => objects));
+  return `# Reliability
+
+What happens when something breaks. \`EBS_WRITE_DOCS=1 EBS_E2E_LONG=1 npx jest --config jest.e2e.config.cjs reliability\`
+writes this page; do not edit it. The test breaks a real deployment in each of these ways.
+
+Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every fault at least ${least} objects were read
+and compared by hash, in each mode of encryption. Among them was every object whose PUT was acknowledged during the fault.
+**None was lost.**
+
+The client sends a PUT and a GET four times a second and never retries. KES keeps a master key in memory for ${cache} here,
+so that faults behind it reach the client. By default it keeps one in use for up to 5 minutes, and most shorter outages of
+Vault reach no client.
+
+For each fault:
+
+- **Client**: what the client saw, and for how long.
+- **Named by**: the command that names the cause, and the next step that it gives.
+- **Mended by**: what ended the fault. "Itself" means that nobody has to act.
+- **Well after**: seconds until requests succeeded for good. They count from the fault, or from when the mending began.
+
+${rows.map(section).join('\n')}`;
+}
+
+function section({ fault, points, client, said, mended, seconds }: FaultRow): string {
+  return [
+    `## ${fault}`,
+    '',
+    ...(points === undefined ? [] : [`- Points: ${points.join(', ')}`]),
+    `- Client: ${client}`,
+    ...named(said),
+    `- Mended by: ${mended}`,
+    `- Well after: ${seconds.toFixed(1)} s`,
+    '',
+  ].join('\n');
+}
+
+function named(said: string): string[] {
+  const [cause = '', ...steps] = said.replaceAll('\n', ' ').split(/\s+(?:fix|hint): /);
+  return cause === '' ? [] : [`- Named by: ${cause}`, ...steps.map((step) => `- Next step: ${step}`)];
+}
+
+export function writeFaultPage(file: string, rows: readonly FaultRow[], facts: TableFacts): void {
+  writeFileSync(file, faultPage(rows, facts));
+  // the format is checked by ./scripts/test
+  execFileSync(path.join(projectRoot, 'node_modules', '.bin', 'prettier'), ['--write', file], { stdio: 'ignore' });
+}
