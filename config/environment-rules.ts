@@ -184,7 +184,7 @@ function appRoleRules(keyStore: VaultKeyStoreSettings): Problem[] {
     }
     if (existingMount) needsExternal([...at, 'existingMount'], 'an embedded one begins empty', 'remove the line');
     if (secretId.delivery === 'wrapped') {
-      needsExternal([...at, 'secretId', 'delivery'], 'nobody else can mint in an embedded one', 'write minted');
+      needsExternal([...at, 'secretId', 'delivery'], 'only the deploy can mint in an embedded one', 'write minted');
     }
   }
   return problems;

@@ -135,7 +135,7 @@ export function requireSameKeyStore(
   if (migration !== undefined && env[MIGRATION_VARIABLE] === undefined) {
     throw new UsageError(
       `the master keys of environment ${environment.name} are on their way from ${describePlace(deployed)} to ${describePlace(migration.to)}`,
-      'run ./scripts/migrate again, it goes on where it was',
+      'run ./scripts/migrate again, it resumes',
     );
   }
   const allowed = [deployed, ...(migration === undefined ? [] : [migration.to])];

@@ -73,7 +73,7 @@ export function ownState({ name, state: { directory } }: Environment): StateLayo
   requireOwnFolders(
     [state.root, state.secrets, state.tls, state.terraform, state.operations, state.cdktfOut],
     'What is in it is deployed',
-    `Take it back: chown and chmod go-w, if nobody else has changed what is in it; nothing was changed.`,
+    `Take it back: chown and chmod go-w, if its contents are unchanged; nothing was changed.`,
   );
   return state;
 }

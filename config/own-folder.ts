@@ -18,7 +18,7 @@ export function requireOwnFolders(folders: readonly string[], why: string, hint:
     const others = gid === uid ? 0o002 : 0o022;
     if (!foreign && (mode & others) === 0) continue;
     throw new UsageError(
-      `${folder} must belong to you and be writable to nobody else, got: owner ${uid}, group ${gid}, mode ${(mode & 0o7777).toString(8)}. ${why}`,
+      `${folder} must belong to you and be writable by you only, got: owner ${uid}, group ${gid}, mode ${(mode & 0o7777).toString(8)}. ${why}`,
       hint,
     );
   }

@@ -82,7 +82,7 @@ function text({ header, destination, bytes, sha256, signer }: BackupResult): str
   return `Backed up ${header.environment} to ${destination}: ${header.masterKeys.length} master key(s), ${bytes} bytes,
 written, read back and compared. SHA-256 ${sha256}
 ${notSaved(header.notSaved)}
-A restore asks who has signed it, so that nobody else's file is taken for it. Keep this line in the file of the identity:
+A restore asks who has signed it, so that it accepts no other file. Keep this line in the file of the identity:
 ${signerLine(signer, header.environment)}
 
 It is worth as much as what it saves, and worth nothing without the identity of a recipient: keep both away from this
@@ -93,6 +93,6 @@ machine, and apart. Rehearse with ./scripts/drill, restore with ./scripts/restor
 function notSaved(settings: readonly string[]): string {
   if (settings.length === 0) return '';
   return `
-NOT in it, because MinIO gives nobody the credentials in it. Write them down; after a restore they must be set again:
+NOT in it, because MinIO returns no credentials of it. Write them down; after a restore they must be set again:
 ${settings.map((setting) => `- ${setting}\n`).join('')}`;
 }

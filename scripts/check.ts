@@ -34,7 +34,7 @@ reports/checks.html, checks.json and checks.xml (JUnit) in the state folder of t
   --json        print the report, or the list, as JSON
   -h, --help    this text
 
-With --endpoint it looks at any S3 API from outside and says what it left out. Credentials come from
+With --endpoint it looks at any S3 API from outside and says what it excluded. Credentials come from
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or from AWS_PROFILE. They must be allowed
 s3:* on buckets named ebs-check-*.
 
@@ -43,16 +43,16 @@ s3:* on buckets named ebs-check-*.
   --region          region of the endpoint (default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1)
   --default-key     the master key that SSE-S3 and auto-encryption must use
   --key             another master key that requests may name; may be given several times
-  --auto-encryption whether requests without an encryption header must be encrypted (default: nobody knows)
+  --auto-encryption whether requests without an encryption header must be encrypted (default: not checked)
   --try-known-holes also send requests by which known holes of MinIO would show, to buckets of the run only: such as
-                    writes that nobody signed. For a server that you may test. Needs a user's own credentials: MinIO has
+                    unsigned writes. For a server that you may test. Needs a user's own credentials: MinIO has
                     no AssumeRole for an access key or a session
 
 Exit codes:
   0    every check passed, or was skipped because it means nothing here
   1    a check failed
-  3    nobody knows: no check failed, but some could not find out (nothing deployed, not reachable, not let in, …), or
-       somebody was changing the environment meanwhile, and then no report is written
+  3    could not check: no check failed, but some could not run (nothing deployed, not reachable, no access, …), or
+       the environment was being changed, and then no report is written
   64   wrong call or configuration
   130  interrupted
 `;

@@ -31,8 +31,8 @@ What is gone already is no error.
   --delete-data  delete the data volumes and the state folder with all secrets, too, what restores set aside of it, and
                  Terraform's state in S3, which needs the AWS_… variables of the deploy: nothing can bring them back.
                  Asks for the environment's name first. What is in an external Vault stays
-  --confirm      the environment's name, for where nobody can be asked
-  --engine       id of the Docker engine that answers, to go on although the deployment was on another one, or although
+  --confirm      the environment's name, where no terminal can ask
+  --engine       id of the Docker engine that answers, to continue although the deployment was on another one, or although
                  nothing of it is there: see docs/engines.md
   -h, --help     this text
 

@@ -229,7 +229,7 @@ async function requireNoOther({ environment }: LoadedEnvironment, folder: string
   const holder = others.find((drill) => drill.holder !== undefined)?.holder;
   const killed = others[0]?.folder ?? path.join(defaultStateHome(), 'drill-…');
   throw new ExternalError(
-    `there is an environment ${environment.name} already, by whose name the copy would go`,
+    `there is an environment ${environment.name} already, and the copy would have its name`,
     holder === undefined
       ? `if a drill was killed, take away what it left with: ./scripts/down ${path.join(killed, DRILL_ENVIRONMENT)} --delete-data`
       : `wait until the other drill is done: ${describeHolder(holder)}`,

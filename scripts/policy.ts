@@ -17,7 +17,7 @@ With AWS: the IAM policy of the credentials of KES.
 
   aws iam create-policy --policy-name kes-production --policy-document "$(./scripts/policy production)"
 
-Nobody is asked and nothing is changed: the policy follows from the environment file, and with AWS from the master keys
+No server is asked and nothing is changed: the policy follows from the environment file, and with AWS from the master keys
 that it no longer names.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)

@@ -48,21 +48,21 @@ const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
        ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]
        ./scripts/rotate inventory [environment]
 
-Replaces one kind of secret while the deployment goes on serving. The old one goes only when the new one has proved
-itself. Interrupted, it goes on where it was when it is run again. It deploys: other changes of the environment file
+Replaces one kind of secret while the deployment keeps serving. The old one goes only when the new one has proved
+itself. After an interruption run it again: it resumes. It deploys: other changes of the environment file
 are applied, too. What was done is in rotations.log of the state folder.
 
   secret-id        the SecretID by which KES logs in at Vault
   certificates     every certificate but that of the CA, and the keys of the servers
   ca               the private CA: a new one is trusted beside the old one. When clients have both (./scripts/ca),
-                   --finish has the new one issue every certificate and drops the old one. MinIO is started anew
+                   --finish has the new one issue every certificate and drops the old one. MinIO restarts
   client-identity  the keys by which MinIO, the operations and the health check show themselves to KES; not those of
                    kes.clients
   unseal-keys      the unseal shares of an embedded Vault, as many as the environment declares
-  root-credentials the password of MinIO's root user, which clients that use it need then; MinIO is started anew
-  master-key NAME  a key of MinIO: writes the new name into the environment file, seals the data keys of objects anew, and
+  root-credentials the password of MinIO's root user, which clients that use it need then; MinIO restarts
+  master-key NAME  a key of MinIO: writes the new name into the environment file, re-seals the data keys of objects, and
                    retires the old key, which is never deleted. Versions stay under it, and MinIO may open them by it;
-                   when they are gone, the same command withdraws it. For the default key MinIO is started anew
+                   when they are gone, the same command withdraws it. For the default key MinIO restarts
   inventory        rotates nothing: prints what is under which master key
 
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)

@@ -106,7 +106,7 @@ export async function requireOtherStorage(
 /** Where the SDK sends what no --endpoint directs: AWS, or what AWS_ENDPOINT_URL… or the profile says. */
 async function usualEndpoint(place: S3Destination): Promise<string> {
   let endpoint = '';
-  await withClient(place, 'nobody can say where the backup would go', async (s3) => {
+  await withClient(place, 'the target of the backup is unknown', async (s3) => {
     // it shows a request as it would be sent, and ends before it is
     s3.middlewareStack.add(
       () =>
@@ -220,7 +220,7 @@ async function* bounded(body: Readable, place: S3Destination, mostBytes: number)
 }
 
 async function objectExists(place: S3Destination): Promise<boolean> {
-  return withClient(place, 'nobody can say whether there is a backup already', async (s3) => {
+  return withClient(place, 'whether a backup exists already is unknown', async (s3) => {
     try {
       // not HEAD: its answer has no body, and so cannot say whether key, bucket or credentials are wrong
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key }));

@@ -31,7 +31,7 @@ export function staleness({ header }: Pick<Bundle, 'header'>, state: Known): str
   try {
     readCanaries(state.canaries);
   } catch (error) {
-    warnings.push(`nobody can say whether the backup lacks keys that are known here: ${messageOf(error)}`);
+    warnings.push(`the backup cannot be compared with the keys that are known here: ${messageOf(error)}`);
   }
   return warnings;
 }

@@ -162,7 +162,7 @@ function readPrivateKey(
   }
   if (block.label === 'ENCRYPTED PRIVATE KEY' || block.text.includes('Proc-Type: 4,ENCRYPTED')) {
     const fix = `Decrypt it with: openssl pkey -in ${source.file} -out KEY, and protect that by its mode (0600)`;
-    return { problem: `${rule} without a passphrase, which nobody is there to type, got: an encrypted key. ${fix}` };
+    return { problem: `${rule} without a passphrase, because no one can type it, got: an encrypted key. ${fix}` };
   }
   let key: KeyObject;
   try {
@@ -213,11 +213,7 @@ function leafProblems(leaf: X509Certificate, where: string): string[] {
   const problems: string[] = [];
   const say = (rule: string, got: string, fix: string) => problems.push(`${where}: ${rule}, got: ${got}. ${fix}`);
   if (namesOf(leaf).length === 0) {
-    say(
-      'must have a subject alternative name, because no client looks at the common name',
-      'none',
-      'Have it issued anew',
-    );
+    say('must have a subject alternative name, because no client looks at the common name', 'none', 'Have it reissued');
   }
   // not leaf.ca, for which OpenSSL wants the key usage as well
   if (parsed.getExtension(BasicConstraintsExtension)?.ca === true) {
@@ -238,7 +234,7 @@ function leafProblems(leaf: X509Certificate, where: string): string[] {
   return problems;
 }
 
-const REISSUE = 'Have it issued anew, for servers';
+const REISSUE = 'Have it reissued, for servers';
 
 function validityProblems(certificate: X509Certificate, index: number, where: string, now: Date): string[] {
   const which = index === 0 ? where : `${where}: certificate ${index + 1} (${nameOf(certificate)})`;

@@ -19,7 +19,7 @@ export type EvidenceValue = string | number | boolean | null | readonly Evidence
 /**
  * What it means when a check fails.
  *
- * - `critical`: somebody else may read what is stored, or nobody may be able to read it again
+ * - `critical`: stored data may be readable by others, or lost
  * - `high`: encryption does not work as declared
  * - `medium`: everything is encrypted, but not everything that was promised works
  */

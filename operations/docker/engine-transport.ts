@@ -161,7 +161,7 @@ export function sshFailure({ host }: EngineAddress, said: string, code: number |
         : `${offending[1] ?? ''}${offending[2] === undefined ? '' : `, line ${offending[2]}`}`;
     return new ExternalError(
       `the host key of ${host} is another than the one in ${where}: this may be another machine in its place`,
-      `ask whoever runs it; if the key was really replaced, remove the old one (ssh-keygen -R) and compare the new one with: ${command}`,
+      `ask its operator; if the key was really replaced, remove the old one (ssh-keygen -R) and compare the new one with: ${command}`,
     );
   }
   if (/Host key verification failed|No \S+ host key is known/.test(text)) {

@@ -59,7 +59,9 @@ function requireNoRoute({ name, subnet }: WantedNetwork, { routes, announce, set
     );
   }
   if (cut.length > 0) {
-    announce(`docker.subnet: ${subnet} is taken out of ${list(cut)}: what is there is not reached from this machine`);
+    announce(
+      `docker.subnet: ${subnet} is taken out of ${list(cut)}: addresses there cannot be reached from this machine`,
+    );
   }
 }
 
@@ -97,7 +99,7 @@ async function tryNetwork(
     if (subnet === undefined && /available.*address pool|fully subnetted/i.test(message)) {
       throw new ExternalError(
         `Docker has no addresses left for network ${name}: its ${there.length} networks and the routes of its host take all of its address pools`,
-        `Remove networks that nobody uses (docker network prune), or write a free range into ${settings}, such as docker: {subnet: 10.123.0.0/24}.`,
+        `Remove unused networks (docker network prune), or write a free range into ${settings}, such as docker: {subnet: 10.123.0.0/24}.`,
         { cause: error },
       );
     }

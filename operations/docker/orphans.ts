@@ -94,7 +94,7 @@ export async function removeIdleOrphans(
   const [changed] = changedNetworks(dockerResources.networks, environment);
   if (changed !== undefined) {
     throw new ExternalError(
-      `network ${changed.name} is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew`,
+      `network ${changed.name} is not as docker.subnet and docker.mtu declare it, and a rotation does not recreate it`,
       `./scripts/up ${argument} does; then run the rotation again. Nothing was changed`,
     );
   }
@@ -128,7 +128,7 @@ async function orphansAmong({ containers, networks }: Orphans, loaded: LoadedEnv
   if (state.backend === 's3' && containers.length > 0 && states.every((made) => made === undefined)) {
     throw new ExternalError(
       `environment ${name} runs here (${containers.length} containers), but s3://${state.bucket}/${state.keyPrefix}/${name}/ holds no Terraform state of it`,
-      `have state in the environment file say where it was deployed with. If that state is lost: ./scripts/down ${loaded.argument}, then ./scripts/up ${loaded.argument}, which adopts volumes and what is in an embedded Vault; nothing was changed`,
+      `set state in the environment file to the place of the last deploy. If that state is lost: ./scripts/down ${loaded.argument}, then ./scripts/up ${loaded.argument}, which adopts volumes and what is in an embedded Vault; nothing was changed`,
     );
   }
   const ids = new Set(

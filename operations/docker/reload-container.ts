@@ -38,7 +38,7 @@ export async function reloadContainer(
 
   if (proof.kind === 'certificates') {
     await waitFor({ ...wait, what: `${input.container} to answer` }, async () => {
-      if (await cutPause()) return new NotYet('it kept ending, and was started anew');
+      if (await cutPause()) return new NotYet('it kept exiting and was restarted');
       return answers(proof.url);
     });
     // between two processes there is none to signal
@@ -69,7 +69,7 @@ export async function reloadContainer(
   let signalledStart: string | undefined;
   let seenBefore = 0;
   await waitFor(wait, async () => {
-    if (await cutPause()) return new NotYet('it kept ending, and was started anew');
+    if (await cutPause()) return new NotYet('it kept exiting and was restarted');
     const { State } = await container.inspect();
     const log = await containerLogs(container, since);
     if (!State.Running || State.Restarting) {
@@ -90,7 +90,7 @@ export async function reloadContainer(
     if (failure === undefined) return new NotYet(lastLine(log));
     throw new GiveUp(
       new ExternalError(
-        `${input.container} could not read its files again and goes on with the old ones: ${failure.trim()}`,
+        `${input.container} could not reload its files and keeps the old ones: ${failure.trim()}`,
         `docker logs ${input.container}`,
       ),
     );

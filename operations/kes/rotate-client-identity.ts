@@ -46,7 +46,7 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
     }),
     rotation.phase('allow', deploy('Have KES know both identities', { to: 'kes' })),
     rotation.phase('switch', {
-      title: 'Put the new keys in the place of the old ones',
+      title: 'Install the new keys',
       run: async () => {
         for (const client of IDENTITIES) {
           const next = nextIdentity(client);
@@ -64,14 +64,14 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
     }),
     rotation.phase('deliver', deploy('Give MinIO its new key', { from: 'kes', to: 'minio' })),
     rotation.phase('hand-over', {
-      title: 'Have MinIO connect anew',
+      title: 'Reconnect MinIO',
       run: async () => {
         await rollingRestart(dockerEngine(environment.docker), kes);
         return `${kes.container} was restarted while a standby answered`;
       },
     }),
     rotation.phase('forget', {
-      title: 'Put the old identities aside',
+      title: 'Set the old identities aside',
       run: async () => {
         const old = certificate(previousIdentity(CLIENTS.minio));
         if (existsSync(old)) renameSync(old, refused);

@@ -68,7 +68,7 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
         }),
     }),
     rotation.phase('log-in', {
-      title: 'Log in by it',
+      title: 'Log in with the new SecretID',
       // with bounds, only KES can
       applies: () => settings.boundCidrs.length + settings.tokenBoundCidrs.length === 0,
       run: async () => {
@@ -87,8 +87,8 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
           if (old === undefined || old === NONE) return 'Vault did not know it any more';
           if ((await role.accessorOf(present().secretId)) === old) {
             throw new ExternalError(
-              `${file} holds the old SecretID again: somebody put it back, and it is not destroyed`,
-              `remove ${state.rotation} and begin anew`,
+              `${file} holds the old SecretID again: it was put back, and is not destroyed`,
+              `remove ${state.rotation} and start again`,
             );
           }
           await role.destroy(old);

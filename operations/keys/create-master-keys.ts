@@ -66,7 +66,7 @@ function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {
 
 function orphanedData(input: Input, key: string): ExternalError {
   return new ExternalError(
-    `master key ${key} does not exist, but the data volume ${input.dataVolume} does: what is on it was encrypted under a key that is lost, and a new one would make that final`,
+    `master key ${key} does not exist, but the data volume ${input.dataVolume} does: its objects are encrypted under a lost key, and a new key would make the loss final`,
     `restore the key store and ${input.canariesFile}, or, if the data is worthless, remove the volume by hand: docker volume rm ${input.dataVolume}`,
   );
 }

@@ -87,7 +87,7 @@ export function unreadable(born: string, error: KesError, seen: KeyInVault | und
       return deleted(born, seen);
     case 'there':
       return {
-        said: `${born} cannot be read from the key store, although Vault has it: KES is not let in, or the key is damaged (${error.message})`,
+        said: `${born} cannot be read from the key store, although Vault has it: KES has lost its login, or the key is damaged (${error.message})`,
         hint: `if the token of KES was revoked, ./scripts/up has it log in again, and ./scripts/rotate secret-id gives it another login; if it is damaged, take it away (${seen.remove}), and ${restored(restore)}`,
         notLetIn: true,
       };

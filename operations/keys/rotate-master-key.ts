@@ -49,7 +49,7 @@ export function requireSuccession({ environment, state }: LoadedEnvironment, { f
   if (!minioKeys(environment).includes(from)) {
     throw new UsageError(
       `NAME: must be a master key of MinIO (${minioKeys(environment).join(', ')}), got: ${from}`,
-      'other clients of KES have to seal anew by themselves what is under their keys',
+      'other clients of KES must re-seal what is under their keys',
     );
   }
   if (!kesName.test(to)) throw new UsageError(`--to: ${kesName.rule}, got: ${to}`);
@@ -104,7 +104,7 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
 
   return [
     rotation.phase('inventory', {
-      title: `What is under ${from}`,
+      title: `Inventory of ${from}`,
       run: async ({ report }) => {
         const inventory = await inventoryOf(loaded, report);
         requireUnmixed(inventory, succession);
@@ -113,20 +113,20 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
       },
     }),
     rotation.phase('switch', {
-      title: 'Have the environment file use the new key, beside the old one',
+      title: 'Add the new key to the environment file',
       run: () => Promise.resolve(edit((keys) => [...keys, from, to], to)),
     }),
     // it is created and proven before MinIO hears of it
     rotation.phase('deliver', deploy('Create it, and have MinIO use it', { to: 'minio' })),
     rotation.phase('reseal', {
-      title: 'Seal the data keys anew',
+      title: 'Re-seal the data keys',
       run: async ({ report }) => {
         const { before, left } = await resealAll(report);
         return `${before} before, ${dataUnder(left, from) ?? 'nothing'} now`;
       },
     }),
     rotation.phase('note', {
-      title: 'Note where the objects of the checks are',
+      title: 'Record the objects of the checks',
       run: () => Promise.resolve(followKey(state.earlierObjects, succession)),
     }),
     rotation.phase('retire', {
@@ -139,11 +139,11 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
     }),
     rotation.phase('deliver-retiring', deploy('Have KES open by it, and no more', { from: 'keystore', to: 'kes' })),
     rotation.phase('last-look', {
-      title: `What is under ${from} still`,
+      title: `Final inventory of ${from}`,
       run: async ({ report }) => {
         // KES lets nobody seal by it any more, so what is written from now on cannot be under it
         const uses = usesOf((await resealAll(report)).left, from);
-        if (uses !== undefined) return `${uses}: MinIO may go on opening by it`;
+        if (uses !== undefined) return `${uses}: MinIO may still decrypt by it`;
         withdraw(state, from);
         return 'nothing: MinIO has no more use for it';
       },
@@ -158,13 +158,13 @@ export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext,
   const { environment, state } = loaded;
   return [
     rotation.phase('last-look', {
-      title: `What is under ${key} still`,
+      title: `Final inventory of ${key}`,
       run: async ({ report }) => {
         const uses = usesOf(await inventoryOf(loaded, report), key);
         if (uses !== undefined) {
           throw new ExternalError(
-            `${uses} are under ${key} still, and MinIO may go on opening by it`,
-            'versions go when they expire or are deleted, files of IAM and configuration when MinIO writes them anew, if ever; ./scripts/rotate inventory says where they are',
+            `${uses} are still under ${key}, and MinIO may decrypt by it`,
+            'versions go when they expire or are deleted, files of IAM and configuration when MinIO rewrites them, if ever; ./scripts/rotate inventory says where they are',
           );
         }
         withdraw(state, key);
@@ -203,7 +203,7 @@ function requireUnmixed(inventory: Inventory, succession: KeySuccession): void {
     const [first, ...more] = kmsPrefixes(found, succession).mixed;
     if (first === undefined) continue;
     throw new ExternalError(
-      `${bucket}/${first}${more.length === 0 ? '' : ` and ${more.length} others`} cannot be sealed anew by MinIO without other objects, or versions, under a third key whose names begin with the same`,
+      `${bucket}/${first}${more.length === 0 ? '' : ` and ${more.length} others`} cannot be re-sealed by MinIO without other objects, or versions, under a third key whose names begin with the same`,
       'give them other names, or a bucket of their own, then run it again',
     );
   }
@@ -260,7 +260,7 @@ async function reseal(
 function stillUnder(data: string, { from, to }: KeySuccession): ExternalError {
   return new ExternalError(
     `${data} are under ${from} still`,
-    `an upload in parts must be completed or aborted (mc ls --incomplete); clients that name ${from} must name ${to}; a version that could not be sealed anew is in the log of the minio container. Then run it again`,
+    `an upload in parts must be completed or aborted (mc ls --incomplete); clients that name ${from} must name ${to}; a version that could not be re-sealed is in the log of the minio container. Then run it again`,
   );
 }
 

@@ -164,7 +164,7 @@ export async function requireProvenKeys(
   const { proven, unasked } = await proveCanaries(prover, canaries, look, restore);
   if (unasked.length > 0) {
     throw new ExternalError(
-      `master keys ${unasked.join(', ')} have canaries, but KES lets nobody ask for them, so nobody knows whether they are still the same`,
+      `KES denied \`decrypt\` (403) under master keys ${unasked.join(', ')}; they cannot be verified`,
       'deploy again, so that KES gets the policies of this environment file',
     );
   }

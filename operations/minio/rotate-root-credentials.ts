@@ -46,7 +46,7 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
     }),
     rotation.phase('deliver', deploy('Start MinIO with it')),
     rotation.phase('prove', {
-      title: 'MinIO takes the new password, and not the old one',
+      title: 'MinIO accepts the new password and refuses the old one',
       run: async () => {
         const ofNew = await refusal(rootFile);
         if (ofNew !== undefined) throw new ExternalError(`MinIO refuses the credentials of ${rootFile}: ${ofNew}`);

@@ -43,7 +43,7 @@ export function readCanaries(file: string): Canaries {
   if (!parsed.success) {
     throw new ExternalError(
       `${file} is not a file of canaries: ${z.prettifyError(parsed.error)}`,
-      'put it back from a backup; without it nobody can tell whether the master keys are still the same',
+      'put it back from a backup; without it the master keys cannot be verified',
     );
   }
   return parsed.data.keys;

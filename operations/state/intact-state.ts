@@ -32,7 +32,7 @@ export function requireIntactState(environment: string, state: StateLayout, env 
   if (existsSync(state.restore) && env.EBS_RESTORE !== environment) {
     throw new UsageError(
       `a restore of environment ${environment} was begun and has not ended`,
-      'go on with it: ./scripts/restore with the same backup; nothing was changed',
+      'resume it: ./scripts/restore with the same backup; nothing was changed',
     );
   }
   const here = readMarker(state.deployment);
@@ -62,7 +62,7 @@ export function requireSecrets(environment: string, state: StateLayout): void {
   throw new UsageError(
     `environment ${environment} was deployed, but its secrets are gone: ${state.secrets} does not hold them`,
     `a backup brings them back: ${restoreCall(environment, state)}; or put the folder back from a copy of it. ` +
-      'Nothing was changed, and nothing is made anew over existing keys',
+      'Nothing was changed, and no new key replaces an existing one',
   );
 }
 

@@ -148,7 +148,7 @@ function readNote(file: string): Note | undefined {
   } catch {
     throw new ExternalError(
       `${file} does not say which rotation is under way`,
-      'rotations.log beside it does; put the note right, or remove it to begin anew',
+      'rotations.log beside it does; correct the note, or remove it to start again',
     );
   }
 }

@@ -137,8 +137,8 @@ export class DeployEvents {
 
   private describeRefusal(address: string): string[] {
     return [
-      `refused: ${address} would be deleted or replaced. Lost would be ${lossOf(address)}.`,
-      `To go on, ${howToAllow(this.environment)}.`,
+      `refused: ${address} would be deleted or replaced. This would lose ${lossOf(address)}.`,
+      `To continue, ${howToAllow(this.environment)}.`,
     ];
   }
 

@@ -90,7 +90,7 @@ export async function requireUnlocked({ name, state }: Pick<Environment, 'name' 
   if (held.length === 0) return;
   throw new ExternalError(
     held.join('\n  '),
-    `if somebody else deploys, wait. If nobody does, a command was killed, and each lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
+    `wait if another machine deploys. Else a killed command left each lock; remove it: docs/operations.md, "A lock in S3 after a kill"; nothing was changed`,
   );
 }
 

@@ -88,7 +88,7 @@ async function requireToken(vault: VaultClient, { address, token }: ExternalVaul
   if (status === 200) return;
   const where = `Vault at ${url}${namespace === undefined ? '' : ` in namespace ${namespace}`}`;
   if ((await vault.probe('GET', 'auth/token/lookup-self')) === 200) {
-    throw missingRights(where, token, ['sys/capabilities-self: update (so nobody can say what else is missing)']);
+    throw missingRights(where, token, ['sys/capabilities-self: update (without it other missing rights are unknown)']);
   }
   throw new ExternalError(
     `${where} does not accept the token in ${token.source} (HTTP ${status})`,
@@ -189,16 +189,14 @@ async function requireMounts(vault: VaultClient, { address, keyStore, made }: Ex
   const judge = (what: string, setting: string, existing: boolean, found: boolean, own: boolean): void => {
     if (!existing && found && !own) {
       problems.push(
-        `${what} is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write ${setting}: true; else choose another`,
+        `${what} exists already, and this deployment did not make it. To use it, or if a killed deploy of this environment made it, write ${setting}: true; else choose another`,
       );
     }
     if (existing && !found) {
       problems.push(`${what} is not there, but ${setting} says that it is. Remove ${setting}, and the deploy makes it`);
     }
     if (existing && own) {
-      problems.push(
-        `${what} was made by this deployment, which would have to delete it to take it for someone else’s. Remove ${setting}`,
-      );
+      problems.push(`${what} was made by this deployment, which would have to delete it. Remove ${setting}`);
     }
   };
 

@@ -125,7 +125,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
     }
     throw new ExternalError(
       `the unseal shares in ${path.dirname(input.unsealShareFiles[0] ?? '.')} are not those of the Vault in the volume ${nodeOf(input).dataVolume} (${error.message})`,
-      'attach the volume that they belong to. During a restore: the master keys are in the backup, so that this Vault may go, if it is of no other use; remove its container and that volume by hand, and run the restore again',
+      'attach the volume of these shares. During a restore the master keys are in the backup: if this Vault holds nothing else, remove its container and that volume, and run the restore again',
     );
   }
   process.stderr.write('unsealed Vault\n');

@@ -81,7 +81,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
         }),
     }),
     rotation.phase('replace', {
-      title: 'Put them in the place of the old ones',
+      title: 'Install the new shares',
       run: async () => {
         for (const number of numbers) {
           if (existsSync(newFile(number))) renameDurably(newFile(number), state.secret.unsealShare(number));
@@ -93,7 +93,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
     }),
     rotation.phase('deliver', deploy('Give them to the unsealer')),
     rotation.phase('prove', {
-      title: 'The new shares are in force',
+      title: 'Verify the new shares',
       run: () =>
         withVault(async (vault) => {
           const shares = numbers.map((number) => readIfExists(state.secret.unsealShare(number)) ?? '');
@@ -109,7 +109,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
   function notTheShares(error: unknown): never {
     if (!(error instanceof WrongSharesError)) throw error;
     throw new ExternalError(
-      `Vault does not take the unseal shares in ${folder} for its own (${error.message})`,
+      `Vault refuses the unseal shares in ${folder} (${error.message})`,
       'put the right ones there; nothing was changed',
     );
   }

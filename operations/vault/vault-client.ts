@@ -139,7 +139,7 @@ export class VaultClient {
         return Buffer.from(encoded.map((byte, index) => byte ^ (otp[index] ?? 0))).toString('utf8');
       }
     }
-    throw new ExternalError('the unseal shares at hand are too few to make a root token', 'provide more shares');
+    throw new ExternalError('too few unseal shares to make a root token', 'provide more shares');
   }
 
   /** How many shares a rekeying needs, and whether one is under way. */

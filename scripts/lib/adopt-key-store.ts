@@ -53,7 +53,7 @@ const listing = z.object({ data: z.record(z.string(), z.unknown()) });
  */
 export function adoptKeyStoreStep(loaded: LoadedVaultEnvironment): Step {
   return {
-    title: 'Key store that is there',
+    title: 'Existing key store',
     run: async ({ report, signal }) => {
       const { environment, state } = loaded;
       const folder = path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`);
@@ -79,9 +79,9 @@ export function adoptKeyStoreStep(loaded: LoadedVaultEnvironment): Step {
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         throw new ExternalError(
-          `Terraform cannot take over what Vault has: ${error.describe()}`,
+          `Terraform cannot adopt what Vault holds: ${error.describe()}`,
           howToUnlock(environment, error.tail) ??
-            'mend what it names, and run this again; what was taken over stays so',
+            'correct what it names, and run this again; what was adopted stays adopted',
           { cause: error },
         );
       }

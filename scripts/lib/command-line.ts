@@ -11,7 +11,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   0    done
   1    failed; the error says what and where
   64   wrong call or configuration; nothing was changed
-  130  interrupted; run it again to go on`;
+  130  interrupted; run it again to continue`;
 
 /**
  * Runs a command to its end and sets the exit code. SIGINT, SIGTERM and SIGHUP abort the signal, so that the command can end
@@ -23,7 +23,7 @@ export async function main(command: (args: string[], signal: AbortSignal) => Pro
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (interruption.signal.aborted) process.exit(EXIT_INTERRUPTED);
-      process.stderr.write(`\n${name}: ending what is under way\n`);
+      process.stderr.write(`\n${name}: stopping\n`);
       interruption.abort(new Error(`interrupted by ${name}`));
     });
   }

@@ -57,7 +57,7 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
           `the deploy of ${environment.name} failed in ${error.failedStack}:\n  ${error.lines.join('\n  ')}`,
           howToUnlock(environment, error.lines) ??
             howToLimitProcesses(error.lines, environment.docker.processLimit) ??
-            `Everything it printed is in ${logFile}. What was deployed stays; run it again to go on.`,
+            `Everything it printed is in ${logFile}. What was deployed stays; run it again to continue.`,
           { cause: error },
         );
       }

@@ -82,7 +82,7 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
         for (const url of urls) {
           problem ??= await requireProvisioner({ ...request, endpoint: { url, caFile: state.caCertificate } });
         }
-        if (problem !== undefined) announce(`${problem}: the deploy makes both anew by the unseal shares`);
+        if (problem !== undefined) announce(`${problem}: the deploy makes both again by the unseal shares`);
         return undefined;
       },
     },

@@ -50,7 +50,7 @@ async function removed(
     names = await remove(loaded, dockerEngine(docker), { name: ENVIRONMENT_LABEL, value: name });
   } catch (error) {
     if (!(error instanceof UnreadableStateError)) throw error;
-    announce(`${error.message}: nobody looks for what a killed deploy may have left`);
+    announce(`${error.message}: leftovers of a killed deploy are not looked for`);
     return undefined;
   }
   if (names.length === 0) return undefined;

@@ -3,7 +3,7 @@ import { rememberDeployedEngine, requireOwnEngine } from '../../operations/docke
 import type { Step } from '../../operations/lib/step';
 
 /** For the help of each command that takes it. */
-export const ENGINE_OPTION_HELP = `--engine      id of the Docker engine that answers, to go on although the deployment was on another one: for an engine
+export const ENGINE_OPTION_HELP = `--engine      id of the Docker engine that answers, to continue although the deployment was on another one: for an engine
                 that was replaced, see docs/engines.md`;
 
 /**

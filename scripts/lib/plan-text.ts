@@ -115,7 +115,7 @@ function lossesOf({ environment, stacks }: PlanReport): string[] {
       .filter(({ summary }) => summary === REFUSED)
       .map(
         ({ address = 'something' }) =>
-          `REFUSED: ${stack} would delete or replace ${address}. Lost would be ${lossOf(address)}. To go on, ${howToAllow(environment)}.`,
+          `REFUSED: ${stack} would delete or replace ${address}. This would lose ${lossOf(address)}. To continue, ${howToAllow(environment)}.`,
       ),
   ]);
 }

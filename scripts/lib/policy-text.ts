@@ -22,7 +22,7 @@ export function policyText(
     throw new UsageError(
       isInVault(environment)
         ? `environment ${name} has an embedded Vault, whose initialisation writes the policy itself`
-        : `environment ${name} keeps its master keys in a folder, where nobody grants anything`,
+        : `environment ${name} keeps its master keys in a folder, which needs no policy`,
       'name an environment with vault.mode: external, or with keyStore.type: aws',
     );
   }
@@ -41,6 +41,6 @@ function head(environment: VaultEnvironment): string {
     `# What the token that deploys ${environment.name} may do: ${vaultNames(environment).provisionerPolicy}`,
     ...(namespace === undefined ? [] : [`# Belongs in namespace ${namespace}; every path is below it.`]),
     '# It cannot read, change or delete a master key, and cannot change this policy. It can write the policy and the role',
-    '# of KES, so whoever holds the token can get at the keys all the same: keep it like one.',
+    '# of KES, so whoever holds the token can reach the keys: protect it like a key.',
   ].join('\n');
 }

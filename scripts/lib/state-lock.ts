@@ -6,6 +6,6 @@ import type { Environment } from '../../config/environment';
  */
 export function howToUnlock({ state }: Pick<Environment, 'state'>, output: readonly string[]): string | undefined {
   return state.backend === 's3' && output.some((line) => /acquiring the state lock|^\s*Lock Info:/.test(line))
-    ? 'if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"'
+    ? 'wait if another machine deploys. Else a killed command left the lock; remove it: docs/operations.md, "A lock in S3 after a kill"'
     : undefined;
 }

@@ -522,7 +522,7 @@ describe('settings that contradict each other', () => {
     ],
     [
       'keyStore: {type: vault, approle: {secretId: {delivery: wrapped}}}',
-      'keyStore.approle.secretId.delivery: needs an external Vault, because nobody else can mint in an embedded one, got: "wrapped". Write minted.',
+      'keyStore.approle.secretId.delivery: needs an external Vault, because only the deploy can mint in an embedded one, got: "wrapped". Write minted.',
     ],
     [
       'kes: {cache: {any: 0s}}',
@@ -715,8 +715,8 @@ describe('which file is meant', () => {
     const error = thrownBy(() => loadEnvironment(file));
     expect(error).toBeInstanceOf(UsageError);
     expect(error).toMatchObject({
-      message: `${open} must belong to you and be writable to nobody else, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is deployed`,
-      hint: 'Take it back: chown and chmod go-w, if nobody else has changed what is in it; nothing was changed.',
+      message: `${open} must belong to you and be writable by you only, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is deployed`,
+      hint: 'Take it back: chown and chmod go-w, if its contents are unchanged; nothing was changed.',
     });
     chmodSync(open, 0o755);
     expect(loadEnvironment(file).state.root).toBe(root);

@@ -220,7 +220,7 @@ describe('a backup into another S3 storage', () => {
       await backUpTo('s3://backups/wrong.age', { AWS_ACCESS_KEY_ID: 'nobody', AWS_SECRET_ACCESS_KEY }),
     ];
     expect(refused.map(({ code }) => code)).toEqual([1, 1, 1]);
-    const nobodyKnows = 'error: nobody can say whether there is a backup already: ';
+    const nobodyKnows = 'error: whether a backup exists already is unknown: ';
     const credentials =
       'hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to those of that storage';
     expect(refused.map(({ stderr }) => stderr.trimEnd().split('\n'))).toEqual([
@@ -259,8 +259,8 @@ describe('a restore', () => {
     ];
     expect(results.map(({ code }) => code)).toEqual([64, 64, 1, 1, 64, 64, 1, 1]);
     expect(results.map(({ stderr }) => /^error: (.*)$/m.exec(stderr)?.[1])).toEqual([
-      expect.stringMatching(/ is here already: \d+ container\(s\), state in /),
-      expect.stringMatching(/ is here already: /),
+      expect.stringMatching(/ exists here: \d+ container\(s\), state in /),
+      expect.stringMatching(/ exists here: /),
       `${file} is encrypted for other recipients than the given identity`,
       expect.stringContaining(`${damaged} is truncated or was altered: `),
       `the backup is of environment ${environment.name}, and ${strange} is of another-name`,

@@ -155,7 +155,7 @@ describe('before anything is deployed', () => {
         fewer.map((rule) => (rule.capabilities.length === 0 ? { ...rule, capabilities: ['deny'] } : rule)),
       );
       const lesser = { token: await vault.tokenWith('lesser', policy), source: 'VAULT_TOKEN' };
-      const remark = path === 'sys/capabilities-self' ? ' (so nobody can say what else is missing)' : '';
+      const remark = path === 'sys/capabilities-self' ? ' (without it other missing rights are unknown)' : '';
       await expect(requireUsableVault(request({ token: lesser }))).rejects.toThrow(
         `the token in VAULT_TOKEN may not do everything that it must at Vault at ${vault.url}; it lacks:\n  - ${path}: ${capability}${remark}`,
       );
@@ -224,8 +224,8 @@ describe('before anything is deployed', () => {
       );
     await expect(asked('there', false, { mount: 'userpass' })).rejects.toThrow(
       `is not as the environment file says:
-  - the mount there is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write keyStore.existingMount: true; else choose another
-  - the auth method userpass is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write keyStore.approle.existingMount: true; else choose another
+  - the mount there exists already, and this deployment did not make it. To use it, or if a killed deploy of this environment made it, write keyStore.existingMount: true; else choose another
+  - the auth method userpass exists already, and this deployment did not make it. To use it, or if a killed deploy of this environment made it, write keyStore.approle.existingMount: true; else choose another
   - the auth method userpass must be of type approle, it is of type userpass. Choose another keyStore.approle.mount`,
     );
     await expect(asked('gone', true, { mount: 'gone', existingMount: true })).rejects.toThrow(
@@ -235,7 +235,7 @@ describe('before anything is deployed', () => {
     );
     await expect(asked('there', true, {}, ['vault_mount there'])).rejects.toThrow(
       `is not as the environment file says:
-  - the mount there was made by this deployment, which would have to delete it to take it for someone else’s. Remove keyStore.existingMount
+  - the mount there was made by this deployment, which would have to delete it. Remove keyStore.existingMount
   - the mount there has version 1, keyStore.kvVersion says 2. Write 1`,
     );
     await expect(asked('cubbyhole', true, {})).rejects.toThrow(
@@ -581,7 +581,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     writeFileSync(wrappingTokenFile(), '');
     // its checks refuse a mount that forgets keys, which this one does
     const { stderr } = await adopting.script('up', [], { env });
-    expect(stderr).toContain('Key store that is there: 1 adopted');
+    expect(stderr).toContain('Existing key store: 1 adopted');
     expect(stderr).toContain(`${adopting.name}-keystore: 1 created, 1 run`);
     expect(secretIdOf(adopting)).toEqual(before);
     expect(await login('shared', before)).toBe('logged in');

@@ -385,7 +385,7 @@ describe('what somebody has to mend', () => {
         saying(
           await check('key-continuity'),
           './scripts/check',
-          /backup-default cannot be read[^\n]*KES is not let in[^]*?rotate secret-id/,
+          /backup-default cannot be read[^\n]*KES has lost its login[^]*?rotate secret-id/,
         ),
       mend: up,
       noticedWithinMs: NOTICED,
@@ -640,7 +640,7 @@ describe('what must not be destroyed', () => {
     const refused = await environment.script('up');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/refused: docker_volume\.Vault_Audit_\w+ would be deleted or replaced\./);
-    expect(refused.stderr).toContain('Lost would be the audit log of Vault');
+    expect(refused.stderr).toContain('This would lose the audit log of Vault');
     expect(refused.stderr).toContain(`allowDataLoss: ${environment.name}`);
     const planned = await environment.script('plan');
     expect(planned.code).toBe(1);

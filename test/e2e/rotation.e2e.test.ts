@@ -493,7 +493,7 @@ describe('master-key', () => {
     ]);
     expect(withdrawn.stdout).toContain('archive-key is withdrawn: MinIO may not use it any more.');
     expect(early.code).toBe(1);
-    expect(early.stderr).toMatch(/error: \d+ versions of objects are under archive-key still, and MinIO may go on/);
+    expect(early.stderr).toMatch(/error: \d+ versions of objects are still under archive-key, and MinIO may decrypt/);
     expect(await usesNow('archive-key')).toBeUndefined();
     expect(await mayOpenBy('archive-key')).toEqual({ minio: 403, prover: 'opens' });
   });

@@ -54,7 +54,7 @@ function recipientsIn(value: string): string[] {
   if (value.startsWith('AGE-SECRET-KEY')) {
     throw new UsageError(
       '--recipient: must be the public half of a key, got the secret one',
-      'take it for disclosed, and make another',
+      'treat it as disclosed, and make another',
     );
   }
   if (!existsSync(value)) {

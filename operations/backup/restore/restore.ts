@@ -103,7 +103,7 @@ export async function planRestore(
   if (note !== undefined && !resumed) {
     throw new UsageError(
       `a restore of ${environment.name} from the backup of ${note.createdAt} was begun and not ended`,
-      `go on with that backup, or give it up by removing ${state.root}`,
+      `resume with that backup, or abandon the restore by removing ${state.root}`,
     );
   }
   const data = await around.minioDeployment();
@@ -117,7 +117,7 @@ export async function planRestore(
   const occupied = !resumed && (existsSync(state.deployment) || existsSync(state.secrets) || containers.length > 0);
   if (occupied && confirmed !== environment.name) {
     throw new UsageError(
-      `environment ${environment.name} is here already: ${containers.length} container(s), state in ${state.root}`,
+      `environment ${environment.name} exists here: ${containers.length} container(s), state in ${state.root}`,
       `to set that aside and restore, write --replace ${environment.name}: containers are removed, the state folder is renamed, data volumes stay`,
     );
   }

@@ -110,7 +110,7 @@ function destroyed(key: string, remove: string): Problem {
 /** What a restore says of keys that data may be under, and that are nowhere. */
 export function lostKeys(keys: readonly string[], file: string, createdAt: string): ExternalError {
   return new ExternalError(
-    `${file} declares master keys that are neither in the backup of ${createdAt} nor in the key store: ${keys.join(', ')}. Others would be made under their names, and what was written under the real ones would never open`,
+    `${file} declares master keys that are neither in the backup of ${createdAt} nor in the key store: ${keys.join(', ')}. New keys of their names would make what was written under the lost ones unreadable for ever`,
     `take a newer backup that holds them; if nothing was ever written under them, take them out of ${file}`,
   );
 }

@@ -214,5 +214,5 @@ function ofMinio(variables: readonly string[] | null): Record<string, string> {
 }
 
 function makeAnew({ argument }: LoadedEnvironment, containers: readonly string[]): string {
-  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${argument}: it makes them anew, and their volumes stay`;
+  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${argument}: it creates them again, and their volumes stay`;
 }

@@ -38,7 +38,7 @@ const kesConfigurationDeclared: ServiceCheck = {
       const found = differencesOf(yamlValue(written.toString('utf8')), delivered);
       throw new CheckFailure(
         `KES has another configuration than the one that was written for it: ${someOf(found)}`,
-        `\`docker rm -f ${container.name} ${loader.name}\`, then ${again}: it makes them anew; find out who changed ` +
+        `\`docker rm -f ${container.name} ${loader.name}\`, then ${again}: it creates them again; find out who changed ` +
           `${KES_FILES.configuration} in the volume ${kes.files}`,
         { differences: found },
       );
@@ -47,7 +47,7 @@ const kesConfigurationDeclared: ServiceCheck = {
     if (found.length > 0) {
       throw new CheckFailure(
         `the configuration of KES is not the declared one: ${someOf(found)}`,
-        `${again} deploys a changed environment file; if somebody changed ${state.secret.kesConfiguration}, put it back`,
+        `${again} deploys a changed environment file; if ${state.secret.kesConfiguration} was edited, put it back`,
         { differences: found },
       );
     }

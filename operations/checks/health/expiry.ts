@@ -169,7 +169,7 @@ const secretIdOfKes: VaultCheck = {
       // 204 without a body
       if (data === undefined) {
         throw new CheckFailure(
-          'Vault does not know the SecretID of KES any more: KES goes on until its token is lost, and cannot start again',
+          'Vault does not know the SecretID of KES any more: KES works until its token is lost, and cannot start again',
           fix,
         );
       }

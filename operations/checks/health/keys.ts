@@ -104,7 +104,7 @@ function putCanariesBack({ canaries }: StateLayout): string {
 }
 
 const VERDICTS = {
-  'no canary': 'has no canary in keys.json, so nobody can say whether it is still the same key',
+  'no canary': 'has no canary in keys.json and cannot be verified',
   missing: 'is not in the key store; what was written under it cannot be read',
   damaged: 'cannot be proven: its canary in keys.json is damaged, which says nothing about the key',
   other: 'is another key than the one that sealed its canary; what was written before cannot be read',
@@ -126,6 +126,6 @@ async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string
   throw new ServiceDown(
     'kes',
     'KES does not reach its key store',
-    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes.container}\` has KES log in anew`,
+    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes.container}\` makes KES log in again`,
   );
 }

@@ -200,8 +200,8 @@ function unanswered(
     service,
     `${TITLES[service]} does not answer at ${url}: ${said}; its container ${name} is ${state}`,
     state.startsWith('unknown')
-      ? 'start Docker, or correct docker.host and DOCKER_HOST: without it nobody knows what runs'
-      : `\`docker logs ${name}\` says why; \`docker restart ${name}\` starts it anew`,
+      ? 'start Docker, or correct docker.host and DOCKER_HOST: without it the state of the containers is unknown'
+      : `\`docker logs ${name}\` says why; \`docker restart ${name}\` restarts it`,
     evidence,
   );
 }

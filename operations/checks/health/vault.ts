@@ -88,7 +88,7 @@ export function newRole(context: VaultContext): string {
   const token = tokenFile === undefined ? 'VAULT_TOKEN' : `the token in ${tokenFile}`;
   return (
     `\`vault delete auth/${environment.keyStore.approle.mount}/role/${vaultNames(environment).kesRole}\` with ${token}, ` +
-    `then ./scripts/up ${context.loaded.argument}: it makes role and SecretID anew, and KES log in by them`
+    `then ./scripts/up ${context.loaded.argument}: it creates role and SecretID again, and KES logs in by them`
   );
 }
 

@@ -215,7 +215,7 @@ export async function allDone<T>(requests: readonly Promise<T>[]): Promise<T[]> 
 function fixFor(code: string, { environment }: Expectations): string {
   switch (code) {
     case 'kms:KeyNotFound':
-      return 'the master key is not in the key store: put it back from a backup; do not create it anew';
+      return 'the master key is not in the key store: restore it from a backup; do not create it again';
     case 'kms:NotAuthorized':
       return 'the policy of MinIO in KES does not allow the key: run `npx cdktf deploy` so that it is written again';
     case 'kms:KeyGenerationFailed':

@@ -82,7 +82,10 @@ const anonymousRefused: VaultCheck = {
       const madeUp = vault.withToken(`hvs.${randomBytes(18).toString('base64url')}`);
       const answers: Record<string, number> = {};
       try {
-        for (const [who, client] of [['nobody', vault] as const, ['a made-up token', madeUp] as const]) {
+        for (const [who, client] of [
+          ['a request without token', vault] as const,
+          ['a made-up token', madeUp] as const,
+        ]) {
           for (const path of [key, `${mount}/?list=true`, 'sys/policies/acl?list=true', 'sys/mounts']) {
             answers[`${who}: ${path}`] = await client.probe('GET', path);
           }
@@ -94,7 +97,7 @@ const anonymousRefused: VaultCheck = {
       if (wrong === undefined) return { answers };
       const [who, status] = wrong;
       // 5xx refuses as well, but for another reason, and tomorrow it may be gone
-      if (status >= 500) throw new Error(`Vault answers ${who} with HTTP ${status}, so nobody knows what it refuses`);
+      if (status >= 500) throw new Error(`Vault answers ${who} with HTTP ${status}; what it refuses is unknown`);
       throw new CheckFailure(
         `Vault answers ${who} with HTTP ${status}, not with a refusal`,
         'something between here and Vault adds a token (a Vault Agent or proxy with auto-auth): take it away',
@@ -116,7 +119,7 @@ async function withTokenOfKes<T>(
   return withVault(context, async (vault) => {
     const path = `auth/${environment.keyStore.approle.mount}/login`;
     const answer = await vault.write(path, { role_id: roleId, secret_id: secretId }).catch((error: unknown) => {
-      throw new Error(`nobody can log in as KES: ${messageOf(error)}`, { cause: error });
+      throw new Error(`login as KES failed: ${messageOf(error)}`, { cause: error });
     });
     const { auth } = login.parse(answer);
     return vault.withToken(auth.client_token).usedUp((kes) => use(kes, auth.token_policies.sort()));

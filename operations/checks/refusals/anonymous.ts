@@ -19,7 +19,7 @@ const MOST_BUCKETS = 200;
 export const anonymousReadRefused: OutsideCheck = {
   from: 'outside',
   id: 'anonymous-read-refused',
-  title: 'Nobody reads or lists anything without credentials',
+  title: 'Requests without credentials are refused',
   proves:
     'Without credentials, buckets cannot be listed; in every bucket neither objects can be listed nor read, and no policy ' +
     'allows everybody anything, unless its condition asks who somebody is. An object of the run, which is there, is refused as well.',

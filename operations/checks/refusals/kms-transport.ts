@@ -39,7 +39,7 @@ function portsOf(context: CheckContext): TlsPort[] {
       endpoint,
       fixes: {
         plainHttp: proxy,
-        certificate: `./scripts/up ${context.loaded.argument} issues ${leaf}.crt anew when it is due, and has it served`,
+        certificate: `./scripts/up ${context.loaded.argument} reissues ${leaf}.crt when it is due, and delivers it`,
         oldTls: proxy,
       },
     };

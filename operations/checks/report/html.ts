@@ -21,7 +21,7 @@ const STATUS_WORDS: Readonly<Record<CheckStatus, string>> = {
 };
 
 const SEVERITY_WORDS: Readonly<Record<Severity, string>> = {
-  critical: 'Somebody else may read what is stored, or nobody may be able to read it again.',
+  critical: 'Stored data may be readable by others, or lost.',
   high: 'Encryption does not work as declared.',
   medium: 'Everything is encrypted, but not everything that was promised works.',
 };
@@ -72,7 +72,7 @@ function header(report: Report): Markup {
 
 function headline({ outcome, counts, results, leftOut }: Report): string {
   const ran = results.length - counts.skipped;
-  const rest = leftOut.length === 0 ? '' : `, ${leftOut.length} left out`;
+  const rest = leftOut.length === 0 ? '' : `, ${leftOut.length} excluded`;
   const risks = counts.accepted === 1 ? '1 with an accepted risk' : `${counts.accepted} with accepted risks`;
   switch (outcome) {
     case 'failed':
@@ -103,7 +103,7 @@ ${tile(counts.failed, 'failed', 'failed', 'failed')}
 ${counts.accepted === 0 ? undefined : tile(counts.accepted, 'accepted', 'accepted risk', 'accepted')}
 ${tile(counts['could-not-check'], 'could-not-check', 'could not check', 'could-not-check')}
 ${tile(counts.skipped, 'skipped', 'skipped', 'skipped')}
-${report.leftOut.length === 0 ? undefined : tile(report.leftOut.length, 'left-out', 'left out', 'skipped')}
+${report.leftOut.length === 0 ? undefined : tile(report.leftOut.length, 'left-out', 'excluded', 'skipped')}
 </ul>
 <dl class="facts">
 ${environment === undefined ? fact('Deployed by', 'not known; checked from outside') : fact('Environment', environment)}
@@ -140,7 +140,7 @@ ${findings.map(
   (result) => markup`<article class="finding ${result.status}">
 <h3>${sign(result.status)}<span>${result.title}</span></h3>
 ${about(result)}
-<dl class="explained"><dt>${CAUSE[result.status] ?? 'Why nobody knows'}</dt><dd>${prose(result.message)}</dd>
+<dl class="explained"><dt>${CAUSE[result.status] ?? 'Why it could not check'}</dt><dd>${prose(result.message)}</dd>
 ${result.fix === undefined ? undefined : markup`<dt>Fix</dt><dd>${prose(result.fix)}</dd>`}</dl>
 <p><a href="#${result.id}">What ${result.id} proves, and its evidence</a></p>
 </article>`,
@@ -197,7 +197,7 @@ function reading(report: Report): Markup {
 ${term(signed('passed', 'passed'), 'What the check guards is as it should be.')}
 ${term(signed('failed', 'failed'), 'It is not.')}
 ${term(signed('accepted', 'accepted risk'), 'It is not, and the environment file says that it may be.')}
-${term(signed('could-not-check', 'could not check'), 'Nobody knows: the check did not get far enough to find out.')}
+${term(signed('could-not-check', 'could not check'), 'Something prevented the check.')}
 ${term(signed('skipped', 'skipped'), 'The check means nothing for this environment. It counts neither way.')}
 ${Object.entries(SEVERITY_WORDS).map(([severity, words]) => term(`severity ${severity}`, words))}
 </dl>

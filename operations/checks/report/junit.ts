@@ -14,7 +14,7 @@ export function junitOf(report: Report): string {
     ...leftOut.map(
       ({ id, title, reason }) =>
         markup`    <testcase classname="${suite}" name="${id}" time="0">
-      <skipped message="left out: ${oneLine(reason)}"/>
+      <skipped message="excluded: ${oneLine(reason)}"/>
       <system-out>${title}</system-out>
     </testcase>
 `,

@@ -135,6 +135,6 @@ export function stateOf({ guards }: KeyPathPart, { results, leftOut }: Report): 
   const missing = leftOut.filter(({ id }) => guards.includes(id)).length;
   return {
     status: 'passed',
-    words: missing === 0 ? `${count('passed')} ${of} passed` : `${count('passed')} passed, ${missing} left out`,
+    words: missing === 0 ? `${count('passed')} ${of} passed` : `${count('passed')} passed, ${missing} excluded`,
   };
 }

@@ -33,7 +33,7 @@ const result = z.strictObject({
   severity: z
     .enum(SEVERITIES)
     .describe(
-      'What a failure means. critical: somebody else may read what is stored, or nobody may be able to read it again; ' +
+      'What a failure means. critical: stored data may be readable by others, or lost; ' +
         'high: encryption does not work as declared; medium: everything is encrypted, but not everything that was ' +
         'promised works.',
     ),
@@ -41,7 +41,7 @@ const result = z.strictObject({
     .enum(STATUSES)
     .describe(
       'passed: it is as it should be; failed: it is not; accepted: it is not, and the environment file says that it may be; skipped: the check means nothing here, or follows from another that failed; could-not-check: ' +
-        'nobody knows.',
+        'something prevented the check.',
     ),
   durationMs,
   message: z.string().optional().describe('Why it did not pass.'),

@@ -26,7 +26,7 @@ export function describeResult(result: CheckResult): string {
 
 /** A check that was not run. */
 export function describeLeftOut({ id, reason }: LeftOut): string {
-  return `– ${id}  left out: ${reason}`;
+  return `– ${id}  excluded: ${reason}`;
 }
 
 /** The counts of a report in words. */
@@ -37,7 +37,7 @@ export function describeCounts({ counts, leftOut }: Report): string {
     ...(counts.accepted > 0 ? [`${counts.accepted} with an accepted risk`] : []),
     ...(counts['could-not-check'] > 0 ? [`${counts['could-not-check']} could not be checked`] : []),
     ...(counts.skipped > 0 ? [`${counts.skipped} skipped`] : []),
-    ...(leftOut.length > 0 ? [`${leftOut.length} left out`] : []),
+    ...(leftOut.length > 0 ? [`${leftOut.length} excluded`] : []),
   ];
   return words.join(', ');
 }

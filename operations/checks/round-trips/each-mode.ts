@@ -43,7 +43,7 @@ function check({ trips, place, fix, ...description }: RoundTrip): OutsideCheck {
 
 const KINDS = 'An empty, a small, a 1 MiB and a multipart object';
 const NOT_ON_DISK = 'That the bytes on disk are encrypted (ciphertext-on-disk does).';
-const NOBODY_SAID_KEYS = 'nobody said which master keys there are';
+const NOBODY_SAID_KEYS = 'no master key was named (--default-key, --key)';
 
 const sseS3RoundTrip = check({
   id: 'sse-s3-round-trip',
@@ -110,7 +110,7 @@ const autoEncryption = check({
   severity: 'critical',
   skipReason: ({ autoEncryption: declared }) => {
     if (declared === undefined)
-      return 'nobody said whether this endpoint encrypts requests without an encryption header';
+      return '--auto-encryption does not say whether this endpoint encrypts requests without an encryption header';
     if (declared) return undefined;
     return 'minio.autoEncryption is false: requests without an encryption header are stored as they come, by declaration';
   },

@@ -20,7 +20,7 @@ export async function provenKey(
   const canary = readCanaries(state.canaries)[key];
   if (canary === undefined) {
     throw new ExternalError(
-      `master key ${key} has no canary, so nobody knows whether it is the right one`,
+      `master key ${key} has no canary and cannot be verified`,
       `deploy first: ./scripts/up ${argument}`,
     );
   }

@@ -42,7 +42,7 @@ export async function openVaultKeyMaterial(
     vault = anonymous.withToken(auth.client_token);
   } catch (error) {
     throw new ExternalError(
-      `Vault at ${address.url} does not let KES in: ${messageOf(error)}`,
+      `Vault at ${address.url} denied the login of KES: ${messageOf(error)}`,
       'see whether Vault runs and is unsealed; ./scripts/up makes a new SecretID where the old one is void',
       { cause: error },
     );

@@ -122,7 +122,7 @@ export async function requireQuiet({ lock, terraform }: Pick<StateLayout, 'lock'
   if (locked !== undefined) {
     throw new ExternalError(
       `the environment is being changed: Terraform holds ${path.join(terraform, locked)}`,
-      'Plan again when it is done. If no Terraform is at work, one was killed: remove that file.',
+      'Plan again when it is done. If no Terraform runs, one was killed: remove that file.',
     );
   }
 }

@@ -95,7 +95,7 @@ export const deploymentFaults: readonly PlantedFault[] = [
     red: {
       'containers-hardened': {
         message: /^ebs-.*-kes: readOnly is false, declared true; ebs-.*-kes: capabilitiesAdded is ".*NET_ADMIN"/,
-        fix: /^`docker rm -f ebs-.*-kes`, then \.\/scripts\/up .*: it makes them anew, and their volumes stay$/,
+        fix: /^`docker rm -f ebs-.*-kes`, then \.\/scripts\/up .*: it creates them again, and their volumes stay$/,
       },
     },
     plant: async (bench) => {

@@ -251,11 +251,11 @@ export const vaultFaults: readonly PlantedFault[] = [
     name: 'the SecretID of KES was taken back',
     red: {
       'kes-secret-id-valid': {
-        message: /^Vault does not know the SecretID of KES any more: KES goes on until its token is lost/,
+        message: /^Vault does not know the SecretID of KES any more: KES works until its token is lost/,
         fix: /^\.\/scripts\/rotate secret-id /,
       },
     },
-    alsoRed: { 'vault-kes-token-confined': 'nobody can log in as KES' },
+    alsoRed: { 'vault-kes-token-confined': 'login as KES failed' },
     plant: async (bench) => {
       const root = await bench.vaultRoot();
       const other = await newSecretId(root, bench);

@@ -131,12 +131,12 @@ describe('what the certificate says', () => {
     [
       'a key usage that only RSA key exchange had',
       { usages: KeyUsageFlags.keyEncipherment },
-      `${where}: must allow the key usage digitalSignature, which every TLS 1.3 handshake needs, got: keyEncipherment. Have it issued anew, for servers`,
+      `${where}: must allow the key usage digitalSignature, which every TLS 1.3 handshake needs, got: keyEncipherment. Have it reissued, for servers`,
     ],
     [
       'being for clients',
       { purposes: [ExtendedKeyUsage.clientAuth] },
-      `${where}: must allow the extended key usage serverAuth, got: 1.3.6.1.5.5.7.3.2. Have it issued anew, for servers`,
+      `${where}: must allow the extended key usage serverAuth, got: 1.3.6.1.5.5.7.3.2. Have it reissued, for servers`,
     ],
     [
       'having expired',
@@ -164,7 +164,7 @@ describe('what the certificate says', () => {
 
   test('no name at all is refused', async () => {
     expect(await problemsOf({ names: [] })).toEqual([
-      `${where}: must have a subject alternative name, because no client looks at the common name, got: none. Have it issued anew`,
+      `${where}: must have a subject alternative name, because no client looks at the common name, got: none. Have it reissued`,
       `${where}: must cover s3.example.org, by which clients reach the S3 API, got: none. Have one issued with it, or correct minio.hostnames and minio.domain`,
     ]);
   });
@@ -263,12 +263,12 @@ describe('the files', () => {
     [
       'an encrypted PKCS#8 key',
       encrypted('pkcs8'),
-      `${key} hold one private key in PEM without a passphrase, which nobody is there to type, ${decrypt}`,
+      `${key} hold one private key in PEM without a passphrase, because no one can type it, ${decrypt}`,
     ],
     [
       'an encrypted SEC 1 key',
       encrypted('sec1'),
-      `${key} hold one private key in PEM without a passphrase, which nobody is there to type, ${decrypt}`,
+      `${key} hold one private key in PEM without a passphrase, because no one can type it, ${decrypt}`,
     ],
     [
       'a certificate',

@@ -20,7 +20,7 @@ test.each([
     'a host key that changed',
     '@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nOffending ED25519 key in /home/me/.ssh/known_hosts:3\n  remove with:\nHost key verification failed.',
     'the host key of ssh://deploy@nas is another than the one in /home/me/.ssh/known_hosts, line 3: this may be another machine in its place',
-    'ask whoever runs it; if the key was really replaced, remove the old one (ssh-keygen -R) and compare the new one with: ssh -o StrictHostKeyChecking=ask deploy@nas',
+    'ask its operator; if the key was really replaced, remove the old one (ssh-keygen -R) and compare the new one with: ssh -o StrictHostKeyChecking=ask deploy@nas',
   ],
   [
     'a host that is not known',

@@ -62,14 +62,14 @@ test.each([
     'could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network',
     undefined,
     'Docker has no addresses left for network ebs-demo: its 1 networks and the routes of its host take all of its address pools',
-    'Remove networks that nobody uses (docker network prune), or write a free range into demo.yaml, such as docker: {subnet: 10.123.0.0/24}.',
+    'Remove unused networks (docker network prune), or write a free range into demo.yaml, such as docker: {subnet: 10.123.0.0/24}.',
   ],
   [
     'Docker 28 has no pool left',
     'all predefined address pools have been fully subnetted',
     undefined,
     'Docker has no addresses left for network ebs-demo: its 1 networks and the routes of its host take all of its address pools',
-    'Remove networks that nobody uses (docker network prune), or write a free range into demo.yaml, such as docker: {subnet: 10.123.0.0/24}.',
+    'Remove unused networks (docker network prune), or write a free range into demo.yaml, such as docker: {subnet: 10.123.0.0/24}.',
   ],
   [
     'another network has the range',
@@ -108,7 +108,7 @@ describe('routes of the machine, which Docker does not look at where it is told 
     const routes = [{ range: '10.0.0.0/8', by: 'tun0', direct: false }];
     await expect(engine.request(wanted, routes)).resolves.toEqual(['10.6.0.0/24']);
     expect(engine.announced).toEqual([
-      'docker.subnet: 10.6.0.0/24 is taken out of 10.0.0.0/8 (tun0): what is there is not reached from this machine',
+      'docker.subnet: 10.6.0.0/24 is taken out of 10.0.0.0/8 (tun0): addresses there cannot be reached from this machine',
     ]);
   });
 });

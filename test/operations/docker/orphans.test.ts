@@ -231,7 +231,7 @@ describe('networks that are declared otherwise', () => {
   test('before a rotation they are refused, and nothing is removed', async () => {
     const { docker, removed } = fakeDocker(running, networks(ANY));
     await expect(removeIdleOrphans(declared('subnet: 10.89.0.0/24'), docker, OWNER)).rejects.toThrow(
-      'network ebs-demo is not as docker.subnet and docker.mtu declare it, and a rotation stops nothing to make it anew',
+      'network ebs-demo is not as docker.subnet and docker.mtu declare it, and a rotation does not recreate it',
     );
     expect(removed).toEqual([]);
   });

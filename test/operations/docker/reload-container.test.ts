@@ -117,6 +117,6 @@ test('a program that does not answer yet is not signalled', async () => {
 test('a program that says that it could not is believed at once', async () => {
   const { docker } = fakeDocker([{ onSignal: 'refuses' }]);
   await expect(reloadContainer(kes(), docker)).rejects.toThrow(
-    'ebs-demo-kes could not read its files again and goes on with the old ones: Failed to reload: no such file',
+    'ebs-demo-kes could not reload its files and keeps the old ones: Failed to reload: no such file',
   );
 });

@@ -22,7 +22,7 @@ test.each<[string, KeyInVault | undefined, string, string]>([
   [
     'that is there is one that KES is not let in to',
     { kind: 'there', remove: REMOVE },
-    `k cannot be read from the key store, although Vault has it: KES is not let in, or the key is damaged (${KES})`,
+    `k cannot be read from the key store, although Vault has it: KES has lost its login, or the key is damaged (${KES})`,
     `if the token of KES was revoked, ./scripts/up has it log in again, and ./scripts/rotate secret-id gives it another login; if it is damaged, take it away (${REMOVE}), and a backup brings it back: ${RESTORE}`,
   ],
   [

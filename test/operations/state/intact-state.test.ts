@@ -39,7 +39,7 @@ test.each([
     'A',
     undefined,
     (root: string) => `environment home was deployed, but its secrets are gone: ${root}/secrets does not hold them`,
-    'a backup brings them back: ./scripts/restore --from BACKUP --identity FILE --replace home; or put the folder back from a copy of it. Nothing was changed, and nothing is made anew over existing keys',
+    'a backup brings them back: ./scripts/restore --from BACKUP --identity FILE --replace home; or put the folder back from a copy of it. Nothing was changed, and no new key replaces an existing one',
   ],
   [
     'the state is lost',

@@ -107,9 +107,9 @@ test('a refusal names what would be lost, and the way to go on', () => {
   );
   const [refused, way] = read.failure();
   expect(refused).toBe(
-    'refused: vault_mount.Mount would be deleted or replaced. Lost would be every master key, and with them every object.',
+    'refused: vault_mount.Mount would be deleted or replaced. This would lose every master key, and with them every object.',
   );
-  expect(way).toMatch(/^To go on, .*write allowDataLoss: demo into the environment file\.$/);
+  expect(way).toMatch(/^To continue, .*write allowDataLoss: demo into the environment file\.$/);
 });
 
 test('what is said before Terraform begins is the error', () => {

@@ -28,7 +28,7 @@ test.each(['root', 'programs', 'images', 'mirrors'] as const)('%s that everybody
   });
   expect(error).toBeInstanceOf(UsageError);
   expect(error).toMatchObject({
-    message: `${cache()[name]} must belong to you and be writable to nobody else, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is run`,
+    message: `${cache()[name]} must belong to you and be writable by you only, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is run`,
     hint: 'Remove it, or name a folder of your own by XDG_CACHE_HOME.',
   });
 });
@@ -41,6 +41,6 @@ test.each(['root', 'programs', 'images', 'mirrors'] as const)('%s that everybody
       requireOwnCache(cache());
     }).message,
   ).toContain(
-    `${path.join(cache().root, 'programs')} must belong to you and be writable to nobody else, got: owner 12345`,
+    `${path.join(cache().root, 'programs')} must belong to you and be writable by you only, got: owner 12345`,
   );
 });

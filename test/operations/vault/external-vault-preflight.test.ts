@@ -82,6 +82,6 @@ test('a mount that no state names may be somebody else’s, or that of a deploy 
   const error = await rejectionOf(announced({ mounts }));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toContain(
-    `the mount ${KEY_STORE.mount} is there already, and was not made by this deployment. If it is meant to be used, or an earlier deploy of this environment that was killed may have made it, write keyStore.existingMount: true; else choose another`,
+    `the mount ${KEY_STORE.mount} exists already, and this deployment did not make it. To use it, or if a killed deploy of this environment made it, write keyStore.existingMount: true; else choose another`,
   );
 });

@@ -150,11 +150,7 @@ test('new shares that are in force stay, although the environment has been chang
 });
 
 test.each<[string, Seal, RegExp]>([
-  [
-    'neither is in force',
-    { inForce: 'of another Vault', n: 3, t: 2, sealed: false },
-    /does not take the unseal shares/,
-  ],
+  ['neither is in force', { inForce: 'of another Vault', n: 3, t: 2, sealed: false }, /refuses the unseal shares/],
   [
     'Vault is sealed by the old ones',
     { inForce: 'old', n: 3, t: 2, sealed: true },

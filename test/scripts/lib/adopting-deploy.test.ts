@@ -46,7 +46,7 @@ async function stepsTo(
 }
 
 const AT_ONCE = ['Deploy foundation, vault, keystore'];
-const ADOPTING = ['Deploy foundation, vault', 'Key store that is there', 'Deploy keystore'];
+const ADOPTING = ['Deploy foundation, vault', 'Existing key store', 'Deploy keystore'];
 
 test.each([
   ['between two mounts of one Vault, while the state names the old one', [MOUNT, APPROLE, ROLE, ...DEVICES], {}],

@@ -58,7 +58,7 @@ test.each([
   expect(done).toBeUndefined();
   expect(announced).toEqual([
     expect.stringMatching(
-      /^the Terraform state s3:\/\/states\/all\/demo\/\w+\.tfstate cannot be read: said S3: nobody looks for what a killed deploy may have left$/,
+      /^the Terraform state s3:\/\/states\/all\/demo\/\w+\.tfstate cannot be read: said S3: leftovers of a killed deploy are not looked for$/,
     ),
   ]);
   expect([...new Set(asked)].sort()).toEqual(['GET /containers/json', 'GET /networks', 'GET /volumes']);
@@ -93,7 +93,7 @@ test.each([
       'the Terraform state s3://states/all/demo/kes.tfstate is locked by ann@laptop since 2026-01-01T00:00:00Z (OperationTypeApply, ID fa5cfc35)',
       'the Terraform state s3://states/all/demo/minio.tfstate is locked by ann@laptop since 2026-01-01T00:00:00Z (OperationTypeApply, ID 0b1c)',
     ].join('\n  '),
-    hint: 'if somebody else deploys, wait. If nobody does, a command was killed, and each lock must go: docs/operations.md, "A lock in S3 after a kill"; nothing was changed',
+    hint: 'wait if another machine deploys. Else a killed command left each lock; remove it: docs/operations.md, "A lock in S3 after a kill"; nothing was changed',
   });
   expect(asked).toEqual([]);
 });

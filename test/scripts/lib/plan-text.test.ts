@@ -74,7 +74,7 @@ const report: PlanReport = {
 test('the terminal shows losses first, then a line for each stack, then what changes in it', () => {
   expect(planText(report)).toBe(`Plan of demo: demo-keystore cannot be planned
 !!! DESTROYS DATA: docker_volume.Data in demo-vault. Nothing brings back what it holds.
-!!! REFUSED: demo-keystore would delete or replace vault_mount.KeyStore_Mount_FE. Lost would be every master key, and with them every object. To go on, correct what asks for it (./scripts/plan says why); if it shall be lost, and a backup is of no use any more, write allowDataLoss: demo into the environment file.
+!!! REFUSED: demo-keystore would delete or replace vault_mount.KeyStore_Mount_FE. This would lose every master key, and with them every object. To continue, correct what asks for it (./scripts/plan says why); if it shall be lost, and a backup is of no use any more, write allowDataLoss: demo into the environment file.
 
   stack            outcome      +    ~  -/+    -  run
   demo-foundation  no change    0    0    0    0    0

@@ -34,10 +34,7 @@ test('for AWS it is what IAM takes, with the keys that are no longer declared', 
 
 test.each([
   ['{name: x}', 'environment x has an embedded Vault, whose initialisation writes the policy itself'],
-  [
-    '{name: x, keyStore: {type: filesystem}}',
-    'environment x keeps its master keys in a folder, where nobody grants anything',
-  ],
+  ['{name: x, keyStore: {type: filesystem}}', 'environment x keeps its master keys in a folder, which needs no policy'],
 ])('%s: nobody has to grant anything', (text, message) => {
   expect(() => policyText(parseEnvironment(text, 'test.yaml'))).toThrow(message);
 });

@@ -3,7 +3,7 @@ import { howToUnlock } from '../../../scripts/lib/state-lock';
 
 const IN_S3 = parseEnvironment('name: home\nstate: { backend: s3, bucket: states, region: eu-central-1 }', 'home.yaml');
 const HINT =
-  'if somebody else deploys, wait. If nobody does, a command was killed, and its lock must go: docs/operations.md, "A lock in S3 after a kill"';
+  'wait if another machine deploys. Else a killed command left the lock; remove it: docs/operations.md, "A lock in S3 after a kill"';
 
 test.each([
   ['a deploy says', ['Error: Error acquiring the state lock', '', 'Error message: operation error S3: PutObject']],

@@ -152,7 +152,7 @@ test('a drive of another MinIO is refused when nothing was begun', async () => {
 describe('a declared key that the backup does not hold', () => {
   const LOST =
     'demo.yaml declares master keys that are neither in the backup of 2026-01-01T00:00:00.000Z nor in the key store: newer. ' +
-    'Others would be made under their names, and what was written under the real ones would never open';
+    'New keys of their names would make what was written under the lost ones unreadable for ever';
 
   test.each<[string, Surroundings]>([
     ['Vault is gone', surroundings({ vault: false })],

@@ -174,7 +174,7 @@ describe('kms-ready', () => {
     expect(cutOff).toMatchObject({
       status: 'failed',
       message: 'KES does not reach its key store',
-      fix: 'see whether it answers where KES looks for it. `docker logs ebs-test-kes` says why; `docker restart ebs-test-kes` has KES log in anew',
+      fix: 'see whether it answers where KES looks for it. `docker logs ebs-test-kes` says why; `docker restart ebs-test-kes` makes KES log in again',
     });
   });
 

@@ -139,7 +139,7 @@ test.each<[string, () => void, RegExp, string]>([
       ownVault(deployment.loaded.environment).port = 1;
     },
     /^Vault does not answer at https:\/\/127\.0\.0\.1:1: 127\.0\.0\.1:1: connect ECONNREFUSED 127\.0\.0\.1:1; its container ebs-test-vault is running$/,
-    '`docker logs ebs-test-vault` says why; `docker restart ebs-test-vault` starts it anew',
+    '`docker logs ebs-test-vault` says why; `docker restart ebs-test-vault` restarts it',
   ],
   [
     'KES',
@@ -147,7 +147,7 @@ test.each<[string, () => void, RegExp, string]>([
       deployment.loaded.environment.kes.port = 1;
     },
     /^KES does not answer at https:\/\/127\.0\.0\.1:1: .* its container ebs-test-kes is running$/,
-    '`docker logs ebs-test-kes` says why; `docker restart ebs-test-kes` starts it anew',
+    '`docker logs ebs-test-kes` says why; `docker restart ebs-test-kes` restarts it',
   ],
   [
     'MinIO',
@@ -155,7 +155,7 @@ test.each<[string, () => void, RegExp, string]>([
       deployment.loaded.environment.minio.port = 1;
     },
     /^MinIO does not answer at https:\/\/127\.0\.0\.1:1: .* its container ebs-test-minio is running$/,
-    '`docker logs ebs-test-minio` says why; `docker restart ebs-test-minio` starts it anew',
+    '`docker logs ebs-test-minio` says why; `docker restart ebs-test-minio` restarts it',
   ],
 ])('%s that runs and does not answer is the cause', async (_, silence, message, fix) => {
   silence();
@@ -206,7 +206,7 @@ test('without Docker the services are asked all the same', async () => {
     {
       status: 'failed',
       message: expect.stringMatching(/its container ebs-test-kes is unknown: .*connect ENOENT/) as string,
-      fix: 'start Docker, or correct docker.host and DOCKER_HOST: without it nobody knows what runs',
+      fix: 'start Docker, or correct docker.host and DOCKER_HOST: without it the state of the containers is unknown',
     },
   ]);
 });

@@ -23,7 +23,7 @@ test.each([
   [passedReport, /All \d+ checks passed</],
   [failedReport, /2 of \d+ checks failed</],
   [acceptedReport, /\d+ of \d+ checks passed, 1 with an accepted risk</],
-  [outsideReport, /All 4 checks passed, \d+ left out</],
+  [outsideReport, /All 4 checks passed, \d+ excluded</],
 ])('the title says how it came out', (report, title) => {
   expect(htmlOf(report())).toMatch(title);
 });

@@ -112,6 +112,6 @@ test('what was left out is skipped, and says why', () => {
   const report = outsideReport();
   const cases = testcases(junitOf(report)).filter(({ children }) => children[0]?.name === 'skipped');
   expect(cases.map(({ attributes }) => attributes.name)).toEqual(report.leftOut.map(({ id }) => id));
-  expect(cases[0]?.children[0]?.attributes.message).toMatch(/^left out: needs the drive/);
+  expect(cases[0]?.children[0]?.attributes.message).toMatch(/^excluded: needs the drive/);
   expect(parsed(junitOf(report)).attributes.skipped).toBe(String(report.leftOut.length));
 });

@@ -34,5 +34,5 @@ test('a part whose guards were not all run does not look as if they were', () =>
   const leftOut = [{ id: 'guard-1', title: 'a title', reason: 'it needs the drive' }];
   const report = { ...reportOf(resultOf('passed', { id: 'guard-0' })), leftOut };
   const part = { name: 'part', role: 'none', guards: ['guard-0', 'guard-1'] };
-  expect(stateOf(part, report)).toEqual({ status: 'passed', words: '1 passed, 1 left out' });
+  expect(stateOf(part, report)).toEqual({ status: 'passed', words: '1 passed, 1 excluded' });
 });

@@ -21,7 +21,7 @@ test('for people, each result is a line, and a failure says what to do', () => {
     '1 passed, 1 failed, 1 with an accepted risk, 1 could not be checked, 1 skipped',
   );
   expect(describeCounts(reportOf(resultOf('passed')))).toBe('1 passed, 0 failed');
-  expect(describeCounts(outsideReport())).toMatch(/^4 passed, 0 failed, \d+ left out$/);
+  expect(describeCounts(outsideReport())).toMatch(/^4 passed, 0 failed, \d+ excluded$/);
 });
 
 test('what a server answers cannot steer the terminal, and no token gets onto it', () => {

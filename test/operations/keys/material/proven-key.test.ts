@@ -28,12 +28,7 @@ describe('a master key', () => {
       storedKey(randomBytes(32)),
       'what the key store holds as master key archive does not open its canary: it was replaced by another',
     ],
-    [
-      'is the one of another name',
-      'other',
-      storedKey(key),
-      'master key other has no canary, so nobody knows whether it is the right one',
-    ],
+    ['is the one of another name', 'other', storedKey(key), 'master key other has no canary and cannot be verified'],
     ['is not there', 'archive', undefined, 'master key archive is not in the key store'],
   ])('is not taken when it %s', async (_, name, material, message) => {
     expect((await rejectionOf(provenKey(holding(material), name, environment()))).message).toBe(message);
