@@ -91,8 +91,15 @@ export class PipelineRunner {
       const wanted = part === undefined || !file.endsWith('.ts') || part.has(file);
       if (wanted && existsSync(from)) cpSync(from, path.join(workspace, file));
     }
-    // hard links: the same packages, in no time
-    execFileSync('cp', ['-al', path.join(projectRoot, 'node_modules'), workspace]);
+    const packages = path.join(projectRoot, 'node_modules');
+    try {
+      // hard links: the same packages, in no time
+      execFileSync('cp', ['-al', packages, workspace], { stdio: 'ignore' });
+    } catch {
+      // the clone and the temporary folder may be on two file systems
+      rmSync(path.join(workspace, 'node_modules'), { recursive: true, force: true });
+      execFileSync('cp', ['-a', packages, workspace]);
+    }
     rmSync(path.join(workspace, 'node_modules', '.cache'), { recursive: true, force: true });
     return workspace;
   }
