@@ -78,8 +78,9 @@ export async function benchObjects(
       const rates = new Map<string, number[]>();
       // the first round opens connections and fills caches, and is not counted
       for (let round = 0; round <= rounds; round += 1) {
-        // each mode comes first once, so that none always follows the same other
-        const order = [...modes.slice(round % modes.length), ...modes.slice(0, round % modes.length)];
+        // each mode comes first once, and every second round goes backwards, so that none always follows the same other
+        const turned = [...modes.slice(round % modes.length), ...modes.slice(0, round % modes.length)];
+        const order = round % 2 === 0 ? turned : turned.reverse();
         for (const act of ['PUT', 'GET'] as const) {
           for (const mode of order) {
             signal.throwIfAborted();
