@@ -60,17 +60,14 @@ const NONE: Counts = { passed: 0, failed: 0, skipped: 0 };
 const PASSED: Counts = { ...NONE, passed: 1 };
 const FAILED: Counts = { ...NONE, failed: 1 };
 
-/** What jest writes with --json. */
-const jestReport = z.object({
-  numPassedTests: z.number(),
-  numFailedTests: z.number(),
-  numPendingTests: z.number(),
-  numTodoTests: z.number(),
-  /** Files that could not even be loaded; their tests are in no other count. */
-  numRuntimeErrorTestSuites: z.number(),
-  testResults: z.array(z.object({ assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) })),
+/** What test/helpers/counts-reporter.cjs writes. */
+const jestCounts = z.object({
+  passed: z.number(),
+  failed: z.number(),
+  skipped: z.number(),
+  skippedNames: z.array(z.string()),
 });
-type JestReport = z.infer<typeof jestReport>;
+type JestCounts = z.infer<typeof jestCounts>;
 
 /** What .dependency-cruiser.cjs has rules for, as `npm run imports` gives it; a part of a checkout may lack some of it. */
 const RULED = ['main.ts', 'config', 'constructs', 'stacks', 'operations', 'scripts', 'bench'];
@@ -242,15 +239,11 @@ function endToEndTests(folder: string, long: boolean): Suite {
 }
 
 /** Says what was left to `--long`. @returns what the list of it names, and no test is called */
-function leftOut({ testResults }: JestReport): number {
-  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-  const skipped = tests.flatMap(({ fullName, status }) => (status === 'pending' ? [fullName] : []));
-  process.stderr.write(
-    `  left to --long, ${skipped.length} tests:\n${skipped.map((name) => `    ${name}\n`).join('')}`,
-  );
+function leftOut({ skippedNames: names }: JestCounts): number {
+  process.stderr.write(`  left to --long, ${names.length} tests:\n${names.map((name) => `    ${name}\n`).join('')}`);
   const vain = Object.values(LONG_RUN)
     .flat()
-    .filter((name) => !skipped.some((one) => one.startsWith(name)));
+    .filter((name) => !names.some((one) => one.startsWith(name)));
   for (const name of vain)
     process.stderr.write(`  test/helpers/e2e/long-run.ts leaves out what is not there: ${name}\n`);
   return vain.length;
@@ -258,13 +251,13 @@ function leftOut({ testResults }: JestReport): number {
 
 interface JestRun {
   readonly title: string;
-  /** Where its report goes. */
+  /** Where the counts go. */
   readonly folder: string;
   readonly configuration: string;
   readonly args?: readonly string[];
   readonly variables?: Readonly<Record<string, string>>;
-  /** Looks at the report. @returns how much is wrong with it besides tests that failed */
-  readonly judge?: (report: JestReport) => number;
+  /** Looks at the counts. @returns how much is wrong besides tests that failed */
+  readonly judge?: (counts: JestCounts) => number;
 }
 
 /** Tests that jest runs and counts. */
@@ -273,16 +266,16 @@ function jest({ title, folder, configuration, args = [], variables = {}, judge }
     title,
     run: async (signal) => {
       const file = path.join(folder, `${configuration}.json`);
-      const all = ['--config', configuration, '--json', '--outputFile', file, ...args];
-      const code = await spawned(bin('jest'), all, signal, { EBS_E2E_FOLDER: folder, ...variables });
+      const reporters = ['default', './test/helpers/counts-reporter.cjs'].flatMap((name) => ['--reporters', name]);
+      const own = { EBS_E2E_FOLDER: folder, EBS_TEST_COUNTS: file, ...variables };
+      const code = await spawned(bin('jest'), ['--config', configuration, ...reporters, ...args], signal, own);
       if (!existsSync(file)) return FAILED;
-      const report = jestReport.parse(JSON.parse(readFileSync(file, 'utf8')));
-      const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+      const counts = jestCounts.parse(JSON.parse(readFileSync(file, 'utf8')));
       return {
-        passed: report.numPassedTests,
+        passed: counts.passed,
         // a hook that failed fails the run without failing a test
-        failed: (failed === 0 && code !== 0 ? 1 : failed) + (judge?.(report) ?? 0),
-        skipped: report.numPendingTests + report.numTodoTests,
+        failed: (counts.failed === 0 && code !== 0 ? 1 : counts.failed) + (judge?.(counts) ?? 0),
+        skipped: counts.skipped,
       };
     },
   };
@@ -324,8 +317,7 @@ async function spawned(
 ): Promise<number> {
   const child = spawn(program, args, {
     cwd: projectRoot,
-    // --json of jest prints the report on stdout, too
-    stdio: ['ignore', variables.EBS_E2E_FOLDER === undefined ? 2 : 'ignore', 2],
+    stdio: ['ignore', 2, 2],
     env: { ...process.env, ...variables },
     // a group of its own: jest leaves its workers behind, and they would go on to deploy
     detached: true,
