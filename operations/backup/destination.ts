@@ -3,11 +3,9 @@ import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3
 import { createHash, X509Certificate } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Agent } from 'node:https';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { connect } from 'node:tls';
 import { SERVERS } from '../../config/node';
 import { reachableAddress, urlHost } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
@@ -16,7 +14,8 @@ import type { StateLayout } from '../../config/state';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { tooLarge } from './age/age-file';
 import { MOST_BYTES } from './bundle/entries';
-import { boundAnswers } from '../minio/s3-client';
+import { otherStorage } from '../minio/s3-client';
+import { handshake } from '../lib/handshake';
 import { socketAddress } from '../lib/socket-address';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
@@ -96,7 +95,7 @@ export async function requireOtherStorage(
     ...s3Names(minio),
   ];
   const sameAddress = own.includes(host) && port === minio.port;
-  if (!sameAddress && !(await servesOurCertificate(host, port, state))) return;
+  if (!sameAddress && !(await servesOurCertificate(`https://${urlHost(host)}:${port}`, state))) return;
   throw new UsageError(
     `--to: must not be the storage that the backup is to save, got: ${describePlace({ ...place, endpoint })}`,
     'what is stored there can only be read with the keys that would be in the backup; choose a file, or another storage',
@@ -123,34 +122,18 @@ async function usualEndpoint(place: S3Destination): Promise<string> {
   return endpoint;
 }
 
-async function servesOurCertificate(host: string, port: number, state: StateLayout): Promise<boolean> {
+async function servesOurCertificate(url: string, state: StateLayout): Promise<boolean> {
   const file = path.join(state.tls, `${SERVERS.minio.certificate}.crt`);
   if (!existsSync(file)) return false;
   const ours = new X509Certificate(readFileSync(file)).fingerprint256;
-  return new Promise((resolve) => {
-    const socket = connect({
-      host,
-      port,
-      ca: readFileSync(state.caCertificate),
-      rejectUnauthorized: true,
-      // whatever certificate clients are shown, who asks for this name gets the one of the private CA
-      servername: SERVERS.minio.alias,
-    });
-    const end = (same: boolean): void => {
-      socket.destroy();
-      resolve(same);
-    };
-    socket.setTimeout(30_000, () => {
-      end(false);
-    });
-    socket.once('secureConnect', () => {
-      end(socket.getPeerX509Certificate()?.fingerprint256 === ours);
-    });
-    // nobody there, or somebody else: the upload will say what is wrong with it
-    socket.once('error', () => {
-      end(false);
-    });
-  });
+  try {
+    // whatever certificate clients are shown, who asks for this name gets the one of the private CA
+    const shaken = await handshake({ url, caFile: state.caCertificate, serverName: SERVERS.minio.alias });
+    return 'served' in shaken && shaken.served.certificate.fingerprint256 === ours;
+  } catch {
+    // nobody there: the upload will say what is wrong
+    return false;
+  }
 }
 
 /**
@@ -234,22 +217,9 @@ async function objectExists(place: S3Destination): Promise<boolean> {
 }
 
 async function withClient<T>(place: S3Destination, problem: string, use: (s3: S3Client) => Promise<T>): Promise<T> {
-  const caFile = place.caFile ?? process.env.AWS_CA_BUNDLE;
   const region = await regionOf(place);
-  const s3 = new S3Client({
-    ...(region === undefined ? {} : { region }),
-    ...(place.endpoint === undefined ? {} : { endpoint: place.endpoint, forcePathStyle: true }),
-    // checksums that nobody asked for, and that come after the body, are refused by many storages that are not AWS; what
-    // was stored is read back and compared anyway
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: {
-      connectionTimeout: 30_000,
-      httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
-    },
-  });
-  // more than a backup has, so that one that is too large is called that
-  boundAnswers(s3, describePlace(place), 2 * MOST_BYTES);
+  // more bytes than a backup has, so that one that is too large is called that
+  const s3 = otherStorage({ ...place, region }, describePlace(place), 2 * MOST_BYTES);
   try {
     return await use(s3);
   } catch (error) {

@@ -4,7 +4,6 @@ import type Docker from 'dockerode';
 import { urlHost } from '../../config/reachable';
 import type { OwnerLabel } from './docker';
 import { ExternalError } from '../lib/errors';
-import { processListeningOn } from './port-holder';
 
 /** A port that the deployment will publish. */
 export interface WantedPort {
@@ -114,7 +113,7 @@ async function tryToListen({ address, port }: WantedPort): Promise<string | unde
     case 'EACCES':
       return undefined;
     case 'EADDRINUSE':
-      return `held by ${processListeningOn(port)}`;
+      return `held by a process of this machine: \`ss -ltnp\` or \`lsof -i :${port}\` says which`;
     case 'EADDRNOTAVAIL':
       return 'this machine has no such address';
     default:

@@ -1,14 +1,12 @@
 import type Docker from 'dockerode';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import { connect } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import type { OperationInput, TlsEndpoint } from '../../config/operation-inputs';
+import type { OperationInput } from '../../config/operation-inputs';
 import { containerLogs, dockerEngine } from './docker';
 import { ExternalError } from '../lib/errors';
+import { handshake } from '../lib/handshake';
 import { namesOf } from '../certificates/server-certificate';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
-import { socketAddress } from '../lib/socket-address';
 
 /**
  * Sends the signal that makes a program read its files again, and waits until it shows that it did.
@@ -39,7 +37,7 @@ export async function reloadContainer(
   if (proof.kind === 'certificates') {
     await waitFor({ ...wait, what: `${input.container} to answer` }, async () => {
       if (await cutPause()) return new NotYet('it kept exiting and was restarted');
-      return answers(proof.url);
+      return answered(proof.url);
     });
     // between two processes there is none to signal
     await waitFor(wait, async () => {
@@ -53,7 +51,8 @@ export async function reloadContainer(
         ...(name === undefined ? {} : { serverName: name.replace('*', 'any') }),
       };
       await waitFor(wait, async () => {
-        const served = await handshake(proof.url, trust);
+        const shaken = await handshake({ url: proof.url, ...trust });
+        const served = 'served' in shaken ? shaken.served.certificate.fingerprint256 : shaken.refusal;
         return served === expected.fingerprint256
           ? true
           : new NotYet(
@@ -78,7 +77,8 @@ export async function reloadContainer(
     // a signal that came before a restart was for another process
     if (signalledStart !== State.StartedAt) {
       // a program that just starts would die of the signal, or refuse: it is ready when it answers
-      await answers(proof.url);
+      const answer = await answered(proof.url);
+      if (answer !== true) return answer;
       await container.kill({ signal: input.signal });
       signalledStart = State.StartedAt;
       // what an earlier signal brought in the same second
@@ -97,40 +97,13 @@ export async function reloadContainer(
   });
 }
 
-/** The fingerprint of the certificate that is served. */
-async function handshake(url: string, { caFile, serverName }: Omit<TlsEndpoint, 'url'>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(
-      {
-        ...socketAddress(url),
-        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
-        // a client that asks for an address sends no name
-        ...(serverName === undefined || isIP(serverName) > 0 ? {} : { servername: serverName }),
-        timeout: 30_000,
-        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-        rejectUnauthorized: true,
-      },
-      () => {
-        resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');
-        socket.end();
-      },
-    );
-    socket.on('timeout', () => socket.destroy(new Error(`no answer from ${url} in time`)));
-    socket.on('error', reject);
-  });
-}
-
-/** Whether a program answers by TLS. A certificate that is refused is an answer: it may be the one to be replaced. */
-async function answers(url: string): Promise<true> {
-  try {
-    await handshake(url, {});
-  } catch (error) {
-    // What the network says has an errno, what verification says has only a code. So has a connection that is closed
-    // before anything was said, as Docker's proxy does while nobody listens behind it.
-    const { code, errno } = error as NodeJS.ErrnoException;
-    if (code === undefined || code === 'ECONNRESET' || errno !== undefined) throw error;
-  }
-  return true;
+/**
+ * Whether a program answers by TLS. A certificate that is refused is an answer: it may be the one to be replaced. A
+ * connection that is closed is none: Docker's proxy does that while nobody listens behind it.
+ */
+async function answered(url: string): Promise<true | NotYet> {
+  const shaken = await handshake({ url });
+  return 'refusal' in shaken && shaken.refusal === 'ECONNRESET' ? new NotYet('it closes the connection') : true;
 }
 
 function lastLine(log: string): string {

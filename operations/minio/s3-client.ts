@@ -1,6 +1,6 @@
 import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
+import { Agent, type AgentOptions } from 'node:https';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../../config/load';
@@ -44,26 +44,15 @@ export interface S3Options {
 export function s3Client(options: S3Options): S3Client {
   const { endpoint, credentials: given } = options;
   const s3 = new S3Client({
+    ...WITHOUT_CHECKSUMS,
     endpoint: endpoint.url,
     region: options.region,
     forcePathStyle: true,
     ...(given === undefined ? {} : { credentials: { accessKeyId: given.accessKey, secretAccessKey: given.secretKey } }),
     maxAttempts: options.attempts ?? 3,
-    // checksums that nobody asked for break SSE-C and third-party servers (aws-sdk-js-v3 issue 6810)
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       requestTimeout: 30_000,
-      // counts from the making of a request, so also while it waits for a free socket
-      connectionTimeout: 30_000,
-      httpsAgent: new Agent({
-        keepAlive: options.keepAlive ?? true,
-        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-        rejectUnauthorized: true,
-        maxSockets: 128,
-        ...(endpoint.caFile === undefined ? {} : { ca: readFileSync(endpoint.caFile) }),
-        ...(endpoint.serverName === undefined ? {} : { servername: endpoint.serverName }),
-      }),
+      ...connections(endpoint.caFile, { keepAlive: options.keepAlive ?? true, maxSockets: 128 }, endpoint.serverName),
     },
   });
   s3.middlewareStack.add(
@@ -82,12 +71,52 @@ export function s3Client(options: S3Options): S3Client {
 }
 
 /**
+ * A storage that is none of ours, reached with the usual `AWS_…` variables, profile or role.
+ *
+ * @param storage `endpoint`: AWS itself by default. `caFile`: AWS_CA_BUNDLE by default, or the CAs of this system
+ * @param who the subject of errors
+ * @param limit bytes of an answer. Default: {@link MAX_ANSWER_BYTES}
+ */
+export function otherStorage(
+  {
+    endpoint,
+    region,
+    caFile = process.env.AWS_CA_BUNDLE,
+  }: Partial<Record<'endpoint' | 'region' | 'caFile', string | undefined>>,
+  who: string,
+  limit?: number,
+): S3Client {
+  const s3 = new S3Client({
+    ...WITHOUT_CHECKSUMS,
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    requestHandler: connections(caFile),
+  });
+  boundAnswers(s3, who, limit);
+  return s3;
+}
+
+/** Checksums that nobody asked for break SSE-C and storages that are not AWS (aws-sdk-js-v3 issue 6810). */
+const WITHOUT_CHECKSUMS = {
+  requestChecksumCalculation: 'WHEN_REQUIRED',
+  responseChecksumValidation: 'WHEN_REQUIRED',
+} as const;
+
+/** The time for a connection counts from the making of a request, so also while it waits for a free socket. */
+function connections(caFile: string | undefined, more: AgentOptions = {}, servername?: string) {
+  // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
+  const verified = { rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) };
+  const name = servername === undefined ? {} : { servername };
+  return { connectionTimeout: 30_000, httpsAgent: new Agent({ ...more, ...verified, ...name }) };
+}
+
+/**
  * Has a client give up answers that are longer than any, be it XML or an object.
  *
  * @param who the subject of the error
  * @param limit bytes. Default: {@link MAX_ANSWER_BYTES}
  */
-export function boundAnswers(s3: S3Client, who: string, limit = MAX_ANSWER_BYTES): void {
+function boundAnswers(s3: S3Client, who: string, limit = MAX_ANSWER_BYTES): void {
   s3.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);

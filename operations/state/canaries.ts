@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
+import { parsedJson } from '../lib/json';
 
 const canary = z.strictObject({
   /** When the master key was created, or first met. */
@@ -39,7 +40,7 @@ export type Canaries = Readonly<Record<string, Canary>>;
 export function readCanaries(file: string): Canaries {
   const text = readIfExists(file);
   if (text === undefined) return {};
-  const parsed = canaryFile.safeParse(jsonOf(text));
+  const parsed = canaryFile.safeParse(parsedJson(text));
   if (!parsed.success) {
     throw new ExternalError(
       `${file} is not a file of canaries: ${z.prettifyError(parsed.error)}`,
@@ -51,19 +52,10 @@ export function readCanaries(file: string): Canaries {
 
 /** The canaries of a file's text; undefined if it is none of canaries. */
 export function parseCanaries(text: string): Canaries | undefined {
-  return canaryFile.safeParse(jsonOf(text)).data?.keys;
+  return canaryFile.safeParse(parsedJson(text)).data?.keys;
 }
 
 /** Replaces the file of canaries in one step. */
 export function writeCanaries(file: string, canaries: Canaries): void {
   writeFileAtomically(file, `${JSON.stringify({ version: 1, keys: canaries }, null, 2)}\n`, 0o644);
-}
-
-/** The value of a JSON text, or undefined, which no schema accepts. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

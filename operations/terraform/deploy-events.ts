@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { howToAllow, lossOf, REFUSED, refusedAddress } from './plan/protection';
-import { type Diagnostic, diagnosticOf, jsonOf } from './terraform';
+import { parsedJson } from '../lib/json';
+import { type Diagnostic, diagnosticOf } from './terraform';
 
 /** What a line meant. */
 export interface DeployEvent {
@@ -72,7 +73,7 @@ export class DeployEvents {
       this.diagnostics.push(diagnostic);
       return this.say(this.explain(diagnostic));
     }
-    const event = eventLine.safeParse(jsonOf(line)).data;
+    const event = eventLine.safeParse(parsedJson(line)).data;
     // what is no JSON is an error before Terraform began
     if (event === undefined) return line.trim() === '' ? {} : this.say([line]);
     const address = event.hook?.resource?.addr;

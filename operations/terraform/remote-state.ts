@@ -4,19 +4,14 @@ import {
   NoSuchKey,
   paginateListObjectsV2,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
-import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { STACKS, type StackName } from '../../config/stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
-import { jsonOf } from './terraform';
-import { boundAnswers } from '../minio/s3-client';
-
-// the version is pinned, so what later versions will need is no news to whoever deploys
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+import { parsedJson } from '../lib/json';
+import { otherStorage } from '../minio/s3-client';
 
 /**
  * Deletes the Terraform state of an environment from its S3 bucket, with the credentials by which Terraform reaches it
@@ -27,7 +22,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 export async function deleteRemoteState({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<number> {
   if (state.backend !== 's3') return 0;
   const { bucket, keyPrefix } = state;
-  const s3 = stateClient(state);
+  const s3 = otherStorage(state, state.endpoint ?? 'AWS');
   try {
     let count = 0;
     for await (const page of paginateListObjectsV2(
@@ -95,7 +90,7 @@ export async function requireUnlocked({ name, state }: Pick<Environment, 'name' 
 }
 
 function describeLock(text: string): string {
-  const { data } = lockInfo.safeParse(jsonOf(text));
+  const { data } = lockInfo.safeParse(parsedJson(text));
   if (data === undefined) return ' by a lock that does not say whose it is';
   return ` by ${data.Who} since ${data.Created} (${data.Operation}, ID ${data.ID})`;
 }
@@ -131,7 +126,7 @@ async function withState<T>(
   what: 'read' | 'written',
   action: (s3: S3Client) => Promise<T>,
 ): Promise<T> {
-  const s3 = stateClient(state);
+  const s3 = otherStorage(state, state.endpoint ?? 'AWS');
   try {
     return await action(s3);
   } catch (error) {
@@ -165,20 +160,3 @@ function isUnreachable(error: unknown): boolean {
 }
 
 export type S3State = Extract<Environment['state'], { backend: 's3' }>;
-
-function stateClient({ region, endpoint }: S3State): S3Client {
-  const caFile = process.env.AWS_CA_BUNDLE;
-  const s3 = new S3Client({
-    region,
-    // checksums that nobody asked for are refused by some servers (aws-sdk-js-v3 issue 6810)
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: {
-      // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-      httpsAgent: new Agent({ rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) }),
-    },
-  });
-  boundAnswers(s3, endpoint ?? 'AWS');
-  return s3;
-}

@@ -5,6 +5,7 @@ import type { LoadedEnvironment } from '../../config/load';
 import type { StackName } from '../../config/stack-names';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
+import { parsedJson } from '../lib/json';
 import { readRemoteState } from './remote-state';
 
 const stateFile = z.object({
@@ -56,7 +57,7 @@ async function readState(
     const where = `s3://${backend.bucket}/${backend.keyPrefix}/${name}/${stack}.tfstate`;
     return text === undefined
       ? undefined
-      : { where, content: parseJson(text), hint: 'put back an earlier version of that object; nothing was changed' };
+      : { where, content: parsedJson(text), hint: 'put back an earlier version of that object; nothing was changed' };
   }
   const file = path.join(state.terraform, `${stack}.tfstate`);
   const content = readLocalState(file);
@@ -95,16 +96,7 @@ function localStates(folder: string): string[] {
  */
 function readLocalState(file: string): unknown {
   const text = readIfExists(file);
-  return text === undefined ? undefined : parseJson(text);
-}
-
-/** @returns undefined if it is none */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : parsedJson(text);
 }
 
 /** Local state files that were cut short. A state elsewhere is written whole or not at all. */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot, readToolchain } from '../../config/toolchain';
 import { run } from '../lib/command';
+import { parsedJson } from '../lib/json';
 
 /** One stack as CDKTF wrote it. */
 export interface SynthesizedFolder {
@@ -96,19 +97,10 @@ export type Diagnostic = z.infer<typeof diagnosticLine>['diagnostic'];
 
 /** The error in a line of `-json`, if it holds one. */
 export function diagnosticOf(line: string): Diagnostic | undefined {
-  return diagnosticLine.safeParse(jsonOf(line)).data?.diagnostic;
+  return diagnosticLine.safeParse(parsedJson(line)).data?.diagnostic;
 }
 
 /** Whether Terraform says that this folder must be initialised (again) first. */
 export function asksForInit({ summary, detail }: Diagnostic): boolean {
   return /\b(?:terraform|tofu) init\b/.test(`${summary}\n${detail}`);
-}
-
-/** The value of a line of JSON; undefined if it is none. */
-export function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

@@ -36,7 +36,6 @@ export type SecretIdFacts = z.infer<typeof secretIdFacts>;
 const roleIdAnswer = z.object({ data: z.object({ role_id: z.string() }) });
 const secretIdAnswer = z.object({ data: z.object({ secret_id: z.string(), secret_id_accessor: z.string() }) });
 const lookupAnswer = z.object({ data: secretIdFacts });
-const loginAnswer = z.object({ auth: z.object({ client_token: z.string() }) });
 const kesFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
 });
@@ -113,10 +112,8 @@ export class AppRole {
   async proveLogin(roleId: string, secretId: string): Promise<void> {
     const anonymous = new VaultClient(this.endpoint);
     try {
-      const { auth } = loginAnswer.parse(
-        await anonymous.write(`auth/${this.mount}/login`, { role_id: roleId, secret_id: secretId }),
-      );
-      await anonymous.withToken(auth.client_token).usedUp(() => Promise.resolve());
+      const { client } = await anonymous.logIn(this.mount, { roleId, secretId });
+      await client.usedUp(() => Promise.resolve());
     } catch (error) {
       // a wrong SecretID is 400; "permission denied" does not say which of these it is
       if (!(error instanceof VaultError) || error.status !== 403) throw error;

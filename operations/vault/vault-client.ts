@@ -15,6 +15,7 @@ export type SealStatus = z.infer<typeof sealStatus>;
 
 const edition = z.object({ enterprise: z.boolean().optional() });
 const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
+const appRoleLogin = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
 const errorBody = z.object({ errors: z.array(z.string()) });
 const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
 
@@ -63,6 +64,20 @@ export class VaultClient {
   /** The same server with a token. */
   withToken(token: string): VaultClient {
     return new VaultClient(this.endpoint, token);
+  }
+
+  /**
+   * The same server with a token of an AppRole, which the caller gives back: {@link usedUp}.
+   *
+   * @param mount of the AppRole backend
+   */
+  async logIn(
+    mount: string,
+    { roleId, secretId }: { readonly roleId: string; readonly secretId: string },
+  ): Promise<{ readonly client: VaultClient; readonly policies: readonly string[] }> {
+    const answer = await this.write(`auth/${mount}/login`, { role_id: roleId, secret_id: secretId });
+    const { client_token: token, token_policies: policies } = appRoleLogin.parse(answer).auth;
+    return { client: this.withToken(token), policies };
   }
 
   /** @param timeoutMs default: that of {@link HttpRequest.timeoutMs} */

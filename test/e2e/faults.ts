@@ -69,7 +69,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
       untouched = await lives();
     });
 
-    test('a port that a foreign process holds: says which process, deploys nothing', async () => {
+    test('a port that a foreign process holds: says how to find it, deploys nothing', async () => {
       const other = await TestEnvironment.create();
       const { environment } = other.loaded;
       const listener = await listen(environment.minio.port);
@@ -77,7 +77,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
         const result = await other.script('up');
         expect(result.code).toBe(1);
         expect(result.stderr).toContain(`127.0.0.1:${environment.minio.port} (S3 API, minio.port)`);
-        expect(result.stderr).toContain(`held by process ${process.pid} (`);
+        expect(result.stderr).toContain('held by a process of this machine: `ss -ltnp`');
         expect((await other.dockerResources()).containers).toEqual([]);
       } finally {
         listener.close();

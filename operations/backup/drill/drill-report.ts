@@ -1,7 +1,7 @@
 /** What a drill showed: for people, for programs, and for a schedule in CI. */
 import type { StateLayout } from '../../../config/state';
 import { readCanaries } from '../../state/canaries';
-import { markup } from '../../checks/report/markup';
+import { type JunitCase, junitXml } from '../../lib/junit';
 import { ageOf } from '../age/age';
 import { readLastBackup, unsavedKeys } from '../last-backup';
 
@@ -85,31 +85,22 @@ function keys(count: number): string {
 
 export function drillJunit(report: DrillReport): string {
   const { environment, steps, problem, startedAt, finishedAt, objects = 0, objectsSame = 0, recoveryPoint } = report;
-  const suite = `disaster drill of ${environment}`;
-  const seconds = ((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000).toFixed(3);
-  const failures = problem === undefined ? 0 : 1;
-  const done = steps.map(
-    ({ name, seconds: time }) =>
-      markup`    <testcase classname="${suite}" name="${name}" time="${time.toFixed(3)}"/>
-`,
-  );
-  const failed =
-    problem === undefined
-      ? undefined
-      : markup`    <testcase classname="${suite}" name="the step after these" time="0">
-      <failure message="${problem.split('\n')[0]}">${problem}</failure>
-    </testcase>
-`;
-  const totals = markup`tests="${steps.length + failures}" failures="${failures}" time="${seconds}"`;
-  return markup`<?xml version="1.0" encoding="UTF-8"?>
-<testsuites ${totals}>
-  <testsuite name="${suite}" ${totals} timestamp="${startedAt}">
-    <properties>
-      <property name="objects written" value="${objects}"/>
-      <property name="objects read again and the same" value="${objectsSame}"/>
-      <property name="would have been lost" value="${lossOf(recoveryPoint)}"/>
-    </properties>
-${done}${failed}  </testsuite>
-</testsuites>
-`.text;
+  const done = steps.map(({ name, seconds }): JunitCase => ({ name, seconds }));
+  const failed = (text: string): JunitCase => ({
+    name: 'the step after these',
+    seconds: 0,
+    outcome: { kind: 'failure', message: text.split('\n')[0] ?? '', text },
+  });
+  return junitXml({
+    name: `disaster drill of ${environment}`,
+    tool: 'encrypted-backup-storage',
+    startedAt,
+    seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
+    properties: {
+      'objects written': objects,
+      'objects read again and the same': objectsSame,
+      'would have been lost': lossOf(recoveryPoint),
+    },
+    cases: [...done, ...(problem === undefined ? [] : [failed(problem)])],
+  });
 }

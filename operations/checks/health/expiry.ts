@@ -3,7 +3,6 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isIP } from 'node:net';
-import { connect } from 'node:tls';
 import { z } from 'zod';
 import { vaultNames } from '../../../config/deployment-names';
 import type { Environment } from '../../../config/environment';
@@ -14,7 +13,7 @@ import { s3CertificateFiles } from '../../../config/s3-endpoint';
 import type { StateLayout } from '../../../config/state';
 import { nodesOf } from '../../../config/node';
 import { leafCertificates } from '../../../config/leaf-certificates';
-import { ExternalError } from '../../lib/errors';
+import { handshake } from '../../lib/handshake';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
 import { VaultError } from '../../vault/vault-client';
 import {
@@ -28,11 +27,9 @@ import {
 } from '../check';
 import { someOf } from '../drift/differences';
 import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
-import { socketAddress } from '../../lib/socket-address';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
-const CONNECTION_TIMEOUT_MS = 30_000;
 
 /**
  * A deploy renews what has a third of its life left. When only half of that is left, no deploy came although one was
@@ -234,30 +231,13 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
 }
 
 /** The fingerprint of the certificate that a server shows, or why it is not trusted. */
-async function servedBy({ url, caFile, serverName }: TlsEndpoint): Promise<string> {
-  const { host } = new URL(url);
-  return new Promise((resolve, reject) => {
-    const socket = connect(
-      {
-        ...socketAddress(url),
-        // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-        rejectUnauthorized: true,
-        ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
-        ...(serverName === undefined ? {} : { servername: serverName }),
-      },
-      () => {
-        resolve(socket.getPeerX509Certificate()?.fingerprint256 ?? 'none');
-        socket.end();
-      },
-    );
-    socket.setTimeout(CONNECTION_TIMEOUT_MS, () => socket.destroy(new ExternalError(`${host} does not answer TLS`)));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const { code } = error;
-      // codes of the network have an errno, those of certificates have not
-      if (code === undefined || error.errno !== undefined || code.startsWith('ERR_SSL_')) reject(error);
-      else resolve(code);
-    });
-  });
+async function servedBy(endpoint: TlsEndpoint): Promise<string> {
+  const shaken = await handshake(endpoint);
+  if ('served' in shaken) return shaken.served.certificate.fingerprint256;
+  const { refusal } = shaken;
+  // said of the connection, and not of the certificate
+  if (refusal === 'ECONNRESET' || refusal.startsWith('ERR_SSL_')) throw new Error(`${endpoint.url}: ${refusal}`);
+  return refusal;
 }
 
 interface Remaining {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine } from '../../docker/docker';
 import { readCredentials, s3Client } from '../../minio/s3-client';
+import { parsedJson } from '../../lib/json';
 import { waitFor } from '../../lib/wait';
 import { type GuardedContainer, type GuardedTarget, watchdogNote } from './cleanup-watchdog';
 import { deleteScratchBucket } from '../objects/scratch-bucket';
@@ -21,7 +22,7 @@ export async function putBack(notes: string): Promise<void> {
   const stopped = new Map<string, GuardedContainer>();
   for (const line of notes.split('\n')) {
     // the last line may have been cut short; then what it says was not done
-    const note = watchdogNote.safeParse(jsonOf(line)).data;
+    const note = watchdogNote.safeParse(parsedJson(line)).data;
     if (note === undefined) continue;
     if ('target' in note) target = note.target;
     else if ('bucket' in note) buckets.push(note.bucket);
@@ -93,12 +94,4 @@ async function deleteUntilGone(s3: S3Client, bucket: string): Promise<void> {
     await deleteScratchBucket(s3, bucket);
     return true;
   });
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch {
-    return undefined;
-  }
 }

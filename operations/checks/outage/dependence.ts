@@ -1,7 +1,6 @@
 /** What depends on KES and on the key store behind it, seen by taking them away for a moment. */
 import { GetObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
 import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { readCredentials, s3Client } from '../../minio/s3-client';
@@ -180,10 +179,9 @@ async function readBack(context: CheckContext, keys: readonly string[]): Promise
   const onlyKes = withoutLoginOfKes(environment);
   if (onlyKes !== undefined) return `not possible: ${onlyKes}`;
   const { approle, mount, prefix, kvVersion } = environment.keyStore;
-  const { roleId, secretId } = credentialsOfKes(context);
   await withVault(context, async (vault) => {
-    const answer = await vault.write(`auth/${approle.mount}/login`, { role_id: roleId, secret_id: secretId });
-    await vault.withToken(loginAnswer.parse(answer).auth.client_token).usedUp(async (reader) => {
+    const { client } = await vault.logIn(approle.mount, credentialsOfKes(context));
+    await client.usedUp(async (reader) => {
       for (const key of keys) {
         const folder = `${mount}/${kvVersion === 2 ? 'data/' : ''}${prefix}`;
         const status = await reader.probe('GET', `${folder}/${key}`);
@@ -197,8 +195,6 @@ async function readBack(context: CheckContext, keys: readonly string[]): Promise
   });
   return `${keys.length} of ${keys.length} read with another token than that of KES`;
 }
-
-const loginAnswer = z.object({ auth: z.object({ client_token: z.string() }) });
 
 /** A client that asks once: tries again would only make an outage longer. */
 function singleTryClient({ s3Endpoint, region, loaded }: CheckContext): S3Client {

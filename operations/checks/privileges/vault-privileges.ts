@@ -18,7 +18,6 @@ import { credentialsOfKes, withoutLoginOfKes, withVault } from '../health/vault'
 /** More versions than any key has: a write that asks for it fails even where it is allowed. */
 const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
 
-const login = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
 const capabilities = z.object({ data: z.record(z.string(), z.unknown()) });
 
 const kesTokenConfined: VaultCheck = {
@@ -115,14 +114,12 @@ async function withTokenOfKes<T>(
   use: (kes: VaultClient, policies: string[]) => Promise<T>,
 ): Promise<T> {
   const { environment } = context.loaded;
-  const { roleId, secretId } = credentialsOfKes(context);
   return withVault(context, async (vault) => {
-    const path = `auth/${environment.keyStore.approle.mount}/login`;
-    const answer = await vault.write(path, { role_id: roleId, secret_id: secretId }).catch((error: unknown) => {
+    const { mount } = environment.keyStore.approle;
+    const { client, policies } = await vault.logIn(mount, credentialsOfKes(context)).catch((error: unknown) => {
       throw new Error(`login as KES failed: ${messageOf(error)}`, { cause: error });
     });
-    const { auth } = login.parse(answer);
-    return vault.withToken(auth.client_token).usedUp((kes) => use(kes, auth.token_policies.sort()));
+    return client.usedUp((kes) => use(kes, [...policies].sort()));
   });
 }
 

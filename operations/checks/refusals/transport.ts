@@ -1,13 +1,9 @@
 /** What must not work: connections that are not encrypted, or to somebody else. */
-import { readFileSync } from 'node:fs';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
-import { socketAddress } from '../../lib/socket-address';
-
-const CONNECTION_TIMEOUT_MS = 30_000;
+import { handshake, type Served } from '../../lib/handshake';
 
 /** A port that must speak TLS of today only, and as nobody else. */
 export interface TlsPort {
@@ -71,25 +67,25 @@ const untrustedCaRefused: OutsideCheck = {
 
 /** @throws CheckFailure unless the certificate is trusted through its CA, and through no other */
 export async function requireOwnCa({ name, endpoint, fixes }: TlsPort): Promise<Evidence> {
-  const trusted = await handshake(endpoint, caOf(endpoint));
+  const trusted = await handshake(endpoint);
   if ('refusal' in trusted) {
     throw new CheckFailure(
       `a client that trusts ${endpoint.caFile ?? 'the CAs of this system'} does not trust ${name}: ${trusted.refusal}`,
       fixes.certificate,
     );
   }
-  const foreign = await handshake(endpoint, await foreignCa());
+  const foreign = await handshake(endpoint, { ca: await foreignCa() });
   if (!('refusal' in foreign)) {
     throw new CheckFailure(
       `a client that trusts only another CA gets a connection to ${name}`,
       'NODE_TLS_REJECT_UNAUTHORIZED=0, or something between here and there, switches verification off',
-      { trusted: trusted.verified },
+      { trusted: evidenceOf(trusted.served) },
     );
   }
   if (!UNTRUSTED.includes(foreign.refusal)) {
     throw new Error(`a client that trusts another CA is refused with ${foreign.refusal}, which says nothing about CAs`);
   }
-  return { trusted: trusted.verified, withAnotherCa: foreign.refusal };
+  return { trusted: evidenceOf(trusted.served), withAnotherCa: foreign.refusal };
 }
 
 /** Broken, or without the ciphers of today (RFC 8996). */
@@ -108,17 +104,16 @@ const oldTlsRefused: OutsideCheck = {
 
 /** @throws CheckFailure if an old version of TLS is taken */
 export async function requireCurrentTls({ name, endpoint, fixes }: TlsPort): Promise<Evidence> {
-  const ca = caOf(endpoint);
   const accepted: string[] = [];
   const refused: Record<string, string> = {};
   for (const version of [...OLD, ...CURRENT]) {
-    const result = await handshake(endpoint, ca, {
+    const result = await handshake(endpoint, {
       minVersion: version,
       maxVersion: version,
       // or this side would not even ask: OpenSSL allows them at its lowest level of security only
       ...(OLD.some((old) => old === version) ? { ciphers: 'DEFAULT:@SECLEVEL=0' } : {}),
     });
-    if ('verified' in result) accepted.push(version);
+    if ('served' in result) accepted.push(version);
     else if (isFromServer(result.refusal)) refused[version] = result.refusal;
     else throw new Error(`nothing is known about ${version}: ${result.refusal}`);
   }
@@ -132,50 +127,12 @@ export async function requireCurrentTls({ name, endpoint, fixes }: TlsPort): Pro
 /** In the order in which they are reported. */
 export const transportRefusals: readonly OutsideCheck[] = [plainHttpRefused, untrustedCaRefused, oldTlsRefused];
 
-function caOf({ caFile }: TlsEndpoint): string | undefined {
-  return caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
-}
-
 /** An alert that the other side sent, or a connection that it closed, and no error of our own. */
 function isFromServer(code: string): boolean {
   return code.includes('_ALERT_') || code === 'ECONNRESET';
 }
 
-/** What a handshake verified, or the code with which verification refused it. */
-type Handshake = { readonly verified: Evidence } | { readonly refusal: string };
-
-/** Fails if there is no handshake because of the network. */
-async function handshake(
-  { url, serverName }: TlsEndpoint,
-  ca: string | undefined,
-  versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
-): Promise<Handshake> {
-  const { host } = new URL(url);
-  return new Promise((resolve, reject) => {
-    let connected = false;
-    const socket: TLSSocket = connectTls(
-      {
-        ...socketAddress(url),
-        ...(ca === undefined ? {} : { ca }),
-        ...(serverName === undefined ? {} : { servername: serverName }),
-        ...versions,
-      },
-      () => {
-        const { subject, fingerprint256, valid_to: validTo } = socket.getPeerCertificate();
-        const { name: cipher } = socket.getCipher();
-        const protocol = socket.getProtocol();
-        socket.end();
-        resolve({ verified: { protocol, cipher, subject: `CN=${String(subject.CN)}`, fingerprint256, validTo } });
-      },
-    );
-    socket.on('connect', () => (connected = true));
-    socket.setTimeout(CONNECTION_TIMEOUT_MS, () => socket.destroy(new Error(`${host} does not answer TLS`)));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const { code } = error;
-      // codes of the network have an errno, those of TLS have not; a server may hang up instead of saying why
-      const hungUp = connected && code === 'ECONNRESET';
-      if (code === undefined || (error.errno !== undefined && !hungUp)) reject(error);
-      else resolve({ refusal: code });
-    });
-  });
+function evidenceOf({ certificate, protocol, cipher }: Served): Evidence {
+  const { subject, fingerprint256, validTo } = certificate;
+  return { protocol, cipher, subject: /^CN=.*$/m.exec(subject)?.[0] ?? 'none', fingerprint256, validTo };
 }

@@ -1,78 +1,54 @@
-/**
- * The report as JUnit XML, which GitHub Actions, GitLab and Jenkins show test by test. Nobody owns the format; this keeps
- * to what all of them read (https://github.com/testmoapp/junitxml).
- */
-import { type Markup, markup } from './markup';
+import { type JunitCase, junitXml } from '../../lib/junit';
 import { type Report, type ReportedResult, subjectOf } from './model';
 
 /** A test suite with a test case for each check, those that were left out, and accepted risks, among the skipped ones. */
 export function junitOf(report: Report): string {
-  const { counts, leftOut, results } = report;
-  const suite = `post-deploy checks of ${subjectOf(report)}`;
-  const testcases = [
-    ...results.map((result) => testcase(suite, result)),
-    ...leftOut.map(
-      ({ id, title, reason }) =>
-        markup`    <testcase classname="${suite}" name="${id}" time="0">
-      <skipped message="excluded: ${oneLine(reason)}"/>
-      <system-out>${title}</system-out>
-    </testcase>
-`,
-    ),
-  ];
-  const totals = markup`tests="${testcases.length}" failures="${counts.failed}" errors="${counts['could-not-check']}" skipped="${counts.accepted + counts.skipped + leftOut.length}" time="${seconds(report.durationMs)}"`;
-  return markup`<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="${report.tool.name}" ${totals}>
-  <testsuite name="${suite}" ${totals} timestamp="${report.startedAt.replace(/\.\d+Z$/, 'Z')}">
-    <properties>
-      <property name="endpoint" value="${report.endpoint}"/>
-      <property name="version" value="${report.tool.version}"/>
-    </properties>
-${testcases}  </testsuite>
-</testsuites>
-`.text;
+  const { tool, endpoint, leftOut, results, startedAt, durationMs } = report;
+  const skipped = leftOut.map(({ id, title, reason }): JunitCase => ({
+    name: id,
+    seconds: 0,
+    outcome: { kind: 'skipped', message: `excluded: ${reason}` },
+    output: title,
+  }));
+  return junitXml({
+    name: `post-deploy checks of ${subjectOf(report)}`,
+    tool: tool.name,
+    startedAt,
+    seconds: durationMs / 1000,
+    properties: { endpoint, version: tool.version },
+    cases: [...results.map(caseOf), ...skipped],
+  });
 }
 
-function testcase(suite: string, result: ReportedResult): Markup {
+function caseOf(result: ReportedResult): JunitCase {
   const { id, durationMs, title, severity, proves, doesNotProve } = result;
-  return markup`    <testcase classname="${suite}" name="${id}" time="${seconds(durationMs)}">
-${outcome(result)}      <system-out>${title}
-severity: ${severity}
-proves: ${proves}
-does not prove: ${doesNotProve}${evidence(result)}</system-out>
-    </testcase>
-`;
+  const outcome = outcomeOf(result);
+  return {
+    name: id,
+    seconds: durationMs / 1000,
+    ...(outcome === undefined ? {} : { outcome }),
+    output: `${title}\nseverity: ${severity}\nproves: ${proves}\ndoes not prove: ${doesNotProve}${evidence(result)}`,
+  };
 }
 
-function outcome(result: ReportedResult): Markup | undefined {
+function outcomeOf(result: ReportedResult): JunitCase['outcome'] {
   const { status, message = '', fix, severity } = result;
   switch (status) {
     case 'passed':
       return undefined;
     case 'accepted':
-      return markup`      <skipped message="accepted risk: ${oneLine(message)}"/>
-`;
+      return { kind: 'skipped', message: `accepted risk: ${message}` };
     case 'skipped':
-      return markup`      <skipped message="${oneLine(message)}"/>
-`;
+      return { kind: 'skipped', message };
     case 'could-not-check':
-      return markup`      <error type="could-not-check" message="${oneLine(message)}">${message}</error>
-`;
-    case 'failed':
-      return markup`      <failure type="${severity}" message="${oneLine(message)}">${message}${fix === undefined ? '' : `\nfix: ${fix}`}${evidence(result)}</failure>
-`;
+      return { kind: 'error', type: status, message, text: message };
+    case 'failed': {
+      const text = `${message}${fix === undefined ? '' : `\nfix: ${fix}`}${evidence(result)}`;
+      return { kind: 'failure', type: severity, message, text };
+    }
   }
 }
 
 function evidence(result: ReportedResult): string {
   return result.evidence === undefined ? '' : `\nevidence: ${JSON.stringify(result.evidence, null, 2)}`;
-}
-
-/** Readers of XML make a space of each line break in an attribute. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim();
-}
-
-function seconds(ms: number): string {
-  return (ms / 1000).toFixed(3);
 }

@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { z } from 'zod';
+import { parsedJson } from '../../lib/json';
 
 /** The ciphers by the names that KES gave them before it wrote numbers. */
 const CIPHERS = {
@@ -59,7 +60,7 @@ export function openSealed(material: Buffer, sealed: Buffer, context: Buffer): B
 function secretKeyOf(material: Buffer): SecretKey | undefined {
   const text = material.toString('utf8');
   if (text.startsWith('{')) {
-    const { data } = olderKey.safeParse(jsonOf(text));
+    const { data } = olderKey.safeParse(parsedJson(text));
     return data && keyOf(CIPHERS[data.algorithm], Buffer.from(data.bytes, 'base64'));
   }
   const bytes = Buffer.from(text, 'base64');
@@ -67,15 +68,6 @@ function secretKeyOf(material: Buffer): SecretKey | undefined {
   if (!bytes.subarray(0, 4).equals(KEY_STARTS) || field !== CIPHER_FIELD) return undefined;
   const name = ([undefined, 'AES256', 'ChaCha20'] as const)[cipher ?? 0];
   return name && keyOf(CIPHERS[name], bytes.subarray(4, 36));
-}
-
-/** Not the parser's error, which would quote the key. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function keyOf(cipher: SecretKey['cipher'], key: Buffer): SecretKey | undefined {

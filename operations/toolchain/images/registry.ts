@@ -77,7 +77,7 @@ export async function registryProblem(
   const read = async (next: URL): Promise<unknown> => {
     const answer = await answerOf(next, 'whole');
     requireOk(answer);
-    return parsed(answer.text);
+    return parsedJson(answer.text);
   };
   try {
     const services = discovery.safeParse(await read(url));
@@ -116,14 +116,6 @@ export async function registryProblem(
 
 function requireOk({ status, reason = '' }: Answer): void {
   if (status !== 200) throw new Error(`the answer was ${status} ${reason}`.trim());
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The proxy that Terraform, like every Go program, would use for this address. */

@@ -1,6 +1,6 @@
 /** Writes XML, HTML and SVG so that what is put in can only ever be text. */
 
-import { printable } from '../../lib/printable';
+import { printable } from './printable';
 
 /** Text that is markup already. */
 export class Markup {
