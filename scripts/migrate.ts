@@ -1,26 +1,23 @@
 /** `./scripts/migrate`: moves the master keys of an environment to another key store. The data stays where it is. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/external-vault';
 import {
   declaredPlace,
   describePlace,
-  inSameVault,
   type KeyStorePlace,
   MIGRATION_VARIABLE,
   readKeyStoreNote,
   samePlace,
-  writeKeyStoreNote,
 } from '../config/key-store-place';
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
-import { writeFileAtomically } from '../operations/lib/files';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
-import { copyKeys, requireNoOtherKeys } from '../operations/keys/migrate/copy-keys';
+import { requireNoOtherKeys } from '../operations/keys/migrate/copy-keys';
 import { forgetSource } from '../operations/keys/migrate/forget-source';
+import { type Migration, moveKeys } from '../operations/keys/migrate/move-keys';
 import { requirePossible, requireSameEnvironment } from '../operations/keys/migrate/require-possible';
 import { providerCache, thisTerraform } from '../operations/terraform/terraform';
 import { prepareToolchain } from '../operations/toolchain/prepare';
@@ -53,16 +50,6 @@ is left at the old one, go to stdout, progress to stderr.
 
 ${EXIT_CODES_HELP}
 `;
-
-interface Migration {
-  /** The environment as it was deployed. */
-  readonly source: LoadedEnvironment;
-  /** The environment as it shall become: the same but for its key store. */
-  readonly target: LoadedEnvironment;
-  readonly from: KeyStorePlace;
-  readonly to: KeyStorePlace;
-  readonly verbose: boolean;
-}
 
 void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('migrate', args, {
@@ -100,16 +87,15 @@ void main(async (args, signal) => {
     }
     requirePossible(source, note, from, to);
     process.env[MIGRATION_VARIABLE] = '1';
-    await showSteps(await steps({ source, target, from, to, verbose }), signal, { plain: verbose });
+    await showSteps(await steps({ source, target, from, to }, verbose), signal, { plain: verbose });
     process.stdout.write(whatIsLeft(target, from, to));
   });
   warnOfBackupCoverage(target);
 });
 
-/** In this order, so that KES goes over to the new place only when every key is proven there. */
-async function steps({ source, target, from, to, verbose }: Migration): Promise<Step[]> {
+async function steps(migration: Migration, verbose: boolean): Promise<Step[]> {
+  const { source, target } = migration;
   const { state, environment } = target;
-  const sameVault = inSameVault(from, to);
   const interrupted = readKeyStoreNote(state)?.migration;
   const { prerequisites, engine, builds } = toolchainOf(target);
   return [
@@ -123,40 +109,20 @@ async function steps({ source, target, from, to, verbose }: Migration): Promise<
     { title: 'Keys of the new place', run: () => requireNoOtherKeys(target) },
     ...builds,
     turnStep(target),
-    {
-      title: 'Old place',
-      run: async ({ signal }) => {
-        if (interrupted?.sourceForgotten === true) return 'Terraform leaves it alone already';
-        // its keys are read with it until the end
-        if (!existsSync(state.secret.migrationSource)) {
-          writeFileAtomically(state.secret.migrationSource, readFileSync(state.secret.kesConfiguration));
-        }
-        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: false });
+    ...moveKeys(migration, {
+      forget: ({ onlyMount, signal }) => {
         synthesize(source, state.cdktfOut);
-        const count = await forgetSource({
+        return forgetSource({
           source,
           folder: path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`),
           terraform: thisTerraform(signal, { EBS_ENVIRONMENT: source.file, ...providerCache() }),
-          onlyMount: sameVault,
+          onlyMount,
         });
-        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
-        return `Terraform leaves ${count} resources alone from now on`;
       },
-    },
-    ...(await adoptingDeploy(target, verbose, { to: 'keystore' })),
-    { title: 'Copy', run: () => copyKeys(source, target) },
-    // in one Vault the checks come after what KES was allowed for the way is taken back
-    deployStep(target, verbose, sameVault ? { from: 'kes', to: 'kes' } : { from: 'kes' }),
-    provenStep('Master keys after the deploy', target),
-    {
-      title: 'New place',
-      run: async () => {
-        writeKeyStoreNote(state.keyStore, to);
-        rmSync(state.secret.migrationSource, { force: true });
-        return Promise.resolve(describePlace(to));
-      },
-    },
-    ...(sameVault ? [deployStep(target, verbose, { from: 'keystore' })] : []),
+      keyStore: await adoptingDeploy(target, verbose, { to: 'keystore' }),
+      deploy: (range) => deployStep(target, verbose, range),
+      prove: () => proveDeployedKeys(environment, state),
+    }),
   ];
 }
 

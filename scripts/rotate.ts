@@ -20,20 +20,20 @@ import {
   successorOf,
   withdrawMasterKey,
 } from '../operations/keys/rotate-master-key';
-import { Rotation } from '../operations/state/rotation';
+import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
+import { type Phase, Rotation } from '../operations/state/rotation';
 import { rotateRootCredentials } from '../operations/minio/rotate-root-credentials';
 import { rotateSecretId } from '../operations/kes/rotate-secret-id';
 import { rotateUnsealKeys } from '../operations/vault/rotate-unseal-keys';
 import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain } from '../operations/toolchain/prepare';
-import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
 import { idleOrphansStep } from './lib/orphans-step';
 import { turnStep } from './lib/turn-step';
 
-const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Step[]>> = {
+const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>> = {
   'secret-id': rotateSecretId,
   certificates: rotateCertificates,
   'client-identity': rotateClientIdentity,
@@ -131,8 +131,15 @@ void main(async (args, signal) => {
         ...deployStep(loaded, values.verbose ?? false, range),
         title,
       });
+      const prove: RotationContext['prove'] = () => proveDeployedKeys(environment, state);
       await showSteps(
-        [prerequisites, idleOrphansStep(loaded), ...builds, turnStep(loaded), ...steps({ loaded, rotation, deploy })],
+        [
+          prerequisites,
+          idleOrphansStep(loaded),
+          ...builds,
+          turnStep(loaded),
+          ...rotation.steps(steps({ loaded, rotation, deploy, prove })),
+        ],
         signal,
         {
           plain: values.verbose ?? false,
@@ -153,7 +160,7 @@ void main(async (args, signal) => {
 /** The rotation that was asked for. */
 interface Chosen {
   readonly what: string;
-  readonly steps: (context: RotationContext) => Step[];
+  readonly steps: (context: RotationContext) => Phase[];
   /** Printed when it has ended. Default: that it was rotated */
   readonly ended?: string;
 }

@@ -4,55 +4,57 @@ import type { LoadedEnvironment } from '../../config/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';
 import { forgetOtherCas, issueCertificates, issueNextCa, useNextCa } from './issue-certificates';
-import type { Step } from '../lib/step';
-import { proveDeployedKeys } from '../keys/verify-master-keys';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
 /**
  * Begins to replace the private CA: both are trusted everywhere, the old one goes on issuing. Clients of the S3 API have
  * time to take the new one, until {@link finishCa}.
  */
-export function beginCa({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function beginCa({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const input = certificateIssue(environment, state);
   return [
-    rotation.phase('issue', {
+    {
+      id: 'issue',
       title: 'New CA',
       run: async () => {
         await issueNextCa(input);
         return state.caCertificate;
       },
-    }),
-    rotation.phase('trust', deploy('Have every program trust both')),
-    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+    },
+    { id: 'trust', ...deploy('Have every program trust both') },
+    { id: 'prove', title: 'Master keys', run: prove },
   ];
 }
 
 /** Has the new CA issue every certificate, then drops the old one. Who trusts the old one alone is shut out from then. */
-export function finishCa({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function finishCa({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const input = certificateIssue(environment, state);
   return [
-    rotation.phase('issue', {
+    {
+      id: 'issue',
       title: 'Certificates of the new CA',
       run: async () => {
         useNextCa(input);
         await issueCertificates(input);
         return `${input.leaves.length} issued`;
       },
-    }),
-    rotation.phase('deliver', deploy('Have every program serve its new one', { to: 'minio' })),
-    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
-    rotation.phase('forget', {
+    },
+    { id: 'deliver', ...deploy('Have every program serve its new one', { to: 'minio' }) },
+    { id: 'prove', title: 'Master keys', run: prove },
+    {
+      id: 'forget',
       title: 'Drop the old CA',
       run: async () => {
         await forgetOtherCas(input);
         if (trustedCas(loaded) === 1) return state.caCertificate;
         throw new ExternalError(`${state.caCertificate} holds more than the CA that issues`);
       },
-    }),
-    rotation.phase('deliver-forgetting', deploy('Have every program trust the new one alone')),
-    rotation.phase('prove-forgetting', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+    },
+    { id: 'deliver-forgetting', ...deploy('Have every program trust the new one alone') },
+    { id: 'prove-forgetting', title: 'Master keys', run: prove },
   ];
 }
 

@@ -11,9 +11,8 @@ import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';
 import { issueNextIdentities } from '../certificates/issue-certificates';
-import type { Step } from '../lib/step';
-import { proveDeployedKeys } from '../keys/verify-master-keys';
 import { NotYet, waitFor } from '../lib/wait';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 import { rollingRestart } from './rolling-restart';
 
@@ -28,7 +27,7 @@ const IDENTITIES = Object.values(CLIENTS);
  * every 10 seconds) and resumes TLS sessions, which keeps the identity, too. So a new certificate alone changes
  * nothing: KES has to be restarted, and a standby answers meanwhile.
  */
-export function rotateClientIdentity({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const certificate = (name: string): string => path.join(state.tls, `${name}.crt`);
   const privateKey = (name: string): string => path.join(state.secret.tls, `${name}.key`);
@@ -37,15 +36,17 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
   const [{ kes }] = nodesOf(environment);
 
   return [
-    rotation.phase('issue', {
+    {
+      id: 'issue',
       title: 'New client keys',
       run: async () => {
         await issueNextIdentities(certificateIssue(environment, state), IDENTITIES);
         return IDENTITIES.join(', ');
       },
-    }),
-    rotation.phase('allow', deploy('Have KES know both identities', { to: 'kes' })),
-    rotation.phase('switch', {
+    },
+    { id: 'allow', ...deploy('Have KES know both identities', { to: 'kes' }) },
+    {
+      id: 'switch',
       title: 'Install the new keys',
       run: async () => {
         for (const client of IDENTITIES) {
@@ -61,16 +62,18 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
         }
         return Promise.resolve(undefined);
       },
-    }),
-    rotation.phase('deliver', deploy('Give MinIO its new key', { from: 'kes', to: 'minio' })),
-    rotation.phase('hand-over', {
+    },
+    { id: 'deliver', ...deploy('Give MinIO its new key', { from: 'kes', to: 'minio' }) },
+    {
+      id: 'hand-over',
       title: 'Reconnect MinIO',
       run: async () => {
         await rollingRestart(dockerEngine(environment.docker), kes);
         return `${kes.container} was restarted while a standby answered`;
       },
-    }),
-    rotation.phase('forget', {
+    },
+    {
+      id: 'forget',
       title: 'Set the old identities aside',
       run: async () => {
         const old = certificate(previousIdentity(CLIENTS.minio));
@@ -78,24 +81,26 @@ export function rotateClientIdentity({ loaded, rotation, deploy }: RotationConte
         for (const client of IDENTITIES) rmSync(certificate(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
-    }),
-    rotation.phase('deliver-forgetting', deploy('Have KES know the new identities alone')),
-    rotation.phase('prove', {
+    },
+    { id: 'deliver-forgetting', ...deploy('Have KES know the new identities alone') },
+    {
+      id: 'prove',
       title: 'MinIO makes data keys, and KES refuses its old identity',
       run: async () => {
         await requireDataKeys(environment, state);
         await requireRefusal(environment, state, refused, privateKey(previousIdentity(CLIENTS.minio)));
-        return proveDeployedKeys(environment, state);
+        return prove();
       },
-    }),
-    rotation.phase('destroy', {
+    },
+    {
+      id: 'destroy',
       title: 'Destroy the old keys',
       run: async () => {
         rmSync(refused, { force: true });
         for (const client of IDENTITIES) rmSync(privateKey(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
-    }),
+    },
   ];
 }
 

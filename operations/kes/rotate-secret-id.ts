@@ -8,8 +8,7 @@ import { AppRole, readKesLogin } from '../vault/approle';
 import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { newSecretId, noteEnd } from './kes-secret-id';
-import type { Step } from '../lib/step';
-import { proveDeployedKeys } from '../keys/verify-master-keys';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
 /** What is remembered where Vault no longer knew the old SecretID. */
@@ -22,7 +21,7 @@ const NONE = 'none';
  *
  * @throws UsageError if the master keys are not in Vault
  */
-export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function rotateSecretId({ loaded, rotation, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const { keyStore } = environment;
   if (keyStore.type !== 'vault') {
@@ -49,7 +48,8 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
   };
 
   return [
-    rotation.phase('mint', {
+    {
+      id: 'mint',
       title: 'New SecretID',
       run: () =>
         withRole(async (role) => {
@@ -66,8 +66,9 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
           if (durationToMs(settings.ttl) > 0) noteEnd(state.secretIdNote, secretId);
           return `accessor ${accessor}`;
         }),
-    }),
-    rotation.phase('log-in', {
+    },
+    {
+      id: 'log-in',
       title: 'Log in with the new SecretID',
       // with bounds, only KES can
       applies: () => settings.boundCidrs.length + settings.tokenBoundCidrs.length === 0,
@@ -76,10 +77,11 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
         await withRole((role) => role.proveLogin(roleId, secretId));
         return 'Vault accepts it';
       },
-    }),
-    rotation.phase('deliver', deploy('Have KES log in by it')),
-    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
-    rotation.phase('destroy', {
+    },
+    { id: 'deliver', ...deploy('Have KES log in by it') },
+    { id: 'prove', title: 'Master keys', run: prove },
+    {
+      id: 'destroy',
       title: 'Destroy the old SecretID',
       run: () =>
         withRole(async (role) => {
@@ -94,6 +96,6 @@ export function rotateSecretId({ loaded, rotation, deploy }: RotationContext): S
           await role.destroy(old);
           return `accessor ${old}`;
         }),
-    }),
+    },
   ];
 }

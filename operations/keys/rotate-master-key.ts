@@ -14,9 +14,8 @@ import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { type JobEncryption, type MinioAdmin, openAdmin } from '../minio/minio-admin';
 import { openS3 } from '../minio/s3-client';
-import type { Step } from '../lib/step';
-import { proveDeployedKeys } from './verify-master-keys';
 import { NotYet, waitFor } from '../lib/wait';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 import { editKeys } from './environment-file';
 import {
@@ -81,7 +80,10 @@ export async function inventoryOf(
  * The old key is never deleted. It is retired: MinIO may open by it and no more, and when nothing is under it, not even
  * that. The environment file says at each moment which keys there are, so that a deploy in between means the same.
  */
-export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, succession: KeySuccession): Step[] {
+export function rotateMasterKey(
+  { loaded, rotation, deploy, prove }: RotationContext,
+  succession: KeySuccession,
+): Phase[] {
   const { environment, file, state } = loaded;
   const { from, to } = succession;
   const edit = (keys: (declared: readonly string[]) => readonly string[], next: string): string => {
@@ -103,7 +105,8 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
   };
 
   return [
-    rotation.phase('inventory', {
+    {
+      id: 'inventory',
       title: `Inventory of ${from}`,
       run: async ({ report }) => {
         const inventory = await inventoryOf(loaded, report);
@@ -111,34 +114,39 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         if (environment.minio.keys.includes(from)) rotation.remember('named', from);
         return usesOf(inventory, from) ?? 'nothing';
       },
-    }),
-    rotation.phase('switch', {
+    },
+    {
+      id: 'switch',
       title: 'Add the new key to the environment file',
       run: () => Promise.resolve(edit((keys) => [...keys, from, to], to)),
-    }),
+    },
     // it is created and proven before MinIO hears of it
-    rotation.phase('deliver', deploy('Create it, and have MinIO use it', { to: 'minio' })),
-    rotation.phase('reseal', {
+    { id: 'deliver', ...deploy('Create it, and have MinIO use it', { to: 'minio' }) },
+    {
+      id: 'reseal',
       title: 'Re-seal the data keys',
       run: async ({ report }) => {
         const { before, left } = await resealAll(report);
         return `${before} before, ${dataUnder(left, from) ?? 'nothing'} now`;
       },
-    }),
-    rotation.phase('note', {
+    },
+    {
+      id: 'note',
       title: 'Record the objects of the checks',
       run: () => Promise.resolve(followKey(state.earlierObjects, succession)),
-    }),
-    rotation.phase('retire', {
+    },
+    {
+      id: 'retire',
       title: 'Retire the old key',
       run: () => {
         // clients that named the old key by themselves shall be able to name the new one
         const named = rotation.remembered('named') !== undefined;
         return Promise.resolve(edit((keys) => keys.filter((key) => key !== from && (named || key !== to)), to));
       },
-    }),
-    rotation.phase('deliver-retiring', deploy('Have KES open by it, and no more', { from: 'keystore', to: 'kes' })),
-    rotation.phase('last-look', {
+    },
+    { id: 'deliver-retiring', ...deploy('Have KES open by it, and no more', { from: 'keystore', to: 'kes' }) },
+    {
+      id: 'last-look',
       title: `Final inventory of ${from}`,
       run: async ({ report }) => {
         // KES lets nobody seal by it any more, so what is written from now on cannot be under it
@@ -147,17 +155,18 @@ export function rotateMasterKey({ loaded, rotation, deploy }: RotationContext, s
         withdraw(state, from);
         return 'nothing: MinIO has no more use for it';
       },
-    }),
-    rotation.phase('withdraw', deploy('Have KES know that, and the checks prove the whole')),
-    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+    },
+    { id: 'withdraw', ...deploy('Have KES know that, and the checks prove the whole') },
+    { id: 'prove', title: 'Master keys', run: prove },
   ];
 }
 
 /** Takes a retired master key, under which something was when it was retired, from MinIO, if nothing is now. */
-export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext, key: string): Step[] {
-  const { environment, state } = loaded;
+export function withdrawMasterKey({ loaded, deploy, prove }: RotationContext, key: string): Phase[] {
+  const { state } = loaded;
   return [
-    rotation.phase('last-look', {
+    {
+      id: 'last-look',
       title: `Final inventory of ${key}`,
       run: async ({ report }) => {
         const uses = usesOf(await inventoryOf(loaded, report), key);
@@ -170,9 +179,9 @@ export function withdrawMasterKey({ loaded, rotation, deploy }: RotationContext,
         withdraw(state, key);
         return 'nothing: MinIO has no more use for it';
       },
-    }),
-    rotation.phase('withdraw', deploy('Have KES know that, and the checks prove the whole')),
-    rotation.phase('prove', { title: 'Master keys', run: () => proveDeployedKeys(environment, state) }),
+    },
+    { id: 'withdraw', ...deploy('Have KES know that, and the checks prove the whole') },
+    { id: 'prove', title: 'Master keys', run: prove },
   ];
 }
 

@@ -5,7 +5,7 @@ import { replaceRootPassword } from './create-root-credentials';
 import { ExternalError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { readCredentials, s3Client } from './s3-client';
-import type { Step } from '../lib/step';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
 /**
@@ -13,7 +13,7 @@ import type { RotationContext } from '../state/rotation-context';
  * credentials themselves is refused from then on. Users and access keys, also those that root made, go on: IAM is sealed
  * by the KMS. Temporary credentials (STS) are signed by the root password and end.
  */
-export function rotateRootCredentials({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function rotateRootCredentials({ loaded, deploy }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const { minioRoot: rootFile, minioConfigEnv: configEnvFile } = state.secret;
   const old = `${rootFile}.previous`;
@@ -35,7 +35,8 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
   };
 
   return [
-    rotation.phase('make', {
+    {
+      id: 'make',
       title: 'New root password',
       run: async () => {
         // kept until the new one has proved itself; after an interruption it is the one that MinIO knows
@@ -43,9 +44,10 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
         replaceRootPassword({ rootFile, configEnvFile });
         return Promise.resolve(rootFile);
       },
-    }),
-    rotation.phase('deliver', deploy('Start MinIO with it')),
-    rotation.phase('prove', {
+    },
+    { id: 'deliver', ...deploy('Start MinIO with it') },
+    {
+      id: 'prove',
       title: 'MinIO accepts the new password and refuses the old one',
       run: async () => {
         const ofNew = await refusal(rootFile);
@@ -55,13 +57,14 @@ export function rotateRootCredentials({ loaded, rotation, deploy }: RotationCont
         if (ofOld === 'SignatureDoesNotMatch') return undefined;
         throw new ExternalError(`MinIO answers the old root password with ${ofOld ?? 'success'}, not a refusal`);
       },
-    }),
-    rotation.phase('destroy', {
+    },
+    {
+      id: 'destroy',
       title: 'Destroy the old password',
       run: async () => {
         rmSync(old, { force: true });
         return Promise.resolve(undefined);
       },
-    }),
+    },
   ];
 }

@@ -14,4 +14,6 @@ export interface RotationContext {
    * @param range what a step on the way changes; the last deploy of a rotation is of everything. Default: everything
    */
   readonly deploy: (title: string, range?: StackRange) => Step;
+  /** Proves that every master key of the running deployment opens its canary. */
+  readonly prove: () => Promise<string>;
 }

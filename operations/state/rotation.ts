@@ -14,6 +14,11 @@ import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import type { Step } from '../lib/step';
 
+/** A step of a rotation. Its id is in notes and logs, so it stays. */
+export interface Phase extends Step {
+  readonly id: string;
+}
+
 const note = z.strictObject({
   version: z.literal(1),
   id: z.string(),
@@ -85,25 +90,25 @@ export class Rotation {
     this.save();
   }
 
-  /** A step that is left out where an earlier run has done it, and whose outcome is in the log. */
-  phase(name: string, step: Step): Step {
-    return {
-      title: step.title,
-      applies: () => !this.note.done.includes(name) && (step.applies?.() ?? true),
+  /** The steps that an earlier run has not done. The outcome of each is in the log. */
+  steps(phases: readonly Phase[]): Step[] {
+    return phases.map(({ id, title, applies, run }) => ({
+      title,
+      applies: () => !this.note.done.includes(id) && (applies?.() ?? true),
       run: async (context) => {
         let remark: string | undefined;
         try {
-          remark = await step.run(context);
+          remark = await run(context);
         } catch (error) {
-          this.log({ phase: name, outcome: 'failed', detail: messageOf(error).split('\n')[0] });
+          this.log({ phase: id, outcome: 'failed', detail: messageOf(error).split('\n')[0] });
           throw error;
         }
-        this.log({ phase: name, outcome: 'done', detail: remark });
-        this.note = { ...this.note, done: [...this.note.done, name] };
+        this.log({ phase: id, outcome: 'done', detail: remark });
+        this.note = { ...this.note, done: [...this.note.done, id] };
         this.save();
         return remark;
       },
-    };
+    }));
   }
 
   /** Forgets a rotation that failed before it had changed anything, so that it stands in nobody's way. */

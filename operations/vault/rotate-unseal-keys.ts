@@ -4,9 +4,9 @@ import { embeddedVault } from '../../config/vault';
 import { embeddedVaultUrl } from '../../config/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { readIfExists, renameDurably, writeFileAtomically } from '../lib/files';
-import type { Step } from '../lib/step';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from './vault-client';
+import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
 /**
@@ -27,7 +27,7 @@ import type { RotationContext } from '../state/rotation-context';
  *
  * @throws UsageError if there is no embedded Vault, or if its shares are not at hand
  */
-export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext): Step[] {
+export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const settings = embeddedVault(environment);
   if (settings === undefined) {
@@ -53,7 +53,8 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
   };
 
   return [
-    rotation.phase('rekey', {
+    {
+      id: 'rekey',
       title: 'New unseal shares',
       run: () =>
         withVault(async (vault) => {
@@ -79,8 +80,9 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
           }
           return `${settings.shares}, ${settings.threshold} of them unseal`;
         }),
-    }),
-    rotation.phase('replace', {
+    },
+    {
+      id: 'replace',
       title: 'Install the new shares',
       run: async () => {
         for (const number of numbers) {
@@ -90,9 +92,10 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
         for (const { file } of sharesIn(folder, PRESENT)) if (!kept.has(file)) rmSync(file);
         return Promise.resolve(folder);
       },
-    }),
-    rotation.phase('deliver', deploy('Give them to the unsealer')),
-    rotation.phase('prove', {
+    },
+    { id: 'deliver', ...deploy('Give them to the unsealer') },
+    {
+      id: 'prove',
       title: 'Verify the new shares',
       run: () =>
         withVault(async (vault) => {
@@ -103,7 +106,7 @@ export function rotateUnsealKeys({ loaded, rotation, deploy }: RotationContext):
             'do not restart Vault: begin again with shares that open it, while it is unsealed',
           );
         }),
-    }),
+    },
   ];
 
   function notTheShares(error: unknown): never {

@@ -534,11 +534,14 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
     const before = secretIdOf(adopting);
     const rotating = (phase: 'New SecretID' | 'Destroy the old SecretID') => {
       const context = { report: () => undefined, announce: () => undefined, signal: new AbortController().signal };
-      const steps = rotateSecretId({
+      const rotation = Rotation.begin(adopting.state, 'secret-id', adopting.name);
+      const phases = rotateSecretId({
         loaded: adopting.loaded,
-        rotation: Rotation.begin(adopting.state, 'secret-id', adopting.name),
+        rotation,
         deploy: (title) => ({ title, run: () => Promise.reject(new Error('KES is not to read it')) }),
+        prove: () => Promise.reject(new Error('KES is not to be asked')),
       });
+      const steps = rotation.steps(phases);
       const step = steps.find(({ title }) => title === phase);
       if (step === undefined) throw new Error(`no phase ${phase}`);
       return step.run(context);

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
+import { parsedJson } from '../../lib/json';
 import { openTunnel } from '../../lib/tunnel';
 import { goPlatform } from '../../lib/machine';
 

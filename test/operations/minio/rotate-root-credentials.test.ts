@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { RotationContext } from '../../../operations/state/rotation-context';
 import { rotateRootCredentials } from '../../../operations/minio/rotate-root-credentials';
-import type { Step, StepContext } from '../../../operations/lib/step';
+import type { StepContext } from '../../../operations/lib/step';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { loaded } from '../checks/fakes';
@@ -26,7 +26,6 @@ function newPassword() {
   fs.writeFileSync(file, KNOWN);
   const context = {
     loaded: environment,
-    rotation: { phase: (_: string, step: Step) => step },
     deploy: (title: string) => ({ title, run: () => Promise.resolve(undefined) }),
   } as unknown as RotationContext;
   const [make] = rotateRootCredentials(context);

@@ -26,23 +26,23 @@ describe('a rotation', () => {
     // GIVEN
     const first = Rotation.begin(places(), 'secret-id', 'demo');
     first.remember('old', 'an-accessor');
-    await first.phase('mint', { title: 'Mint', run: () => Promise.resolve('done') }).run(context);
-    const failing = first.phase('deliver', {
-      title: 'Deliver',
-      run: () => Promise.reject(new Error('killed\nand more')),
-    });
-    await rejectionOf(failing.run(context));
+    const [mint, deliver] = first.steps([
+      { id: 'mint', title: 'Mint', run: () => Promise.resolve('done') },
+      { id: 'deliver', title: 'Deliver', run: () => Promise.reject(new Error('killed\nand more')) },
+    ]);
+    await mint?.run(context);
+    await rejectionOf(deliver?.run(context) ?? Promise.resolve());
 
     // WHEN
     const second = Rotation.begin(places(), 'secret-id', 'demo');
 
     // THEN
     const step = { title: 'Mint', run: () => Promise.resolve(undefined) };
+    const again = second.steps(['mint', 'deliver'].map((id) => ({ id, ...step })));
     expect(second.resumed).toBe(true);
     expect(second.startedAt).toEqual(first.startedAt);
     expect(second.remembered('old')).toBe('an-accessor');
-    expect(second.phase('mint', step).applies?.()).toBe(false);
-    expect(second.phase('deliver', step).applies?.()).toBe(true);
+    expect(again.map(({ applies }) => applies?.())).toEqual([false, true]);
     expect(logged().map(({ phase, outcome, detail }) => [phase, outcome, detail])).toEqual([
       [undefined, 'begun', undefined],
       ['mint', 'done', 'done'],
@@ -58,12 +58,13 @@ describe('a rotation', () => {
     mkdirSync(places().rotationsLog);
 
     // WHEN
-    const step = { title: 'Mint', run: () => Promise.resolve('done') };
-    await rejectionOf(rotation.phase('mint', step).run(context));
+    const phases = [{ id: 'mint', title: 'Mint', run: () => Promise.resolve('done') }];
+    const [mint] = rotation.steps(phases);
+    await rejectionOf(mint?.run(context) ?? Promise.resolve());
     rmSync(places().rotationsLog, { recursive: true });
 
     // THEN
-    expect(Rotation.begin(places(), 'secret-id', 'demo').phase('mint', step).applies?.()).toBe(true);
+    expect(Rotation.begin(places(), 'secret-id', 'demo').steps(phases)[0]?.applies?.()).toBe(true);
   });
 
   test('that could not be noted in the log is not begun', () => {

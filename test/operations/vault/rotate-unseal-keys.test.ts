@@ -95,7 +95,8 @@ function declare(files: Readonly<Record<string, string>>): LoadedEnvironment {
 async function rotate(loaded: LoadedEnvironment): Promise<Record<string, string>> {
   const rotation = Rotation.begin(loaded.state, 'unseal-keys', 'demo');
   const nothing = { title: 'Deploy', run: () => Promise.resolve(undefined) };
-  const steps = rotateUnsealKeys({ loaded, rotation, deploy: () => nothing });
+  const prove = () => Promise.resolve('proven');
+  const steps = rotation.steps(rotateUnsealKeys({ loaded, rotation, deploy: () => nothing, prove }));
   const context: StepContext = {
     report: () => undefined,
     announce: () => undefined,

@@ -1,0 +1,77 @@
+/** The way of master keys from one key store to another, from the first change on. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import {
+  describePlace,
+  inSameVault,
+  type KeyStorePlace,
+  readKeyStoreNote,
+  writeKeyStoreNote,
+} from '../../../config/key-store-place';
+import type { LoadedEnvironment } from '../../../config/load';
+import type { StackRange } from '../../../config/stack-names';
+import { writeFileAtomically } from '../../lib/files';
+import type { Step } from '../../lib/step';
+import { copyKeys } from './copy-keys';
+
+export interface Migration {
+  /** The environment as it was deployed. */
+  readonly source: LoadedEnvironment;
+  /** The environment as it shall become: the same but for its key store. */
+  readonly target: LoadedEnvironment;
+  readonly from: KeyStorePlace;
+  readonly to: KeyStorePlace;
+}
+
+/** What acts on the deployment. */
+export interface MigrationMeans {
+  /** Has Terraform forget the old place: see {@link forgetSource}. @returns how many resources */
+  readonly forget: (options: { readonly onlyMount: boolean; readonly signal: AbortSignal }) => Promise<number>;
+  /** Deploys the target up to its key store, and adopts before what an earlier run has left there. */
+  readonly keyStore: readonly Step[];
+  /** Deploys the target. */
+  readonly deploy: (range: StackRange) => Step;
+  /** Proves that every master key of the running target opens its canary. */
+  readonly prove: () => Promise<string>;
+  /** @default - the key stores themselves */
+  readonly open?: Parameters<typeof copyKeys>[2];
+}
+
+/**
+ * In this order, so that KES goes over to the new place only when every key is proven there. Each step bears to be begun
+ * twice, so a migration that was killed begins anew and finds what is done.
+ */
+export function moveKeys({ source, target, from, to }: Migration, means: MigrationMeans): Step[] {
+  const { state } = target;
+  const sameVault = inSameVault(from, to);
+  return [
+    {
+      title: 'Old place',
+      run: async ({ signal }) => {
+        if (readKeyStoreNote(state)?.migration?.sourceForgotten === true) return 'Terraform leaves it alone already';
+        // its keys are read with it until the end
+        if (!existsSync(state.secret.migrationSource)) {
+          writeFileAtomically(state.secret.migrationSource, readFileSync(state.secret.kesConfiguration));
+        }
+        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: false });
+        const count = await means.forget({ onlyMount: sameVault, signal });
+        // not before: the next deploy would destroy what Terraform still knows
+        writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: true });
+        return `Terraform leaves ${count} resources alone from now on`;
+      },
+    },
+    ...means.keyStore,
+    { title: 'Copy', run: () => copyKeys(source, target, means.open) },
+    // in one Vault the checks come after what KES was allowed for the way is taken back
+    means.deploy(sameVault ? { from: 'kes', to: 'kes' } : { from: 'kes' }),
+    { title: 'Master keys after the deploy', run: means.prove },
+    {
+      title: 'New place',
+      run: async () => {
+        writeKeyStoreNote(state.keyStore, to);
+        rmSync(state.secret.migrationSource, { force: true });
+        return Promise.resolve(describePlace(to));
+      },
+    },
+    ...(sameVault ? [means.deploy({ from: 'keystore' })] : []),
+  ];
+}

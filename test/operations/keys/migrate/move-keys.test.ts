@@ -1,0 +1,141 @@
+/** A migration of master keys, killed in every step: the next run brings it to its end, and no key is ever missing. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { declaredPlace, readKeyStoreNote, samePlace, writeKeyStoreNote } from '../../../../config/key-store-place';
+import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
+import { moveKeys } from '../../../../operations/keys/migrate/move-keys';
+import { writeCanaries } from '../../../../operations/state/canaries';
+import { everyKill, killedIn, type Kill, runSteps } from '../../../helpers/kill';
+import { canaryOf, storedKey } from '../../../helpers/master-key';
+import { useTemporaryFolder } from '../../../helpers/temporary-folder';
+import { rejectionOf } from '../../../helpers/thrown';
+import { loaded } from '../../checks/fakes';
+
+const folder = useTemporaryFolder();
+const KEYS = { archive: randomBytes(32), photos: randomBytes(32) };
+const MATERIAL = Object.fromEntries(Object.entries(KEYS).map(([name, key]) => [name, storedKey(key)]));
+
+function material(held: Map<string, Buffer>): KeyMaterial {
+  return {
+    read: (key) => Promise.resolve(held.get(key)),
+    create: (key, bytes) => {
+      held.set(key, bytes);
+      return Promise.resolve('created');
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A deployment whose keys are in one mount of Vault, and shall be in another, or in files. */
+class World {
+  readonly source = loaded(folder(), 'name: test\nkeyStore: { type: vault, mount: old }');
+  readonly target;
+  readonly places = { old: new Map(Object.entries(MATERIAL)), new: new Map<string, Buffer>() };
+  readonly from;
+  readonly to;
+  /** What Terraform knows of the old place. */
+  terraformKnows = true;
+  /** From where KES reads. */
+  kes: 'old' | 'new' = 'old';
+
+  constructor(keyStore: string) {
+    this.target = loaded(folder(), `name: test\nkeyStore: ${keyStore}`);
+    this.from = declaredPlace(this.source.environment, {});
+    this.to = declaredPlace(this.target.environment, {});
+    const { state } = this.source;
+    mkdirSync(path.dirname(state.secret.kesConfiguration), { recursive: true });
+    writeFileSync(state.secret.kesConfiguration, 'of the old place');
+    writeKeyStoreNote(state.keyStore, this.from);
+    writeCanaries(
+      state.canaries,
+      Object.fromEntries(Object.entries(KEYS).map(([name, key]) => [name, canaryOf(name, key)])),
+    );
+  }
+
+  steps() {
+    const { source, target, from, to } = this;
+    const state = target.state;
+    return moveKeys(
+      { source, target, from, to },
+      {
+        forget: () => {
+          const known = this.terraformKnows;
+          this.terraformKnows = false;
+          return Promise.resolve(known ? 1 : 0);
+        },
+        keyStore: [
+          {
+            title: 'Deploy up to keystore',
+            run: () => {
+              // Terraform destroys what it knows and no file declares
+              if (this.terraformKnows) this.places.old.clear();
+              writeFileSync(state.secret.kesConfiguration, 'of the new place');
+              return Promise.resolve(undefined);
+            },
+          },
+        ],
+        deploy: () => ({
+          title: 'Deploy',
+          run: () => {
+            // MinIO stops where KES has not all keys
+            expect([...this.places.new.keys()]).toEqual(Object.keys(KEYS));
+            this.kes = 'new';
+            return Promise.resolve(undefined);
+          },
+        }),
+        prove: () => Promise.resolve(`${this.places[this.kes].size} open their canaries`),
+        open: (which) => Promise.resolve(material(which === source ? this.places.old : this.places.new)),
+      },
+    );
+  }
+}
+
+const TARGETS = [
+  ['files', '{ type: filesystem }', 6],
+  ['another mount of the same Vault', '{ type: vault, mount: new }', 7],
+] as const;
+
+async function untilTheEnd(world: World): Promise<void> {
+  // a note without a migration has the command only deploy once more, which is not asked here
+  if (readKeyStoreNote(world.target.state)?.migration !== undefined || world.kes === 'old')
+    await runSteps(world.steps());
+}
+
+test.each(
+  TARGETS.flatMap(([name, keyStore, steps]) => everyKill(steps).map((kill) => [name, keyStore, kill] as const)),
+)('keys to %s (%s), killed at %j', async (_, keyStore, kill: Kill) => {
+  // GIVEN
+  const world = new World(keyStore);
+  await rejectionOf(runSteps(killedIn(world.steps(), kill)));
+  const { migrationSource } = world.target.state.secret;
+  const { migration } = readKeyStoreNote(world.target.state) ?? {};
+  // as long as a migration is noted, the keys of the old place can be read
+  if (migration !== undefined) expect(existsSync(migrationSource)).toBe(true);
+
+  // WHEN
+  await untilTheEnd(world);
+
+  // THEN
+  expect(Object.fromEntries(world.places.old)).toEqual(MATERIAL);
+  expect(Object.fromEntries(world.places.new)).toEqual(MATERIAL);
+  expect(world.kes).toBe('new');
+  const note = readKeyStoreNote(world.target.state);
+  expect(note?.migration).toBeUndefined();
+  expect(samePlace(note?.place ?? world.from, world.to)).toBe(true);
+  expect(existsSync(migrationSource)).toBe(false);
+});
+
+test.each(TARGETS)('these are all steps to %s', (_, keyStore, steps) => {
+  expect(new World(keyStore).steps()).toHaveLength(steps);
+});
+
+test('killed between forgetting and its note, Terraform has nothing to destroy', async () => {
+  const world = new World('{ type: filesystem }');
+  const { keyStore } = world.target.state;
+  writeKeyStoreNote(keyStore, world.from, { to: world.to, sourceForgotten: false });
+  writeFileSync(world.target.state.secret.migrationSource, 'of the old place');
+  world.terraformKnows = false;
+  await runSteps(world.steps());
+  expect(Object.fromEntries(world.places.old)).toEqual(MATERIAL);
+});
