@@ -7,11 +7,11 @@ const Sequencer = require('@jest/test-sequencer').default;
  */
 const LONG = [
   'reliability',
+  'checks',
+  'deployment',
+  'disaster',
   'rotation',
   'key-stores',
-  'checks',
-  'disaster',
-  'deployment',
   'external-vault',
   'engines',
   'pipelines',
