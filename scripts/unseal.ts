@@ -6,9 +6,9 @@ import { embeddedVault } from '../config/vault';
 import { embeddedVaultUrl } from '../config/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/lib/errors';
-import { readIfExists } from '../operations/lib/files';
 import { unsealVault } from '../operations/vault/unseal-vault';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { readSecret, Secret } from '../operations/lib/secret';
 
 const HELP = `Usage: ./scripts/unseal [environment] [--share-file FILE]...
 
@@ -42,8 +42,8 @@ void main(async (args) => {
   const files = values['share-file'] ?? [];
   const shares =
     files.length > 0
-      ? files.map((file) => readFileSync(file, 'utf8').trim())
-      : Array.from({ length: vault.shares }, (_, index) => readIfExists(state.secret.unsealShare(index + 1))?.trim());
+      ? files.map((file) => new Secret(readFileSync(file, 'utf8').trim()))
+      : Array.from({ length: vault.shares }, (_, index) => readSecret(state.secret.unsealShare(index + 1)));
   const known = shares.filter((share) => share !== undefined);
   const typed = typedShares();
   const endpoint = { url: embeddedVaultUrl(vault), caFile: state.caCertificate };
@@ -53,7 +53,7 @@ void main(async (args) => {
     if (process.stdin.isTTY) process.stderr.write(`unseal share ${progress + 1} of ${t} (not shown): `);
     const line = await typed.next();
     if (process.stdin.isTTY) process.stderr.write('\n');
-    return line.done ? undefined : line.value.trim();
+    return line.done ? undefined : new Secret(line.value.trim());
   });
   await typed.return?.();
   process.stdout.write(result === 'already' ? 'Vault is not sealed.\n' : 'Vault is unsealed.\n');

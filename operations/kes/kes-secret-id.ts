@@ -9,13 +9,14 @@ import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { isDue, noteRenewal } from '../certificates/renewal';
 import { howToWrap, readWrappingToken } from '../vault/wrapped-secret-id';
+import type { Secret } from '../lib/secret';
 
 type VaultAccess = NonNullable<OperationInput<'write-kes-configuration'>['vault']>;
 type Settings = VaultAccess['secretId'];
 
 /** A SecretID with what Vault says about it. */
 export interface SecretId {
-  readonly value: string;
+  readonly value: Secret;
   readonly facts: SecretIdFacts;
 }
 
@@ -64,7 +65,7 @@ export async function vaultLogin(
       rmSync(outdatedSecretIds, { force: true });
       if (note !== undefined) noteEnd(note, secretId);
     };
-    return { login: { type: 'vault', roleId, secretId: secretId.value }, finish };
+    return { login: { type: 'vault', roleId, secretId: secretId.value.reveal() }, finish };
   });
 }
 
@@ -115,7 +116,7 @@ export async function newSecretId(role: AppRole, settings: Settings): Promise<Se
   return secretId;
 }
 
-async function unwrap(role: AppRole, settings: Extract<Settings, { delivery: 'wrapped' }>): Promise<string> {
+async function unwrap(role: AppRole, settings: Extract<Settings, { delivery: 'wrapped' }>): Promise<Secret> {
   const wrapping = readWrappingToken(settings.wrappingTokenFile);
   if (wrapping !== undefined) return role.unwrap(wrapping);
   throw new ExternalError(

@@ -4,7 +4,7 @@ import { vaultNames } from '../../config/deployment-names';
 import { durationToMs } from '../../config/duration';
 import { vaultVariables } from '../../config/external-vault';
 import { vaultAccess } from '../../config/key-store';
-import { AppRole, readKesLogin } from '../vault/approle';
+import { AppRole, type AppRoleLogin, readKesLogin } from '../vault/approle';
 import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { newSecretId, noteEnd } from './kes-secret-id';
@@ -41,7 +41,7 @@ export function rotateSecretId({ loaded, rotation, deploy, prove }: RotationCont
       role.close();
     }
   };
-  const present = (): { readonly roleId: string; readonly secretId: string } => {
+  const present = (): AppRoleLogin => {
     const login = readKesLogin(file);
     if (login === undefined) throw new ExternalError(`${file} holds no login of KES`, './scripts/up writes it');
     return login;
@@ -61,7 +61,7 @@ export function rotateSecretId({ loaded, rotation, deploy, prove }: RotationCont
           rotation.remember('old', old);
           rotation.remember('new', accessor);
           const document = parseDocument(readFileSync(file, 'utf8'));
-          document.setIn(['keystore', 'vault', 'approle', 'secret'], secretId.value);
+          document.setIn(['keystore', 'vault', 'approle', 'secret'], secretId.value.reveal());
           writeFileAtomically(file, document.toString());
           if (durationToMs(settings.ttl) > 0) noteEnd(state.secretIdNote, secretId);
           return `accessor ${accessor}`;

@@ -1,5 +1,4 @@
 /** Why a master key does not open, as far as Vault says it to whoever may look at a key and not read it, and what to do. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { vaultVariables } from '../../config/external-vault';
@@ -7,6 +6,7 @@ import { vaultAccess } from '../../config/key-store';
 import type { StateLayout } from '../../config/state';
 import type { KesError } from '../kes/kes-client';
 import { VaultClient, VaultError } from '../vault/vault-client';
+import { readTokenFrom } from '../vault/vault-token';
 
 export type KeyInVault =
   | { readonly kind: 'missing' | 'no mount' }
@@ -33,8 +33,7 @@ export async function keyInVault(
   let vault: VaultClient | undefined;
   try {
     const access = vaultAccess(keyStore, state, vaultVariables(process.env));
-    const token = access.tokenFile === undefined ? process.env.VAULT_TOKEN : readFileSync(access.tokenFile, 'utf8');
-    vault = new VaultClient(access, token?.trim());
+    vault = new VaultClient(access, readTokenFrom('VAULT_TOKEN', access.tokenFile)?.token);
     const { versions } = metadata.parse(await vault.read(`${mount}/metadata/${prefix}/${key}`)).data;
     // KES reads this version and no other (minio/kes v0.24.0, internal/keystore/vault/vault.go)
     const version = versions['1'];

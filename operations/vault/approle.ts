@@ -7,6 +7,7 @@ import { readIfExists } from '../lib/files';
 import { VaultClient, VaultError } from './vault-client';
 import { type FoundToken, readVaultToken } from './vault-token';
 import { unwrapSecretId } from './wrapped-secret-id';
+import { Secret } from '../lib/secret';
 
 /** How Vault is reached, and by whom. */
 export interface VaultLogin extends TlsEndpoint {
@@ -65,7 +66,7 @@ export class AppRole {
   }
 
   /** @param bounds on the SecretID and not on the role, see docs/adr/0019. Default: none */
-  async mint(bounds?: AddressBounds): Promise<{ readonly secretId: string; readonly accessor: string }> {
+  async mint(bounds?: AddressBounds): Promise<{ readonly secretId: Secret; readonly accessor: string }> {
     const { boundCidrs = [], tokenBoundCidrs = [] } = bounds ?? {};
     const { data } = secretIdAnswer.parse(
       await this.vault.write(this.mintPath, {
@@ -73,24 +74,24 @@ export class AppRole {
         ...(tokenBoundCidrs.length === 0 ? {} : { token_bound_cidrs: tokenBoundCidrs }),
       }),
     );
-    return { secretId: data.secret_id, accessor: data.secret_id_accessor };
+    return { secretId: new Secret(data.secret_id), accessor: data.secret_id_accessor };
   }
 
   /** Takes a SecretID that someone else minted out of its wrapping token, once and for all. */
-  async unwrap(wrapping: FoundToken): Promise<string> {
+  async unwrap(wrapping: FoundToken): Promise<Secret> {
     return unwrapSecretId(this.vault, wrapping, this.mintPath);
   }
 
   /** @returns undefined if Vault does not know the SecretID */
-  async lookUp(secretId: string): Promise<SecretIdFacts | undefined> {
+  async lookUp(secretId: Secret): Promise<SecretIdFacts | undefined> {
     // 204 without a body: Vault does not know it
-    const answer = await this.vault.write(`${this.path}/secret-id/lookup`, { secret_id: secretId });
+    const answer = await this.vault.write(`${this.path}/secret-id/lookup`, { secret_id: secretId.reveal() });
     if (typeof answer !== 'object' || answer === null || !('data' in answer)) return undefined;
     return lookupAnswer.parse(answer).data;
   }
 
   /** @returns the accessor of a SecretID, which is no secret; undefined if Vault does not know it */
-  async accessorOf(secretId: string): Promise<string | undefined> {
+  async accessorOf(secretId: Secret): Promise<string | undefined> {
     return (await this.lookUp(secretId))?.secret_id_accessor;
   }
 
@@ -109,7 +110,7 @@ export class AppRole {
    *
    * @throws ExternalError if Vault refuses it although the SecretID is good, as it does where the role is locked
    */
-  async proveLogin(roleId: string, secretId: string): Promise<void> {
+  async proveLogin(roleId: string, secretId: Secret): Promise<void> {
     const anonymous = new VaultClient(this.endpoint);
     try {
       const { client } = await anonymous.logIn(this.mount, { roleId, secretId });
@@ -131,13 +132,19 @@ export class AppRole {
   }
 }
 
+/** What KES logs in with. */
+export interface AppRoleLogin {
+  readonly roleId: string;
+  readonly secretId: Secret;
+}
+
 /** RoleID and SecretID in a configuration file of KES, or undefined if there are none. */
-export function readKesLogin(file: string): { readonly roleId: string; readonly secretId: string } | undefined {
+export function readKesLogin(file: string): AppRoleLogin | undefined {
   const text = readIfExists(file);
   const parsed = kesFile.safeParse(text === undefined ? undefined : parsedYaml(text));
   if (!parsed.success) return undefined;
   const { id, secret } = parsed.data.keystore.vault.approle;
-  return { roleId: id, secretId: secret };
+  return { roleId: id, secretId: new Secret(secret) };
 }
 
 /** The value of a YAML text, or undefined: the parser's error would quote the line, and the SecretID with it. */

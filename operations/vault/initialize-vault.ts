@@ -22,10 +22,11 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { nodeId, ownerOf, type VaultNode, vaultNode } from '../../config/node';
 import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
-import { readIfExists, writeFileAtomically } from '../lib/files';
+import { writeFileAtomically } from '../lib/files';
 import { noteRenewal } from '../certificates/renewal';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError } from './vault-client';
+import { readSecret, type Secret } from '../lib/secret';
 
 type Input = OperationInput<'initialize-vault'>;
 
@@ -68,9 +69,9 @@ async function initialize(vault: VaultClient, input: Input): Promise<void> {
   made.shares.forEach((share, index) => {
     const file = input.unsealShareFiles[index];
     if (file === undefined) throw new Error(`no file for unseal share ${index + 1}`);
-    writeFileAtomically(file, share);
+    writeFileAtomically(file, share.reveal());
   });
-  writeFileAtomically(input.rootTokenFile, made.rootToken);
+  writeFileAtomically(input.rootTokenFile, made.rootToken.reveal());
   process.stderr.write(
     `initialised Vault with ${input.shares} unseal share(s), ${input.threshold} of them unseal it\n`,
   );
@@ -132,8 +133,8 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
 }
 
 async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise<void> {
-  const token = readIfExists(input.provisionerTokenFile)?.trim();
-  const leftoverRoot = readIfExists(input.rootTokenFile)?.trim();
+  const token = readSecret(input.provisionerTokenFile);
+  const leftoverRoot = readSecret(input.rootTokenFile);
   if (token !== undefined && leftoverRoot === undefined && (await isGood(vault, token, input))) return;
 
   // either the root token of an initialisation that was interrupted, or a new one by the unseal shares
@@ -142,7 +143,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
       ? leftoverRoot
       : await vault.generateRootToken(readShares(input));
   // so that the next run finds and revokes it, should this one be killed
-  writeFileAtomically(input.rootTokenFile, rootToken);
+  writeFileAtomically(input.rootTokenFile, rootToken.reveal());
   await vault.withToken(rootToken).usedUp(async (root) => {
     const { name, document } = input.provisionerPolicy;
     await root.write(`sys/policies/acl/${name}`, { policy: document });
@@ -155,7 +156,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
     );
     writeFileAtomically(input.provisionerTokenFile, created.auth.client_token);
     if (token !== undefined) {
-      const revoked = await root.probe('POST', 'auth/token/revoke', { token });
+      const revoked = await root.probe('POST', 'auth/token/revoke', { token: token.reveal() });
       if (revoked >= 300 && revoked !== 400 && revoked !== 403) {
         throw new ExternalError(`Vault did not revoke the old provisioner token (HTTP ${revoked})`);
       }
@@ -169,7 +170,7 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
  * Whether Vault knows a root token. Only a 403 says that it is dead: after any other answer it may live, and its file is
  * the only way to revoke it.
  */
-async function isAlive(vault: VaultClient, rootToken: string): Promise<boolean> {
+async function isAlive(vault: VaultClient, rootToken: Secret): Promise<boolean> {
   const client = vault.withToken(rootToken);
   try {
     await client.read('auth/token/lookup-self');
@@ -183,7 +184,7 @@ async function isAlive(vault: VaultClient, rootToken: string): Promise<boolean> 
 }
 
 /** Renews the token where it is as declared. */
-async function isGood(vault: VaultClient, token: string, input: Input): Promise<boolean> {
+async function isGood(vault: VaultClient, token: Secret, input: Input): Promise<boolean> {
   const provisioner = vault.withToken(token);
   try {
     if ((await provisionerProblem(provisioner, input.provisionerPolicy)) !== undefined) return false;
@@ -208,6 +209,6 @@ export async function provisionerProblem(
   }
 }
 
-export function readShares(input: Pick<Input, 'unsealShareFiles'>): string[] {
-  return input.unsealShareFiles.map(readIfExists).filter((share) => share !== undefined);
+export function readShares(input: Pick<Input, 'unsealShareFiles'>): Secret[] {
+  return input.unsealShareFiles.map(readSecret).filter((share) => share !== undefined);
 }

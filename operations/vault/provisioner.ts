@@ -1,10 +1,10 @@
 import path from 'node:path';
 import type { OperationInput } from '../../config/operation-inputs';
-import { readIfExists } from '../lib/files';
 import { ExternalError } from '../lib/errors';
 import { provisionerProblem, readShares } from './initialize-vault';
 import { noteRenewal } from '../certificates/renewal';
 import { VaultClient } from './vault-client';
+import { readSecret } from '../lib/secret';
 
 /** What the initialisation of an embedded Vault gets, as far as it is about the provisioner token. */
 export type ProvisionerRequest = Pick<
@@ -24,7 +24,7 @@ export type ProvisionerRequest = Pick<
  * @throws ExternalError if the unseal shares are too few
  */
 export async function requireProvisioner(request: ProvisionerRequest): Promise<string | undefined> {
-  const token = readIfExists(request.provisionerTokenFile)?.trim();
+  const token = readSecret(request.provisionerTokenFile);
   if (token === undefined) return undefined;
   const vault = new VaultClient(request.endpoint);
   const provisioner = vault.withToken(token);

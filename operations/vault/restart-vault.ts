@@ -5,9 +5,9 @@ import { embeddedVaultUrl } from '../../config/reachable';
 import type { LoadedEnvironment } from '../../config/load';
 import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
-import { readIfExists } from '../lib/files';
 import { unsealVault, waitUntilActive } from './unseal-vault';
 import { VaultClient } from './vault-client';
+import { readSecret } from '../lib/secret';
 
 /**
  * Restarts an embedded Vault and unseals it with the shares in the state folder.
@@ -21,7 +21,7 @@ export async function restartVault(
 ): Promise<void> {
   const [{ vault: node }] = nodesOf(environment);
   const shares = Array.from({ length: settings.shares }, (_, index) =>
-    readIfExists(state.secret.unsealShare(index + 1))?.trim(),
+    readSecret(state.secret.unsealShare(index + 1)),
   ).filter((share) => share !== undefined);
   if (shares.length < settings.threshold) {
     throw new ExternalError(

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { embeddedVault } from '../../config/vault';
 import { embeddedVaultUrl } from '../../config/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
-import { readIfExists, renameDurably, writeFileAtomically } from '../lib/files';
+import { renameDurably, writeFileAtomically } from '../lib/files';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from './vault-client';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
+import { readSecret, Secret } from '../lib/secret';
 
 /**
  * Other unseal shares for an embedded Vault, as many as the environment declares.
@@ -72,9 +73,9 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
           const { shares, nonce } = await vault.rekey(present, settings.shares, settings.threshold).catch(notTheShares);
           for (const { file } of sharesIn(folder, NEW)) rmSync(file);
           shares.forEach((share, index) => {
-            writeFileAtomically(newFile(index + 1), share);
+            writeFileAtomically(newFile(index + 1), share.reveal());
           });
-          const fromFiles = numbers.map((number) => readIfExists(newFile(number)) ?? '');
+          const fromFiles = numbers.map((number) => readSecret(newFile(number)) ?? new Secret(''));
           if (!(await vault.confirmRekey(fromFiles.slice(0, settings.threshold), nonce))) {
             throw new ExternalError('Vault did not take the new unseal shares back; the old ones stay in force');
           }
@@ -99,7 +100,7 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
       title: 'Verify the new shares',
       run: () =>
         withVault(async (vault) => {
-          const shares = numbers.map((number) => readIfExists(state.secret.unsealShare(number)) ?? '');
+          const shares = numbers.map((number) => readSecret(state.secret.unsealShare(number)) ?? new Secret(''));
           if (await areInForce(vault, shares)) return `${shares.length} in ${folder}`;
           throw new ExternalError(
             `the unseal shares in ${folder} are not those of this Vault`,
@@ -119,7 +120,7 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
 }
 
 /** Whether shares open this Vault. It is asked by a rekeying that is given up at once. */
-async function areInForce(vault: VaultClient, shares: readonly string[]): Promise<boolean> {
+async function areInForce(vault: VaultClient, shares: readonly Secret[]): Promise<boolean> {
   try {
     await vault.rekey(shares, 1, 1);
   } catch (error) {
@@ -147,20 +148,20 @@ const PRESENT = /^unseal-share-(\d+)$/;
 const NEW = /^unseal-share-(\d+)\.new$/;
 
 /** Shares that an earlier run wrote, with those that it has put in their place already; undefined if there are none. */
-function pendingShares(folder: string): string[] | undefined {
+function pendingShares(folder: string): Secret[] | undefined {
   const written = sharesIn(folder, NEW);
   if (written.length === 0) return undefined;
   const byNumber = new Map([...sharesIn(folder, PRESENT), ...written].map(({ number, share }) => [number, share]));
   return [...byNumber.entries()].sort(([a], [b]) => a - b).map(([, share]) => share);
 }
 
-function sharesIn(folder: string, name: RegExp): { file: string; number: number; share: string }[] {
+function sharesIn(folder: string, name: RegExp): { file: string; number: number; share: Secret }[] {
   return readdirSync(folder)
     .flatMap((entry) => {
       const number = name.exec(entry)?.[1];
       return number === undefined ? [] : [{ file: path.join(folder, entry), number: Number(number) }];
     })
-    .map(({ file, number }) => ({ file, number, share: readFileSync(file, 'utf8').trim() }))
+    .map(({ file, number }) => ({ file, number, share: new Secret(readFileSync(file, 'utf8').trim()) }))
     .sort((a, b) => a.number - b.number);
 }
 
@@ -169,7 +170,7 @@ function sharesIn(folder: string, name: RegExp): { file: string; number: number;
  *
  * The unsealer goes on to give its old shares, and what it gives between two of these spoils the try.
  */
-async function unsealIfSealed(vault: VaultClient, shares: readonly string[]): Promise<void> {
+async function unsealIfSealed(vault: VaultClient, shares: readonly Secret[]): Promise<void> {
   for (let tries = 1; tries <= 3; tries++) {
     if (!(await vault.sealStatus()).sealed) return;
     try {

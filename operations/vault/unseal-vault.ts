@@ -2,6 +2,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { type SealStatus, VaultClient } from './vault-client';
 import { NotYet, waitFor } from '../lib/wait';
+import type { Secret } from '../lib/secret';
 
 /**
  * Unseals a Vault with shares as they come.
@@ -11,7 +12,7 @@ import { NotYet, waitFor } from '../lib/wait';
  */
 export async function unsealVault(
   endpoint: TlsEndpoint,
-  nextShare: (status: SealStatus) => Promise<string | undefined>,
+  nextShare: (status: SealStatus) => Promise<Secret | undefined>,
 ): Promise<'already' | 'unsealed'> {
   const vault = new VaultClient(endpoint);
   try {

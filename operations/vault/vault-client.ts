@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import { Secret } from '../lib/secret';
 
 const sealStatus = z.object({
   initialized: z.boolean(),
@@ -29,7 +30,7 @@ const rekeyed = z.object({ keys: z.array(z.string()), verification_nonce: z.stri
 
 /** Unseal shares that Vault made and that open nothing yet. */
 export interface PendingShares {
-  readonly shares: string[];
+  readonly shares: Secret[];
   /** Goes with the shares that confirm them. */
   readonly nonce: string;
 }
@@ -49,20 +50,20 @@ const WRONG_SHARES = /failed to (?:read|compute) root key/;
 /** The unseal shares that were given are not those of this Vault. */
 export class WrongSharesError extends ExternalError {}
 
-/** One Vault server, with or without a token. The token travels in a header and is never logged. */
+/** One Vault server, with or without a token, which travels in a header. */
 export class VaultClient {
   private readonly http: HttpClient;
   private readonly endpoint: TlsEndpoint & { readonly namespace?: string | undefined };
-  private readonly token: string | undefined;
+  private readonly token: Secret | undefined;
 
-  constructor(endpoint: TlsEndpoint & { readonly namespace?: string | undefined }, token?: string) {
+  constructor(endpoint: TlsEndpoint & { readonly namespace?: string | undefined }, token?: Secret) {
     this.endpoint = endpoint;
     this.token = token;
     this.http = new HttpClient(endpoint);
   }
 
   /** The same server with a token. */
-  withToken(token: string): VaultClient {
+  withToken(token: Secret): VaultClient {
     return new VaultClient(this.endpoint, token);
   }
 
@@ -73,11 +74,11 @@ export class VaultClient {
    */
   async logIn(
     mount: string,
-    { roleId, secretId }: { readonly roleId: string; readonly secretId: string },
+    { roleId, secretId }: { readonly roleId: string; readonly secretId: Secret },
   ): Promise<{ readonly client: VaultClient; readonly policies: readonly string[] }> {
-    const answer = await this.write(`auth/${mount}/login`, { role_id: roleId, secret_id: secretId });
+    const answer = await this.write(`auth/${mount}/login`, { role_id: roleId, secret_id: secretId.reveal() });
     const { client_token: token, token_policies: policies } = appRoleLogin.parse(answer).auth;
-    return { client: this.withToken(token), policies };
+    return { client: this.withToken(new Secret(token)), policies };
   }
 
   /** @param timeoutMs default: that of {@link HttpRequest.timeoutMs} */
@@ -97,7 +98,7 @@ export class VaultClient {
   }
 
   /** @returns unseal shares (hex) and the root token */
-  async initialize(shares: number, threshold: number): Promise<{ shares: string[]; rootToken: string }> {
+  async initialize(shares: number, threshold: number): Promise<{ shares: Secret[]; rootToken: Secret }> {
     const result = initialization.parse(
       await this.call({
         method: 'POST',
@@ -106,11 +107,12 @@ export class VaultClient {
         timeoutMs: 60_000,
       }),
     );
-    return { shares: result.keys, rootToken: result.root_token };
+    return { shares: result.keys.map((key) => new Secret(key)), rootToken: new Secret(result.root_token) };
   }
 
-  async unseal(share: string): Promise<SealStatus> {
-    return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json: { key: share } }));
+  async unseal(share: Secret): Promise<SealStatus> {
+    const json = { key: share.reveal() };
+    return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json }));
   }
 
   /** Has Vault forget the shares that it was given while they were too few. */
@@ -142,16 +144,17 @@ export class VaultClient {
    * Makes a new root token with the unseal shares (`sys/generate-root`): the way back in when every other token is
    * gone. The caller revokes it.
    */
-  async generateRootToken(shares: readonly string[]): Promise<string> {
+  async generateRootToken(shares: readonly Secret[]): Promise<Secret> {
     await this.call({ method: 'DELETE', path: '/v1/sys/generate-root/attempt' });
     const attempt = generateRoot.parse(await this.write('sys/generate-root/attempt'));
     if (attempt.otp === undefined) throw new Error('Vault started sys/generate-root without a one-time password');
-    for (const key of shares) {
-      const progress = generateRoot.parse(await this.write('sys/generate-root/update', { key, nonce: attempt.nonce }));
+    for (const share of shares) {
+      const update = { key: share.reveal(), nonce: attempt.nonce };
+      const progress = generateRoot.parse(await this.write('sys/generate-root/update', update));
       if (progress.encoded_token !== undefined && progress.encoded_token !== '') {
         const encoded = Buffer.from(progress.encoded_token, 'base64');
         const otp = Buffer.from(attempt.otp);
-        return Buffer.from(encoded.map((byte, index) => byte ^ (otp[index] ?? 0))).toString('utf8');
+        return new Secret(Buffer.from(encoded.map((byte, index) => byte ^ (otp[index] ?? 0))).toString('utf8'));
       }
     }
     throw new ExternalError('too few unseal shares to make a root token', 'provide more shares');
@@ -175,7 +178,7 @@ export class VaultClient {
    * @param present enough of those in force
    * @throws WrongSharesError if they are not those in force
    */
-  async rekey(present: readonly string[], shares: number, threshold: number): Promise<PendingShares> {
+  async rekey(present: readonly Secret[], shares: number, threshold: number): Promise<PendingShares> {
     await this.cancelRekey();
     const { nonce, required } = rekeyStatus.parse(
       await this.write('sys/rekey/init', {
@@ -185,9 +188,11 @@ export class VaultClient {
       }),
     );
     try {
-      for (const key of present.slice(0, required)) {
-        const answer = rekeyed.safeParse(await this.write('sys/rekey/update', { key, nonce }));
-        if (answer.success) return { shares: answer.data.keys, nonce: answer.data.verification_nonce };
+      for (const share of present.slice(0, required)) {
+        const answer = rekeyed.safeParse(await this.write('sys/rekey/update', { key: share.reveal(), nonce }));
+        if (!answer.success) continue;
+        const { keys, verification_nonce: verification } = answer.data;
+        return { shares: keys.map((key) => new Secret(key)), nonce: verification };
       }
     } catch (error) {
       await this.cancelRekey();
@@ -203,11 +208,11 @@ export class VaultClient {
   }
 
   /** Puts shares of {@link rekey} into force. @returns false if they were too few */
-  async confirmRekey(shares: readonly string[], nonce: string): Promise<boolean> {
-    for (const key of shares) {
+  async confirmRekey(shares: readonly Secret[], nonce: string): Promise<boolean> {
+    for (const share of shares) {
       const { complete } = z
         .object({ complete: z.boolean().optional() })
-        .parse(await this.write('sys/rekey/verify', { key, nonce }));
+        .parse(await this.write('sys/rekey/verify', { key: share.reveal(), nonce }));
       if (complete === true) return true;
     }
     return false;
@@ -248,7 +253,7 @@ export class VaultClient {
       headers: {
         ...request.headers,
         'x-vault-request': 'true',
-        ...(this.token === undefined ? {} : { 'x-vault-token': this.token }),
+        ...(this.token === undefined ? {} : { 'x-vault-token': this.token.reveal() }),
         ...(this.endpoint.namespace === undefined ? {} : { 'x-vault-namespace': this.endpoint.namespace }),
       },
     });

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, UsageError } from '../lib/errors';
+import { Secret } from '../lib/secret';
 
-/** Where a token of Vault was found, for messages; the token itself is never in one. */
+/** A token of Vault, and where it was found, for messages. */
 export interface FoundToken {
-  readonly token: string;
+  readonly token: Secret;
   readonly source: string;
 }
 
@@ -33,5 +34,5 @@ export function readTokenFrom(variable: string, file: string | undefined): Found
 
 function nonEmpty(text: string | undefined, source: string): FoundToken | undefined {
   const token = text?.trim() ?? '';
-  return token === '' ? undefined : { token, source };
+  return token === '' ? undefined : { token: new Secret(token), source };
 }

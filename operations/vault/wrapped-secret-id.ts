@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ExternalError, UsageError } from '../lib/errors';
 import { type FoundToken, readTokenFrom } from './vault-token';
 import { type VaultClient, VaultError } from './vault-client';
+import { Secret } from '../lib/secret';
 
 export const WRAPPED_SECRET_ID_VARIABLE = 'VAULT_WRAPPED_SECRET_ID';
 
@@ -35,7 +36,8 @@ export async function verifyWrappingToken(vault: VaultClient, wrapping: FoundTok
   let path: string;
   try {
     // asked without the token of the deploy: the route needs none
-    path = wrappingLookup.parse(await vault.write('sys/wrapping/lookup', { token: wrapping.token })).data.creation_path;
+    path = wrappingLookup.parse(await vault.write('sys/wrapping/lookup', { token: wrapping.token.reveal() })).data
+      .creation_path;
   } catch (error) {
     if (!(error instanceof VaultError) || error.status !== 400) throw error;
     throw new ExternalError(
@@ -55,11 +57,11 @@ export async function verifyWrappingToken(vault: VaultClient, wrapping: FoundTok
 }
 
 /** Takes the SecretID out, once and for all. */
-export async function unwrapSecretId(vault: VaultClient, wrapping: FoundToken, mintPath: string): Promise<string> {
+export async function unwrapSecretId(vault: VaultClient, wrapping: FoundToken, mintPath: string): Promise<Secret> {
   await verifyWrappingToken(vault, wrapping, mintPath);
   const holder = vault.withToken(wrapping.token);
   try {
-    return unwrapped.parse(await holder.write('sys/wrapping/unwrap')).data.secret_id;
+    return new Secret(unwrapped.parse(await holder.write('sys/wrapping/unwrap')).data.secret_id);
   } finally {
     holder.close();
   }

@@ -36,6 +36,7 @@ import {
   requirePulledImages,
 } from './registry-images';
 import { inVault } from '../helpers/vault';
+import { Secret } from '../../operations/lib/secret';
 
 type Settings = NonNullable<Parameters<typeof TestEnvironment.create>[0]>;
 
@@ -128,7 +129,7 @@ function everythingSaid({ stdout, stderr }: CommandResult): string {
 describe('before anything is deployed', () => {
   const request = (over: Partial<Parameters<typeof requireUsableVault>[0]> = {}) => ({
     address: { url: vault.url, caFile: vault.caFile },
-    token: { token, source: 'VAULT_TOKEN' },
+    token: { token: new Secret(token), source: 'VAULT_TOKEN' },
     rights: provisionerRules(inVault(environment.loaded.environment)),
     keyStore: keyStoreOf(environment),
     made: new Set<string>(),
@@ -154,7 +155,7 @@ describe('before anything is deployed', () => {
       const policy = policyDocument(
         fewer.map((rule) => (rule.capabilities.length === 0 ? { ...rule, capabilities: ['deny'] } : rule)),
       );
-      const lesser = { token: await vault.tokenWith('lesser', policy), source: 'VAULT_TOKEN' };
+      const lesser = { token: new Secret(await vault.tokenWith('lesser', policy)), source: 'VAULT_TOKEN' };
       const remark = path === 'sys/capabilities-self' ? ' (without it other missing rights are unknown)' : '';
       await expect(requireUsableVault(request({ token: lesser }))).rejects.toThrow(
         `the token in VAULT_TOKEN may not do everything that it must at Vault at ${vault.url}; it lacks:\n  - ${path}: ${capability}${remark}`,
@@ -178,7 +179,7 @@ describe('before anything is deployed', () => {
   test.each([
     [
       'a token that is none',
-      () => request({ token: { token: 'hvs.none', source: '/a/file' } }),
+      () => request({ token: { token: new Secret('hvs.none'), source: '/a/file' } }),
       'does not accept the token in /a/file (HTTP 403)',
     ],
     ['another CA', () => request({ address: { url: vault.url } }), 'does not answer: '],
@@ -201,7 +202,7 @@ describe('before anything is deployed', () => {
     ['has a limit of uses', { period: '2h', num_uses: 50 }, /may be used \d\d more time\(s\) only$/],
   ])('a token that %s is refused', async (_, kind, message) => {
     const policy = policyDocument(provisionerRules(inVault(environment.loaded.environment)));
-    const token = { token: await vault.tokenWith('deploys', policy, kind), source: 'VAULT_TOKEN' };
+    const token = { token: new Secret(await vault.tokenWith('deploys', policy, kind)), source: 'VAULT_TOKEN' };
     await expect(requireUsableVault(request({ token }))).rejects.toThrow(message);
   });
 
@@ -468,7 +469,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
       'mints',
       `path "${path}" {\n  capabilities = ["update"]\n  min_wrapping_ttl = "1m"\n  max_wrapping_ttl = "10m"\n}\n`,
     );
-    const client = new VaultClient({ url: vault.url, caFile: vault.caFile }, pipeline);
+    const client = new VaultClient({ url: vault.url, caFile: vault.caFile }, new Secret(pipeline));
     expect(await client.probe('PUT', path)).toBe(403);
     const answer = wrapped.parse(await client.write(path, bounds, { wrapTtl: '5m' }));
     client.close();
@@ -509,7 +510,7 @@ describe('mounts of someone else, KV version 2, a SecretID that the deploy must 
   test('the token of the deploy cannot log in as KES: it may keep the role, not open it', async () => {
     const role = path.posix.dirname(mintPath);
     const { appRoleLogin, roleId } = await roleOf(role);
-    const deploying = vault.root.withToken(readFileSync(tokenFile(), 'utf8').trim());
+    const deploying = vault.root.withToken(new Secret(readFileSync(tokenFile(), 'utf8').trim()));
     try {
       const opening = { bind_secret_id: false, secret_id_bound_cidrs: ['0.0.0.0/0'] };
       for (const [where, body] of [

@@ -10,6 +10,7 @@ import { measured } from '../helpers/e2e/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 import { inVault, ownVault } from '../helpers/vault';
+import { Secret } from '../../operations/lib/secret';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
@@ -228,7 +229,7 @@ async function asVaultRoot(environment: TestEnvironment, act: (root: VaultClient
   const { state } = environment;
   const vault = new VaultClient({ url: `https://127.0.0.1:${settings.port}`, caFile: state.caCertificate });
   const root = vault.withToken(
-    await vault.generateRootToken([readFileSync(state.secret.unsealShare(1), 'utf8').trim()]),
+    await vault.generateRootToken([new Secret(readFileSync(state.secret.unsealShare(1), 'utf8').trim())]),
   );
   try {
     await act(root);

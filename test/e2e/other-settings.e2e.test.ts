@@ -21,6 +21,7 @@ import { mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 import { ownVault } from '../helpers/vault';
+import { Secret } from '../../operations/lib/secret';
 
 const SETTINGS = {
   vault: { unseal: 'manual', shares: 3, threshold: 2 },
@@ -160,7 +161,8 @@ test('after a restart Vault stays sealed until a person gives 2 shares', async (
   );
   const settings = ownVault(environment.loaded.environment);
   const endpoint = { url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate };
-  const share = (number: number): string => readFileSync(environment.state.secret.unsealShare(number), 'utf8').trim();
+  const share = (number: number): Secret =>
+    new Secret(readFileSync(environment.state.secret.unsealShare(number), 'utf8').trim());
   const one = [share(1)];
   await expect(unsealVault(endpoint, () => Promise.resolve(one.shift()))).rejects.toThrow('1 of the 2 shares');
   const two = [share(3)];

@@ -11,6 +11,7 @@ import { HttpClient, type HttpRequest } from '../../operations/lib/http';
 import { VaultClient } from '../../operations/vault/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 import { inVault, ownVault } from '../helpers/vault';
+import { Secret } from '../../operations/lib/secret';
 
 const kesFile = z.object({
   keystore: z.object({ vault: z.object({ approle: z.object({ id: z.string(), secret: z.string() }) }) }),
@@ -83,7 +84,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
       const settings = ownVault(environment.loaded.environment);
       return new VaultClient(
         { url: `https://127.0.0.1:${settings.port}`, caFile: environment.state.caCertificate },
-        token,
+        token === undefined ? undefined : new Secret(token),
       );
     }
 

@@ -690,5 +690,5 @@ async function revokeTokensOfKes(root: VaultClient): Promise<void> {
 async function revokeSecretId(root: VaultClient): Promise<void> {
   const login = readKesLogin(environment.state.secret.kesConfiguration);
   const { kesRole } = vaultNames(environment.loaded.environment);
-  await root.write(`auth/approle/role/${kesRole}/secret-id/destroy`, { secret_id: login?.secretId });
+  await root.write(`auth/approle/role/${kesRole}/secret-id/destroy`, { secret_id: login?.secretId.reveal() });
 }

@@ -40,17 +40,24 @@ import { NotYet, waitFor } from '../../operations/lib/wait';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
-import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
+import {
+  collectSecrets,
+  dockerHaystacks,
+  fileHaystacks,
+  searchFor,
+  type Secret as FoundSecret,
+} from '../helpers/e2e/secrets';
 import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { inVault, ownVault } from '../helpers/vault';
+import { Secret } from '../../operations/lib/secret';
 
 /** A client of its own, who only reads and writes. */
 const USER = { accessKey: 'backup-client', secretKey: 'of-a-client-that-is-not-root' };
 
 let environment: TestEnvironment;
 /** As they were before the first rotation. */
-let secrets: readonly Secret[];
+let secrets: readonly FoundSecret[];
 
 // a rotation deploys up to three times
 beforeAll(async () => {
@@ -157,7 +164,7 @@ describe('secret-id', () => {
     const life = await environment.lifeOf('kes');
 
     // WHEN
-    let minted: string | undefined;
+    let minted: Secret | undefined;
     let other: CommandResult | undefined;
     const { retried } = await underLoad({}, 'secret-id, killed once', async () => {
       await killAfter('log-in', 'secret-id');
@@ -172,12 +179,13 @@ describe('secret-id', () => {
     expect(other?.code).toBe(64);
     expect(other?.stderr).toMatch(/error: a rotation of secret-id, begun on \S+, has not ended/);
     const present = readKesLogin(environment.state.secret.kesConfiguration);
-    expect(minted).not.toBe(old.secretId);
-    expect(present).toEqual({ roleId: old.roleId, secretId: minted });
+    if (present === undefined || minted === undefined) throw new Error('KES has no login');
+    expect(minted.equals(old.secretId)).toBe(false);
+    expect([present.roleId, present.secretId.reveal()]).toEqual([old.roleId, minted.reveal()]);
     const approle = role();
     try {
       expect(await approle.accessorOf(old.secretId)).toBeUndefined();
-      expect(await approle.accessorOf(present?.secretId ?? '')).toBeDefined();
+      expect(await approle.accessorOf(present.secretId)).toBeDefined();
       await expect(approle.proveLogin(old.roleId, old.secretId)).rejects.toThrow(/invalid role or secret ID/);
     } finally {
       approle.close();
@@ -300,7 +308,7 @@ describe('unseal-keys', () => {
     try {
       await environment.docker.getContainer(environment.containerName('vault')).restart();
       await waitFor({ what: 'Vault to answer', timeoutMs: 180_000 }, () => client.sealStatus());
-      await expect(client.unseal(old)).rejects.toThrow(/HTTP (400|500)/);
+      await expect(client.unseal(new Secret(old))).rejects.toThrow(/HTTP (400|500)/);
       expect((await client.sealStatus()).sealed).toBe(true);
 
       await unsealer.start();

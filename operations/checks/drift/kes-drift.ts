@@ -82,8 +82,10 @@ function loginOf(context: ServiceContext): KesLogin {
   const { environment, state } = context.loaded;
   const { keyStore } = environment;
   switch (keyStore.type) {
-    case 'vault':
-      return { type: 'vault', ...credentialsOfKes(context) };
+    case 'vault': {
+      const { roleId, secretId } = credentialsOfKes(context);
+      return { type: 'vault', roleId, secretId: secretId.reveal() };
+    }
     case 'aws':
       if (keyStore.credentials === 'instance-role') return { type: 'aws' };
       return { type: 'aws', credentials: readAwsCredentials(state.secret.awsCredentials) };

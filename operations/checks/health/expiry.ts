@@ -161,7 +161,9 @@ const secretIdOfKes: VaultCheck = {
       const { environment } = context.loaded;
       const { secretId } = credentialsOfKes(context);
       const role = `auth/${environment.keyStore.approle.mount}/role/${vaultNames(environment).kesRole}`;
-      const { data } = secretIdShape.parse(await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId }));
+      const { data } = secretIdShape.parse(
+        await vault.write(`${role}/secret-id/lookup`, { secret_id: secretId.reveal() }),
+      );
       const fix = `./scripts/rotate secret-id ${context.loaded.argument}`;
       // 204 without a body
       if (data === undefined) {

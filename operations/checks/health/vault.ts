@@ -5,7 +5,7 @@ import { vaultNames } from '../../../config/deployment-names';
 import type { VaultEnvironment } from '../../../config/environment';
 import { vaultVariables } from '../../../config/external-vault';
 import { type VaultAccess, vaultAccess } from '../../../config/key-store';
-import { readKesLogin } from '../../vault/approle';
+import { type AppRoleLogin, readKesLogin } from '../../vault/approle';
 import { VaultClient } from '../../vault/vault-client';
 import { readVaultToken } from '../../vault/vault-token';
 import type { ServiceContext, VaultContext } from '../check';
@@ -68,10 +68,7 @@ export async function readData<T>(vault: VaultClient, path: string, shape: z.Zod
 }
 
 /** What KES logs in with, as the configuration file that was written for it has it. */
-export function credentialsOfKes({ loaded }: Pick<ServiceContext, 'loaded'>): {
-  readonly roleId: string;
-  readonly secretId: string;
-} {
+export function credentialsOfKes({ loaded }: Pick<ServiceContext, 'loaded'>): AppRoleLogin {
   const file = loaded.state.secret.kesConfiguration;
   const found = readKesLogin(file);
   if (found === undefined) throw new Error(`${file} holds no RoleID and SecretID`);

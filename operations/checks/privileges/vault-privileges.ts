@@ -14,6 +14,7 @@ import type { VaultClient } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, type VaultCheck, type VaultContext } from '../check';
 import { someOf } from '../drift/differences';
 import { credentialsOfKes, withoutLoginOfKes, withVault } from '../health/vault';
+import { Secret } from '../../lib/secret';
 
 /** More versions than any key has: a write that asks for it fails even where it is allowed. */
 const IMPOSSIBLE_VERSION = 2 ** 31 - 1;
@@ -78,7 +79,7 @@ const anonymousRefused: VaultCheck = {
       const { environment } = context.loaded;
       const { mount } = environment.keyStore;
       const [key = ''] = pathsOf(environment, masterKeys(environment)).keys;
-      const madeUp = vault.withToken(`hvs.${randomBytes(18).toString('base64url')}`);
+      const madeUp = vault.withToken(new Secret(`hvs.${randomBytes(18).toString('base64url')}`));
       const answers: Record<string, number> = {};
       try {
         for (const [who, client] of [

@@ -18,6 +18,7 @@ import { bridgeAddress } from './bridge-address';
 import { endServer } from './command';
 import type { TestEnvironment } from './test-environment';
 import { testPorts } from './test-ports';
+import type { Secret } from '../../../operations/lib/secret';
 
 const created = z.object({ auth: z.object({ client_token: z.string() }) });
 const auditEntry = z.object({
@@ -31,13 +32,13 @@ export class ExternalVaultServer {
   readonly url: string;
   readonly caFile: string;
   readonly root: VaultClient;
-  private readonly unsealShare: string;
+  private readonly unsealShare: Secret;
   private readonly auditLog: string;
   private readonly server: ChildProcess;
 
   private constructor(
     fields: Pick<ExternalVaultServer, 'url' | 'caFile' | 'root'>,
-    secret: { share: string },
+    secret: { share: Secret },
     server: ChildProcess,
     auditLog: string,
   ) {
@@ -78,7 +79,8 @@ export class ExternalVaultServer {
     const anonymous = new VaultClient({ url, caFile: ca.file });
     await waitFor({ what: `the Vault of the test at ${url}`, timeoutMs: 180_000 }, () => anonymous.sealStatus());
     const { shares, rootToken } = await anonymous.initialize(1, 1);
-    const [share = ''] = shares;
+    const [share] = shares;
+    if (share === undefined) throw new Error('the Vault of the test has no unseal share');
     await anonymous.unseal(share);
     const root = anonymous.withToken(rootToken);
     await waitFor({ what: 'the Vault of the test to be active', timeoutMs: 180_000 }, () => root.read('sys/mounts'));

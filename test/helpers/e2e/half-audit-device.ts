@@ -6,6 +6,7 @@ import { AUDIT_DEVICES, vaultAccess } from '../../../config/key-store';
 import type { LoadedEnvironment } from '../../../config/load';
 import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
 import { inVault } from '../vault';
+import { Secret } from '../../../operations/lib/secret';
 
 const ATTEMPTS = 200;
 /** Raft writes what is enabled to disk: the client must be gone before, and Vault must have begun, on whatever machine. */
@@ -22,7 +23,7 @@ export async function halveAuditDevice({ environment, state }: LoadedEnvironment
   if (device === undefined) throw new Error('no audit device is declared');
   const access = vaultAccess(inVault(environment).keyStore, state, {});
   const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
-  const vault = new VaultClient(access, token);
+  const vault = new VaultClient(access, new Secret(token));
   const agent = new Agent({ ca: readFileSync(state.caCertificate), rejectUnauthorized: true, keepAlive: true });
   const path = `sys/audit/${device.name}`;
   const body = {

@@ -23,6 +23,7 @@ import { VaultClient } from '../../../operations/vault/vault-client';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './s3-gateway';
 import { ownVault } from '../vault';
+import { Secret } from '../../../operations/lib/secret';
 
 export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';
 
@@ -285,8 +286,9 @@ export class Workbench {
     const { environment, state } = this.deployed;
     const settings = ownVault(environment);
     const vault = new VaultClient(this.endpoint(embeddedVaultUrl(settings)));
-    const shares = Array.from({ length: settings.threshold }, (_, index) =>
-      readFileSync(state.secret.unsealShare(index + 1), 'utf8').trim(),
+    const shares = Array.from(
+      { length: settings.threshold },
+      (_, index) => new Secret(readFileSync(state.secret.unsealShare(index + 1), 'utf8').trim()),
     );
     const root = vault.withToken(await vault.generateRootToken(shares));
     vault.close();

@@ -6,6 +6,7 @@ import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { TlsServer } from '../../helpers/tls-server';
 import { inVault } from '../../helpers/vault';
+import { Secret } from '../../../operations/lib/secret';
 
 const folder = useTemporaryFolder();
 const HOUR = 60 * 60;
@@ -38,7 +39,7 @@ async function announced({ token = LASTING, mounts = {} }: Said): Promise<string
   try {
     await requireUsableVault({
       address: { url: server.url, caFile: ca.file },
-      token: { token: 'token-of-the-deploy', source: 'VAULT_TOKEN' },
+      token: { token: new Secret('token-of-the-deploy'), source: 'VAULT_TOKEN' },
       rights: [],
       keyStore: KEY_STORE,
       made: new Set(),

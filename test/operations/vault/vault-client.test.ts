@@ -3,6 +3,7 @@ import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 import { TlsServer } from '../../helpers/tls-server';
+import { Secret } from '../../../operations/lib/secret';
 
 describe('a token that is used up', () => {
   const folder = useTemporaryFolder();
@@ -20,7 +21,7 @@ describe('a token that is used up', () => {
       asked.push(url ?? '');
       response.writeHead(status).end();
     });
-    client = new VaultClient({ url: server.url, caFile: ca.file }, 'token');
+    client = new VaultClient({ url: server.url, caFile: ca.file }, new Secret('token'));
   });
 
   afterEach(async () => server.stop());
