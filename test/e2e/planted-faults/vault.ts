@@ -184,7 +184,7 @@ export const vaultFaults: readonly PlantedFault[] = [
     name: 'something before Vault adds a token for everybody',
     red: {
       'vault-anonymous-refused': {
-        message: /^Vault answers nobody: kes\/data\/.* with HTTP 200, not with a refusal$/,
+        message: /^Vault answers a request without token: kes\/data\/.* with HTTP 200, not with a refusal$/,
         fix: /a Vault Agent or proxy with auto-auth/,
       },
     },
