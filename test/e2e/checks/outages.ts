@@ -3,7 +3,6 @@ import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { nonDisruptive } from '../../../operations/checks/catalogue';
-import type { Service } from '../../../operations/checks/check';
 import { withServices } from '../../../operations/checks/context';
 import { reportSchema, type Report } from '../../../operations/checks/report/model';
 import { runChecks, waitForServices } from '../../../operations/checks/run-checks';
@@ -16,8 +15,10 @@ import { Workbench } from '../../helpers/e2e/workbench';
 const LIMIT_SECONDS = 20;
 
 /** Ids of the checks that need nothing beyond that service, so that they go on without the others. */
-const needing = (service: Service): string[] =>
-  nonDisruptive.flatMap((check) => (check.from === 'deployment' && check.needs === service ? [check.id] : []));
+const needing = (service: 'vault' | 'kes'): string[] =>
+  nonDisruptive
+    .filter((check) => check.from === service || (check.from === 'deployment' && check.needs === service))
+    .map(({ id }) => id);
 
 export function describeOutages(deployment: () => LoadedEnvironment): void {
   describe('./scripts/check while something is stopped', () => {
