@@ -9,7 +9,7 @@ const VALUE = 'hvs.very-secret';
 const secret = new Secret(VALUE);
 
 test.each<[string, () => string]>([
-  // eslint-disable-next-line @typescript-eslint/restrict-template-expressions, @typescript-eslint/no-base-to-string
+  // eslint-disable-next-line @typescript-eslint/restrict-template-expressions
   ['a template', () => `token ${secret}`],
   ['a concatenation', () => 'token '.concat(String(secret))],
   ['JSON', () => JSON.stringify({ token: secret, list: [secret] })],
