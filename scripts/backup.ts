@@ -1,6 +1,8 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
 import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
+import { vaultVariables } from '../config/external-vault';
+import { MIGRATION_VARIABLE, requireSameKeyStore } from '../config/key-store-place';
 import { pinEngine } from '../config/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
@@ -70,6 +72,7 @@ void main(async (args) => {
     );
   }
   requireIntactState(environment.name, state);
+  requireSameKeyStore(environment, vaultVariables(process.env), state, { [MIGRATION_VARIABLE]: '1' });
   await requireOwnEngine(loaded);
   await requireOwnTurn(loaded);
   const result = await withDeploymentLock(state, `backing up ${environment.name}`, () =>

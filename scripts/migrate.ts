@@ -1,4 +1,5 @@
 /** `./scripts/migrate`: moves the master keys of an environment to another key store. The data stays where it is. */
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/external-vault';
@@ -13,9 +14,10 @@ import {
 import { pinEngine } from '../config/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
-import { UsageError } from '../operations/lib/errors';
+import { CommandError } from '../operations/lib/command';
+import { ExternalError, UsageError } from '../operations/lib/errors';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
-import { requireNoOtherKeys } from '../operations/keys/migrate/copy-keys';
+import { requireNoOtherKeys, requireReadableKeys } from '../operations/keys/migrate/copy-keys';
 import { forgetSource } from '../operations/keys/migrate/forget-source';
 import { type Migration, moveKeys } from '../operations/keys/migrate/move-keys';
 import { requirePossible, requireSameEnvironment } from '../operations/keys/migrate/require-possible';
@@ -31,6 +33,7 @@ import { keyStoreSteps } from './lib/key-store-steps';
 import { portsStep } from './lib/ports-step';
 import { showSteps } from './lib/progress';
 import { orphansStep } from './lib/orphans-step';
+import { howToUnlock } from './lib/state-lock';
 import { synthesize } from './lib/synthesize';
 import { turnStep } from './lib/turn-step';
 
@@ -79,7 +82,8 @@ void main(async (args, signal) => {
     const note = readKeyStoreNote(state);
     if (note !== undefined && note.migration === undefined && samePlace(note.place, to)) {
       process.stderr.write(`the master keys are already in ${describePlace(to)}\n`);
-      // the last deploy of a migration may have been interrupted
+      // the end of a migration may have been interrupted
+      rmSync(state.secret.migrationSource, { force: true });
       const { prerequisites, engine, builds } = toolchainOf(target);
       const again = [prerequisites, engine, orphansStep(target), provenStep('Master keys', target), ...builds];
       await showSteps([...again, ...(await adoptingDeploy(target, verbose))], signal, { plain: verbose });
@@ -105,18 +109,28 @@ async function steps(migration: Migration, verbose: boolean): Promise<Step[]> {
     portsStep(target),
     ...keyStoreSteps(target, []),
     // a run that was killed has proven them, and KES may be away since; the copy proves each once more
-    ...(interrupted === undefined ? [provenStep('Master keys', source)] : []),
+    ...(interrupted === undefined
+      ? [provenStep('Master keys', source), { title: 'Keys of the old place', run: () => requireReadableKeys(source) }]
+      : []),
     { title: 'Keys of the new place', run: () => requireNoOtherKeys(target) },
     ...builds,
     turnStep(target),
     ...moveKeys(migration, {
-      forget: ({ onlyMount, signal }) => {
+      forget: async ({ onlyMount, signal }) => {
         synthesize(source, state.cdktfOut);
-        return forgetSource({
+        const forgotten = forgetSource({
           source,
           folder: path.join(state.cdktfOut, 'stacks', `${environment.name}-keystore`),
           terraform: thisTerraform(signal, { EBS_ENVIRONMENT: source.file, ...providerCache() }),
           onlyMount,
+        });
+        return forgotten.catch((error: unknown) => {
+          if (!(error instanceof CommandError)) throw error;
+          throw new ExternalError(
+            `Terraform cannot forget the old place: ${error.describe()}`,
+            howToUnlock(environment, error.tail) ?? 'correct what it names, and run this again',
+            { cause: error },
+          );
         });
       },
       keyStore: await adoptingDeploy(target, verbose, { to: 'keystore' }),

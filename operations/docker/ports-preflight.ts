@@ -113,7 +113,7 @@ async function tryToListen({ address, port }: WantedPort): Promise<string | unde
     case 'EACCES':
       return undefined;
     case 'EADDRINUSE':
-      return `held by a process of this machine: \`ss -ltnp\` or \`lsof -i :${port}\` says which`;
+      return `held by a process of this machine: \`sudo ss -ltnp\` or \`sudo lsof -i :${port}\` says which`;
     case 'EADDRNOTAVAIL':
       return 'this machine has no such address';
     default:

@@ -1,5 +1,6 @@
 /** The credentials with which KES reads and creates master keys in AWS Secrets Manager. */
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { fromInstanceMetadata } from '@smithy/credential-provider-imds';
 import { readFileSync } from 'node:fs';
 import { Agent, type AgentOptions } from 'node:https';
 import { rootCertificates } from 'node:tls';
@@ -91,7 +92,12 @@ export function readAwsCredentials(file: string): AwsCredentials {
   }
 }
 
-/** What a client of AWS is told about the key store of an environment. Without credentials it asks the usual chain. */
+/**
+ * What a client of AWS is told about the key store of an environment.
+ *
+ * @param given undefined: the role of the instance, which is what KES asks there. Variables and profiles of this machine
+ * may be of another account, and master keys would be copied there
+ */
 export function awsOptions(
   { region, caFile, proxy }: Pick<AwsKeyStoreSettings, 'region' | 'caFile' | 'proxy'>,
   given: AwsCredentials | undefined,
@@ -113,7 +119,7 @@ export function awsOptions(
   return {
     region,
     // a copy, because the client notes in it where it comes from
-    ...(given === undefined ? {} : { credentials: { ...given } }),
+    credentials: given === undefined ? fromInstanceMetadata({ timeout: 5_000, maxRetries: 1 }) : { ...given },
     maxAttempts: 2,
     requestHandler: {
       requestTimeout: 15_000,

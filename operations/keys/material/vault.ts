@@ -27,6 +27,7 @@ export async function openVaultKeyMaterial(
     );
   }
   const keys = keyLocation(keyStore);
+  const { boundCidrs } = keyStore.approle.secretId;
   const access = vaultAccess(keyStore, state, vaultVariables(process.env));
   const anonymous = new VaultClient(access);
   let vault: VaultClient;
@@ -35,7 +36,9 @@ export async function openVaultKeyMaterial(
   } catch (error) {
     throw new ExternalError(
       `Vault at ${access.url} denied the login of KES: ${messageOf(error)}`,
-      'see whether Vault runs and is unsealed; ./scripts/up makes a new SecretID where the old one is void',
+      boundCidrs.length > 0
+        ? `the login is bound to ${boundCidrs.join(', ')} (boundCidrs), and this machine logs in as KES does: allow its address, too`
+        : 'see whether Vault runs and is unsealed; ./scripts/up makes a new SecretID where the old one is void',
       { cause: error },
     );
   } finally {

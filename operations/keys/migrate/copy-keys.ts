@@ -25,7 +25,11 @@ export async function copyKeys(
 ): Promise<string> {
   const canaries = readCanaries(target.state.canaries);
   return withKeys(await open(target), async (to) => {
-    const missing = await missingKeys(to, canaries);
+    const missing = await missingKeys(
+      to,
+      canaries,
+      'move them out of the way there if nobody needs them, and run the same command again',
+    );
     // what was copied before needs no source
     if (missing.length > 0) {
       await withKeys(await open(source, target.state.secret.migrationSource), async (from) => {
@@ -35,6 +39,20 @@ export async function copyKeys(
     for (const key of missing) await provenKey(to, key, target);
     return `${missing.length} of ${Object.keys(canaries).length} copied; all open their canaries in the new place`;
   });
+}
+
+/**
+ * Reads every key at the source, as the copy will, before anything is changed: KES is somewhere else, and what it proves
+ * does not say that this machine can log in.
+ *
+ * @throws ExternalError unless each opens its canary
+ */
+export async function requireReadableKeys(source: LoadedEnvironment, open = openKeyMaterial): Promise<string> {
+  const keys = Object.keys(readCanaries(source.state.canaries));
+  await withKeys(await open(source), async (from) => {
+    for (const key of keys) await provenKey(from, key, source);
+  });
+  return `${keys.length} can be read from here`;
 }
 
 /**
@@ -48,7 +66,12 @@ export async function requireNoOtherKeys(target: LoadedEnvironment): Promise<str
   const canaries = readCanaries(target.state.canaries);
   return withKeys(await openKeyMaterial(target), async (to) => {
     const total = Object.keys(canaries).length;
-    return `${total - (await missingKeys(to, canaries)).length} of ${total} are there already`;
+    const missing = await missingKeys(
+      to,
+      canaries,
+      'they may belong to another environment, so leave them there: choose another place (region, account, folder)',
+    );
+    return `${total - missing.length} of ${total} are there already`;
   });
 }
 
@@ -59,8 +82,11 @@ async function canBeRead({ environment }: LoadedEnvironment): Promise<boolean> {
   return keyStore.path !== undefined || volumeExists(dockerEngine(docker), nodesOf(environment)[0].kes.keyVolume);
 }
 
-/** @throws ExternalError that names the keys of which others are there */
-async function missingKeys(place: KeyMaterial, canaries: Canaries): Promise<string[]> {
+/**
+ * @param hint what to do about others
+ * @throws ExternalError that names the keys of which others are there
+ */
+async function missingKeys(place: KeyMaterial, canaries: Canaries, hint: string): Promise<string[]> {
   const missing: string[] = [];
   const others: string[] = [];
   for (const [key, canary] of Object.entries(canaries)) {
@@ -71,7 +97,7 @@ async function missingKeys(place: KeyMaterial, canaries: Canaries): Promise<stri
   if (others.length === 0) return missing;
   throw new ExternalError(
     `the new place has other keys named ${others.join(', ')}; nothing was written over, and KES uses the old place`,
-    'they may belong to another environment, so leave them there: choose another place (region, account, folder)',
+    hint,
   );
 }
 

@@ -1,5 +1,5 @@
 /** The way of master keys from one key store to another, from the first change on. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import {
   describePlace,
   inSameVault,
@@ -47,9 +47,10 @@ export function moveKeys({ source, target, from, to }: Migration, means: Migrati
     {
       title: 'Old place',
       run: async ({ signal }) => {
-        if (readKeyStoreNote(state)?.migration?.sourceForgotten === true) return 'Terraform leaves it alone already';
-        // its keys are read with it until the end
-        if (!existsSync(state.secret.migrationSource)) {
+        const begun = readKeyStoreNote(state)?.migration;
+        if (begun?.sourceForgotten === true) return 'Terraform leaves it alone already';
+        // its keys are read with it until the end; one that an earlier migration left is of another time
+        if (begun === undefined) {
           writeFileAtomically(state.secret.migrationSource, readFileSync(state.secret.kesConfiguration));
         }
         writeKeyStoreNote(state.keyStore, from, { to, sourceForgotten: false });

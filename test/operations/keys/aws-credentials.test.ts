@@ -1,6 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { storeAwsCredentials } from '../../../operations/keys/aws-credentials';
+import { awsOptions, storeAwsCredentials } from '../../../operations/keys/aws-credentials';
 import { ExternalError, UsageError } from '../../../operations/lib/errors';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
@@ -53,4 +55,35 @@ test('a broken file is named and not quoted', async () => {
   const error = await rejectionOf(storeAwsCredentials(input()));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error.message).toBe(`${input().file} does not hold {accessKeyId, secretAccessKey}`);
+});
+
+describe('with keyStore.credentials: instance-role', () => {
+  /** A fake of the metadata service, which cannot run here. */
+  const metadata = createServer((request, response) => {
+    const answers: Readonly<Record<string, string>> = {
+      '/latest/api/token': 'a-token',
+      '/latest/meta-data/iam/security-credentials/': 'kes',
+      '/latest/meta-data/iam/security-credentials/kes': JSON.stringify({
+        ...{ Code: 'Success', AccessKeyId: 'ASIAROLE', SecretAccessKey: 'of-the-role', Token: 'session' },
+        Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+      }),
+    };
+    const answer = answers[request.url ?? ''];
+    response.writeHead(answer === undefined ? 404 : 200).end(answer);
+  });
+  beforeAll(() => new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve)));
+  afterAll(() => new Promise((resolve) => metadata.close(resolve)));
+
+  test('the role of the instance is asked, whatever variables say', async () => {
+    const { port } = metadata.address() as AddressInfo;
+    jest.replaceProperty(process, 'env', {
+      ...process.env,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+      AWS_ACCESS_KEY_ID: 'AKIAOTHER',
+      AWS_SECRET_ACCESS_KEY: 'of-another-account',
+    });
+    const { credentials } = awsOptions({ region: 'eu-central-1' }, undefined, []);
+    if (typeof credentials !== 'function') throw new Error('the credentials are fixed');
+    expect(await credentials()).toMatchObject({ accessKeyId: 'ASIAROLE', sessionToken: 'session' });
+  });
 });

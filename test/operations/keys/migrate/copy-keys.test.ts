@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LoadedEnvironment } from '../../../../config/load';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
-import { copyKeys } from '../../../../operations/keys/migrate/copy-keys';
+import { copyKeys, requireReadableKeys } from '../../../../operations/keys/migrate/copy-keys';
 import { writeCanaries } from '../../../../operations/state/canaries';
 import { canaryOf, storedKey } from '../../../helpers/master-key';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
@@ -45,7 +45,13 @@ function migration(from: Readonly<Record<string, Buffer>>, to: Readonly<Record<s
     opened.push(configuration);
     return Promise.resolve(which === source ? places.source : places.target);
   };
-  return { ...places, opened, login: target.state.secret.migrationSource, copy: () => copyKeys(source, target, open) };
+  return {
+    ...places,
+    opened,
+    login: target.state.secret.migrationSource,
+    copy: () => copyKeys(source, target, open),
+    readable: () => requireReadableKeys(source, open),
+  };
 }
 
 test('keys that are not there are copied, each by its name, and the source keeps them', async () => {
@@ -70,7 +76,7 @@ test('another key under the name of one is left as it is, and nothing is copied'
   const { target, copy } = migration({ archive: ARCHIVE, photos: PHOTOS }, { photos: OTHER });
   expect(await rejectionOf(copy())).toMatchObject({
     message: 'the new place has other keys named photos; nothing was written over, and KES uses the old place',
-    hint: 'they may belong to another environment, so leave them there: choose another place (region, account, folder)',
+    hint: 'move them out of the way there if nobody needs them, and run the same command again',
   });
   expect(Object.fromEntries(target.held)).toEqual({ photos: OTHER });
   expect(target.closed).toBe(true);
@@ -102,4 +108,17 @@ test.each(Object.keys(KEYS))('killed after %s was written, the next run copies t
   target.create = create;
   expect(await copy()).toMatch(/^[01] of 2 copied; all open their canaries/);
   expect(Object.fromEntries(target.held)).toEqual({ archive: ARCHIVE, photos: PHOTOS });
+});
+
+test('before anything is changed, every key is read at the source', async () => {
+  const { source, opened, readable } = migration({ archive: ARCHIVE, photos: PHOTOS }, {});
+  expect(await readable()).toBe('2 can be read from here');
+  expect(opened).toEqual([undefined]);
+  expect(source.closed).toBe(true);
+});
+
+test('a key that cannot be read at the source ends the migration before it begins', async () => {
+  const { source, readable } = migration({ archive: ARCHIVE }, {});
+  expect((await rejectionOf(readable())).message).toBe('master key photos is not in the key store');
+  expect(source.closed).toBe(true);
 });

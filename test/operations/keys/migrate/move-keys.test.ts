@@ -1,6 +1,6 @@
 /** A migration of master keys, killed in every step: the next run brings it to its end, and no key is ever missing. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { declaredPlace, readKeyStoreNote, samePlace, writeKeyStoreNote } from '../../../../config/key-store-place';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
@@ -128,6 +128,14 @@ test.each(
 
 test.each(TARGETS)('these are all steps to %s', (_, keyStore, steps) => {
   expect(new World(keyStore).steps()).toHaveLength(steps);
+});
+
+test('the login that an earlier migration left is not taken for that of this one', async () => {
+  const world = new World('{ type: filesystem }');
+  const { migrationSource } = world.target.state.secret;
+  writeFileSync(migrationSource, 'of an earlier place');
+  await rejectionOf(runSteps(killedIn(world.steps(), { step: 1, when: 'before' })));
+  expect(readFileSync(migrationSource, 'utf8')).toBe('of the old place');
 });
 
 test('killed between forgetting and its note, Terraform has nothing to destroy', async () => {
