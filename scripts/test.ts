@@ -241,6 +241,9 @@ function endToEndTests(folder: string, long: boolean): Suite {
 /** Says what was left to `--long`. @returns what the list of it names, and no test is called */
 function leftOut({ skippedNames: names }: JestCounts): number {
   process.stderr.write(`  left to --long, ${names.length} tests:\n${names.map((name) => `    ${name}\n`).join('')}`);
+  process.stderr.write(
+    '  less than with --long: a planted fault runs beside six checks, not beside all; a first deploy is killed at one point, not at twelve; Vault is away for 10 s, not for 120\n',
+  );
   const vain = Object.values(LONG_RUN)
     .flat()
     .filter((name) => !names.some((one) => one.startsWith(name)));

@@ -75,7 +75,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
   }
   if (environment !== undefined) throw refusal(`--endpoint takes no environment, got: ${environment}`);
   if (values.disruptive) throw refusal('--disruptive needs an environment: from outside nothing can be put back');
-  requireNone(named, ({ from }) => from === 'deployment', 'looks at the deployment itself, which --endpoint cannot');
+  requireNone(named, ({ from }) => from !== 'outside', 'looks at the deployment itself, which --endpoint cannot');
   const tryKnownHoles = values['try-known-holes'];
   if (!tryKnownHoles)
     requireNone(named, triesHoles, 'sends what the server must refuse; add --try-known-holes if it may');

@@ -78,7 +78,7 @@ export function describeFaults(subject: () => { environment: TestEnvironment }):
         const result = await other.script('up');
         expect(result.code).toBe(1);
         expect(result.stderr).toContain(`127.0.0.1:${environment.minio.port} (S3 API, minio.port)`);
-        expect(result.stderr).toContain('held by a process of this machine: `ss -ltnp`');
+        expect(result.stderr).toContain('held by a process of this machine: `sudo ss -ltnp`');
         expect((await other.dockerResources()).containers).toEqual([]);
       } finally {
         listener.close();

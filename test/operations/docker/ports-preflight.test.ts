@@ -61,7 +61,7 @@ test('names the holder of every port that is taken', async () => {
   const [title, vault, ...containers] = error.message.split('\n');
   expect(title).toBe('3 ports cannot be used:');
   expect(vault).toBe(
-    `  - 127.0.0.1:${server.port} (Vault API, vault.port): held by a process of this machine: \`ss -ltnp\` or \`lsof -i :${server.port}\` says which`,
+    `  - 127.0.0.1:${server.port} (Vault API, vault.port): held by a process of this machine: \`sudo ss -ltnp\` or \`sudo lsof -i :${server.port}\` says which`,
   );
   expect(containers).toEqual([
     '  - 127.0.0.1:7373 (KES API, kes.port): published by container ebs-test-kes of environment test',

@@ -90,10 +90,10 @@ test.each<[string[], string]>([
     ['--endpoint', 'https://s3.test', '--disruptive'],
     '--disruptive needs an environment: from outside nothing can be put back',
   ],
-  [
-    ['--endpoint', 'https://s3.test', '--only', 'kms-ready'],
-    '--only kms-ready: looks at the deployment itself, which --endpoint cannot',
-  ],
+  ...['kms-ready', 'vault-unsealed'].map((id): [string[], string] => [
+    ['--endpoint', 'https://s3.test', '--only', id],
+    `--only ${id}: looks at the deployment itself, which --endpoint cannot`,
+  ]),
   ...['http://s3.test', 'https://user:secret@s3.test', 'https://s3.test/bucket', 's3.test'].map(
     (url): [string[], string] => [
       ['--endpoint', url],
