@@ -1,13 +1,13 @@
 /** What relates two settings of an environment file to each other: the schema refuses with it what its shape cannot. */
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
-import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker-engine';
+import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker/docker-engine';
 import { durationToMs, isDuration } from './duration';
 import type { Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
-import { embeddedVault } from './vault';
-import { minioKeys } from './master-keys';
+import { embeddedVault } from './vault/vault';
+import { minioKeys } from './keys/master-keys';
 import { coversName, overlap } from './names';
 import { networkRules } from './network-rules';
-import { s3Names } from './s3-endpoint';
+import { s3Names } from './minio/s3-endpoint';
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
 export const MINIMUM_TOKEN_PERIOD = '10m';

@@ -5,15 +5,15 @@
  * in `environment-rules.ts`. Every default is here and nowhere else.
  */
 import { z } from 'zod';
-import { engineHostProblem } from './docker-engine';
+import { engineHostProblem } from './docker/docker-engine';
 import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
 import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
 import { CHECKED_ROWS } from './guard-rules';
-import { PROGRAM_PATHS } from './program-paths';
+import { PROGRAM_PATHS } from './docker/program-paths';
 import { PROVIDER_VERSIONS } from './provider-versions';
-import { proxyProblem } from './proxy';
-import { subnetProblem } from './subnets';
+import { proxyProblem } from './kes/proxy';
+import { subnetProblem } from './docker/subnets';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });

@@ -7,7 +7,7 @@ import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, pars
 import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/lib/errors';
 import { type Environment, environmentSchema, type VaultEnvironment } from './environment';
-import { isInVault } from './vault';
+import { isInVault } from './vault/vault';
 import { requireOwnFolders } from './own-folder';
 import { nearest } from './spelling';
 import { type StateLayout, stateLayout } from './state';

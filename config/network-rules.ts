@@ -1,10 +1,10 @@
 /** What relates the addresses of an environment to each other. */
 import type { Environment, VaultKeyStoreSettings } from './environment';
-import { embeddedVault } from './vault';
+import { embeddedVault } from './vault/vault';
 import type { Problem } from './environment-rules';
-import { vaultNetwork } from './networks';
-import { meansEveryAddress } from './reachable';
-import { rangeCovers, rangesOverlap, subnetProblem } from './subnets';
+import { vaultNetwork } from './docker/networks';
+import { meansEveryAddress } from './docker/reachable';
+import { rangeCovers, rangesOverlap, subnetProblem } from './docker/subnets';
 
 export function networkRules(environment: Environment): Problem[] {
   const { keyStore, docker } = environment;

@@ -3,8 +3,8 @@
  * them back; both know them only from here. Nothing in them is secret: paths, addresses and names.
  */
 import { z } from 'zod';
-import { kesConfigurationSchema } from './kes-configuration';
-import { keyStorePlace } from './key-store-place';
+import { kesConfigurationSchema } from './kes/kes-configuration';
+import { keyStorePlace } from './keys/key-store-place';
 
 /** How a program is reached from where the deploy runs. */
 const tlsEndpoint = z.strictObject({

@@ -1,9 +1,9 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
 import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
-import { vaultVariables } from '../config/external-vault';
-import { MIGRATION_VARIABLE, requireSameKeyStore } from '../config/key-store-place';
-import { pinEngine } from '../config/docker-engine';
+import { vaultVariables } from '../config/vault/external-vault';
+import { MIGRATION_VARIABLE, requireSameKeyStore } from '../config/keys/key-store-place';
+import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';

@@ -1,5 +1,5 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { triesHoles } from '../operations/checks/catalogue';
 import type { Check, CheckDescription } from '../operations/checks/check';

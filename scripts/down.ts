@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { vaultNames } from '../config/deployment-names';
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker/docker';

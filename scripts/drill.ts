@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../config/load';
 import { defaultStateHome } from '../config/state';
 import { projectRoot } from '../config/toolchain';

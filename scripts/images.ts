@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
 import { dockerEngine } from '../operations/docker/docker';
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { UsageError } from '../operations/lib/errors';
 import { registryLogin } from '../operations/docker/registry-logins';
 import { prepareToolchain } from '../operations/toolchain/prepare';

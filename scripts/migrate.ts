@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { requireIntactState } from '../operations/state/intact-state';
-import { vaultVariables } from '../config/external-vault';
+import { vaultVariables } from '../config/vault/external-vault';
 import {
   declaredPlace,
   describePlace,
@@ -10,8 +10,8 @@ import {
   MIGRATION_VARIABLE,
   readKeyStoreNote,
   samePlace,
-} from '../config/key-store-place';
-import { pinEngine } from '../config/docker-engine';
+} from '../config/keys/key-store-place';
+import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { CommandError } from '../operations/lib/command';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
-import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker-engine';
+import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';

@@ -1,6 +1,6 @@
 /** `./scripts/rotate`: replaces one kind of secret, under the running deployment. */
 import { requireDeployable } from '../operations/state/deployable';
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { backupCoverageWarning } from '../operations/backup/last-backup';
 import { requireOwnEngine } from '../operations/docker/engine-identity';

@@ -1,5 +1,5 @@
 /** `./scripts/toolchain`: prerequisites, Docker Engine, images and providers, without deploying anything. */
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment } from '../config/load';
 import { readToolchain } from '../config/toolchain';
 import { UsageError } from '../operations/lib/errors';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { embeddedVault } from '../config/vault';
-import { embeddedVaultUrl } from '../config/reachable';
+import { embeddedVault } from '../config/vault/vault';
+import { embeddedVaultUrl } from '../config/docker/reachable';
 import { loadEnvironment } from '../config/load';
 import { UsageError } from '../operations/lib/errors';
 import { unsealVault } from '../operations/vault/unseal-vault';

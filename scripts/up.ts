@@ -1,7 +1,7 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
 import { requireDeployable } from '../operations/state/deployable';
-import { pinEngine } from '../config/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../config/load';
 import { readCanaries } from '../operations/state/canaries';
 import { withDeploymentLock } from '../operations/state/deployment-lock';

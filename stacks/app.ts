@@ -1,9 +1,9 @@
 import { App } from 'cdktf';
 import path from 'node:path';
-import { engineVariables, resolveEngine } from '../config/docker-engine';
+import { engineVariables, resolveEngine } from '../config/docker/docker-engine';
 import { requireDeployable } from '../operations/state/deployable';
-import { vaultVariables } from '../config/external-vault';
-import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/key-store-place';
+import { vaultVariables } from '../config/vault/external-vault';
+import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/keys/key-store-place';
 import type { LoadedEnvironment } from '../config/load';
 import { retiredKeysByClient } from '../operations/state/retired-keys';
 import { projectRoot, readToolchain } from '../config/toolchain';

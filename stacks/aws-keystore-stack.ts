@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import type { AwsKeyStoreSettings } from '../config/environment';
-import { proxyVariables } from '../config/proxy';
+import { proxyVariables } from '../config/kes/proxy';
 import { fileHash } from '../constructs/expressions';
 import type { Certificates } from '../constructs/tls/certificates';
 import type { Deployment } from './deployment';

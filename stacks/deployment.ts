@@ -1,10 +1,10 @@
-import type { RetiredKeys } from '../config/kes-clients';
-import type { EngineAddress } from '../config/docker-engine';
+import type { RetiredKeys } from '../config/kes/kes-clients';
+import type { EngineAddress } from '../config/docker/docker-engine';
 import type { Environment, VaultEnvironment } from '../config/environment';
-import { isInVault as hasKeysInVault } from '../config/vault';
-import type { KeyLocation } from '../config/vault-policies';
-import type { VaultVariables } from '../config/external-vault';
-import { registryOf } from '../config/image-registry';
+import { isInVault as hasKeysInVault } from '../config/vault/vault';
+import type { KeyLocation } from '../config/vault/vault-policies';
+import type { VaultVariables } from '../config/vault/external-vault';
+import { registryOf } from '../config/docker/image-registry';
 import type { StateLayout } from '../config/state';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';

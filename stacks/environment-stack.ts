@@ -1,7 +1,7 @@
 import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { LocalBackend, S3Backend, TerraformStack } from 'cdktf';
 import type { Construct } from 'constructs';
-import { SSH_OPTIONS } from '../config/docker-engine';
+import { SSH_OPTIONS } from '../config/docker/docker-engine';
 import { type Node, nodesOf } from '../config/node';
 import { literal } from '../constructs/expressions';
 import type { Deployment } from './deployment';

@@ -1,9 +1,9 @@
 import type { Construct } from 'constructs';
-import { leafCertificates } from '../config/leaf-certificates';
-import { embeddedVault } from '../config/vault';
+import { leafCertificates } from '../config/certificates/leaf-certificates';
+import { embeddedVault } from '../config/vault/vault';
 import type { CertificateFiles } from '../config/operation-inputs';
-import { storageNetwork } from '../config/networks';
-import { certificateImport, certificateOrder } from '../config/s3-endpoint';
+import { storageNetwork } from '../config/docker/networks';
+import { certificateImport, certificateOrder } from '../config/minio/s3-endpoint';
 import { declareNetwork, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';

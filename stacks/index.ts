@@ -1,5 +1,5 @@
 import type { Construct } from 'constructs';
-import { embeddedVault } from '../config/vault';
+import { embeddedVault } from '../config/vault/vault';
 import type { Certificates } from '../constructs/tls/certificates';
 import { AwsKeystoreStack } from './aws-keystore-stack';
 import { ChecksStack } from './checks-stack';

@@ -1,8 +1,8 @@
 import type { Construct } from 'constructs';
 import { clientLeaf, CLIENTS } from '../config/deployment-names';
-import { masterKeys } from '../config/master-keys';
-import { networksOfService } from '../config/networks';
-import { programPaths } from '../config/program-paths';
+import { masterKeys } from '../config/keys/master-keys';
+import { networksOfService } from '../config/docker/networks';
+import { programPaths } from '../config/docker/program-paths';
 import { imageReference } from '../constructs/docker';
 import { KesServer } from '../constructs/kes/kes-server';
 import { MasterKeys } from '../constructs/kes/master-keys';

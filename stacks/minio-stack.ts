@@ -1,10 +1,10 @@
 import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
 import { CLIENTS } from '../config/deployment-names';
-import { minioKms } from '../config/minio-variables';
-import { storageNetwork } from '../config/networks';
-import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/s3-endpoint';
-import { programPaths } from '../config/program-paths';
+import { minioKms } from '../config/minio/minio-variables';
+import { storageNetwork } from '../config/docker/networks';
+import { s3CaFile, s3CertificateFiles, s3Endpoint, s3Url } from '../config/minio/s3-endpoint';
+import { programPaths } from '../config/docker/program-paths';
 import { imageReference } from '../constructs/docker';
 import { fileText, literal } from '../constructs/expressions';
 import { Buckets } from '../constructs/minio/buckets';

@@ -1,9 +1,9 @@
 import type { Construct } from 'constructs';
 import { vaultNames } from '../config/deployment-names';
 import type { EmbeddedVault } from '../config/environment';
-import { provisionerPolicy } from '../config/key-store';
-import { vaultNetwork } from '../config/networks';
-import { programPaths } from '../config/program-paths';
+import { provisionerPolicy } from '../config/keys/key-store';
+import { vaultNetwork } from '../config/docker/networks';
+import { programPaths } from '../config/docker/program-paths';
 import type { Certificates } from '../constructs/tls/certificates';
 import { VaultServer } from '../constructs/vault/vault-server';
 import { declareNetwork, imageReference } from '../constructs/docker';

@@ -3,7 +3,7 @@ import { Volume } from '@cdktf/provider-docker/lib/volume';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { ownerOf } from '../../config/node';
-import { SERVICE_UID } from '../../config/service-user';
+import { SERVICE_UID } from '../../config/docker/service-user';
 import { environmentLabels } from './labels';
 
 export interface DataVolumeProps {

@@ -4,7 +4,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { createHash } from 'node:crypto';
 import { Construct } from 'constructs';
 import { loaderOf } from '../../config/node';
-import { SERVICE_UID } from '../../config/service-user';
+import { SERVICE_UID } from '../../config/docker/service-user';
 import { DeclarationError } from '../declaration-error';
 import { fileHash, literal } from '../expressions';
 import { environmentLabels } from './labels';

@@ -1,6 +1,6 @@
 import { Network } from '@cdktf/provider-docker/lib/network';
 import type { Construct } from 'constructs';
-import { MTU_OPTION } from '../../config/networks';
+import { MTU_OPTION } from '../../config/docker/networks';
 import { environmentLabels } from './labels';
 
 export interface NetworkProps {

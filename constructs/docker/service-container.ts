@@ -1,7 +1,7 @@
 import { Container } from '@cdktf/provider-docker/lib/container';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { SERVICE_UID } from '../../config/service-user';
+import { SERVICE_UID } from '../../config/docker/service-user';
 import { literal } from '../expressions';
 import { environmentLabels, READ_AT_START_LABEL } from './labels';
 

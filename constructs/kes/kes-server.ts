@@ -6,11 +6,11 @@ import {
   type KesConfiguration,
   kesConfigurationProblems,
   KEY_FOLDER,
-} from '../../config/kes-configuration';
-import type { KeyStorePlace } from '../../config/key-store-place';
+} from '../../config/kes/kes-configuration';
+import type { KeyStorePlace } from '../../config/keys/key-store-place';
 import type { KesNode } from '../../config/node';
 import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
-import { publishedUrl } from '../../config/reachable';
+import { publishedUrl } from '../../config/docker/reachable';
 import { DeclarationError } from '../declaration-error';
 import { FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';

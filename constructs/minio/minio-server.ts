@@ -1,6 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { type MinioKms, minioVariables } from '../../config/minio-variables';
+import { type MinioKms, minioVariables } from '../../config/minio/minio-variables';
 import { kesName } from '../../config/names';
 import type { MinioNode } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';

@@ -1,6 +1,6 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { certificateRenewalNote } from '../../config/leaf-certificates';
+import { certificateRenewalNote } from '../../config/certificates/leaf-certificates';
 import type { CertificateFiles, LeafCertificate } from '../../config/operation-inputs';
 import { dnsName } from '../../config/names';
 import { DeclarationError } from '../declaration-error';

@@ -7,8 +7,13 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { durationRule, durationToMs, isDuration } from '../../config/duration';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
-import type { AuditDevice } from '../../config/key-store';
-import { kesPolicyRules, migrationPolicyRules, type KeyLocation, policyDocument } from '../../config/vault-policies';
+import type { AuditDevice } from '../../config/keys/key-store';
+import {
+  kesPolicyRules,
+  migrationPolicyRules,
+  type KeyLocation,
+  policyDocument,
+} from '../../config/vault/vault-policies';
 import { DeclarationError } from '../declaration-error';
 
 export interface KeyStoreProps extends KeyLocation {

@@ -2,7 +2,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import type { VaultNode } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
-import { publishedUrl } from '../../config/reachable';
+import { publishedUrl } from '../../config/docker/reachable';
 import { DeclarationError } from '../declaration-error';
 import { fileHash } from '../expressions';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';

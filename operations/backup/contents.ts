@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { masterKeys } from '../../config/master-keys';
+import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state';

@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import type { AcmeSettings } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
-import { certificateImport, certificateOrder } from '../../config/s3-endpoint';
+import { certificateImport, certificateOrder } from '../../config/minio/s3-endpoint';
 import { UsageError } from '../lib/errors';
 import { requireUsableCertificates } from './import-certificates';
 import { readCaFile, readRoots, readTrustedCAs } from './trusted-roots';

@@ -7,7 +7,7 @@ import * as x509 from '@peculiar/x509';
 import { randomUUID, webcrypto } from 'node:crypto';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { nextIdentity } from '../../config/leaf-certificates';
+import { nextIdentity } from '../../config/certificates/leaf-certificates';
 import type { LeafCertificate, OperationInput } from '../../config/operation-inputs';
 import { stateLayout } from '../../config/state';
 import { issuingCertificate } from './certificate-authority';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { certificateIssue } from '../../config/leaf-certificates';
+import { certificateIssue } from '../../config/certificates/leaf-certificates';
 import type { LoadedEnvironment } from '../../config/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';

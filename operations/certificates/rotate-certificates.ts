@@ -1,4 +1,4 @@
-import { certificateIssue } from '../../config/leaf-certificates';
+import { certificateIssue } from '../../config/certificates/leaf-certificates';
 import { issueCertificates } from './issue-certificates';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';

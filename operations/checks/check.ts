@@ -1,7 +1,7 @@
 /** What a check is. The catalogue of them is in catalogue.ts, how they run in runner.ts. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Environment, VaultEnvironment } from '../../config/environment';
-import { isInVault } from '../../config/vault';
+import { isInVault } from '../../config/vault/vault';
 import type { CheckedRow } from '../../config/guard-rules';
 import type { LoadedEnvironment, LoadedVaultEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';

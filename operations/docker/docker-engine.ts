@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker-engine';
+import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
 import { defaultStateHome } from '../../config/state';
 import { dockerEngine } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';

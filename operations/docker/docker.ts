@@ -1,6 +1,6 @@
 import Docker from 'dockerode';
 import { finished } from 'node:stream/promises';
-import { type DockerSettings, resolveEngine } from '../../config/docker-engine';
+import { type DockerSettings, resolveEngine } from '../../config/docker/docker-engine';
 import { engineAgent } from './engine-transport';
 import { ExternalError, messageOf } from '../lib/errors';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
@@ -14,7 +14,7 @@ export interface OwnerLabel {
 const clients = new Map<string, Docker>();
 
 /**
- * A client of the Docker engine that is meant, see config/docker-engine.ts. Two calls for one engine share connections.
+ * A client of the Docker engine that is meant, see config/docker/docker-engine.ts. Two calls for one engine share connections.
  *
  * @param settings what the environment file says. Default: nothing
  * @throws UsageError where no engine can be meant

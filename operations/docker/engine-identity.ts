@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker-engine';
+import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../../config/load';
 import type { StateLayout } from '../../config/state';

@@ -12,7 +12,7 @@ import { connect as connectPlain } from 'node:net';
 import path from 'node:path';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { type EngineAddress, sshArguments, tcpEndpoint } from '../../config/docker-engine';
+import { type EngineAddress, sshArguments, tcpEndpoint } from '../../config/docker/docker-engine';
 import { ExternalError } from '../lib/errors';
 
 /** More connections at once than this, and an sshd with its default MaxStartups drops some at random. */

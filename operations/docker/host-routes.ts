@@ -1,5 +1,5 @@
 /** The IPv4 routes of this machine, as Linux lists them. */
-import { rangeCovers, rangesOverlap } from '../../config/subnets';
+import { rangeCovers, rangesOverlap } from '../../config/docker/subnets';
 import { readIfExists } from '../lib/files';
 
 export interface Route {

@@ -1,7 +1,7 @@
 /** Refuses where Docker has no addresses left for a network, or others have them, before anything is deployed. */
 import { randomBytes } from 'node:crypto';
 import type Docker from 'dockerode';
-import { rangesOverlap } from '../../config/subnets';
+import { rangesOverlap } from '../../config/docker/subnets';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { type Route, routeConflicts } from './host-routes';

@@ -1,7 +1,7 @@
 /** Refuses ports that someone else holds, all of them at once and by name, before anything is deployed. */
 import { createServer } from 'node:net';
 import type Docker from 'dockerode';
-import { urlHost } from '../../config/reachable';
+import { urlHost } from '../../config/docker/reachable';
 import type { OwnerLabel } from './docker';
 import { ExternalError } from '../lib/errors';
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { registryOf } from '../../config/image-registry';
+import { registryOf } from '../../config/docker/image-registry';
 import { messageOf, UsageError } from '../lib/errors';
 
 export interface RegistryLogin {

@@ -18,7 +18,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../../config/load';
-import { MTU_OPTION } from '../../config/networks';
+import { MTU_OPTION } from '../../config/docker/networks';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../../config/state';
 import { holdsFiles } from '../../config/node';
 import type { OwnerLabel } from './docker';

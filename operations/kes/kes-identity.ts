@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { otherIdentities } from '../../config/leaf-certificates';
+import { otherIdentities } from '../../config/certificates/leaf-certificates';
 import { readIfExists } from '../lib/files';
 
 /**

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { z } from 'zod';
 import { durationToMs } from '../../config/duration';
-import type { KesLogin, VaultKeyStore } from '../../config/kes-configuration';
+import type { KesLogin, VaultKeyStore } from '../../config/kes/kes-configuration';
 import type { OperationInput } from '../../config/operation-inputs';
 import { AppRole, readKesLogin, type SecretIdFacts } from '../vault/approle';
 import { ExternalError } from '../lib/errors';

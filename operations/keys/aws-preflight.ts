@@ -12,7 +12,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { existsSync } from 'node:fs';
-import { secretsManagerEndpoint } from '../../config/aws';
+import { secretsManagerEndpoint } from '../../config/keys/aws';
 import type { AwsKeyStoreSettings } from '../../config/environment';
 import { awsOptions, findAwsCredentials, keepAwsCredentials } from './aws-credentials';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';

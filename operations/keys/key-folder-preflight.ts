@@ -1,6 +1,6 @@
 /** Looks at the folder of master keys that are files, before anything is deployed. */
 import { type Stats, statSync } from 'node:fs';
-import { SERVICE_UID } from '../../config/service-user';
+import { SERVICE_UID } from '../../config/docker/service-user';
 import { UsageError } from '../lib/errors';
 
 /** Keys beside the data protect against nobody who gets the disk; each deploy says so, and what to do about it. */

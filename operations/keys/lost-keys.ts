@@ -1,8 +1,8 @@
 /** Why a master key does not open, as far as Vault says it to whoever may look at a key and not read it, and what to do. */
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
-import { vaultVariables } from '../../config/external-vault';
-import { vaultAccess } from '../../config/key-store';
+import { vaultVariables } from '../../config/vault/external-vault';
+import { vaultAccess } from '../../config/keys/key-store';
 import type { StateLayout } from '../../config/state';
 import type { KesError } from '../kes/kes-client';
 import { VaultClient, VaultError } from '../vault/vault-client';

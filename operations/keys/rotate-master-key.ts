@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CLIENTS } from '../../config/deployment-names';
-import { masterKeys, minioKeys } from '../../config/master-keys';
+import { masterKeys, minioKeys } from '../../config/keys/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
 import { kesName } from '../../config/names';
 import { nodesOf } from '../../config/node';

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../../config/environment';
-import { kesUrl } from '../../config/reachable';
-import { KES_RELOADED } from '../../config/kes-configuration';
+import { kesUrl } from '../../config/docker/reachable';
+import { KES_RELOADED } from '../../config/kes/kes-configuration';
 import { restoreCall } from '../state/restore-call';
 import type { StateLayout } from '../../config/state';
 import { nodesOf } from '../../config/node';

@@ -4,7 +4,7 @@ import { Agent, type AgentOptions, request as httpsRequest, type RequestOptions 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
-import { urlHost } from '../../config/reachable';
+import { urlHost } from '../../config/docker/reachable';
 
 /** How long a proxy may take to reach what it is asked for. */
 const TIMEOUT_MILLISECONDS = 15_000;

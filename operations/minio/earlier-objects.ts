@@ -6,7 +6,7 @@ import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/c
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from '../../config/deployment-names';
-import { minioKeys } from '../../config/master-keys';
+import { minioKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../config/load';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';

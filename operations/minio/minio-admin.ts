@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../../config/s3-endpoint';
+import { s3Endpoint } from '../../config/minio/s3-endpoint';
 import { ExternalError, messageOf } from '../lib/errors';
 import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
 import { openFromAdmin, sealForAdmin } from './madmin-cipher';

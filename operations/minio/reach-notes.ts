@@ -1,9 +1,9 @@
 /** What a person should know about how a deployment is reached, and would otherwise find out by an error. */
 import { lookup } from 'node:dns/promises';
 import type { Environment } from '../../config/environment';
-import { embeddedVault } from '../../config/vault';
-import { isLoopback, meansEveryAddress, publishedUrl, reachableAddress } from '../../config/reachable';
-import { s3Name } from '../../config/s3-endpoint';
+import { embeddedVault } from '../../config/vault/vault';
+import { isLoopback, meansEveryAddress, publishedUrl, reachableAddress } from '../../config/docker/reachable';
+import { s3Name } from '../../config/minio/s3-endpoint';
 
 type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'keyStore'>;
 

@@ -5,7 +5,7 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../../config/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../../config/s3-endpoint';
+import { s3Endpoint } from '../../config/minio/s3-endpoint';
 import { ExternalError, messageOf } from '../lib/errors';
 import { MAX_ANSWER_BYTES } from '../lib/http';
 

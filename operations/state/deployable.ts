@@ -1,9 +1,9 @@
-import { resolveEngine } from '../../config/docker-engine';
-import { requireHarmlessVaultVariables, vaultVariables } from '../../config/external-vault';
+import { resolveEngine } from '../../config/docker/docker-engine';
+import { requireHarmlessVaultVariables, vaultVariables } from '../../config/vault/external-vault';
 import { requireIntactState } from './intact-state';
-import { requireSameKeyStore } from '../../config/key-store-place';
+import { requireSameKeyStore } from '../../config/keys/key-store-place';
 import type { LoadedEnvironment } from '../../config/load';
-import { requireReachablePorts } from '../../config/remote-engine';
+import { requireReachablePorts } from '../docker/remote-engine';
 
 /**
  * Everything for which an environment is neither deployed nor planned, and which is known without asking anybody.

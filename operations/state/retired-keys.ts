@@ -1,8 +1,8 @@
 import { readCanaries } from './canaries';
 import { CLIENTS } from '../../config/deployment-names';
-import type { RetiredKeys } from '../../config/kes-clients';
+import type { RetiredKeys } from '../../config/kes/kes-clients';
 import type { Environment } from '../../config/environment';
-import { masterKeys } from '../../config/master-keys';
+import { masterKeys } from '../../config/keys/master-keys';
 import type { StateLayout } from '../../config/state';
 
 /** Under whom keys are that nobody may use: it is no client of KES. */

@@ -1,5 +1,5 @@
 import type { LoadedEnvironment } from '../../config/load';
-import type { StackRange } from '../../config/stack-names';
+import type { StackRange } from '../terraform/stack-names';
 import type { Step } from '../lib/step';
 import type { Rotation } from './rotation';
 

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
-import { STACKS, type StackName } from '../../config/stack-names';
+import { STACKS, type StackName } from './stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
 import { parsedJson } from '../lib/json';
 import { otherStorage } from '../minio/s3-client';

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { resolveEngine } from '../../config/docker-engine';
+import { resolveEngine } from '../../config/docker/docker-engine';
 import { type Toolchain, toolchainFile } from '../../config/toolchain';
 import { UsageError } from '../lib/errors';
 import { cacheLayout, requireOwnCache } from './cache';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { durationToMs } from '../../config/duration';
 import type { VaultKeyStoreSettings } from '../../config/environment';
-import type { VaultAddress } from '../../config/external-vault';
+import type { VaultAddress } from '../../config/vault/external-vault';
 import { ExternalError, messageOf } from '../lib/errors';
 import { type SealStatus, VaultClient } from './vault-client';
 import type { FoundToken } from './vault-token';

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { embeddedVault } from '../../config/vault';
-import { embeddedVaultUrl } from '../../config/reachable';
+import { embeddedVault } from '../../config/vault/vault';
+import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { renameDurably, writeFileAtomically } from '../lib/files';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';

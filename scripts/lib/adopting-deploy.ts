@@ -1,5 +1,5 @@
 import { isLoadedInVault, type LoadedEnvironment } from '../../config/load';
-import type { Following } from '../../config/stack-names';
+import type { Following } from '../../operations/terraform/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
 import { deployStep } from './deploy';

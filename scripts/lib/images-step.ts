@@ -1,5 +1,5 @@
 import type { Environment } from '../../config/environment';
-import { embeddedVault } from '../../config/vault';
+import { embeddedVault } from '../../config/vault/vault';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requirePullableImages, type WantedImage } from '../../operations/docker/images-preflight';
 import { registryLogin } from '../../operations/docker/registry-logins';

@@ -1,8 +1,8 @@
-import { awsPolicy } from '../../config/aws';
+import { awsPolicy } from '../../config/keys/aws';
 import { vaultNames } from '../../config/deployment-names';
 import type { Environment, VaultEnvironment } from '../../config/environment';
-import { isInVault } from '../../config/vault';
-import { provisionerPolicy, provisionerRules } from '../../config/key-store';
+import { isInVault } from '../../config/vault/vault';
+import { provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
 import { UsageError } from '../../operations/lib/errors';
 
 /**

@@ -1,7 +1,7 @@
 /** Whether the ports of an environment are free. */
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
-import { embeddedVault } from '../../config/vault';
+import { embeddedVault } from '../../config/vault/vault';
 import type { LoadedEnvironment } from '../../config/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requireFreePorts, type WantedPort } from '../../operations/docker/ports-preflight';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../../config/load';
-import { s3CaFile, s3Url } from '../../config/s3-endpoint';
+import { s3CaFile, s3Url } from '../../config/minio/s3-endpoint';
 import type { StateLayout } from '../../config/state';
 import { reportFiles } from '../../operations/checks/report/write';
 import { reachNotes } from '../../operations/minio/reach-notes';

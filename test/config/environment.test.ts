@@ -1,6 +1,6 @@
 import { environmentSchema } from '../../config/environment';
-import { kesUrl } from '../../config/reachable';
-import { s3Url } from '../../config/s3-endpoint';
+import { kesUrl } from '../../config/docker/reachable';
+import { s3Url } from '../../config/minio/s3-endpoint';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
 import { durationToMs } from '../../config/duration';
 

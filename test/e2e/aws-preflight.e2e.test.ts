@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { awsPolicy, type IamPolicy } from '../../config/aws';
+import { awsPolicy, type IamPolicy } from '../../config/keys/aws';
 import type { AwsKeyStoreSettings } from '../../config/environment';
 import { parseEnvironment } from '../../config/load';
 import type { AwsCredentials } from '../../operations/keys/aws-credentials';

@@ -1,4 +1,4 @@
-import type { KesConfiguration, KesSecrets, VaultKeyStore } from '../../config/kes-configuration';
+import type { KesConfiguration, KesSecrets, VaultKeyStore } from '../../config/kes/kes-configuration';
 
 export const VAULT_KEY_STORE: VaultKeyStore = {
   type: 'vault',

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { urlHost } from '../../config/reachable';
+import { urlHost } from '../../config/docker/reachable';
 
 export class RecordingProxy {
   /** `http://host:port`. */

@@ -1,5 +1,5 @@
 import type { EmbeddedVault, Environment, VaultEnvironment } from '../../config/environment';
-import { embeddedVault, isInVault } from '../../config/vault';
+import { embeddedVault, isInVault } from '../../config/vault/vault';
 
 /** An environment of which a test knows that its master keys are in Vault. */
 export function inVault(environment: Environment): VaultEnvironment {

@@ -16,9 +16,9 @@ import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { embeddedVault } from '../../../config/vault';
+import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../../config/load';
-import { masterKeys } from '../../../config/master-keys';
+import { masterKeys } from '../../../config/keys/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state';
 import { nodesOf } from '../../../config/node';
 import { writeCanaries } from '../../state/canaries';

@@ -1,6 +1,6 @@
 /** What a restore asks of the key store before anything is touched: it can write its keys there, and lacks none. */
-import { vaultVariables } from '../../../config/external-vault';
-import { declaredPlace, readKeyStoreNote, samePlace } from '../../../config/key-store-place';
+import { vaultVariables } from '../../../config/vault/external-vault';
+import { declaredPlace, readKeyStoreNote, samePlace } from '../../../config/keys/key-store-place';
 import type { LoadedEnvironment } from '../../../config/load';
 import { ExternalError } from '../../lib/errors';
 import type { KeyMaterial } from '../../keys/material/key-material';

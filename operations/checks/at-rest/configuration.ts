@@ -1,6 +1,6 @@
 /** What is on the drive of MinIO's own configuration: users, policies, service accounts, settings. */
 import { z } from 'zod';
-import { masterKeys } from '../../../config/master-keys';
+import { masterKeys } from '../../../config/keys/master-keys';
 import { retiredKeys } from '../../state/retired-keys';
 import { CheckFailure, type FullCheck } from '../check';
 import { type DriveFile, filesBelow, SYSTEM } from './drive';

@@ -1,9 +1,9 @@
 /** Whether KES runs with the configuration that was declared. */
 import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
-import { vaultVariables } from '../../../config/external-vault';
-import { kesConfiguration } from '../../../config/key-store';
-import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes-configuration';
+import { vaultVariables } from '../../../config/vault/external-vault';
+import { kesConfiguration } from '../../../config/keys/key-store';
+import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes/kes-configuration';
 import { loaderOf, nodesOf } from '../../../config/node';
 import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../../keys/aws-credentials';

@@ -2,7 +2,7 @@
 import { openCanary } from '../../keys/canaries';
 import { readCanaries } from '../../state/canaries';
 import { nodesOf } from '../../../config/node';
-import { masterKeys } from '../../../config/master-keys';
+import { masterKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../../config/load';
 import { restoreCall } from '../../state/restore-call';
 import { retiredKeys } from '../../state/retired-keys';

@@ -3,8 +3,8 @@
  * found out first, and in seconds: Docker is asked, then each service itself, in the order in which they need each other.
  */
 import type Docker from 'dockerode';
-import { embeddedVault } from '../../../config/vault';
-import { kesUrl } from '../../../config/reachable';
+import { embeddedVault } from '../../../config/vault/vault';
+import { kesUrl } from '../../../config/docker/reachable';
 import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { NO_CONNECTION } from '../../lib/http';

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { vaultNames } from '../../../config/deployment-names';
 import type { VaultEnvironment } from '../../../config/environment';
-import { masterKeys } from '../../../config/master-keys';
+import { masterKeys } from '../../../config/keys/master-keys';
 import { retiredKeys } from '../../state/retired-keys';
 import { messageOf } from '../../lib/errors';
 import type { HttpRequest } from '../../lib/http';

@@ -1,6 +1,6 @@
 /** The same as in transport.ts where keys pass: KES, and Vault behind it. */
-import { embeddedVault } from '../../../config/vault';
-import { kesUrl } from '../../../config/reachable';
+import { embeddedVault } from '../../../config/vault/vault';
+import { kesUrl } from '../../../config/docker/reachable';
 import { nodesOf } from '../../../config/node';
 import { type CheckContext, type Evidence, type FullCheck, hasVault } from '../check';
 import { accessOf } from '../health/vault';

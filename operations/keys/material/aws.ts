@@ -6,7 +6,7 @@ import {
   ResourceNotFoundException,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { secretsManagerEndpoint } from '../../../config/aws';
+import { secretsManagerEndpoint } from '../../../config/keys/aws';
 import type { AwsKeyStoreSettings } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import { awsOptions, readAwsCredentials } from '../aws-credentials';

@@ -1,5 +1,5 @@
 /** Master keys as files of the Docker host: one for each key, named like it (kes v0.24.0, internal/keystore/fs). */
-import { SERVICE_UID } from '../../../config/service-user';
+import { SERVICE_UID } from '../../../config/docker/service-user';
 import type { FilesystemKeyStoreSettings } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
 import { nodesOf } from '../../../config/node';

@@ -1,9 +1,9 @@
 /** Master keys in a KV mount of Vault, reached as KES reaches them: by its AppRole. */
 import { z } from 'zod';
 import type { VaultKeyStoreSettings } from '../../../config/environment';
-import { vaultVariables } from '../../../config/external-vault';
-import { keyLocation, vaultAccess } from '../../../config/key-store';
-import type { KeyLocation } from '../../../config/vault-policies';
+import { vaultVariables } from '../../../config/vault/external-vault';
+import { keyLocation, vaultAccess } from '../../../config/keys/key-store';
+import type { KeyLocation } from '../../../config/vault/vault-policies';
 import type { LoadedEnvironment } from '../../../config/load';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { readKesLogin } from '../../vault/approle';

@@ -6,9 +6,9 @@ import {
   type KeyStorePlace,
   readKeyStoreNote,
   writeKeyStoreNote,
-} from '../../../config/key-store-place';
+} from '../../../config/keys/key-store-place';
 import type { LoadedEnvironment } from '../../../config/load';
-import type { StackRange } from '../../../config/stack-names';
+import type { StackRange } from '../../terraform/stack-names';
 import { writeFileAtomically } from '../../lib/files';
 import type { Step } from '../../lib/step';
 import { copyKeys } from './copy-keys';

@@ -6,7 +6,7 @@ import {
   type KeyStoreNote,
   type KeyStorePlace,
   samePlace,
-} from '../../../config/key-store-place';
+} from '../../../config/keys/key-store-place';
 import type { LoadedEnvironment } from '../../../config/load';
 import { UsageError } from '../../lib/errors';
 

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../config/load';
-import { STACKS, type StackName } from '../../../config/stack-names';
+import { STACKS, type StackName } from '../stack-names';
 import { type StateLayout, stateLayout } from '../../../config/state';
 import { caFilesOf } from '../../certificates/trusted-roots';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';

@@ -1,5 +1,5 @@
 import { kesNode } from '../../../config/node';
-import type { KesConfiguration } from '../../../config/kes-configuration';
+import type { KesConfiguration } from '../../../config/kes/kes-configuration';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import {
   KesConfigurationFile,

@@ -20,7 +20,7 @@ import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../config/load';
-import { s3CaFile, s3Endpoint, s3Url } from '../../../config/s3-endpoint';
+import { s3CaFile, s3Endpoint, s3Url } from '../../../config/minio/s3-endpoint';
 import { provisionBuckets } from '../../../operations/minio/provision-buckets';
 import { openS3, readCredentials } from '../../../operations/minio/s3-client';
 import { summaryText } from '../../../scripts/lib/summary';

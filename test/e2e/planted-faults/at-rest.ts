@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
-import { SERVICE_UID } from '../../../config/service-user';
+import { SERVICE_UID } from '../../../config/docker/service-user';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';

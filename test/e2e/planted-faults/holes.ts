@@ -1,4 +1,4 @@
-import { PROGRAM_PATHS } from '../../../config/program-paths';
+import { PROGRAM_PATHS } from '../../../config/docker/program-paths';
 import { buildUnguardedImage } from '../../helpers/e2e/unguarded-image';
 import type { PlantedFault } from './planted-fault';
 

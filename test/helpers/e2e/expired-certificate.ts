@@ -4,7 +4,7 @@ import * as x509 from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { certificateRenewalNote } from '../../../config/leaf-certificates';
+import { certificateRenewalNote } from '../../../config/certificates/leaf-certificates';
 import type { StateLayout } from '../../../config/state';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AUDIT_DEVICES, vaultAccess } from '../../../config/key-store';
+import { AUDIT_DEVICES, vaultAccess } from '../../../config/keys/key-store';
 import type { LoadedEnvironment } from '../../../config/load';
 import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
 import { inVault } from '../vault';

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { certificateIssue } from '../../../config/leaf-certificates';
+import { certificateIssue } from '../../../config/certificates/leaf-certificates';
 import type { LoadedEnvironment } from '../../../config/load';
 import { pemCertificates } from '../../../operations/certificates/certificate-authority';
 import { issueCertificates, issueNextCa } from '../../../operations/certificates/issue-certificates';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { EngineAddress } from '../../../config/docker-engine';
+import type { EngineAddress } from '../../../config/docker/docker-engine';
 import { dockerEngine } from '../../../operations/docker/docker';
 import { sshFailure } from '../../../operations/docker/engine-transport';
 import { ThrowawayCa } from '../../helpers/certificates';

@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
-import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker-engine';
+import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker/docker-engine';
 import { UsageError } from '../../../operations/lib/errors';
 import { checkDisk } from '../../../operations/toolchain/disk';
 import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/docker/docker-engine';

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
-import type { KeyStorePlace } from '../../../config/key-store-place';
-import { writeKeyStoreNote } from '../../../config/key-store-place';
+import type { KeyStorePlace } from '../../../config/keys/key-store-place';
+import { writeKeyStoreNote } from '../../../config/keys/key-store-place';
 import type { OperationInput } from '../../../config/operation-inputs';
 import { type Canary, writeCanaries } from '../../../operations/state/canaries';
 import { ExternalError } from '../../../operations/lib/errors';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { AUDIT_DEVICES } from '../../../config/key-store';
+import { AUDIT_DEVICES } from '../../../config/keys/key-store';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state';
 import { adoptingDeploy } from '../../../scripts/lib/adopting-deploy';

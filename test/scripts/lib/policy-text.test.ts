@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { awsPolicy } from '../../../config/aws';
+import { awsPolicy } from '../../../config/keys/aws';
 import { loadEnvironment, parseEnvironment } from '../../../config/load';
 import { projectRoot } from '../../../config/toolchain';
 import { policyText } from '../../../scripts/lib/policy-text';

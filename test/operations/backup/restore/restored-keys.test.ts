@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { declaredPlace, writeKeyStoreNote } from '../../../../config/key-store-place';
+import { declaredPlace, writeKeyStoreNote } from '../../../../config/keys/key-store-place';
 import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
 import { keyStoreBefore } from '../../../../operations/backup/restore/restored-keys';

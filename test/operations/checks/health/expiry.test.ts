@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import path from 'node:path';
-import { leafCertificates } from '../../../../config/leaf-certificates';
+import { leafCertificates } from '../../../../config/certificates/leaf-certificates';
 import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state';
 import type { CheckContext } from '../../../../operations/checks/check';

@@ -1,4 +1,4 @@
-import type { KeyStoreNote, KeyStorePlace } from '../../../../config/key-store-place';
+import type { KeyStoreNote, KeyStorePlace } from '../../../../config/keys/key-store-place';
 import { parseEnvironment } from '../../../../config/load';
 import { UsageError } from '../../../../operations/lib/errors';
 import { requirePossible, requireSameEnvironment } from '../../../../operations/keys/migrate/require-possible';

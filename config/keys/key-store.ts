@@ -1,0 +1,156 @@
+/**
+ * What an environment declares about Vault and KES, as plain values: the constructs make it so, the checks compare it
+ * with what is there.
+ */
+import { vaultNames } from '../deployment-names';
+import type { Environment, VaultEnvironment, VaultKeyStoreSettings, VaultSettings } from '../environment';
+import { embeddedVaultUrl } from '../docker/reachable';
+import { secretsManagerEndpoint } from './aws';
+import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
+import { type RetiredKeys, kesClients } from '../kes/kes-clients';
+import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from '../kes/kes-configuration';
+import { nodesOf } from '../node';
+import type { TlsEndpoint } from '../operation-inputs';
+import type { StateLayout } from '../state';
+import {
+  kesPolicyRules,
+  type KeyLocation,
+  policyDocument,
+  type PolicyRule,
+  provisionerPolicyRules,
+} from '../vault/vault-policies';
+
+/** A file audit device. */
+export interface AuditDevice {
+  readonly name: string;
+  /** Path in the Vault container, or `stdout`. */
+  readonly filePath: string;
+}
+
+/** Of an embedded Vault. Two, because Vault stops answering when it can write to none. */
+export const AUDIT_DEVICES: readonly AuditDevice[] = [
+  { name: 'file', filePath: '/vault/audit/audit.log' },
+  { name: 'stdout', filePath: 'stdout' },
+];
+
+/** How the deploy reaches Vault. */
+export interface VaultAccess extends TlsEndpoint {
+  readonly namespace?: string;
+  /** File with the token. Absent: VAULT_TOKEN. */
+  readonly tokenFile?: string;
+}
+
+/** @throws UsageError if nobody says where an external Vault is */
+export function vaultAccess(
+  { vault }: VaultKeyStoreSettings,
+  state: StateLayout,
+  variables: VaultVariables,
+): VaultAccess {
+  if (vault.mode === 'external') {
+    const address = externalVaultAddress(vault, variables);
+    return {
+      ...address,
+      ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
+    };
+  }
+  return {
+    url: embeddedVaultUrl(vault),
+    caFile: state.caCertificate,
+    tokenFile: state.secret.provisionerToken,
+  };
+}
+
+/** Where the master keys are in Vault. */
+export function keyLocation({ mount, prefix, kvVersion }: VaultKeyStoreSettings): KeyLocation {
+  return { mount, prefix, kvVersion };
+}
+
+/** The policy of KES in Vault. */
+export function kesPolicy(keyStore: VaultKeyStoreSettings): string {
+  return policyDocument(kesPolicyRules(keyStore));
+}
+
+/** What the token that provisions Vault for an environment must be allowed there, and nothing more. */
+export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
+  const { keyStore } = environment;
+  const names = vaultNames(environment);
+  const embedded = keyStore.vault.mode === 'embedded';
+  return provisionerPolicyRules({
+    keys: keyLocation(keyStore),
+    existingKvMount: keyStore.existingMount,
+    kesPolicy: names.kesPolicy,
+    ...(embedded ? { provisionerPolicy: names.provisionerPolicy } : {}),
+    appRoleMount: keyStore.approle.mount,
+    existingAppRoleMount: keyStore.approle.existingMount,
+    role: names.kesRole,
+    mintsSecretId: keyStore.approle.secretId.delivery === 'minted',
+    auditDevices: embedded ? AUDIT_DEVICES.map(({ name }) => name) : [],
+    allowDataLoss: environment.allowDataLoss === environment.name,
+  });
+}
+
+/** The same as a policy: that of the token with which an embedded Vault is provisioned. */
+export function provisionerPolicy(environment: VaultEnvironment): string {
+  return policyDocument(provisionerRules(environment));
+}
+
+/**
+ * The configuration of KES.
+ *
+ * @param retiredKeys master keys that are no longer declared and stay readable
+ * @throws UsageError if nobody says where an external Vault is
+ */
+export function kesConfiguration(
+  environment: Environment,
+  retiredKeys: RetiredKeys,
+  variables: VaultVariables,
+): KesConfiguration {
+  return {
+    address: `0.0.0.0:${nodesOf(environment)[0].kes.port}`,
+    tls: { key: KES_FILES.privateKey, certificate: KES_FILES.certificate, ca: KES_FILES.ca },
+    clients: kesClients(environment, retiredKeys),
+    cache: environment.kes.cache,
+    keyStore: kesKeyStore(environment, variables),
+  };
+}
+
+function kesKeyStore(environment: Environment, variables: VaultVariables): KesKeyStore {
+  const { keyStore } = environment;
+  switch (keyStore.type) {
+    case 'vault': {
+      const { endpoint, namespace, caFile } = vaultOfKes(environment, keyStore.vault, variables);
+      return {
+        type: 'vault',
+        endpoint,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...keyLocation(keyStore),
+        appRole: { mount: keyStore.approle.mount, role: vaultNames(environment).kesRole },
+        ...(caFile === undefined ? {} : { caFile }),
+        ping: '10s',
+      };
+    }
+    case 'aws':
+      return {
+        type: 'aws',
+        endpoint: secretsManagerEndpoint(keyStore),
+        region: keyStore.region,
+        ...(keyStore.kmsKey === undefined ? {} : { kmsKey: keyStore.kmsKey }),
+      };
+    case 'filesystem':
+      return { type: 'filesystem', path: KEY_FOLDER };
+  }
+}
+
+function vaultOfKes(
+  environment: Environment,
+  vault: VaultSettings,
+  variables: VaultVariables,
+): { readonly endpoint: string; readonly namespace?: string; readonly caFile?: string } {
+  if (vault.mode === 'embedded') return { endpoint: nodesOf(environment)[0].vault.url, caFile: KES_FILES.vaultCa };
+  const { url, namespace, caFile } = externalVaultAddress(vault, variables);
+  return {
+    endpoint: url,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(caFile === undefined ? {} : { caFile: KES_FILES.vaultCa }),
+  };
+}

@@ -1,0 +1,40 @@
+import type { Environment } from '../environment';
+import { nodesOf } from '../node';
+
+/** How MinIO gets its data keys. */
+export interface MinioKms {
+  /** `https://` addresses of KES, as MinIO reaches them. */
+  readonly endpoints: readonly string[];
+  readonly defaultKey: string;
+  readonly autoEncryption: boolean;
+}
+
+/** The KMS of an environment's MinIO. */
+export function minioKms(environment: Environment): MinioKms {
+  const { defaultKey, autoEncryption } = environment.minio;
+  return { endpoints: nodesOf(environment).map(({ kes }) => kes.url), defaultKey, autoEncryption };
+}
+
+/**
+ * The environment variables of MinIO's container. They name files where something is secret.
+ *
+ * @param domain below which names mean buckets. Default: names mean none
+ */
+export function minioVariables(
+  { region, domain }: { readonly region: string; readonly domain?: string | undefined },
+  kms: MinioKms,
+): Readonly<Record<string, string>> {
+  return {
+    MINIO_CONFIG_ENV_FILE: '/files/config.env',
+    MINIO_REGION: region,
+    ...(domain === undefined ? {} : { MINIO_DOMAIN: domain }),
+    MINIO_BROWSER: 'off',
+    MINIO_UPDATE: 'off',
+    MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),
+    MINIO_KMS_KES_KEY_NAME: kms.defaultKey,
+    MINIO_KMS_KES_CERT_FILE: '/files/kes/client.crt',
+    MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
+    MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
+    MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
+  };
+}

@@ -1,0 +1,10 @@
+import type { EmbeddedVault, Environment, VaultEnvironment } from '../environment';
+
+export function isInVault(environment: Environment): environment is VaultEnvironment {
+  return environment.keyStore.type === 'vault';
+}
+
+/** The Vault that runs in a container of this deployment, if it has one. */
+export function embeddedVault({ keyStore }: Pick<Environment, 'keyStore'>): EmbeddedVault | undefined {
+  return keyStore.type === 'vault' && keyStore.vault.mode === 'embedded' ? keyStore.vault : undefined;
+}

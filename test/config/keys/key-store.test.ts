@@ -1,0 +1,65 @@
+import { AUDIT_DEVICES, kesConfiguration, keyLocation, vaultAccess } from '../../../config/keys/key-store';
+import { kesConfigurationProblems } from '../../../config/kes/kes-configuration';
+import { parseEnvironment } from '../../../config/load';
+import { stateLayout } from '../../../config/state';
+import { inVault } from '../../helpers/vault';
+
+const STATE = stateLayout('prod', '/state');
+const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
+
+test('an embedded Vault is reached through its published port', () => {
+  expect(vaultAccess(inVault(environment('vault: { mode: embedded, port: 18200 }')).keyStore, STATE, {})).toEqual({
+    url: 'https://127.0.0.1:18200',
+    caFile: '/state/tls/ca.crt',
+    tokenFile: '/state/secrets/vault/provisioner-token',
+  });
+});
+
+test('an external Vault has one address for all, and its token comes from the variables', () => {
+  const variables = { address: 'https://vault.example.org', namespace: 'team' };
+
+  const external = inVault(environment('vault: { mode: external, caFile: /ca.crt }'));
+
+  expect(vaultAccess(external.keyStore, STATE, variables)).toEqual({
+    url: 'https://vault.example.org',
+    namespace: 'team',
+    caFile: '/ca.crt',
+  });
+  expect(kesConfiguration(external, {}, variables).keyStore).toMatchObject({
+    endpoint: 'https://vault.example.org',
+    namespace: 'team',
+    caFile: '/files/vault-ca.crt',
+  });
+});
+
+test('the configuration of KES names keys, clients and place of an environment', () => {
+  const declared = environment('buckets: [{ name: photos, encryption: { type: sse-kms, key: photos } }]');
+
+  const configuration = kesConfiguration(declared, { minio: ['old'] }, {});
+
+  expect(kesConfigurationProblems(configuration)).toEqual([]);
+  expect(configuration).toMatchObject({
+    address: '0.0.0.0:7373',
+    tls: { key: '/files/server.key', certificate: '/files/server.crt', ca: '/files/ca.crt' },
+    cache: { any: '5m', unused: '30s', offline: '0s' },
+    keyStore: {
+      type: 'vault',
+      endpoint: 'https://vault:8200',
+      ...keyLocation(inVault(declared).keyStore),
+      appRole: { mount: 'approle', role: 'ebs-prod-kes' },
+      caFile: '/files/vault-ca.crt',
+    },
+  });
+  expect(configuration.clients.map(({ name }) => name)).toEqual(['minio', 'key-creator', 'key-prover', 'health']);
+  expect(configuration.clients[1]?.keys).toEqual([{ actions: ['create'], names: ['backup-default', 'photos'] }]);
+});
+
+test('an embedded Vault has two audit devices, because it answers nothing when it can write to none', () => {
+  expect(AUDIT_DEVICES).toHaveLength(2);
+});
+
+test('an environment without a Vault leads KES to its key folder', () => {
+  const files = environment('keyStore: { type: filesystem }');
+
+  expect(kesConfiguration(files, {}, {}).keyStore).toEqual({ type: 'filesystem', path: '/keys' });
+});
