@@ -6,28 +6,18 @@ import path from 'node:path';
 import { type Document, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../operations/lib/errors';
-import { type Environment, environmentSchema, type VaultEnvironment } from './environment';
-import { isInVault } from './vault/vault';
-import { requireOwnFolders } from './own-folder';
+import { type Environment, environmentSchema } from './environment';
 import { nearest } from './spelling';
-import { type StateLayout, stateLayout } from './state';
-import { projectRoot } from './toolchain';
+import { projectRoot } from '../operations/lib/project-root';
 import { unknownSetting } from './unknown-setting';
 
-/** An environment with where it came from and where its state is. */
-export interface LoadedEnvironment<Declared extends Environment = Environment> {
+/** An environment and where it came from. */
+export interface EnvironmentFile<Declared extends Environment = Environment> {
   readonly environment: Declared;
   /** Absolute path of the environment file. */
   readonly file: string;
   /** How the commands that are advised name the environment: as it was typed, quoted for a shell where that is needed. */
   readonly argument: string;
-  readonly state: StateLayout;
-}
-
-export type LoadedVaultEnvironment = LoadedEnvironment<VaultEnvironment>;
-
-export function isLoadedInVault(loaded: LoadedEnvironment): loaded is LoadedVaultEnvironment {
-  return isInVault(loaded.environment);
 }
 
 /** The environment that is meant when nobody names one. */
@@ -40,14 +30,14 @@ export function environmentFile(nameOrPath: string): string {
 }
 
 /**
- * Loads an environment.
+ * Reads an environment file.
  *
  * @param nameOrPath default: `EBS_ENVIRONMENT`, or `local`
  * @throws UsageError that lists every problem of the file with path, rule, value and fix
  */
-export function loadEnvironment(
+export function readEnvironment(
   nameOrPath: string = process.env.EBS_ENVIRONMENT ?? DEFAULT_ENVIRONMENT,
-): LoadedEnvironment {
+): EnvironmentFile {
   const file = environmentFile(nameOrPath);
   let text: string;
   try {
@@ -59,23 +49,7 @@ export function loadEnvironment(
     );
   }
   const environment = parseEnvironment(text, path.basename(file));
-  const argument = argumentFor(nameOrPath, file);
-  return { environment, file, argument, state: ownState(environment) };
-}
-
-/**
- * Where the state of an environment is.
- *
- * @throws UsageError if others may write there: they would decide what is deployed
- */
-export function ownState({ name, state: { directory } }: Environment): StateLayout {
-  const state = stateLayout(name, directory);
-  requireOwnFolders(
-    [state.root, state.secrets, state.tls, state.terraform, state.operations, state.cdktfOut],
-    'What is in it is deployed',
-    `Take it back: chown and chmod go-w, if its contents are unchanged; nothing was changed.`,
-  );
-  return state;
+  return { environment, file, argument: argumentFor(nameOrPath, file) };
 }
 
 /** A deploy hands its operations the absolute path: a file of `environments/` is named as people do. */

@@ -2,9 +2,9 @@
 import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
-import { MIGRATION_VARIABLE, requireSameKeyStore } from '../config/keys/key-store-place';
+import { MIGRATION_VARIABLE, requireSameKeyStore } from '../operations/state/key-store-note';
 import { pinEngine } from '../config/docker/docker-engine';
-import { loadEnvironment } from '../config/load';
+import { loadEnvironment } from '../operations/state/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';

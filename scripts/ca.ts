@@ -1,8 +1,8 @@
 /** `./scripts/ca`: hands out what S3 clients must trust. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { loadEnvironment } from '../config/load';
-import { s3CaFile } from '../config/minio/s3-endpoint';
+import { loadEnvironment } from '../operations/state/load';
+import { s3CaFile } from '../operations/state/endpoints';
 import { pemCertificates } from '../operations/certificates/certificate-authority';
 import { UsageError } from '../operations/lib/errors';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';

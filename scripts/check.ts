@@ -1,6 +1,6 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
 import { pinEngine } from '../config/docker/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { triesHoles } from '../operations/checks/catalogue';
 import type { Check, CheckDescription } from '../operations/checks/check';
 import { checkEndpoint } from '../operations/checks/check-endpoint';

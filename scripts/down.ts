@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { vaultNames } from '../config/deployment-names';
 import { pinEngine } from '../config/docker/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker/docker';
 import { requireOwnEngine } from '../operations/docker/engine-identity';

@@ -3,16 +3,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
-import {
-  declaredPlace,
-  describePlace,
-  type KeyStorePlace,
-  MIGRATION_VARIABLE,
-  readKeyStoreNote,
-  samePlace,
-} from '../config/keys/key-store-place';
+import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../config/keys/key-store-place';
+import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/key-store-note';
 import { pinEngine } from '../config/docker/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { CommandError } from '../operations/lib/command';
 import { ExternalError, UsageError } from '../operations/lib/errors';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
 import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';

@@ -1,5 +1,5 @@
 /** `./scripts/policy`: what must be allowed where the master keys are kept. */
-import { loadEnvironment } from '../config/load';
+import { loadEnvironment } from '../operations/state/load';
 import { retiredKeys } from '../operations/state/retired-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { policyText } from './lib/policy-text';

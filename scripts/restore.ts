@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/vault/external-vault';
 import { pinEngine, resolveEngine } from '../config/docker/docker-engine';
-import { isLoadedInVault, type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { isLoadedInVault, type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireReachablePorts } from '../operations/docker/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { readIdentities } from '../operations/backup/age/age-keys';

@@ -1,7 +1,7 @@
 /** `./scripts/rotate`: replaces one kind of secret, under the running deployment. */
 import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { backupCoverageWarning } from '../operations/backup/last-backup';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';

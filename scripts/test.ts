@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { projectRoot } from '../config/toolchain';
+import { projectRoot } from '../operations/lib/project-root';
 import { parseEnvironment } from '../config/load';
 import { messageOf, UsageError } from '../operations/lib/errors';
 import { printError } from '../operations/lib/print-error';

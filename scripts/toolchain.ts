@@ -1,7 +1,7 @@
 /** `./scripts/toolchain`: prerequisites, Docker Engine, images and providers, without deploying anything. */
 import { pinEngine } from '../config/docker/docker-engine';
-import { loadEnvironment } from '../config/load';
-import { readToolchain } from '../config/toolchain';
+import { loadEnvironment } from '../operations/state/load';
+import { readToolchain } from '../operations/toolchain/findings';
 import { UsageError } from '../operations/lib/errors';
 import { cacheLayout } from '../operations/toolchain/cache';
 import { exportToolchain } from '../operations/toolchain/transfer/export';

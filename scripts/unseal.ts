@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { embeddedVault } from '../config/vault/vault';
 import { embeddedVaultUrl } from '../config/docker/reachable';
-import { loadEnvironment } from '../config/load';
+import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
 import { unsealVault } from '../operations/vault/unseal-vault';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';

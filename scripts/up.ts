@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { requireDeployable } from '../operations/state/deployable';
 import { pinEngine } from '../config/docker/docker-engine';
-import { type LoadedEnvironment, loadEnvironment } from '../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { readCanaries } from '../operations/state/canaries';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { prepareToolchain } from '../operations/toolchain/prepare';

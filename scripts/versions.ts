@@ -1,5 +1,5 @@
 /** `./scripts/versions`: what this project ships, what is known against it, and what is in it. */
-import { readToolchain } from '../config/toolchain';
+import { readToolchain } from '../operations/toolchain/findings';
 import { UsageError } from '../operations/lib/errors';
 import { PINNED_GO } from '../operations/toolchain/go/go-toolchain';
 import { rows } from '../operations/vulnerabilities/answers';

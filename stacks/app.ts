@@ -3,10 +3,12 @@ import path from 'node:path';
 import { engineVariables, resolveEngine } from '../config/docker/docker-engine';
 import { requireDeployable } from '../operations/state/deployable';
 import { vaultVariables } from '../config/vault/external-vault';
-import { declaredPlace, inSameVault, readKeyStoreNote } from '../config/keys/key-store-place';
-import type { LoadedEnvironment } from '../config/load';
+import { declaredPlace, inSameVault } from '../config/keys/key-store-place';
+import { readKeyStoreNote } from '../operations/state/key-store-note';
+import type { LoadedEnvironment } from '../operations/state/load';
 import { retiredKeysByClient } from '../operations/state/retired-keys';
-import { projectRoot, readToolchain } from '../config/toolchain';
+import { projectRoot } from '../operations/lib/project-root';
+import type { Toolchain } from '../config/toolchain';
 import { declareStacks } from '.';
 import type { Deployment } from './deployment';
 
@@ -21,10 +23,11 @@ function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<Depl
 /**
  * The app of one environment, ready to be synthesized.
  *
+ * @param toolchain what the toolchain step found
  * @param outdir where to; default: as cdktf says
  * @throws UsageError where the environment must not be deployed or planned as it is
  */
-export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
+export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outdir?: string): App {
   requireDeployable(loaded, process.env);
   const { environment, file, state } = loaded;
   const engine = resolveEngine(environment.docker, process.env);
@@ -35,7 +38,7 @@ export function declareApp(loaded: LoadedEnvironment, outdir?: string): App {
     engine,
     environmentFile: file,
     state,
-    toolchain: readToolchain(),
+    toolchain,
     retiredKeys: retiredKeysByClient(environment, state),
     runner: {
       journal: state.operations,

@@ -1,7 +1,7 @@
 /** Pages for people: links lead somewhere, and lines and tables fit into a terminal. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../config/toolchain';
+import { projectRoot } from '../operations/lib/project-root';
 
 const LINE = 120;
 const TABLE = 100;

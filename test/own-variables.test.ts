@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { projectRoot } from '../config/toolchain';
+import { projectRoot } from '../operations/lib/project-root';
 
 test.each(['jest.config.cjs', 'jest.e2e.config.cjs'])('%s: tests do not see what is set for other programs', (file) => {
   const planted = ['AWS_CA_BUNDLE', 'AWS_PROFILE', 'VAULT_TOKEN', 'NODE_EXTRA_CA_CERTS', 'MINIO_ROOT_USER'];

@@ -1,11 +1,10 @@
 import { clientLeaf, CLIENTS } from '../deployment-names';
 import type { Environment } from '../environment';
 import { embeddedVault } from '../vault/vault';
-import type { LeafCertificate, OperationInput } from '../operation-inputs';
+import type { LeafCertificate } from '../operation-inputs';
 import { type NodeServer, nodesOf } from '../node';
 import { meansEveryAddress } from '../docker/reachable';
 import { s3Names } from '../minio/s3-endpoint';
-import type { StateLayout } from '../state';
 
 /** Every certificate that the private CA of an environment issues. */
 export function leafCertificates(environment: Environment): LeafCertificate[] {
@@ -44,18 +43,6 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
 function ownAddresses(address: string): string[] {
   if (!meansEveryAddress(address)) return [address];
   return address === '::' ? ['::1'] : [];
-}
-
-/** What the operation that issues certificates is told about an environment. */
-export function certificateIssue(environment: Environment, state: StateLayout): OperationInput<'issue-certificates'> {
-  return {
-    environment: environment.name,
-    certificateFolder: state.tls,
-    privateKeyFolder: state.secret.tls,
-    validityDays: environment.tls.validityDays,
-    leaves: leafCertificates(environment),
-    renewalNote: certificateRenewalNote(state.tls),
-  };
 }
 
 /** Where it is noted when certificates must be renewed. */

@@ -1,14 +1,8 @@
-/**
- * Where the master keys of a deployment are. An edited environment file must not make a deploy look for them elsewhere:
- * Terraform would take the old place for superfluous, and what it no longer declares, `prevent_destroy` does not protect.
- */
+/** Where the master keys of a deployment are. */
 import { z } from 'zod';
-import { UsageError } from '../../operations/lib/errors';
-import { readIfExists, writeFileAtomically } from '../../operations/lib/files';
 import { secretsManagerEndpoint } from './aws';
 import type { Environment } from '../environment';
 import { externalVaultAddress, normalizedAddress, type VaultVariables } from '../vault/external-vault';
-import type { StateLayout } from '../state';
 
 /** What makes a key store this one and no other. */
 export const keyStorePlace = z.discriminatedUnion('type', [
@@ -33,20 +27,6 @@ export const keyStorePlace = z.discriminatedUnion('type', [
   }),
 ]);
 export type KeyStorePlace = z.infer<typeof keyStorePlace>;
-
-const note = z.strictObject({
-  version: z.literal(1),
-  place: keyStorePlace,
-  /** A migration that is under way. */
-  migration: z
-    .strictObject({
-      to: keyStorePlace,
-      /** Whether Terraform has forgotten the place that the keys leave, so that it destroys nothing there. */
-      sourceForgotten: z.boolean(),
-    })
-    .optional(),
-});
-export type KeyStoreNote = z.infer<typeof note>;
 
 /** Where an environment file says that the master keys are. */
 export function declaredPlace(environment: Environment, variables: VaultVariables): KeyStorePlace {
@@ -86,24 +66,6 @@ export function describePlace(place: KeyStorePlace): string {
   }
 }
 
-/** The note of where the keys are, which the first deploy leaves in the state folder; undefined before. */
-export function readKeyStoreNote(state: Pick<StateLayout, 'keyStore'>): KeyStoreNote | undefined {
-  const text = readIfExists(state.keyStore);
-  return text === undefined ? undefined : note.parse(JSON.parse(text));
-}
-
-export function writeKeyStoreNote(
-  file: string,
-  place: KeyStorePlace,
-  migration?: NonNullable<KeyStoreNote['migration']>,
-): void {
-  const content: KeyStoreNote = { version: 1, place, ...(migration === undefined ? {} : { migration }) };
-  writeFileAtomically(file, `${JSON.stringify(content, null, 2)}\n`, 0o644);
-}
-
-/** Set by ./scripts/migrate alone, for the deploys that are its steps. */
-export const MIGRATION_VARIABLE = 'EBS_KEY_STORE_MIGRATION';
-
 /** Whether an embedded Vault is expected to hold the keys. */
 export function isInEmbeddedVault(place: KeyStorePlace): boolean {
   return place.type === 'vault' && place.address === undefined;
@@ -119,29 +81,4 @@ export function inSameVault(one: KeyStorePlace, other: KeyStorePlace): boolean {
 export function samePlace(one: KeyStorePlace, other: KeyStorePlace): boolean {
   // the schema gives both the same order of keys
   return JSON.stringify(keyStorePlace.parse(one)) === JSON.stringify(keyStorePlace.parse(other));
-}
-
-/** @throws UsageError if the master keys are somewhere else than the environment file says */
-export function requireSameKeyStore(
-  environment: Environment,
-  variables: VaultVariables,
-  state: StateLayout,
-  env: NodeJS.ProcessEnv = {},
-): void {
-  const note = readKeyStoreNote(state);
-  if (note === undefined) return;
-  const { place: deployed, migration } = note;
-  const declared = declaredPlace(environment, variables);
-  if (migration !== undefined && env[MIGRATION_VARIABLE] === undefined) {
-    throw new UsageError(
-      `the master keys of environment ${environment.name} are on their way from ${describePlace(deployed)} to ${describePlace(migration.to)}`,
-      'run ./scripts/migrate again, it resumes',
-    );
-  }
-  const allowed = [deployed, ...(migration === undefined ? [] : [migration.to])];
-  if (allowed.some((place) => samePlace(place, declared))) return;
-  throw new UsageError(
-    `keyStore: environment ${environment.name} keeps its master keys in ${describePlace(deployed)}, got: ${describePlace(declared)}`,
-    'put the old setting back; keys are moved by ./scripts/migrate, which takes the environment file as it shall become',
-  );
 }

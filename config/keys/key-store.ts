@@ -4,14 +4,11 @@
  */
 import { vaultNames } from '../deployment-names';
 import type { Environment, VaultEnvironment, VaultKeyStoreSettings, VaultSettings } from '../environment';
-import { embeddedVaultUrl } from '../docker/reachable';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
 import { type RetiredKeys, kesClients } from '../kes/kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from '../kes/kes-configuration';
 import { nodesOf } from '../node';
-import type { TlsEndpoint } from '../operation-inputs';
-import type { StateLayout } from '../state';
 import {
   kesPolicyRules,
   type KeyLocation,
@@ -32,33 +29,6 @@ export const AUDIT_DEVICES: readonly AuditDevice[] = [
   { name: 'file', filePath: '/vault/audit/audit.log' },
   { name: 'stdout', filePath: 'stdout' },
 ];
-
-/** How the deploy reaches Vault. */
-export interface VaultAccess extends TlsEndpoint {
-  readonly namespace?: string;
-  /** File with the token. Absent: VAULT_TOKEN. */
-  readonly tokenFile?: string;
-}
-
-/** @throws UsageError if nobody says where an external Vault is */
-export function vaultAccess(
-  { vault }: VaultKeyStoreSettings,
-  state: StateLayout,
-  variables: VaultVariables,
-): VaultAccess {
-  if (vault.mode === 'external') {
-    const address = externalVaultAddress(vault, variables);
-    return {
-      ...address,
-      ...(vault.tokenFile === undefined ? {} : { tokenFile: vault.tokenFile }),
-    };
-  }
-  return {
-    url: embeddedVaultUrl(vault),
-    caFile: state.caCertificate,
-    tokenFile: state.secret.provisionerToken,
-  };
-}
 
 /** Where the master keys are in Vault. */
 export function keyLocation({ mount, prefix, kvVersion }: VaultKeyStoreSettings): KeyLocation {

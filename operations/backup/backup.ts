@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../config/load';
-import { UNFINISHED_BACKUP } from '../../config/state';
+import type { LoadedEnvironment } from '../state/load';
+import { UNFINISHED_BACKUP } from '../state/layout';
 import { checkDisk } from '../toolchain/disk';
 import type { BundleHeader } from './bundle/bundle';
 import { contentsOf } from './contents';

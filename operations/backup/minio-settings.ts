@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import { nodesOf } from '../../config/node';
 import { dockerEngine, waitUntilHealthy } from '../docker/docker';
 import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';

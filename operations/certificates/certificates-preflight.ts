@@ -1,8 +1,8 @@
 /** Looks at the certificates that an environment names, before anything is deployed with them. */
 import { accessSync, constants } from 'node:fs';
 import type { AcmeSettings } from '../../config/environment';
-import type { LoadedEnvironment } from '../../config/load';
-import { certificateImport, certificateOrder } from '../../config/minio/s3-endpoint';
+import type { LoadedEnvironment } from '../state/load';
+import { certificateImport, certificateOrder } from '../state/certificate-files';
 import { UsageError } from '../lib/errors';
 import { requireUsableCertificates } from './import-certificates';
 import { readCaFile, readRoots, readTrustedCAs } from './trusted-roots';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { certificateIssue } from '../../config/certificates/leaf-certificates';
-import type { LoadedEnvironment } from '../../config/load';
+import { certificateIssue } from '../state/certificate-files';
+import type { LoadedEnvironment } from '../state/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';
 import { forgetOtherCas, issueCertificates, issueNextCa, useNextCa } from './issue-certificates';

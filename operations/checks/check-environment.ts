@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { catalogue, isDisruptive, nonDisruptive } from './catalogue';
 import type { Check, ServiceContext } from './check';

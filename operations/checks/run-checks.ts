@@ -1,4 +1,4 @@
-import { loadEnvironment } from '../../config/load';
+import { loadEnvironment } from '../state/load';
 import type { ServiceContext } from './check';
 import { checkEnvironment } from './check-environment';
 import { withServices } from './context';

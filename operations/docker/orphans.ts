@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import type Docker from 'dockerode';
 import type { Environment } from '../../config/environment';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import { networksOf } from '../../config/docker/networks';
 import { STACKS } from '../terraform/stack-names';
 import { nodesOf, standbyOf } from '../../config/node';

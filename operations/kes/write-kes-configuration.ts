@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { type KesLogin, renderKesConfiguration } from '../../config/kes/kes-configuration';
-import { writeKeyStoreNote } from '../../config/keys/key-store-place';
+import { writeKeyStoreNote } from '../state/key-store-note';
 import type { OperationInput } from '../../config/operation-inputs';
 import { readAwsCredentials } from '../keys/aws-credentials';
 import { readIfExists, writeFileAtomically } from '../lib/files';

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CLIENTS } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/keys/master-keys';
-import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../state/load';
 import { kesName } from '../../config/names';
 import { nodesOf } from '../../config/node';
 import { retiredKeysByClient } from '../state/retired-keys';

@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { EARLIER_OBJECTS_BUCKET } from '../../config/deployment-names';
 import { minioKeys } from '../../config/keys/master-keys';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { openS3 } from './s3-client';

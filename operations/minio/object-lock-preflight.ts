@@ -1,7 +1,7 @@
 /** S3 decides about object lock when a bucket is made, and never again: asked before anything is changed. */
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import { messageOf, UsageError } from '../lib/errors';
 import { objectLockProblem, statusOf } from './provision-buckets';
 import { openS3 } from './s3-client';

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Agent, type AgentOptions } from 'node:https';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../../config/minio/s3-endpoint';
+import { s3Endpoint } from '../state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
 import { MAX_ANSWER_BYTES } from '../lib/http';
 

@@ -1,8 +1,8 @@
 import { resolveEngine } from '../../config/docker/docker-engine';
 import { requireHarmlessVaultVariables, vaultVariables } from '../../config/vault/external-vault';
 import { requireIntactState } from './intact-state';
-import { requireSameKeyStore } from '../../config/keys/key-store-place';
-import type { LoadedEnvironment } from '../../config/load';
+import { requireSameKeyStore } from './key-store-note';
+import type { LoadedEnvironment } from './load';
 import { requireReachablePorts } from '../docker/remote-engine';
 
 /**

@@ -1,4 +1,4 @@
-import type { StateLayout } from '../../config/state';
+import type { StateLayout } from './layout';
 import { removeUnfinishedFiles } from '../lib/files';
 import { withLock } from '../lib/lock';
 

@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from './load';
 import type { StackRange } from '../terraform/stack-names';
 import type { Step } from '../lib/step';
 import type { Rotation } from './rotation';

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import type { StackName } from './stack-names';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot, readToolchain } from '../../config/toolchain';
+import { projectRoot } from '../lib/project-root';
+import { readToolchain } from '../toolchain/findings';
 import { run } from '../lib/command';
 import { parsedJson } from '../lib/json';
 

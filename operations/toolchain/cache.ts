@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { requireOwnFolders } from '../../config/own-folder';
+import { requireOwnFolders } from '../lib/own-folder';
 import { waitForLock } from '../lib/lock';
 
 /** The folders of the toolchain cache. */

@@ -1,8 +1,48 @@
-/** What the toolchain step leaves in the clone, for the CDKTF app, the shim and people. */
+/**
+ * What the toolchain step leaves in the clone, for the CDKTF app, the shim and people.
+ *
+ * `./scripts/up` (and `./scripts/toolchain`) writes `.toolchain/toolchain.json`; the CDKTF app is told what is in it.
+ */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { type Toolchain, toolchainFile, toolchainSchema } from '../../config/toolchain';
+import { PROVIDER_VERSIONS } from '../../config/provider-versions';
+import { type Toolchain, toolchainSchema } from '../../config/toolchain';
+import { UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
+import { projectRoot } from '../lib/project-root';
+
+/** Where the toolchain step leaves its findings. */
+export const toolchainFile = path.join(projectRoot, '.toolchain', 'toolchain.json');
+
+/** What a machine with registry access uses when no toolchain step ran: the same providers, no image contexts. */
+export const registryToolchain: Toolchain = {
+  providers: { source: 'registry', ...PROVIDER_VERSIONS },
+};
+
+/**
+ * Reads the findings of the toolchain step, or {@link registryToolchain} where it never ran.
+ *
+ * @throws UsageError if another version of this project found them: what the stacks declare needs other providers
+ */
+export function readToolchain(file: string = toolchainFile): Toolchain {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return registryToolchain;
+    throw error;
+  }
+  const found = toolchainSchema.parse(JSON.parse(text));
+  const { source, docker, vault } = found.providers;
+  const mirrored = docker === PROVIDER_VERSIONS.docker && vault === PROVIDER_VERSIONS.vault;
+  if (Number(vault.split('.')[0]) < 5 || (source === 'mirror' && !mirrored)) {
+    throw new UsageError(
+      `${file} is from another version of this project: its providers are docker ${docker} and vault ${vault}, not ${PROVIDER_VERSIONS.docker} and ${PROVIDER_VERSIONS.vault}`,
+      'run ./scripts/toolchain; nothing was changed',
+    );
+  }
+  return found;
+}
 
 /** The client `mc`, for the people and tests of this clone. */
 const MC_LINK = path.join(path.dirname(toolchainFile), 'bin', 'mc');

@@ -5,13 +5,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { resolveEngine } from '../../config/docker/docker-engine';
-import { type Toolchain, toolchainFile } from '../../config/toolchain';
+import type { Toolchain } from '../../config/toolchain';
+import { linkMc, toolchainFile, writeFindings } from './findings';
 import { UsageError } from '../lib/errors';
 import { cacheLayout, requireOwnCache } from './cache';
 import { capture } from '../lib/command';
 import { checkDisk } from './disk';
 import { askEngine, type EngineInfo, ensureEngine } from '../docker/docker-engine';
-import { linkMc, writeFindings } from './findings';
 import { buildProgram, locateProgram, modulesAreHere } from './go/go-build';
 import {
   anyGoWillDo,

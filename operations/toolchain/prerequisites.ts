@@ -1,8 +1,8 @@
 /** The programs that must be on the machine: installed where that is allowed, else named with what to do. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { defaultStateHome } from '../../config/state';
-import { projectRoot } from '../../config/toolchain';
+import { defaultStateHome } from '../state/layout';
+import { projectRoot } from '../lib/project-root';
 import { ExternalError, UsageError } from '../lib/errors';
 import { type CacheLayout, cacheLayout } from './cache';
 import { capture, CommandError, run } from '../lib/command';

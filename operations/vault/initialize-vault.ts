@@ -16,7 +16,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { isInEmbeddedVault, readKeyStoreNote } from '../../config/keys/key-store-place';
+import { isInEmbeddedVault } from '../../config/keys/key-store-place';
+import { readKeyStoreNote } from '../state/key-store-note';
 import { argumentOfOperation } from '../../config/load';
 import type { OperationInput } from '../../config/operation-inputs';
 import { nodeId, ownerOf, type VaultNode, vaultNode } from '../../config/node';

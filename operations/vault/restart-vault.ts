@@ -2,7 +2,7 @@ import type Docker from 'dockerode';
 import path from 'node:path';
 import type { EmbeddedVault } from '../../config/environment';
 import { embeddedVaultUrl } from '../../config/docker/reachable';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../state/load';
 import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { unsealVault, waitUntilActive } from './unseal-vault';

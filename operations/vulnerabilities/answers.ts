@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../lib/project-root';
 import { type Finding, type Findings, readFindings, type Reach } from './findings';
 
 export const ANSWERS_FILE = path.join(projectRoot, 'toolchain', 'vulnerabilities', 'answers.yaml');

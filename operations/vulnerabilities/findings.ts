@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../lib/project-root';
 import { type GoProgram, kes, mc, minio, vault } from '../toolchain/go/programs';
 
 /** The programs whose vulnerabilities are looked up: everything in an image that is ours. */

@@ -1,6 +1,6 @@
 /** `docs/vulnerabilities.md`: what is known against exactly what is shipped, and what is said to it. */
 import path from 'node:path';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../lib/project-root';
 import { type Row, rows } from './answers';
 import { type Findings, readFindings } from './findings';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../lib/project-root';
 import { ExternalError, messageOf } from '../lib/errors';
 import { cacheLayout } from '../toolchain/cache';
 import { run } from '../lib/command';

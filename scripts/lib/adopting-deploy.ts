@@ -1,4 +1,4 @@
-import { isLoadedInVault, type LoadedEnvironment } from '../../config/load';
+import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
 import type { Following } from '../../operations/terraform/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';

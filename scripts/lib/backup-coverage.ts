@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { backupCoverageWarning } from '../../operations/backup/last-backup';
 
 /** Says on stderr when the newest backup would not save every master key. */

@@ -1,6 +1,6 @@
 /** The catalogue of the checks as a page for people. */
 import path from 'node:path';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 import { catalogue, isDisruptive } from '../../operations/checks/catalogue';
 import type { Check } from '../../operations/checks/check';
 

@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { requireUsableTls } from '../../operations/certificates/certificates-preflight';
 import type { Step } from '../../operations/lib/step';
 

@@ -1,6 +1,6 @@
 /** A deploy as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
-import { type LoadedEnvironment, loadEnvironment } from '../../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../../operations/state/load';
 import { type StackRange, stacksIn } from '../../operations/terraform/stack-names';
 import { requireNoOtherEngine } from '../../operations/docker/engine-identity';
 import { ExternalError, UsageError } from '../../operations/lib/errors';

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { environmentSchema } from '../../config/environment';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 import { reportSchema } from '../../operations/checks/report/model';
 import { planReport } from '../../operations/terraform/plan/report';
 

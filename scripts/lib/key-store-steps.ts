@@ -6,8 +6,9 @@ import { remoteMachine, resolveEngine } from '../../config/docker/docker-engine'
 import { masterKeys } from '../../config/keys/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/vault/external-vault';
 import { provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
-import { declaredPlace, inSameVault, readKeyStoreNote } from '../../config/keys/key-store-place';
-import { isLoadedInVault, type LoadedEnvironment } from '../../config/load';
+import { declaredPlace, inSameVault } from '../../config/keys/key-store-place';
+import { readKeyStoreNote } from '../../operations/state/key-store-note';
+import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
 import { embeddedVaultUrl, publishedUrl } from '../../config/docker/reachable';
 import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/keys/key-folder-preflight';

@@ -1,6 +1,6 @@
 /** Whether Docker has addresses for the networks of an environment. */
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { networksOf } from '../../config/docker/networks';
 import { dockerEngine } from '../../operations/docker/docker';
 import { hostRoutes } from '../../operations/docker/host-routes';

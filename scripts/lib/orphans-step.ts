@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requireUnlocked, UnreadableStateError } from '../../operations/terraform/remote-state';
 import { removeChangedNetworks, removeIdleOrphans, removeOrphans } from '../../operations/docker/orphans';

@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { rememberDeployedEngine, requireOwnEngine } from '../../operations/docker/engine-identity';
 import type { Step } from '../../operations/lib/step';
 

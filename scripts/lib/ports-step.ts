@@ -2,7 +2,7 @@
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { embeddedVault } from '../../config/vault/vault';
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { requireFreePorts, type WantedPort } from '../../operations/docker/ports-preflight';
 import type { Step } from '../../operations/lib/step';

@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import type { Environment } from '../../config/environment';
-import type { LoadedEnvironment } from '../../config/load';
-import { s3CaFile, s3Url } from '../../config/minio/s3-endpoint';
-import type { StateLayout } from '../../config/state';
+import type { LoadedEnvironment } from '../../operations/state/load';
+import { s3CaFile } from '../../operations/state/endpoints';
+import { s3Url } from '../../config/minio/s3-endpoint';
+import type { StateLayout } from '../../operations/state/layout';
 import { reportFiles } from '../../operations/checks/report/write';
 import { reachNotes } from '../../operations/minio/reach-notes';
 import { builtMc } from '../../operations/toolchain/prepare';

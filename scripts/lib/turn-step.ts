@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../config/load';
+import type { LoadedEnvironment } from '../../operations/state/load';
 import type { Step } from '../../operations/lib/step';
 import { takeTurn } from '../../operations/terraform/turn';
 

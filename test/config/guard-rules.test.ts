@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { GUARD_CORRECTIONS, GUARD_RULES } from '../../config/guard-rules';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 
 test('the table has the rules of the guard, and no other', () => {
   const source = path.join(projectRoot, 'toolchain/images/minio/guard/internal/ebsguard/rules.go');

@@ -1,9 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { environmentFile, loadEnvironment, parseEnvironment } from '../../config/load';
-import { projectRoot } from '../../config/toolchain';
+import { environmentFile, parseEnvironment, readEnvironment } from '../../config/load';
+import { projectRoot } from '../../operations/lib/project-root';
 import { UsageError } from '../../operations/lib/errors';
-import { useTemporaryFolder } from '../helpers/temporary-folder';
 import { thrownBy } from '../helpers/thrown';
 
 /** What is wrong with a file, one line for each problem, and where. */
@@ -132,7 +131,7 @@ test('every file of environments/ is valid', () => {
   const files = readdirSync(path.join(projectRoot, 'environments')).filter((file) => /\.ya?ml$/.test(file));
   expect(files).toContain('local.yaml');
   for (const file of files) {
-    const { environment } = loadEnvironment(path.join(projectRoot, 'environments', file));
+    const { environment } = readEnvironment(path.join(projectRoot, 'environments', file));
     expect(file).toMatch(new RegExp(`^${environment.name}(\\.|$)`));
   }
 });
@@ -663,13 +662,6 @@ describe('what is not YAML is shown with its line', () => {
 });
 
 describe('which file is meant', () => {
-  const folder = useTemporaryFolder();
-  const before = process.env.EBS_ENVIRONMENT;
-  afterEach(() => {
-    if (before === undefined) delete process.env.EBS_ENVIRONMENT;
-    else process.env.EBS_ENVIRONMENT = before;
-  });
-
   test.each([
     ['local', path.join(projectRoot, 'environments', 'local.yaml')],
     ['prod.yaml', path.resolve('prod.yaml')],
@@ -677,73 +669,5 @@ describe('which file is meant', () => {
     ['/etc/ebs/prod.yml', '/etc/ebs/prod.yml'],
   ])('%s', (name, file) => {
     expect(environmentFile(name)).toBe(file);
-  });
-
-  test('local, when nobody names one', () => {
-    delete process.env.EBS_ENVIRONMENT;
-    expect(loadEnvironment().environment.name).toBe('local');
-  });
-
-  test('the one that EBS_ENVIRONMENT names', () => {
-    // GIVEN
-    const file = path.join(folder(), 'other.yaml');
-    writeFileSync(file, `name: other\nstate: { backend: local, directory: ${folder()}/state }`);
-    process.env.EBS_ENVIRONMENT = file;
-
-    // WHEN
-    const loaded = loadEnvironment();
-
-    // THEN
-    expect(loaded).toMatchObject({ file, environment: { name: 'other' }, state: { root: `${folder()}/state` } });
-  });
-
-  test.each([
-    ['the state folder', ''],
-    ['its secrets', 'secrets'],
-    ['the folder of certificates', 'tls'],
-    ['the state of Terraform', 'terraform'],
-    ['the notes of operations', 'operations'],
-    ['what is synthesized', 'cdktf.out'],
-  ])('%s that others can write to is refused, and taken when they cannot', (_, part) => {
-    const root = path.join(folder(), 'state');
-    const file = path.join(folder(), 'shared.yaml');
-    writeFileSync(file, `name: shared\nstate: { backend: local, directory: ${root} }`);
-    const open = path.join(root, part);
-    mkdirSync(open, { recursive: true });
-    chmodSync(root, 0o700);
-    chmodSync(open, 0o777);
-    const error = thrownBy(() => loadEnvironment(file));
-    expect(error).toBeInstanceOf(UsageError);
-    expect(error).toMatchObject({
-      message: `${open} must belong to you and be writable by you only, got: owner ${process.getuid?.()}, group ${process.getgid?.()}, mode 777. What is in it is deployed`,
-      hint: 'Take it back: chown and chmod go-w, if its contents are unchanged; nothing was changed.',
-    });
-    chmodSync(open, 0o755);
-    expect(loadEnvironment(file).state.root).toBe(root);
-  });
-
-  (process.getuid?.() === 0 ? test : test.skip)(
-    'a state folder of another user is refused, or of a shared group',
-    () => {
-      const root = path.join(folder(), 'state');
-      const file = path.join(folder(), 'shared.yaml');
-      writeFileSync(file, `name: shared\nstate: { backend: local, directory: ${root} }`);
-      mkdirSync(root);
-      chownSync(root, 12_345, 12_345);
-      expect(thrownBy(() => loadEnvironment(file)).message).toContain('got: owner 12345, group 12345, mode 755.');
-      chownSync(root, 0, 12_345);
-      chmodSync(root, 0o775);
-      expect(thrownBy(() => loadEnvironment(file)).message).toContain('got: owner 0, group 12345, mode 775.');
-      // the group of this user alone
-      chownSync(root, 0, 0);
-      expect(loadEnvironment(file).state.root).toBe(root);
-    },
-  );
-
-  test('a file that is not there is a usage error', () => {
-    const error = thrownBy(() => loadEnvironment(path.join(folder(), 'none.yaml')));
-    expect(error).toBeInstanceOf(UsageError);
-    expect(error.message).toBe(`environment file ${folder()}/none.yaml cannot be read: ENOENT`);
-    expect(error).toHaveProperty('hint', 'name an environment of environments/, or give the path of a YAML file');
   });
 });

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
 import { restartMinio } from '../../operations/backup/minio-settings';

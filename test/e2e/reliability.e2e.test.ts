@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { vaultNames } from '../../config/deployment-names';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { readKesLogin } from '../../operations/vault/approle';
 import type { VaultClient } from '../../operations/vault/vault-client';

@@ -1,6 +1,6 @@
 import { buildSync } from 'esbuild';
 import path from 'node:path';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 
 /** Compiles a module of the project to CommonJS, for a process of its own. @returns `file`, which `require` takes */
 export function compiled(module: string, file: string): string {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 
 const variables = z.record(z.string(), z.string());
 const permissions = z.record(z.string(), z.enum(['read', 'write', 'none']));

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 
 /** The one that `cdktf` finds, too: of this machine, or the OpenTofu that was built. */
 const PROGRAM = path.resolve(projectRoot, 'node_modules', '.bin', process.env.TERRAFORM_BINARY_NAME ?? 'terraform');

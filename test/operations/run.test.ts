@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../../config/toolchain';
+import { projectRoot } from '../../operations/lib/project-root';
 import { useTemporaryFolder } from '../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

@@ -1,5 +1,5 @@
 import { operationInputs } from '../../config/operation-inputs';
-import { stateLayout } from '../../config/state';
+import { stateLayout } from '../../operations/state/layout';
 import {
   AWS,
   containersOf,

@@ -18,8 +18,9 @@ import { remoteMachine, resolveEngine } from '../../../config/docker/docker-engi
 import type { Environment, EnvironmentInput } from '../../../config/environment';
 import { embeddedVault } from '../../../config/vault/vault';
 import { minioKeys } from '../../../config/keys/master-keys';
-import { type LoadedEnvironment, parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../config/state';
+import type { LoadedEnvironment } from '../../state/load';
+import { parseEnvironment } from '../../../config/load';
+import { stateLayout } from '../../state/layout';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
 import { freePorts } from '../../lib/free-ports';

@@ -9,8 +9,9 @@
  * | there is none but in the backup                          | that one, with what reaches outside confirmed by name     |
  */
 import path from 'node:path';
-import { type LoadedEnvironment, ownState, parseEnvironment } from '../../../config/load';
-import { projectRoot } from '../../../config/toolchain';
+import { type LoadedEnvironment, ownState } from '../../state/load';
+import { parseEnvironment } from '../../../config/load';
+import { projectRoot } from '../../lib/project-root';
 import { UsageError } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
 import type { Bundle } from '../bundle/bundle';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Environment } from '../../../config/environment';
 import { embeddedVault } from '../../../config/vault/vault';
 import { KEY_FOLDER } from '../../../config/kes/kes-configuration';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { minioKms, minioVariables } from '../../../config/minio/minio-variables';
 import { networksOfService } from '../../../config/docker/networks';
 import { urlHost } from '../../../config/docker/reachable';

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../lib/project-root';
 
 /** How the cleanup watchdog reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
 export const guardedTarget = z.strictObject({

@@ -1,5 +1,5 @@
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { nodesOf } from '../../../config/node';
 import { ExternalError } from '../../lib/errors';
 import type { GuardedContainer, CleanupWatchdog } from './cleanup-watchdog';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../lib/project-root';
 import { type EvidenceValue, SEVERITIES } from '../check';
 import { type CheckResult, STATUSES } from '../runner';
 import { withoutSecrets } from './secrets';

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { secretsManagerEndpoint } from '../../../config/keys/aws';
 import type { AwsKeyStoreSettings } from '../../../config/environment';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { awsOptions, readAwsCredentials } from '../aws-credentials';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { anotherKey, type KeyMaterial } from './key-material';

@@ -1,7 +1,7 @@
 /** Master keys as files of the Docker host: one for each key, named like it (kes v0.24.0, internal/keystore/fs). */
 import { SERVICE_UID } from '../../../config/docker/service-user';
 import type { FilesystemKeyStoreSettings } from '../../../config/environment';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { nodesOf } from '../../../config/node';
 import { dockerEngine } from '../../docker/docker';
 import { anotherKey, type KeyMaterial } from './key-material';

@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { awsKeyMaterial } from './aws';
 import { filesystemKeyMaterial } from './filesystem';
 import type { KeyMaterial } from './key-material';

@@ -1,4 +1,4 @@
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { ExternalError } from '../../lib/errors';
 import { readCanaries } from '../../state/canaries';
 import { opensCanary } from '../canaries';

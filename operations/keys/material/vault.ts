@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import type { VaultKeyStoreSettings } from '../../../config/environment';
 import { vaultVariables } from '../../../config/vault/external-vault';
-import { keyLocation, vaultAccess } from '../../../config/keys/key-store';
+import { keyLocation } from '../../../config/keys/key-store';
+import { vaultAccess } from '../../state/endpoints';
 import type { KeyLocation } from '../../../config/vault/vault-policies';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { readKesLogin } from '../../vault/approle';
 import { VaultClient, VaultError } from '../../vault/vault-client';

@@ -1,5 +1,5 @@
 /** Copies master keys from one key store to another, with the rights of KES, as backup and restore read and write them. */
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { nodesOf } from '../../../config/node';
 import { dockerEngine, volumeExists } from '../../docker/docker';
 import { ExternalError } from '../../lib/errors';

@@ -1,6 +1,6 @@
 /** Makes Terraform forget the key store that the keys leave, so that no deploy destroys it. */
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { initialize, isInitialized, runTerraform, type TerraformRun } from '../../terraform/terraform';
 import { managedResources } from '../../terraform/terraform-state';
 

@@ -1,13 +1,8 @@
 /** The way of master keys from one key store to another, from the first change on. */
 import { readFileSync, rmSync } from 'node:fs';
-import {
-  describePlace,
-  inSameVault,
-  type KeyStorePlace,
-  readKeyStoreNote,
-  writeKeyStoreNote,
-} from '../../../config/keys/key-store-place';
-import type { LoadedEnvironment } from '../../../config/load';
+import { describePlace, inSameVault, type KeyStorePlace } from '../../../config/keys/key-store-place';
+import { readKeyStoreNote, writeKeyStoreNote } from '../../state/key-store-note';
+import type { LoadedEnvironment } from '../../state/load';
 import type { StackRange } from '../../terraform/stack-names';
 import { writeFileAtomically } from '../../lib/files';
 import type { Step } from '../../lib/step';

@@ -15,9 +15,9 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import path from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../../../config/environment';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../state/load';
 import { STACKS, type StackName } from '../stack-names';
-import { type StateLayout, stateLayout } from '../../../config/state';
+import { type StateLayout, stateLayout } from '../../state/layout';
 import { caFilesOf } from '../../certificates/trusted-roots';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';

@@ -1,7 +1,7 @@
 /** The Go programs of this project: pinned in `toolchain/**`/go.mod, every byte checksummed by go.sum. */
 import path from 'node:path';
 import { PROVIDER_VERSIONS } from '../../../config/provider-versions';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../lib/project-root';
 import type { GoAdditions } from './go-additions';
 
 /** A program that is built from a Go module of its own. */

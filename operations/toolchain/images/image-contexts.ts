@@ -22,7 +22,8 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { type ImageContext, projectRoot } from '../../../config/toolchain';
+import type { ImageContext } from '../../../config/toolchain';
+import { projectRoot } from '../../lib/project-root';
 import { type CacheLayout, provideFolder, type WorkOptions } from '../cache';
 import { FIXED_TIME } from '../go/go-build';
 import { packFolder } from '../transfer/pack-folder';

@@ -1,36 +1,9 @@
-import { AUDIT_DEVICES, kesConfiguration, keyLocation, vaultAccess } from '../../../config/keys/key-store';
+import { AUDIT_DEVICES, kesConfiguration, keyLocation } from '../../../config/keys/key-store';
 import { kesConfigurationProblems } from '../../../config/kes/kes-configuration';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../config/state';
 import { inVault } from '../../helpers/vault';
 
-const STATE = stateLayout('prod', '/state');
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
-
-test('an embedded Vault is reached through its published port', () => {
-  expect(vaultAccess(inVault(environment('vault: { mode: embedded, port: 18200 }')).keyStore, STATE, {})).toEqual({
-    url: 'https://127.0.0.1:18200',
-    caFile: '/state/tls/ca.crt',
-    tokenFile: '/state/secrets/vault/provisioner-token',
-  });
-});
-
-test('an external Vault has one address for all, and its token comes from the variables', () => {
-  const variables = { address: 'https://vault.example.org', namespace: 'team' };
-
-  const external = inVault(environment('vault: { mode: external, caFile: /ca.crt }'));
-
-  expect(vaultAccess(external.keyStore, STATE, variables)).toEqual({
-    url: 'https://vault.example.org',
-    namespace: 'team',
-    caFile: '/ca.crt',
-  });
-  expect(kesConfiguration(external, {}, variables).keyStore).toMatchObject({
-    endpoint: 'https://vault.example.org',
-    namespace: 'team',
-    caFile: '/files/vault-ca.crt',
-  });
-});
 
 test('the configuration of KES names keys, clients and place of an environment', () => {
   const declared = environment('buckets: [{ name: photos, encryption: { type: sse-kms, key: photos } }]');

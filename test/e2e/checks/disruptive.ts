@@ -1,6 +1,6 @@
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../../config/load';
-import { projectRoot } from '../../../config/toolchain';
+import type { LoadedEnvironment } from '../../../operations/state/load';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { catalogue, isDisruptive } from '../../../operations/checks/catalogue';
 import { reportSchema } from '../../../operations/checks/report/model';
 import { lockHolder } from '../../../operations/lib/lock';

@@ -1,7 +1,7 @@
 /** What `./scripts/check` says while something is merely stopped: one cause, the command that mends it, in seconds. */
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../../config/load';
-import { projectRoot } from '../../../config/toolchain';
+import type { LoadedEnvironment } from '../../../operations/state/load';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { nonDisruptive } from '../../../operations/checks/catalogue';
 import { withServices } from '../../../operations/checks/context';
 import { reportSchema, type Report } from '../../../operations/checks/report/model';

@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../../config/load';
-import { projectRoot } from '../../../config/toolchain';
+import type { LoadedEnvironment } from '../../../operations/state/load';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { catalogue, nonDisruptive, selectChecks } from '../../../operations/checks/catalogue';
 import type { Check } from '../../../operations/checks/check';
 import { checkEnvironment } from '../../../operations/checks/check-environment';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { thisMachine } from '../../../operations/lib/machine';
 import { install, type Missing } from '../../../operations/toolchain/prerequisites';
 import { endServer } from './command';

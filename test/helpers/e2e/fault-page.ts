@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 
 export interface FaultRow {
   readonly fault: string;

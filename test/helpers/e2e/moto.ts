@@ -13,7 +13,7 @@ import { createServer, type Server } from 'node:https';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 import type { AwsCredentials } from '../../../operations/keys/aws-credentials';
 import { UsageError } from '../../../operations/lib/errors';
 import { HttpClient } from '../../../operations/lib/http';

@@ -4,7 +4,7 @@ import { createWriteStream, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import path from 'node:path';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { HttpClient } from '../../../operations/lib/http';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram } from '../../../operations/toolchain/go/go-build';

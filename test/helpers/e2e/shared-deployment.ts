@@ -1,4 +1,4 @@
-import { type LoadedEnvironment, loadEnvironment } from '../../../config/load';
+import { type LoadedEnvironment, loadEnvironment } from '../../../operations/state/load';
 import { mustSucceed } from './command';
 import { TestEnvironment } from './test-environment';
 

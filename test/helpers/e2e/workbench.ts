@@ -11,7 +11,7 @@ import { extract, pack } from 'tar-stream';
 import { parse, stringify } from 'yaml';
 import type { Environment } from '../../../config/environment';
 import { embeddedVaultUrl, kesUrl, publishedUrl } from '../../../config/docker/reachable';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../../operations/state/load';
 import { KES_RELOADED } from '../../../config/kes/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { SERVICE_UID } from '../../../config/docker/service-user';

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { certificateIssue } from '../../../config/certificates/leaf-certificates';
-import type { LoadedEnvironment } from '../../../config/load';
+import { certificateIssue } from '../../../operations/state/certificate-files';
+import type { LoadedEnvironment } from '../../../operations/state/load';
 import { pemCertificates } from '../../../operations/certificates/certificate-authority';
 import { issueCertificates, issueNextCa } from '../../../operations/certificates/issue-certificates';
 import { beginCa, finishCa } from '../../../operations/certificates/rotate-certificate-authority';

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { rmSync, writeFileSync } from 'node:fs';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../../operations/state/load';
 import type { CheckContext } from '../../../operations/checks/check';
 import { withContext, withServices } from '../../../operations/checks/context';
 import { ExternalError, UsageError } from '../../../operations/lib/errors';

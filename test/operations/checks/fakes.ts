@@ -6,9 +6,9 @@ import { createServer as createHttpServer, type RequestListener, type Server as 
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import type { LoadedEnvironment } from '../../../config/load';
+import type { LoadedEnvironment } from '../../../operations/state/load';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../config/state';
+import { stateLayout } from '../../../operations/state/layout';
 import type { Check, CheckContext } from '../../../operations/checks/check';
 import { expectationsOf } from '../../../operations/checks/context';
 import { bind, type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';

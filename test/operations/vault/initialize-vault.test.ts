@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import type { KeyStorePlace } from '../../../config/keys/key-store-place';
-import { writeKeyStoreNote } from '../../../config/keys/key-store-place';
+import { writeKeyStoreNote } from '../../../operations/state/key-store-note';
 import type { OperationInput } from '../../../config/operation-inputs';
 import { type Canary, writeCanaries } from '../../../operations/state/canaries';
 import { ExternalError } from '../../../operations/lib/errors';

@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { environmentSchema } from '../../../config/environment';
-import type { LoadedEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../config/state';
+import type { LoadedEnvironment } from '../../../operations/state/load';
+import { stateLayout } from '../../../operations/state/layout';
 import { Rotation } from '../../../operations/state/rotation';
 import { rotateUnsealKeys } from '../../../operations/vault/rotate-unseal-keys';
 import type { StepContext } from '../../../operations/lib/step';

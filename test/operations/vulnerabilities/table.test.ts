@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { catalogue } from '../../../operations/checks/catalogue';
 import { PINNED_GO } from '../../../operations/toolchain/go/go-toolchain';
 import { problemsOf, readAnswers, rows } from '../../../operations/vulnerabilities/answers';

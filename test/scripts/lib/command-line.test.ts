@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { projectRoot } from '../../../config/toolchain';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { UsageError } from '../../../operations/lib/errors';
 import { parseCommandLine } from '../../../scripts/lib/command-line';
 import { thrownBy } from '../../helpers/thrown';

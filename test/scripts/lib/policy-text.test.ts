@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { awsPolicy } from '../../../config/keys/aws';
-import { loadEnvironment, parseEnvironment } from '../../../config/load';
-import { projectRoot } from '../../../config/toolchain';
+import { loadEnvironment } from '../../../operations/state/load';
+import { parseEnvironment } from '../../../config/load';
+import { projectRoot } from '../../../operations/lib/project-root';
 import { policyText } from '../../../scripts/lib/policy-text';
 
 test('docs/external-vault.md prints the policy of the production example', () => {

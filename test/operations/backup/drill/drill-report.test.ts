@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { stateLayout } from '../../../../config/state';
+import { stateLayout } from '../../../../operations/state/layout';
 import type { BundleHeader } from '../../../../operations/backup/bundle/bundle';
 import {
   type DrillReport,

@@ -1,9 +1,10 @@
 /** What the environment file in a backup may say by itself, and what it may not. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { loadEnvironment, parseEnvironment } from '../../../../config/load';
-import { defaultStateHome, stateLayout } from '../../../../config/state';
-import { projectRoot } from '../../../../config/toolchain';
+import { loadEnvironment } from '../../../../operations/state/load';
+import { parseEnvironment } from '../../../../config/load';
+import { defaultStateHome, stateLayout } from '../../../../operations/state/layout';
+import { projectRoot } from '../../../../operations/lib/project-root';
 import type { Bundle } from '../../../../operations/backup/bundle/bundle';
 import { outerSettings } from '../../../../operations/backup/restore/outer-settings';
 import { restoreTarget } from '../../../../operations/backup/restore/restore-target';

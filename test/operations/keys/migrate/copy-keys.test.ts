@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { LoadedEnvironment } from '../../../../config/load';
+import type { LoadedEnvironment } from '../../../../operations/state/load';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
 import { copyKeys, requireReadableKeys } from '../../../../operations/keys/migrate/copy-keys';
 import { writeCanaries } from '../../../../operations/state/canaries';

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { declaredPlace, readKeyStoreNote, samePlace, writeKeyStoreNote } from '../../../../config/keys/key-store-place';
+import { declaredPlace, samePlace } from '../../../../config/keys/key-store-place';
+import { readKeyStoreNote, writeKeyStoreNote } from '../../../../operations/state/key-store-note';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
 import { moveKeys } from '../../../../operations/keys/migrate/move-keys';
 import { writeCanaries } from '../../../../operations/state/canaries';

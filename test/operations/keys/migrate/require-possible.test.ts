@@ -1,4 +1,5 @@
-import type { KeyStoreNote, KeyStorePlace } from '../../../../config/keys/key-store-place';
+import type { KeyStoreNote } from '../../../../operations/state/key-store-note';
+import type { KeyStorePlace } from '../../../../config/keys/key-store-place';
 import { parseEnvironment } from '../../../../config/load';
 import { UsageError } from '../../../../operations/lib/errors';
 import { requirePossible, requireSameEnvironment } from '../../../../operations/keys/migrate/require-possible';

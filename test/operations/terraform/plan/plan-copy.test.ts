@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { environmentSchema } from '../../../../config/environment';
-import type { LoadedEnvironment } from '../../../../config/load';
-import { stateLayout } from '../../../../config/state';
+import type { LoadedEnvironment } from '../../../../operations/state/load';
+import { stateLayout } from '../../../../operations/state/layout';
 import { UsageError } from '../../../../operations/lib/errors';
 import { Rotation } from '../../../../operations/state/rotation';
 import {

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { UsageError } from '../operations/lib/errors';
+import { UsageError } from './errors';
 
 /**
  * Refuses folders of which others decide what is in them: another user owns one, or its mode lets others write. A folder
