@@ -68,7 +68,7 @@ export function provisionerPolicy(environment: VaultEnvironment): string {
  * The configuration of KES.
  *
  * @param retiredKeys master keys that are no longer declared and stay readable
- * @throws UsageError if nobody says where an external Vault is
+ * @throws UsageError if neither the file nor VAULT_ADDR has the address of an external Vault
  */
 export function kesConfiguration(
   environment: Environment,

@@ -39,7 +39,7 @@ export interface VaultAccess extends TlsEndpoint {
   readonly tokenFile?: string;
 }
 
-/** @throws UsageError if nobody says where an external Vault is */
+/** @throws UsageError if neither the file nor VAULT_ADDR has the address of an external Vault */
 export function vaultAccess(
   { vault }: VaultKeyStoreSettings,
   state: StateLayout,

@@ -6,7 +6,7 @@ import { openVaultKeyMaterial } from './vault';
 
 /**
  * @param kesConfiguration file that says how KES logs in at Vault. @default - that of the deployed KES
- * @throws ExternalError if the key store cannot be reached, or does not let KES in
+ * @throws ExternalError if the key store cannot be reached, or denies the login of KES
  */
 export async function openKeyMaterial(
   loaded: LoadedEnvironment,

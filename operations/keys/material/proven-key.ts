@@ -16,7 +16,8 @@ export async function provenKey(
   { argument, state }: LoadedEnvironment,
 ): Promise<Buffer> {
   const material = await store.read(key);
-  if (material === undefined) throw new ExternalError(`master key ${key} is not in the key store`);
+  if (material === undefined)
+    throw new ExternalError(`master key ${key} is not in the key store`, 'put it back from a backup: docs/recovery.md');
   const canary = readCanaries(state.canaries)[key];
   if (canary === undefined) {
     throw new ExternalError(

@@ -37,9 +37,11 @@ export async function openVaultKeyMaterial(
   } catch (error) {
     throw new ExternalError(
       `Vault at ${access.url} denied the login of KES: ${messageOf(error)}`,
-      boundCidrs.length > 0
-        ? `the login is bound to ${boundCidrs.join(', ')} (boundCidrs), and this machine logs in as KES does: allow its address, too`
-        : 'see whether Vault runs and is unsealed; ./scripts/up makes a new SecretID where the old one is void',
+      `see whether Vault runs and is unsealed; ./scripts/up makes a new SecretID where the old one is void${
+        boundCidrs.length === 0
+          ? ''
+          : `. boundCidrs allows ${boundCidrs.join(', ')}: this machine must be among them, because it logs in as KES does`
+      }`,
       { cause: error },
     );
   } finally {
