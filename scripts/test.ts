@@ -28,12 +28,12 @@ remove them again. A step that fails does not keep the others from running. The 
 N passed, N failed[, N skipped].
 
   --long       run the end-to-end tests that are else skipped: further cases of what is proven every day, and what is
-               slow; before a release, and every night. Without it their names are printed
+               slow; before a release, and every night. Without it their names are printed. The guard is fuzzed longer
   --no-e2e     leave out the toolchain and the end-to-end tests
   -h, --help   this text
 
 EBS_FUZZ_INPUTS says how many requests each of two fuzz tests makes up, to find one that gets past the guard
-(default: 20000, some seconds).
+(default: 20000, some seconds; with --long 1000000, about two minutes).
 
 Exit codes:
   0    everything passed
@@ -95,7 +95,7 @@ void main(async (args, signal) => {
     // before the unit tests, some of which ask Terraform and would be skipped without one
     const prepared = endToEnd ? await timed(toolchain, signal) : NONE;
     total = add(total, prepared);
-    total = add(total, await timed(guard, signal));
+    total = add(total, await timed(guard(values.long === true), signal));
     total = add(total, await timed(jest({ title: 'unit tests', folder, configuration: 'jest.config.cjs' }), signal));
     if (endToEnd) {
       let ready = prepared.failed === 0;
@@ -134,10 +134,10 @@ const goTestEvent = z.object({ Action: z.string(), Test: z.string().optional() }
  * How many cases each fuzz test of the guard makes up. Not a time: Go 1.26 may report the end of that time as a failure
  * on a busy machine (https://go.dev/issue/75804).
  */
-const FUZZ_INPUTS = Number(process.env.EBS_FUZZ_INPUTS ?? '20000');
+const fuzzInputs = (long: boolean): number => Number(process.env.EBS_FUZZ_INPUTS ?? (long ? '1000000' : '20000'));
 
 /** The Go of the guard in MinIO by itself: its tests, and a look for requests that get past it. */
-const guard: Suite = {
+const guard = (long: boolean): Suite => ({
   title: 'guard in MinIO',
   run: async (signal) => {
     const go = findGo(cacheLayout());
@@ -148,7 +148,7 @@ const guard: Suite = {
     const cwd = path.join(projectRoot, 'toolchain', 'images', 'minio', 'guard');
     const env = { ...process.env, ...go.env, GOFLAGS: '', GOWORK: 'off', CGO_ENABLED: '0' };
     const runs = ['FuzzDecide', 'FuzzForm'].map((name) => [
-      ...['-run', '^$', '-fuzz', `^${name}$`, '-fuzztime', `${FUZZ_INPUTS}x`],
+      ...['-run', '^$', '-fuzz', `^${name}$`, '-fuzztime', `${fuzzInputs(long)}x`],
     ]);
     let total = NONE;
     for (const args of [[], ...runs]) {
@@ -171,7 +171,7 @@ const guard: Suite = {
     }
     return total;
   },
-};
+});
 
 /** A fuzz test is in one package, and go runs one at a time. */
 const packagesOf = (args: readonly string[]): string[] =>
