@@ -113,7 +113,8 @@ describe('a canary', () => {
 
   test('that is damaged says nothing about its master key, and is not taken for one that was replaced', async () => {
     const canary = await born();
-    const ciphertext = `A${canary.ciphertext.slice(1)}`.replace(/^AA/, 'BA');
+    // the first character is random
+    const ciphertext = `${canary.ciphertext.startsWith('A') ? 'B' : 'A'}${canary.ciphertext.slice(1)}`;
     expect(ciphertext).not.toBe(canary.ciphertext);
     expect(await openCanary(prover, 'a', { ...canary, ciphertext })).toBe('damaged');
     await expect(proveCanaries(prover, { a: { ...canary, ciphertext } })).rejects.toThrow(
