@@ -202,6 +202,24 @@ const kes = z.strictObject({
   memoryMb: z.int().min(32).default(256),
 });
 
+const driveCount = (count: number): boolean => count === 1 || (count >= 4 && count <= 16);
+const driveCountRule = 'must be 1, or 4 to 16: MinIO needs four drives to go on writing when one is lost';
+
+const drives = z.union([
+  z.int().refine(driveCount, { error: driveCountRule }),
+  z
+    .array(
+      z.union([
+        absolutePath,
+        z.strictObject({
+          path: absolutePath,
+          adopt: z.boolean().default(false).describe('The folder holds the data of another MinIO, to be taken over.'),
+        }),
+      ]),
+    )
+    .refine(({ length }) => driveCount(length), { error: driveCountRule }),
+]);
+
 const minio = z.strictObject({
   port: port.default(9000).describe('Published port of the S3 API.'),
   hostnames: z
@@ -239,6 +257,19 @@ const minio = z.strictObject({
     .describe(
       'deny: the deploy keeps the policy ebs-deny-sse-c in MinIO; whom it is attached to cannot write under keys of ' +
         'their own (SSE-C). MinIO knows no other way, and its root user is above every policy.',
+    ),
+  drives: drives
+    .default(1)
+    .describe(
+      'Drives of MinIO: a number of Docker volumes, or existing folders of the Docker host, each a disk of its own. From ' +
+        'four on MinIO spreads every object over them with parity (erasure coding). Neither number nor order can change.',
+    ),
+  parity: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Drives that may be lost without a loss of objects. Default: MinIO’s own, 2 of 4 or 5, 3 of 6 or 7, 4 of 8 and more.',
     ),
   memoryMb: z.int().min(256).default(2048),
   acceptedRisks: z
@@ -522,6 +553,8 @@ export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'file
 export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
 export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
+/** The drives of a MinIO, as the environment file has them. */
+export type DrivesSetting = Environment['minio']['drives'];
 
 const EMBEDDED_VAULT: VaultSettings = vault.parse({ mode: 'embedded' });
 

@@ -1,5 +1,5 @@
 /** The hosts of a deployment, and the one source of the names of what is on them. */
-import type { Environment } from './environment';
+import type { DrivesSetting, Environment } from './environment';
 
 /** A program of a node. */
 export interface NodeService {
@@ -32,8 +32,17 @@ export interface KesNode extends NodeServer {
 }
 
 export interface MinioNode extends NodeServer {
-  /** The volumes of its drives. */
-  readonly drives: readonly [string];
+  /** In the order in which MinIO is told of them, which it keeps for ever. */
+  readonly drives: readonly [Drive, ...Drive[]];
+}
+
+/** A drive of MinIO: a Docker volume, or a folder of the host. */
+export interface Drive {
+  readonly kind: 'volume' | 'folder';
+  /** Name of the volume, or absolute path of the folder on the host. */
+  readonly source: string;
+  /** Where it is in MinIO's container. */
+  readonly path: string;
 }
 
 /** A host, and the part of a deployment that is on it. */
@@ -59,7 +68,7 @@ export const SERVERS = {
 } as const;
 
 /** The nodes of an environment. */
-export function nodesOf({ name, tls }: Pick<Environment, 'name' | 'tls'>): readonly [Node, ...Node[]] {
+export function nodesOf({ name, tls, minio }: Pick<Environment, 'name' | 'tls' | 'minio'>): readonly [Node, ...Node[]] {
   const id = nodeId(name);
   const certificates = tls.mode === 'self-signed' ? 0 : 1 + tls.additional.length;
   return [
@@ -68,7 +77,7 @@ export function nodesOf({ name, tls }: Pick<Environment, 'name' | 'tls'>): reado
       networks: { storage: id, vault: `${id}-vault` },
       vault: vaultNode(id),
       kes: kesNode(id),
-      minio: minioNode(id, certificates),
+      minio: minioNode(id, { certificates, drives: minio.drives }),
     },
   ];
 }
@@ -92,16 +101,40 @@ export function kesNode(id: string): KesNode {
   return { ...server, keyVolume: `${server.container}-keys` };
 }
 
-/** @param certificates how many there are for the S3 API that the private CA does not issue */
-export function minioNode(id: string, certificates = 0): MinioNode {
+/**
+ * @param certificates how many there are for the S3 API that the private CA does not issue
+ * @param drives number of Docker volumes, or folders of the host
+ */
+export function minioNode(
+  id: string,
+  { certificates = 0, drives = 1 }: { readonly certificates?: number; readonly drives?: DrivesSetting } = {},
+): MinioNode {
   const server = serverOf(id, 'minio');
   const { container } = server;
   return {
     ...server,
     // MinIO looks for certificates when it starts, and a volume keeps what was once in it: others are another volume
     ...(certificates === 0 ? {} : { files: `${container}-${certificates}-certificates${FILES}` }),
-    drives: [`${container}-data`],
+    drives: drivesOf(`${container}-data`, drives),
   };
+}
+
+/**
+ * One drive keeps the names of before there were several. Several are in a folder that no drive is, because Docker copies
+ * what is in a folder of the image into a new volume there.
+ */
+function drivesOf(volume: string, setting: DrivesSetting): readonly [Drive, ...Drive[]] {
+  const sources =
+    typeof setting === 'number'
+      ? Array.from({ length: setting }, (_, index) => (setting === 1 ? volume : `${volume}-${index + 1}`))
+      : setting.map((drive) => (typeof drive === 'string' ? drive : drive.path));
+  const kind = typeof setting === 'number' ? 'volume' : 'folder';
+  const [first = volume, ...others] = sources;
+  if (others.length === 0) return [{ kind, source: first, path: '/data' }];
+  return [
+    { kind, source: first, path: '/drives/1' },
+    ...others.map((source, index): Drive => ({ kind, source, path: `/drives/${index + 2}` })),
+  ];
 }
 
 function serviceOf(id: string, alias: string): NodeService {

@@ -56,7 +56,7 @@ export class KesStack extends EnvironmentStack {
       creator: as(CLIENTS.keyCreator),
       prover: as(CLIENTS.keyProver),
       canariesFile: state.canaries,
-      dataVolume: this.host.minio.drives[0],
+      dataVolume: this.host.minio.drives[0].source,
       triggers: { container: this.server.container.containerId, reload: this.server.runId },
       dependsOn: [this.server.dependable],
     });

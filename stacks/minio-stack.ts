@@ -36,6 +36,7 @@ export class MinioStack extends EnvironmentStack {
       publish: { address: environment.docker.publishAddress, port: minio.port },
       region: minio.region,
       ...(minio.domain === undefined ? {} : { domain: minio.domain }),
+      ...(minio.parity === undefined ? {} : { parity: minio.parity }),
       certificate: certificates.leaf(this.host.minio.certificate),
       ca: certificates.ca,
       trustedCAs: state.trustedCAs,

@@ -19,15 +19,21 @@ export function minioKms(environment: Environment): MinioKms {
  * The environment variables of MinIO's container. They name files where something is secret.
  *
  * @param domain below which names mean buckets. Default: names mean none
+ * @param parity drives that may be lost without a loss of objects. Default: MinIO's own
  */
 export function minioVariables(
-  { region, domain }: { readonly region: string; readonly domain?: string | undefined },
+  {
+    region,
+    domain,
+    parity,
+  }: { readonly region: string; readonly domain?: string | undefined; readonly parity?: number | undefined },
   kms: MinioKms,
 ): Readonly<Record<string, string>> {
   return {
     MINIO_CONFIG_ENV_FILE: '/files/config.env',
     MINIO_REGION: region,
     ...(domain === undefined ? {} : { MINIO_DOMAIN: domain }),
+    ...(parity === undefined ? {} : { MINIO_STORAGE_CLASS_STANDARD: `EC:${parity}` }),
     MINIO_BROWSER: 'off',
     MINIO_UPDATE: 'off',
     MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),

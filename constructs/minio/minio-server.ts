@@ -8,9 +8,6 @@ import { DeclarationError } from '../declaration-error';
 import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
 import { Operation, type OperationRunner } from '../operation';
 
-/** The drive inside the container. */
-export const MINIO_DRIVE = '/data';
-
 export interface MinioServerProps {
   readonly runner: OperationRunner;
   readonly environment: string;
@@ -29,6 +26,8 @@ export interface MinioServerProps {
    * @default - a bucket is only in the path
    */
   readonly domain?: string;
+  /** Drives that may be lost without a loss of objects. @default - MinIO's own */
+  readonly parity?: number;
   /**
    * Certificate from the private CA, for the alias of the node. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
    */
@@ -57,7 +56,7 @@ export interface MinioServerProps {
   readonly takeOverVolumes: boolean;
 }
 
-/** One MinIO server with one drive, whose every secret is in a file and whose every object is encrypted through KES. */
+/** One MinIO server with its drives, whose every secret is in a file and whose every object is encrypted through KES. */
 export class MinioServer extends Construct {
   /** How the machine that deploys reaches it. */
   readonly endpoint: TlsEndpoint;
@@ -96,13 +95,17 @@ export class MinioServer extends Construct {
         { path: 'config.env', source: props.configEnvFile },
       ],
     });
-    const [drive] = node.drives;
-    const data = new DataVolume(this, 'Data', {
-      name: drive,
-      environment,
-      allowDataLoss: props.allowDataLoss,
-      ...(props.takeOverVolumes ? { takeOverWith: image } : {}),
+    const volumes = node.drives.flatMap(({ kind, source, path }, index) => {
+      if (kind === 'folder') return [];
+      const data = new DataVolume(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`, {
+        name: source,
+        environment,
+        allowDataLoss: props.allowDataLoss,
+        ...(props.takeOverVolumes ? { takeOverWith: image } : {}),
+      });
+      return [{ data, path }];
     });
+    const folders = node.drives.filter(({ kind }) => kind === 'folder');
     this.container = new ServiceContainer(this, 'Server', {
       name: node.container,
       environment,
@@ -118,14 +121,17 @@ export class MinioServer extends Construct {
         // by default it waits 30 s for the headers of each connection, and anybody can open many
         '--read-header-timeout',
         '10s',
-        MINIO_DRIVE,
+        drivesArgument(node.drives),
       ],
       networks: [props.network],
       alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
-        { name: data.name, path: MINIO_DRIVE, readOnly: false },
+        ...volumes.map(({ data, path }) => ({ name: data.name, path, readOnly: false })),
       ],
+      ...(folders.length === 0
+        ? {}
+        : { folders: folders.map(({ source, path }) => ({ host: source, path, readOnly: false })) }),
       ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
       variables: minioVariables(props, kms),
       healthCheck: {
@@ -151,7 +157,7 @@ export class MinioServer extends Construct {
       readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>
         files.versionOf(path),
       ),
-      dependsOn: [files.dependable, data.dependable],
+      dependsOn: [files.dependable, ...volumes.map(({ data }) => data.dependable)],
     });
     this.endpoint = props.endpoint;
     const { url, caFile } = props.endpoint;
@@ -189,6 +195,10 @@ export class MinioServer extends Construct {
     return this.reload.runId;
   }
 }
+
+/** How MinIO is told of its drives: several as one set, by an ellipsis of its own. */
+const drivesArgument = ([first, ...others]: MinioNode['drives']): string =>
+  others.length === 0 ? first.path : first.path.replace(/1$/, `{1...${others.length + 1}}`);
 
 /**
  * Where MinIO looks for its certificates: the default one, which clients get who ask for an address, and a folder for

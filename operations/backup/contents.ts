@@ -60,8 +60,9 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
   await proveDeployedKeys(environment, state);
   const minioDeployment = await minioDeploymentOf(loaded);
   if (minioDeployment === undefined) {
+    const [drive] = nodesOf(environment)[0].minio.drives;
     throw new ExternalError(
-      `the volume ${nodesOf(environment)[0].minio.drives[0]} holds no data of MinIO`,
+      `the ${drive.kind} ${drive.source} holds no data of MinIO`,
       `see whether it runs: docker ps --filter name=${nodesOf(environment)[0].id}-`,
     );
   }
@@ -82,7 +83,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 /** MinIO's id of the data in the environment's volume; undefined if there is none. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
   const docker = dockerEngine(environment.docker);
-  const format = await readVolumeFile(docker, nodesOf(environment)[0].minio.drives[0], MINIO_FORMAT_FILE);
+  const format = await readVolumeFile(docker, nodesOf(environment)[0].minio.drives[0].source, MINIO_FORMAT_FILE);
   return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
 }
 

@@ -61,6 +61,7 @@ describe('a file that says nothing but the name', () => {
         hostnames: [],
         region: 'us-east-1',
         defaultKey: 'backup-default',
+        drives: 1,
         keys: [],
         autoEncryption: true,
         sseC: 'allow',

@@ -39,7 +39,7 @@ test('one host is a list of one node, and everything on it is named after the en
         url: 'https://minio:9000',
         certificate: 'minio-server',
         files: 'ebs-prod-minio-files',
-        drives: ['ebs-prod-minio-data'],
+        drives: [{ kind: 'volume', source: 'ebs-prod-minio-data', path: '/data' }],
       },
     },
   ]);
@@ -56,15 +56,30 @@ test('other certificates of MinIO are in another volume, where none of before is
 test('what a deploy delivers again is told from data by the name of its volume', () => {
   const [{ vault, kes, minio }] = nodesOf(environment());
   expect([vault.files, vault.unsealer.files, kes.files, minio.files].map(holdsFiles)).toEqual([true, true, true, true]);
-  const data = [vault.dataVolume, vault.auditVolume, kes.keyVolume, ...minio.drives];
+  const data = [vault.dataVolume, vault.auditVolume, kes.keyVolume, ...minio.drives.map(({ source }) => source)];
   expect(data.map(holdsFiles)).toEqual([false, false, false, false]);
 });
 
 test('a container that serves another, or a volume, is named after it', () => {
   const [{ kes, minio }] = nodesOf(environment());
-  expect([standbyOf(kes.container), loaderOf(kes.files), ownerOf(minio.drives[0])]).toEqual([
+  expect([standbyOf(kes.container), loaderOf(kes.files), ownerOf(minio.drives[0].source)]).toEqual([
     'ebs-prod-kes-standby',
     'ebs-prod-kes-files-loader',
     'ebs-prod-minio-data-owner',
   ]);
+});
+
+const drives = (setting: string) => nodesOf(environment(`minio: { drives: ${setting} }`))[0].minio.drives;
+
+test('several drives are volumes with a number, or folders of the host in their order', () => {
+  const volumes = [1, 2, 3, 4].map((number) => ({
+    kind: 'volume',
+    source: `ebs-prod-minio-data-${number}`,
+    path: `/drives/${number}`,
+  }));
+  expect(drives('4')).toEqual(volumes);
+  expect(drives('[/d1, { path: /d2, adopt: true }, /d3, /d4]')).toEqual(
+    [1, 2, 3, 4].map((number) => ({ kind: 'folder', source: `/d${number}`, path: `/drives/${number}` })),
+  );
+  expect(drives('[/d1]')).toEqual([{ kind: 'folder', source: '/d1', path: '/data' }]);
 });

@@ -107,9 +107,10 @@ export async function planRestore(
     );
   }
   const data = await around.minioDeployment();
+  const [drive] = nodesOf(environment)[0].minio.drives;
   if (data !== undefined && data !== header.minioDeployment && !mayBeMadeBy(note, data)) {
     throw new UsageError(
-      `the volume ${nodesOf(environment)[0].minio.drives[0]} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
+      `the ${drive.kind} ${drive.source} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
       'take the backup of that data, or attach the volume that belongs to this one',
     );
   }

@@ -11,7 +11,6 @@ import { networksOfService } from '../../../config/docker/networks';
 import { urlHost } from '../../../config/docker/reachable';
 import { SERVICE_UID } from '../../../config/docker/service-user';
 import { type NodeService, nodesOf } from '../../../config/node';
-import { DRIVE } from '../at-rest/drive';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { containerOf } from '../at-rest/containers';
 import { differences, someOf } from './differences';
@@ -130,7 +129,9 @@ function declaredContainers(environment: Environment): DeclaredContainer[] {
     declared(
       'minio',
       node.minio,
-      { [DRIVE]: `volume ${node.minio.drives[0]}` },
+      Object.fromEntries(
+        node.minio.drives.map(({ kind, source, path }) => [path, `${kind === 'volume' ? 'volume' : 'bind'} ${source}`]),
+      ),
       published(docker.publishAddress, minio.port, node.minio.port),
     ),
   ];
