@@ -40,6 +40,9 @@ export interface ImageRecipe {
   readonly rootLinks: readonly string[];
 }
 
+/** As the schema has it, see config/environment.ts. */
+const MOST_DRIVES = 16;
+
 const dockerfile = (name: string): string => path.join(projectRoot, 'toolchain', 'images', name, 'Dockerfile');
 
 export const imageRecipes: readonly ImageRecipe[] = [
@@ -49,7 +52,7 @@ export const imageRecipes: readonly ImageRecipe[] = [
     name: 'minio',
     dockerfile: dockerfile('minio'),
     programs: [minio, mc],
-    dataFolders: ['data', ...Array.from({ length: 16 }, (_, index) => `data${index + 1}`)],
+    dataFolders: ['data', ...Array.from({ length: MOST_DRIVES }, (_, index) => `drives/${index + 1}`)],
     rootLinks: [],
   },
 ];

@@ -80,6 +80,64 @@ test('MinIO serves TLS itself and keeps its data in a volume that is not deleted
   expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' });
 });
 
+const driveMounts = ({ volumes = [], mounts = [], command }: Record<string, unknown>) => ({
+  drives: (command as string[]).at(-1),
+  volumes: (volumes as Record<string, unknown>[]).filter((volume) => volume.container_path !== '/files'),
+  mounts,
+});
+
+test('several volumes are one erasure set, each kept as that of a single drive is', () => {
+  // WHEN
+  const { synthesized, container } = declare({ node: minioNode('ebs-local', { drives: 4 }) });
+
+  // THEN
+  expect(driveMounts(container)).toEqual({
+    drives: '/drives/{1...4}',
+    volumes: [1, 2, 3, 4].map((number) => ({
+      volume_name: `ebs-local-minio-data-${number}`,
+      container_path: `/drives/${number}`,
+      read_only: false,
+    })),
+    mounts: [],
+  });
+  const volumes = Object.values(synthesized.resources('docker_volume')).filter(
+    ({ name }) => !/files/.test(String(name)),
+  );
+  expect(volumes).toEqual(
+    [1, 2, 3, 4].map((number) =>
+      expect.objectContaining({ name: `ebs-local-minio-data-${number}`, lifecycle: { prevent_destroy: true } }),
+    ),
+  );
+});
+
+test.each([
+  [['/mnt/disk1', '/mnt/disk2', '/mnt/disk3', '/mnt/disk4'], '/drives/{1...4}'],
+  [['/mnt/disk1'], '/data'],
+])('folders of the host are mounted as they are, in their order: %j', (folders, drives) => {
+  // WHEN
+  const { synthesized, container } = declare({ node: minioNode('ebs-local', { drives: folders }) });
+
+  // THEN
+  expect(driveMounts(container)).toEqual({
+    drives,
+    volumes: [],
+    mounts: folders.map((source, index) => ({
+      type: 'bind',
+      source,
+      target: folders.length === 1 ? '/data' : `/drives/${index + 1}`,
+      read_only: false,
+    })),
+  });
+  expect(Object.values(synthesized.resources('docker_volume')).map(({ name }) => name)).toEqual([
+    'ebs-local-minio-files',
+  ]);
+});
+
+test('parity is MinIO’s own unless it is declared', () => {
+  expect(declare().variables).not.toHaveProperty('MINIO_STORAGE_CLASS_STANDARD');
+  expect(declare({ parity: 3 }).variables).toMatchObject({ MINIO_STORAGE_CLASS_STANDARD: 'EC:3' });
+});
+
 test('MinIO reaches KES with a certificate and reads its credentials from a file', () => {
   expect(declare().variables).toEqual({
     MINIO_CONFIG_ENV_FILE: '/files/config.env',
@@ -207,6 +265,14 @@ test.each([
     expect.stringMatching(/^docker_container\.Minio_Files_Loader/),
     expect.stringMatching(takeOverVolumes ? /^docker_container\.Minio_Data_Owner/ : /^docker_volume\.Minio_Data/),
   ]);
+});
+
+test('each of several volumes is given to the service user where the image would leave it to root', () => {
+  const { synthesized } = declare({ takeOverVolumes: true, node: minioNode('ebs-local', { drives: 4 }) });
+  const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
+  expect(names.filter((name) => name.endsWith('-owner'))).toEqual(
+    [1, 2, 3, 4].map((number) => `ebs-local-minio-data-${number}-owner`),
+  );
 });
 
 test.each([

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { minioNode } from '../../../../config/node';
 import { cacheLayout } from '../../../../operations/toolchain/cache';
-import { imageContext, type ImageRecipe } from '../../../../operations/toolchain/images/image-contexts';
+import { imageContext, type ImageRecipe, imageRecipes } from '../../../../operations/toolchain/images/image-contexts';
 import { minio } from '../../../../operations/toolchain/go/programs';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 
@@ -19,7 +20,7 @@ function setUp(name: string, program = 'program') {
     name: 'minio',
     dockerfile: write('Dockerfile', 'FROM scratch\n'),
     programs: [minio],
-    dataFolders: ['data', 'data1'],
+    dataFolders: ['data', 'drives/1'],
     rootLinks: ['minio'],
   };
   const binaries = new Map([['minio', write('minio', program)]]);
@@ -41,8 +42,8 @@ test('holds the program, a shell, the CAs and folders that the container’s use
   const mode = (file: string) => (lstatSync(file).mode & 0o7777).toString(8);
 
   expect(readdirSync(context).sort()).toEqual(['Dockerfile', 'data', 'rootfs.tar.gz']);
-  expect(readdirSync(path.join(context, 'data'))).toEqual(['data', 'data1']);
-  expect(mode(path.join(context, 'data', 'data1'))).toBe('700');
+  expect(readdirSync(path.join(context, 'data'))).toEqual(['data', 'drives']);
+  expect(mode(path.join(context, 'data', 'drives', '1'))).toBe('700');
 
   const root = unpacked(context);
   const at = (file: string) => path.join(root, file);
@@ -94,4 +95,10 @@ test('changes with each thing that goes in, and is not made twice', async () => 
   writeFileSync(recipe.dockerfile, 'FROM scratch\nCMD ["minio"]\n');
   hashes.push((await make()).hash);
   expect(new Set(hashes).size).toBe(4);
+});
+
+test('MinIO’s image has a folder for every drive that can be declared, none below the one of a single drive', () => {
+  const folders = imageRecipes.find(({ name }) => name === 'minio')?.dataFolders;
+  const declarable = [1, 16].flatMap((drives) => minioNode('ebs-local', { drives }).drives.map((drive) => drive.path));
+  expect(folders?.map((name) => `/${name}`)).toEqual(declarable);
 });
