@@ -113,11 +113,19 @@ export interface KesSecrets {
   readonly login: KesLogin;
 }
 
+/** What prints as something else, see operations/lib/secret.ts. */
+interface Concealed {
+  readonly reveal: () => string;
+}
+
 /** How KES logs in at its key store. */
 export type KesLogin =
-  | { readonly type: 'vault'; readonly roleId: string; readonly secretId: string }
+  | { readonly type: 'vault'; readonly roleId: string; readonly secretId: Concealed }
   /** Without credentials KES asks the EC2 instance for those of its role. */
-  | { readonly type: 'aws'; readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } }
+  | {
+      readonly type: 'aws';
+      readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: Concealed };
+    }
   | { readonly type: 'filesystem' };
 
 /** Everything that is wrong with a configuration: which property, the rule, the value got. Empty if nothing is. */
@@ -225,7 +233,7 @@ function renderKeyStore(keyStore: KesKeyStore, login: KesLogin): Record<string, 
         engine: keyStore.mount,
         version: `v${keyStore.kvVersion}`,
         prefix: keyStore.prefix,
-        approle: { engine: keyStore.appRole.mount, id: login.roleId, secret: login.secretId },
+        approle: { engine: keyStore.appRole.mount, id: login.roleId, secret: login.secretId.reveal() },
         ...(keyStore.caFile === undefined ? {} : { tls: { ca: keyStore.caFile } }),
         status: { ping: keyStore.ping },
       },
@@ -242,7 +250,7 @@ function renderKeyStore(keyStore: KesKeyStore, login: KesLogin): Record<string, 
           ...(kmsKey === undefined ? {} : { kmskey: kmsKey }),
           ...(credentials === undefined
             ? {}
-            : { credentials: { accesskey: credentials.accessKeyId, secretkey: credentials.secretAccessKey } }),
+            : { credentials: { accesskey: credentials.accessKeyId, secretkey: credentials.secretAccessKey.reveal() } }),
         },
       },
     };

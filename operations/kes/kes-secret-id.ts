@@ -65,7 +65,7 @@ export async function vaultLogin(
       rmSync(outdatedSecretIds, { force: true });
       if (note !== undefined) noteEnd(note, secretId);
     };
-    return { login: { type: 'vault', roleId, secretId: secretId.value.reveal() }, finish };
+    return { login: { type: 'vault', roleId, secretId: secretId.value }, finish };
   });
 }
 

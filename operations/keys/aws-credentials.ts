@@ -10,16 +10,21 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { readTrustedCAs } from '../certificates/trusted-roots';
+import { Secret, secretText } from '../lib/secret';
 import { TunnelAgent } from '../lib/tunnel';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
-const credentials = z.strictObject({ accessKeyId: z.string().min(1), secretAccessKey: z.string().min(1) });
+const credentials = z.strictObject({ accessKeyId: z.string().min(1), secretAccessKey: secretText });
 export type AwsCredentials = z.infer<typeof credentials>;
 
 /** What the usual chain gives: variables, profile, web identity, instance role, as every AWS client asks them. */
-export type CredentialChain = () => Promise<AwsCredentials & { readonly sessionToken?: string | undefined }>;
+export type CredentialChain = () => Promise<{
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}>;
 
 export function usualChain(region: string): CredentialChain {
   return async () => {
@@ -59,13 +64,13 @@ export async function findAwsCredentials(
       'give the access key of an IAM user with the policy of docs/key-stores.md; on EC2: keyStore.credentials: instance-role',
     );
   }
-  return { accessKeyId, secretAccessKey };
+  return { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
 }
 
 /** Keeps credentials for KES and every later deploy, in a file that nobody else can read; those that are kept stay. */
 export function keepAwsCredentials(file: string, { accessKeyId, secretAccessKey }: AwsCredentials): void {
   if (readIfExists(file) !== undefined) return;
-  writeFileAtomically(file, `${JSON.stringify({ accessKeyId, secretAccessKey })}\n`);
+  writeFileAtomically(file, `${JSON.stringify({ accessKeyId, secretAccessKey: secretAccessKey.reveal() })}\n`);
   process.stderr.write(`KES uses the AWS access key ${accessKeyId}\n`);
 }
 
@@ -118,8 +123,10 @@ export function awsOptions(
   };
   return {
     region,
-    // a copy, because the client notes in it where it comes from
-    credentials: given === undefined ? fromInstanceMetadata({ timeout: 5_000, maxRetries: 1 }) : { ...given },
+    credentials:
+      given === undefined
+        ? fromInstanceMetadata({ timeout: 5_000, maxRetries: 1 })
+        : { accessKeyId: given.accessKeyId, secretAccessKey: given.secretAccessKey.reveal() },
     maxAttempts: 2,
     requestHandler: {
       requestTimeout: 15_000,

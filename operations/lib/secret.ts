@@ -1,11 +1,12 @@
 import { inspect } from 'node:util';
+import { z } from 'zod';
 import { readIfExists } from './files';
 
 /** What a secret is printed as. */
 const HIDDEN = '[secret]';
 
 /**
- * A token, a SecretID, an unseal share: nothing that prints, serializes or compares it shows it. `reveal` is for the place
+ * A token, a SecretID, an unseal share, a secret key: nothing that prints, serializes or compares it shows it. `reveal` is for the place
  * where it leaves the program: a header, a request, a file of the secrets folder.
  */
 export class Secret {
@@ -35,6 +36,12 @@ export class Secret {
     return HIDDEN;
   }
 }
+
+/** The secret in a field of a file or an answer: text that is not empty. */
+export const secretText = z
+  .string()
+  .min(1)
+  .transform((value) => new Secret(value));
 
 /** The secret in a file, without line breaks around it; undefined if there is no such file. */
 export function readSecret(file: string): Secret | undefined {

@@ -12,6 +12,7 @@
 import { argon2id } from '@noble/hashes/argon2.js';
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { ExternalError } from '../lib/errors';
+import type { Secret } from '../lib/secret';
 
 const CIPHERS = ['aes-256-gcm', 'chacha20-poly1305'] as const;
 const SALT = 32;
@@ -20,10 +21,10 @@ const TAG = 16;
 const PIECE = 16 * 1024;
 
 /** Makes the key of a message out of a secret key and a salt. */
-export type KeyDerivation = (secretKey: string, salt: Buffer) => Uint8Array;
+export type KeyDerivation = (secretKey: Secret, salt: Buffer) => Uint8Array;
 
 /** Encrypts what an admin request holds. */
-export function sealForAdmin(secretKey: string, data: Buffer, keyOf: KeyDerivation = argon2Key): Buffer {
+export function sealForAdmin(secretKey: Secret, data: Buffer, keyOf: KeyDerivation = argon2Key): Buffer {
   const salt = randomBytes(SALT);
   const nonce = randomBytes(NONCE);
   const stream = new Pieces(keyOf(secretKey, salt), 'aes-256-gcm', nonce);
@@ -39,7 +40,7 @@ export function sealForAdmin(secretKey: string, data: Buffer, keyOf: KeyDerivati
  *
  * @throws ExternalError if it is not what MinIO sealed for this secret key
  */
-export function openFromAdmin(secretKey: string, sealed: Buffer, keyOf: KeyDerivation = argon2Key): Buffer {
+export function openFromAdmin(secretKey: Secret, sealed: Buffer, keyOf: KeyDerivation = argon2Key): Buffer {
   const cipher = CIPHERS[sealed[SALT] ?? -1];
   const nonce = sealed.subarray(SALT + 1, SALT + 1 + NONCE);
   const pieces = sealed.subarray(SALT + 1 + NONCE);
@@ -63,8 +64,8 @@ export function openFromAdmin(secretKey: string, sealed: Buffer, keyOf: KeyDeriv
   return Buffer.concat(opened);
 }
 
-function argon2Key(secretKey: string, salt: Buffer): Uint8Array {
-  return argon2id(secretKey, salt, { t: 1, m: 64 * 1024, p: 4, dkLen: 32 });
+function argon2Key(secretKey: Secret, salt: Buffer): Uint8Array {
+  return argon2id(secretKey.reveal(), salt, { t: 1, m: 64 * 1024, p: 4, dkLen: 32 });
 }
 
 /** Seals or opens piece after piece; the last one is marked, so that none can be cut off. */

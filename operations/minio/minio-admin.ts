@@ -8,6 +8,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
 import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import type { Secret } from '../lib/secret';
 import { openFromAdmin, sealForAdmin } from './madmin-cipher';
 import { type InspectedFile, inspectedFiles } from './minio-inspection';
 import { readCredentials, type S3Credentials } from './s3-client';
@@ -69,7 +70,7 @@ export class MinioAdmin {
   private readonly http: HttpClient;
   private readonly host: string;
   private readonly signer: SignatureV4;
-  private readonly secretKey: string;
+  private readonly secretKey: Secret;
 
   constructor(endpoint: TlsEndpoint, region: string, { accessKey, secretKey }: S3Credentials) {
     this.secretKey = secretKey;
@@ -78,7 +79,7 @@ export class MinioAdmin {
     this.signer = new SignatureV4({
       service: 's3',
       region,
-      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+      credentials: { accessKeyId: accessKey, secretAccessKey: secretKey.reveal() },
       sha256: Sha256,
       uriEscapePath: false,
     });

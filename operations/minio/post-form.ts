@@ -33,7 +33,7 @@ export function signedForm({
   const policy = Buffer.from(
     JSON.stringify({ expiration: new Date(Date.now() + 300_000).toISOString(), conditions }),
   ).toString('base64');
-  let signature: Buffer | string = `AWS4${secretKey}`;
+  let signature: Buffer | string = `AWS4${secretKey.reveal()}`;
   for (const part of [day, region, 's3', 'aws4_request', policy]) {
     signature = createHmac('sha256', signature).update(part).digest();
   }

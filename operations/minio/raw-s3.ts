@@ -52,7 +52,7 @@ export class RawS3 {
     const signer = new SignatureV4({
       credentials: {
         accessKeyId: accessKey,
-        secretAccessKey: secretKey,
+        secretAccessKey: secretKey.reveal(),
         ...(sessionToken === undefined ? {} : { sessionToken }),
       },
       region: this.options.region ?? 'us-east-1',

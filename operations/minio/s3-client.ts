@@ -8,11 +8,12 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
 import { MAX_ANSWER_BYTES } from '../lib/http';
+import { secretText } from '../lib/secret';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
-const credentials = z.strictObject({ accessKey: z.string().min(1), secretKey: z.string().min(1) });
+const credentials = z.strictObject({ accessKey: z.string().min(1), secretKey: secretText });
 export type S3Credentials = z.infer<typeof credentials>;
 
 /**
@@ -48,7 +49,9 @@ export function s3Client(options: S3Options): S3Client {
     endpoint: endpoint.url,
     region: options.region,
     forcePathStyle: true,
-    ...(given === undefined ? {} : { credentials: { accessKeyId: given.accessKey, secretAccessKey: given.secretKey } }),
+    ...(given === undefined
+      ? {}
+      : { credentials: { accessKeyId: given.accessKey, secretAccessKey: given.secretKey.reveal() } }),
     maxAttempts: options.attempts ?? 3,
     requestHandler: {
       requestTimeout: 30_000,

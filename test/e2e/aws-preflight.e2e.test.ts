@@ -16,6 +16,7 @@ import { ThrowawayCa } from '../helpers/certificates';
 import { Moto, REGION } from '../helpers/e2e/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
+import { Secret } from '../../operations/lib/secret';
 
 let folder: string;
 let moto: Moto;
@@ -91,8 +92,7 @@ test('the policy that the documentation prints is enough for it, and for KES to 
   const client = new SecretsManagerClient({
     region: REGION,
     endpoint: moto.url,
-    // the client notes in them where they come from
-    credentials: { ...kes },
+    credentials: { accessKeyId: kes.accessKeyId, secretAccessKey: kes.secretAccessKey.reveal() },
     requestHandler: { httpsAgent: new Agent({ ca: readFileSync(moto.caFile) }) },
   });
   await client.send(new CreateSecretCommand({ Name: 'made-by-kes', SecretString: 'of a test', KmsKeyId: kmsKey }));
@@ -152,7 +152,7 @@ describe('./scripts/up says which, and touches nothing, when', () => {
     const { code, stderr } = await environment.script('up', [], {
       env: {
         AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey.reveal(),
         AWS_SESSION_TOKEN: undefined,
         AWS_EC2_METADATA_DISABLED: 'true',
       },
@@ -168,7 +168,7 @@ describe('./scripts/up says which, and touches nothing, when', () => {
     });
     // or else the next deploy would try the same again, whatever it is given
     expect(existsSync(environment.state.secrets)).toBe(false);
-    expect(readFileSync(environment.transcript, 'utf8')).not.toContain(secretAccessKey);
+    expect(readFileSync(environment.transcript, 'utf8')).not.toContain(secretAccessKey.reveal());
   }
 
   const RIGHT_ONES =
@@ -181,7 +181,7 @@ describe('./scripts/up says which, and touches nothing, when', () => {
 
   test('the secret of the access key is another', async () => {
     const error = `AWS does not accept the credentials (access key ${kes.accessKeyId}): InvalidSignatureException`;
-    await expectRefused({ ...kes, secretAccessKey: 'of-another-access-key' }, { error, hint: RIGHT_ONES });
+    await expectRefused({ ...kes, secretAccessKey: new Secret('of-another-access-key') }, { error, hint: RIGHT_ONES });
   });
 
   test('the KMS key does not exist', async () => {

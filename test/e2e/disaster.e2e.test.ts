@@ -26,10 +26,17 @@ import { forge, HEADER, membersWith } from '../helpers/bundle';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
-import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor, type Secret } from '../helpers/e2e/secrets';
+import {
+  collectSecrets,
+  dockerHaystacks,
+  fileHaystacks,
+  searchFor,
+  type Secret as KnownSecret,
+} from '../helpers/e2e/secrets';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { keepSigner } from '../helpers/e2e/signer';
+import { Secret } from '../../operations/lib/secret';
 
 const BUCKETS = [
   { name: 'backup', encryption: { type: 'sse-s3' } },
@@ -50,7 +57,7 @@ let identity: string;
 let recipient: string;
 let objects: readonly DrillObject[];
 /** As they were before the first disaster. */
-let secrets: readonly Secret[];
+let secrets: readonly KnownSecret[];
 let count = 0;
 /** Where some of the backups go: apart, because what works in the folder of the environment is killed in a test. */
 const otherFolder = mkdtempSync(path.join(tmpdir(), 'ebs-other-storage-'));
@@ -150,7 +157,7 @@ async function userCanWrite(): Promise<void> {
   const s3 = s3Client({
     endpoint: { url: environment.s3Url, caFile: environment.state.caCertificate },
     region: 'us-east-1',
-    credentials: USER,
+    credentials: { ...USER, secretKey: new Secret(USER.secretKey) },
   });
   await s3.send(new PutObjectCommand({ Bucket: 'backup', Key: 'by the user', Body: 'still known' }));
   s3.destroy();
@@ -165,7 +172,7 @@ describe('a backup', () => {
     const result = await environment.script(
       'backup',
       ['--to', 's3://backups/today.age', '--endpoint', environment.s3Url, '--recipient', recipient],
-      { env: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } },
+      { env: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey.reveal() } },
     );
     expect(result.code).toBe(64);
     expect(result.stderr).toContain('must not be the storage that the backup is to save');

@@ -286,7 +286,7 @@ describe('Vault to AWS, which is behind a proxy', () => {
   /** AWS gives credentials by variables; KMS has no other place for its address. */
   const variables = (): Record<string, string> => ({
     AWS_ACCESS_KEY_ID: kes.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: kes.secretAccessKey,
+    AWS_SECRET_ACCESS_KEY: kes.secretAccessKey.reveal(),
     AWS_ENDPOINT_URL_KMS: moto.url,
     AWS_EC2_METADATA_DISABLED: 'true',
   });
@@ -329,7 +329,7 @@ describe('Vault to AWS, which is behind a proxy', () => {
     expect(Config.Env).toContain(`HTTPS_PROXY=${proxy.url}`);
     // not the Vault that the keys came from
     expect([...new Set(proxy.asked)]).toEqual([new URL(moto.url).host]);
-    expect(readFileSync(environment.transcript, 'utf8')).not.toContain(kes.secretAccessKey);
+    expect(readFileSync(environment.transcript, 'utf8')).not.toContain(kes.secretAccessKey.reveal());
   });
 
   test('without Vault, a KES that has forgotten everything reads it back', async () => {

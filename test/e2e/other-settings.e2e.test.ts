@@ -125,7 +125,11 @@ test('who has the policy that denies SSE-C writes nothing under keys of their ow
   await mc(environment, ['admin', 'policy', 'attach', 'e2e', 'readwrite', 'ebs-deny-sse-c', '--user', 'writer']);
   const { minio } = environment.loaded.environment;
   const endpoint = s3Endpoint(environment.loaded.environment, environment.state);
-  const s3 = s3Client({ endpoint, region: minio.region, credentials: { accessKey: 'writer', secretKey } });
+  const s3 = s3Client({
+    endpoint,
+    region: minio.region,
+    credentials: { accessKey: 'writer', secretKey: new Secret(secretKey) },
+  });
   const object = { Bucket: 'of-a-test', Key: 'of the writer', Body: 'x' };
   const own = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: randomBytes(32).toString('base64') };
 

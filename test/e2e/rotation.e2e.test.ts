@@ -264,7 +264,7 @@ function client(caFile?: string): S3Client {
   return s3Client({
     endpoint: { ...endpoint, ...(caFile === undefined ? {} : { caFile }) },
     region: settings.minio.region,
-    credentials: USER,
+    credentials: { ...USER, secretKey: new Secret(USER.secretKey) },
     attempts: 1,
   });
 }
@@ -326,8 +326,8 @@ describe('root-credentials', () => {
   test('killed on the way: the root user has another password; users of their own, and access keys that root made, go on', async () => {
     // GIVEN
     const old = environment.credentials;
-    const ofRoot = { accessKey: 'made-by-root', secretKey: 'and-belongs-to-root' };
-    const keys = ['--access-key', ofRoot.accessKey, '--secret-key', ofRoot.secretKey];
+    const ofRoot = { accessKey: 'made-by-root', secretKey: new Secret('and-belongs-to-root') };
+    const keys = ['--access-key', ofRoot.accessKey, '--secret-key', ofRoot.secretKey.reveal()];
     await mc(environment, ['admin', 'user', 'svcacct', 'add', 'e2e', old.accessKey, ...keys]);
 
     // WHEN
@@ -336,7 +336,7 @@ describe('root-credentials', () => {
 
     // THEN
     expect(environment.credentials.accessKey).toBe(old.accessKey);
-    expect(environment.credentials.secretKey).not.toBe(old.secretKey);
+    expect(environment.credentials.secretKey.reveal()).not.toBe(old.secretKey.reveal());
     expect(await answerTo(environment.credentials)).toBe('taken');
     expect(await answerTo(ofRoot)).toBe('taken');
     expect(await answerTo(old)).toBe('SignatureDoesNotMatch');

@@ -1,4 +1,5 @@
 import type { KesConfiguration, KesSecrets, VaultKeyStore } from '../../config/kes/kes-configuration';
+import { Secret } from '../../operations/lib/secret';
 
 export const VAULT_KEY_STORE: VaultKeyStore = {
   type: 'vault',
@@ -25,5 +26,5 @@ export const KES_CONFIGURATION: KesConfiguration = {
 
 export const KES_SECRETS: KesSecrets = {
   identities: { minio: ['1'.repeat(64)], 'key-creator': ['2'.repeat(64)] },
-  login: { type: 'vault', roleId: 'the-role-id', secretId: 'the-secret-id' },
+  login: { type: 'vault', roleId: 'the-role-id', secretId: new Secret('the-secret-id') },
 };

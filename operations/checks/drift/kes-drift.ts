@@ -82,10 +82,8 @@ function loginOf(context: ServiceContext): KesLogin {
   const { environment, state } = context.loaded;
   const { keyStore } = environment;
   switch (keyStore.type) {
-    case 'vault': {
-      const { roleId, secretId } = credentialsOfKes(context);
-      return { type: 'vault', roleId, secretId: secretId.reveal() };
-    }
+    case 'vault':
+      return { type: 'vault', ...credentialsOfKes(context) };
     case 'aws':
       if (keyStore.credentials === 'instance-role') return { type: 'aws' };
       return { type: 'aws', credentials: readAwsCredentials(state.secret.awsCredentials) };

@@ -4,6 +4,7 @@ import { sha256 } from '../objects/objects';
 import { type RawCredentials, RawS3 } from '../../minio/raw-s3';
 import type { OutsideContext } from '../check';
 import type { HttpResponse } from '../../lib/http';
+import { Secret } from '../../lib/secret';
 import { inShort } from './try-holes';
 
 export const CONTENT = 'hello';
@@ -14,7 +15,7 @@ export async function rawS3(context: OutsideContext): Promise<{ readonly raw: Ra
   const { accessKeyId, secretAccessKey, sessionToken } = await s3.config.credentials();
   const own = {
     accessKey: accessKeyId,
-    secretKey: secretAccessKey,
+    secretKey: new Secret(secretAccessKey),
     ...(sessionToken === undefined ? {} : { sessionToken }),
   };
   return { own, raw: new RawS3({ http, url: s3Endpoint.url, region, credentials: own }) };
@@ -70,7 +71,7 @@ export async function newWriter(raw: RawS3, buckets: readonly string[]): Promise
         'credentials, no access key of theirs and no session: MinIO gives none to these',
     );
   }
-  return { credentials: { accessKey, secretKey, sessionToken }, now: serverTime(answer) };
+  return { credentials: { accessKey, secretKey: new Secret(secretKey), sessionToken }, now: serverTime(answer) };
 }
 
 /** What the clock of the server said in an answer. */

@@ -177,7 +177,7 @@ describe('the file that KES reads', () => {
   test.each([
     [
       'with credentials',
-      { accessKeyId: 'AKIA', secretAccessKey: 'secret' },
+      { accessKeyId: 'AKIA', secretAccessKey: { reveal: () => 'secret' } },
       { credentials: { accesskey: 'AKIA', secretkey: 'secret' } },
     ],
     ['as its instance', undefined, {}],

@@ -45,7 +45,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
       const host = new URL(s3Endpoint(environment, state).url).host;
       writeFileSync(
         configuration,
-        `[default]\naccess_key = ${accessKey}\nsecret_key = ${secretKey}\nhost_base = ${host}\nhost_bucket = ${host}\nca_certs_file = ${ca}\n`,
+        `[default]\naccess_key = ${accessKey}\nsecret_key = ${secretKey.reveal()}\nhost_base = ${host}\nhost_bucket = ${host}\nca_certs_file = ${ca}\n`,
         { mode: 0o600 },
       );
       variables = {
@@ -59,7 +59,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
         },
         HOME: folder,
         PATH: `${path.dirname(findClient('rclone') ?? '')}:${path.dirname(findClient('s3cmd') ?? '')}:${process.env.PATH ?? ''}`,
-        ...{ AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, CA: ca, FILE: folder },
+        ...{ AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey.reveal(), CA: ca, FILE: folder },
         ...{ RCLONE_S3_UPLOAD_CUTOFF: '5M', RCLONE_S3_CHUNK_SIZE: '5M', RCLONE_RETRIES: '1', RCLONE_EXCLUDE: '.*' },
       };
       const s3 = openS3(deployment());
@@ -143,7 +143,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
       const s3 = new S3Client({
         endpoint: s3Url(environment),
         region: environment.minio.region,
-        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey.reveal() },
         requestHandler: { httpsAgent: agent },
       });
       return { s3, names, agent, domain: environment.minio.domain ?? '', port: environment.minio.port };

@@ -47,7 +47,7 @@ export function describeEndpointChecks(deployment: () => LoadedEnvironment): voi
         {
           env: {
             AWS_ACCESS_KEY_ID: accessKey,
-            AWS_SECRET_ACCESS_KEY: secretKey,
+            AWS_SECRET_ACCESS_KEY: secretKey.reveal(),
             // nothing of the user's own
             AWS_CONFIG_FILE: '/dev/null',
             AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
@@ -214,7 +214,7 @@ async function limitedUser(bench: Workbench, folder: string): Promise<Record<str
   const mc = async (...args: readonly string[]): Promise<string> =>
     output(builtMc() ?? 'mc', ['--config-dir', path.join(folder, 'mc'), 'admin', ...args], {
       env: {
-        MC_HOST_e2e: bench.realS3.url.replace('://', `://${accessKey}:${secretKey}@`),
+        MC_HOST_e2e: bench.realS3.url.replace('://', `://${accessKey}:${secretKey.reveal()}@`),
         SSL_CERT_FILE: bench.realS3.caFile,
       },
     });

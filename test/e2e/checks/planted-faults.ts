@@ -120,7 +120,7 @@ async function makePrivate(bench: Workbench, bucket: string): Promise<void> {
   const { accessKey, secretKey } = bench.credentials;
   await output(builtMc() ?? 'mc', ['--config-dir', folder, 'anonymous', 'set', 'private', `e2e/${bucket}`], {
     env: {
-      MC_HOST_e2e: bench.realS3.url.replace('://', `://${accessKey}:${secretKey}@`),
+      MC_HOST_e2e: bench.realS3.url.replace('://', `://${accessKey}:${secretKey.reveal()}@`),
       SSL_CERT_FILE: bench.realS3.caFile,
     },
   });

@@ -38,7 +38,11 @@ export function describeStateInS3(backend: () => LoadedEnvironment): void {
       const { accessKey, secretKey } = readCredentials(state.secret.minioRoot);
       env = {
         ...NO_AWS_SETTINGS,
-        ...{ AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_CA_BUNDLE: s3CaFile(other, state) },
+        ...{
+          AWS_ACCESS_KEY_ID: accessKey,
+          AWS_SECRET_ACCESS_KEY: secretKey.reveal(),
+          AWS_CA_BUNDLE: s3CaFile(other, state),
+        },
       };
       s3 = openS3(backend());
       await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));

@@ -11,7 +11,7 @@ export function describeChecks(guard: () => Guard): void {
     const { url, caFile, credentials } = storage;
     const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
     process.env[names[0]] = credentials.accessKey;
-    process.env[names[1]] = credentials.secretKey;
+    process.env[names[1]] = credentials.secretKey.reveal();
     try {
       return await checkEndpoint({
         endpoint: { url, caFile },

@@ -157,7 +157,7 @@ export function describeClients(guard: () => Guard): void {
             RCLONE_S3_PROVIDER: 'Minio',
             RCLONE_S3_ENDPOINT: storage.url,
             RCLONE_S3_ACCESS_KEY_ID: storage.credentials.accessKey,
-            RCLONE_S3_SECRET_ACCESS_KEY: storage.credentials.secretKey,
+            RCLONE_S3_SECRET_ACCESS_KEY: storage.credentials.secretKey.reveal(),
             RCLONE_S3_UPLOAD_CUTOFF: '5M',
             RCLONE_S3_CHUNK_SIZE: '5M',
           },

@@ -12,6 +12,7 @@ import type { S3Credentials } from '../../../operations/minio/s3-client';
 import { signedForm } from '../../../operations/minio/post-form';
 import type { RawRequest } from '../../../operations/minio/raw-s3';
 import { CONTENT, LOCKABLE, LOCKED, PLAIN, type Server, WRITER } from './servers';
+import { Secret } from '../../../operations/lib/secret';
 
 type Make = (server: Server) => RawRequest | Promise<RawRequest>;
 
@@ -289,7 +290,7 @@ export const REFUSALS: readonly Refusal[] = [
     title: 'a retention that the writer may not set',
     ...denied,
     isPublic: true,
-    refused: (server) => shorterRetention(server, 'COMPLIANCE', WRITER),
+    refused: (server) => shorterRetention(server, 'COMPLIANCE', { ...WRITER, secretKey: new Secret(WRITER.secretKey) }),
     allowed: (server) => shorterRetention(server, 'GOVERNANCE', server.storage.credentials),
   },
 ];

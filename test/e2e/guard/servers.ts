@@ -126,7 +126,7 @@ export async function mcCommand(
     program: file,
     args: ['--config-dir', path.join(path.dirname(storage.caFile), 'mc'), ...args],
     env: {
-      MC_HOST_guard: storage.url.replace('://', `://${accessKey}:${secretKey}@`),
+      MC_HOST_guard: storage.url.replace('://', `://${accessKey}:${secretKey.reveal()}@`),
       SSL_CERT_FILE: storage.caFile,
     },
   };

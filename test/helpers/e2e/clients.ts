@@ -28,7 +28,7 @@ export async function aws(environment: TestEnvironment, args: readonly string[],
     ...(cwd === undefined ? {} : { cwd }),
     env: {
       AWS_ACCESS_KEY_ID: accessKey,
-      AWS_SECRET_ACCESS_KEY: secretKey,
+      AWS_SECRET_ACCESS_KEY: secretKey.reveal(),
       AWS_DEFAULT_REGION: environment.loaded.environment.minio.region,
       ...NO_AWS_SETTINGS,
     },
@@ -49,7 +49,7 @@ export async function mc(environment: TestEnvironment, args: readonly string[]):
   if (file === undefined) throw new UsageError('no mc was built', 'run ./scripts/toolchain');
   return output(file, ['--config-dir', path.join(environment.folderFor('mc'), 'config'), ...args], {
     env: {
-      MC_HOST_e2e: environment.s3Url.replace('://', `://${accessKey}:${secretKey}@`),
+      MC_HOST_e2e: environment.s3Url.replace('://', `://${accessKey}:${secretKey.reveal()}@`),
       SSL_CERT_FILE: caFileOf(environment),
     },
   });
@@ -70,7 +70,7 @@ export async function restic(
       ...(cwd === undefined ? {} : { cwd }),
       env: {
         AWS_ACCESS_KEY_ID: accessKey,
-        AWS_SECRET_ACCESS_KEY: secretKey,
+        AWS_SECRET_ACCESS_KEY: secretKey.reveal(),
         AWS_DEFAULT_REGION: environment.loaded.environment.minio.region,
         RESTIC_PASSWORD: 'restic has a password of its own',
         RESTIC_CACHE_DIR: path.join(environment.folderFor('restic'), 'cache'),

@@ -23,6 +23,7 @@ import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from './command';
 import { testPorts } from './test-ports';
+import { Secret } from '../../../operations/lib/secret';
 
 /** With a hash for each file that may be installed. */
 const REQUIREMENTS = path.join(projectRoot, 'toolchain', 'moto', 'requirements.txt');
@@ -70,7 +71,7 @@ export class Moto {
   readonly caFile: string;
   private readonly process: ChildProcess;
   private readonly front: Server;
-  private administrator: AwsCredentials = { accessKeyId: 'nobody', secretAccessKey: 'looks at it yet' };
+  private administrator: AwsCredentials = { accessKeyId: 'nobody', secretAccessKey: new Secret('looks at it yet') };
 
   private constructor(url: string, caFile: string, child: ChildProcess, front: Server) {
     this.url = url;
@@ -86,7 +87,7 @@ export class Moto {
     const { AccessKey } = createdKey.parse(
       JSON.parse(await this.aws(['iam', 'create-access-key', '--user-name', name])),
     );
-    return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
+    return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: new Secret(AccessKey.SecretAccessKey) };
   }
 
   /** Gives a user a policy, besides those of other names. */
@@ -104,7 +105,7 @@ export class Moto {
     return output(program, ['--endpoint-url', this.url, '--ca-bundle', this.caFile, '--output', 'json', ...args], {
       env: {
         AWS_ACCESS_KEY_ID: this.administrator.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: this.administrator.secretAccessKey,
+        AWS_SECRET_ACCESS_KEY: this.administrator.secretAccessKey.reveal(),
         AWS_DEFAULT_REGION: REGION,
         ...NO_AWS_SETTINGS,
       },

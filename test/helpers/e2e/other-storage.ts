@@ -16,6 +16,7 @@ import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { ThrowawayCa } from '../certificates';
 import { endServer } from './command';
 import { testPorts } from './test-ports';
+import { Secret } from '../../../operations/lib/secret';
 
 interface Settings {
   /** @default - MinIO as the images have it */
@@ -40,7 +41,10 @@ export class OtherStorage {
     this.caFile = caFile;
     this.variables = variables;
     this.server = server;
-    this.credentials = { accessKey: variables.AWS_ACCESS_KEY_ID, secretKey: variables.AWS_SECRET_ACCESS_KEY };
+    this.credentials = {
+      accessKey: variables.AWS_ACCESS_KEY_ID,
+      secretKey: new Secret(variables.AWS_SECRET_ACCESS_KEY),
+    };
     this.s3 = s3Client({ endpoint: { url, caFile }, region: 'us-east-1', credentials: this.credentials });
   }
 

@@ -208,7 +208,10 @@ function sign(request: GatewayRequest, url: URL, { region, credentials }: S3Gate
   const day = now.slice(0, 8);
   const scope = `${day}/${region}/s3/aws4_request`;
   const text = ['AWS4-HMAC-SHA256', now, scope, createHash('sha256').update(canonical).digest('hex')].join('\n');
-  const key = [day, region, 's3', 'aws4_request'].reduce<Buffer>(hmac, Buffer.from(`AWS4${credentials.secretKey}`));
+  const key = [day, region, 's3', 'aws4_request'].reduce<Buffer>(
+    hmac,
+    Buffer.from(`AWS4${credentials.secretKey.reveal()}`),
+  );
   const signature = hmac(key, text).toString('hex');
   headers.authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKey}/${scope}, SignedHeaders=${signedNames.join(';')}, Signature=${signature}`;
 }

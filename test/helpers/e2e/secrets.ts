@@ -47,7 +47,8 @@ export function collectSecrets(state: StateLayout): Secret[] {
     if (file === state.secret.kesConfiguration) {
       return [{ name: 'SecretID of KES', value: kesFile.parse(parse(text)).keystore.vault.approle.secret }];
     }
-    if (file === state.secret.minioRoot) return [{ name: 'root secret key', value: readCredentials(file).secretKey }];
+    if (file === state.secret.minioRoot)
+      return [{ name: 'root secret key', value: readCredentials(file).secretKey.reveal() }];
     if (file === state.secret.minioConfigEnv) {
       const password = /^MINIO_ROOT_PASSWORD=(.*)$/m.exec(text)?.[1] ?? '';
       return [{ name: 'root password', value: password }];

@@ -84,7 +84,7 @@ async function login(boundCidrs: string[]) {
     outdatedSecretIds: inFolder('outdated.json'),
   };
   const { login: found, finish } = await vaultLogin(access, VAULT_KEY_STORE, inFolder('kes.yaml'));
-  return { secretId: found.type === 'vault' ? found.secretId : '', finish };
+  return { secretId: found.type === 'vault' ? found.secretId.reveal() : '', finish };
 }
 
 test('a SecretID as declared is kept, and none is destroyed', async () => {

@@ -12,6 +12,12 @@ const LASTING = { accessKeyId: 'AKIA1', secretAccessKey: 'secret-1' };
 const input = () => ({ region: 'eu-central-1', file: path.join(folder(), 'aws', 'credentials.json') });
 let said: string[];
 
+/** With the secret, which would otherwise compare as equal to any. */
+async function stored(...given: Parameters<typeof storeAwsCredentials>) {
+  const { accessKeyId, secretAccessKey } = await storeAwsCredentials(...given);
+  return { accessKeyId, secretAccessKey: secretAccessKey.reveal() };
+}
+
 beforeEach(() => {
   said = [];
   jest.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(String(text)) > 0);
@@ -21,7 +27,7 @@ afterEach(() => {
 });
 
 test('lasting credentials are kept where nobody else can read them, and the secret is not said', async () => {
-  expect(await storeAwsCredentials(input(), () => Promise.resolve(LASTING))).toEqual(LASTING);
+  expect(await stored(input(), () => Promise.resolve(LASTING))).toEqual(LASTING);
   expect(JSON.parse(readFileSync(input().file, 'utf8'))).toEqual(LASTING);
   expect(statSync(input().file).mode & 0o777).toBe(0o600);
   expect(said).toEqual(['KES uses the AWS access key AKIA1\n']);
@@ -30,8 +36,8 @@ test('lasting credentials are kept where nobody else can read them, and the secr
 test('those that are kept stay, whatever the variables of a later deploy are meant for', async () => {
   await storeAwsCredentials(input(), () => Promise.resolve(LASTING));
   const other = () => Promise.resolve({ accessKeyId: 'AKIA2', secretAccessKey: 'secret-2' });
-  expect(await storeAwsCredentials(input(), other)).toEqual(LASTING);
-  expect(await storeAwsCredentials(input(), () => Promise.reject(new Error('none')))).toEqual(LASTING);
+  expect(await stored(input(), other)).toEqual(LASTING);
+  expect(await stored(input(), () => Promise.reject(new Error('none')))).toEqual(LASTING);
 });
 
 test('without any, nothing is deployed', async () => {

@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ExternalError } from '../../../operations/lib/errors';
 import { bytesOf, readCredentials, s3Client } from '../../../operations/minio/s3-client';
+import { Secret } from '../../../operations/lib/secret';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
@@ -21,7 +22,8 @@ describe('a file of credentials', () => {
 
   test('is read', () => {
     writeFileSync(file(), '{"accessKey":"root1","secretKey":"secret-of-root"}');
-    expect(readCredentials(file())).toEqual({ accessKey: 'root1', secretKey: 'secret-of-root' });
+    const { accessKey, secretKey } = readCredentials(file());
+    expect([accessKey, secretKey.reveal()]).toEqual(['root1', 'secret-of-root']);
   });
 
   test.each(['secret-of-root', '{"accessKey":"root1","secretKey":"secret-of-root"', '{"secretKey":"secret-of-root"}'])(
@@ -76,7 +78,7 @@ describe('an answer that ends in the middle of its body', () => {
         setTimeout(() => request.socket.destroy(), 20);
       }
     });
-    const credentials = { accessKey: 'a', secretKey: 'b' };
+    const credentials = { accessKey: 'a', secretKey: new Secret('b') };
     const endpoint = { url: server.url, caFile: ca.file };
     const s3 = s3Client({ endpoint, region: 'us-east-1', credentials, attempts: 1 });
     const error = await rejectionOf(send(s3));
@@ -113,7 +115,7 @@ describe('an answer without end', () => {
       more();
     });
     const endpoint = { url: server.url, caFile: ca.file };
-    const credentials = { accessKey: 'a', secretKey: 'b' };
+    const credentials = { accessKey: 'a', secretKey: new Secret('b') };
     const s3 = s3Client({ endpoint, region: 'us-east-1', credentials, attempts: 1 });
     const error = await rejectionOf(send(s3));
     expect(error.message).toContain(`${server.url}: the answer is longer than ${64 * 1024 * 1024} bytes`);
