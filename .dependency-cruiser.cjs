@@ -34,15 +34,14 @@ module.exports = {
     },
     {
       name: 'stacks-are-wiring',
-      comment:
-        'A stack joins constructs. It asks the state folder where files are and whether a deploy may begin, no more.',
+      comment: 'A stack joins constructs. It asks the state folder whether a deploy may begin, no more.',
       severity: 'error',
       from: { path: '^stacks/' },
       to: {
         path: '^operations/',
         pathNot: [
           '^operations/lib/(errors|project-root)\\.ts$',
-          '^operations/state/(certificate-files|deployable|endpoints|key-store-note|layout|load|retired-keys)\\.ts$',
+          '^operations/state/(deployable|key-store-note|load|retired-keys)\\.ts$',
         ],
       },
     },

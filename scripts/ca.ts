@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadEnvironment } from '../operations/state/load';
-import { s3CaFile } from '../operations/state/endpoints';
+import { s3CaFile } from '../config/state/endpoints';
 import { pemCertificates } from '../operations/certificates/certificate-authority';
 import { UsageError } from '../operations/lib/errors';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
-import { defaultStateHome } from '../operations/state/layout';
+import { defaultStateHome } from '../config/state/layout';
 import { projectRoot } from '../operations/lib/project-root';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { newIdentity } from '../operations/backup/age/age-keys';

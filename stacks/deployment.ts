@@ -5,7 +5,7 @@ import { isInVault as hasKeysInVault } from '../config/vault/vault';
 import type { KeyLocation } from '../config/vault/vault-policies';
 import type { VaultVariables } from '../config/vault/external-vault';
 import { registryOf } from '../config/docker/image-registry';
-import type { StateLayout } from '../operations/state/layout';
+import type { StateLayout } from '../config/state/layout';
 import type { Toolchain } from '../config/toolchain';
 import type { ImageSource } from '../constructs/docker';
 import type { OperationRunner } from '../constructs/operation';

@@ -3,7 +3,7 @@ import { leafCertificates } from '../config/certificates/leaf-certificates';
 import { embeddedVault } from '../config/vault/vault';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { storageNetwork } from '../config/docker/networks';
-import { certificateImport, certificateOrder } from '../operations/state/certificate-files';
+import { certificateImport, certificateOrder } from '../config/state/certificate-files';
 import { declareNetwork, Image } from '../constructs/docker';
 import { fileHash, treeHash } from '../constructs/expressions';
 import { Operation } from '../constructs/operation';

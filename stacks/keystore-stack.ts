@@ -5,7 +5,7 @@ import { vaultNames } from '../config/deployment-names';
 import { durationToMs } from '../config/duration';
 import type { VaultKeyStoreSettings } from '../config/environment';
 import { AUDIT_DEVICES, kesConfiguration, keyLocation } from '../config/keys/key-store';
-import { type VaultAccess, vaultAccess } from '../operations/state/endpoints';
+import { type VaultAccess, vaultAccess } from '../config/state/endpoints';
 import { otherIdentities } from '../config/certificates/leaf-certificates';
 import { declaredPlace } from '../config/keys/key-store-place';
 import { fileHash, literal, quoted } from '../constructs/expressions';

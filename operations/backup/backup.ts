@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../state/load';
-import { UNFINISHED_BACKUP } from '../state/layout';
+import { UNFINISHED_BACKUP } from '../../config/state/layout';
 import { checkDisk } from '../toolchain/disk';
 import type { BundleHeader } from './bundle/bundle';
 import { contentsOf } from './contents';

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/retired-keys';
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import { projectRoot } from '../lib/project-root';
 import { nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';

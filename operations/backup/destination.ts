@@ -10,7 +10,7 @@ import { SERVERS } from '../../config/node';
 import { reachableAddress, urlHost } from '../../config/docker/reachable';
 import type { LoadedEnvironment } from '../state/load';
 import { s3Names } from '../../config/minio/s3-endpoint';
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { tooLarge } from './age/age-file';
 import { MOST_BYTES } from './bundle/entries';

@@ -2,7 +2,7 @@
  * What tells an old backup from the newest one. Its signature does not: an old one is as genuine. Whoever can write where
  * backups lie can put one in the place of another, and so bring back keys that were replaced, or lose those made since.
  */
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import { opensCanary } from '../keys/canaries';
 import { type Canaries, readCanaries } from '../state/canaries';
 import { messageOf, UsageError } from '../lib/errors';

@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import type { AcmeSettings } from '../../config/environment';
 import type { LoadedEnvironment } from '../state/load';
-import { certificateImport, certificateOrder } from '../state/certificate-files';
+import { certificateImport, certificateOrder } from '../../config/state/certificate-files';
 import { UsageError } from '../lib/errors';
 import { requireUsableCertificates } from './import-certificates';
 import { readCaFile, readRoots, readTrustedCAs } from './trusted-roots';

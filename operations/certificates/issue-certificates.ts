@@ -9,7 +9,7 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { nextIdentity } from '../../config/certificates/leaf-certificates';
 import type { LeafCertificate, OperationInput } from '../../config/operation-inputs';
-import { stateLayout } from '../state/layout';
+import { stateLayout } from '../../config/state/layout';
 import { issuingCertificate } from './certificate-authority';
 import { ExternalError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';

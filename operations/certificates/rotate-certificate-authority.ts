@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { certificateIssue } from '../state/certificate-files';
+import { certificateIssue } from '../../config/state/certificate-files';
 import type { LoadedEnvironment } from '../state/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';

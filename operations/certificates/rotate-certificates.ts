@@ -1,4 +1,4 @@
-import { certificateIssue } from '../state/certificate-files';
+import { certificateIssue } from '../../config/state/certificate-files';
 import { issueCertificates } from './issue-certificates';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';

@@ -5,7 +5,7 @@ import { isInVault } from '../../config/vault/vault';
 import type { CheckedRow } from '../../config/guard-rules';
 import type { LoadedEnvironment, LoadedVaultEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import type { HttpClient } from '../lib/http';
 import type { KesClient } from '../kes/kes-client';
 import type { ScratchBucketOptions } from './objects/scratch-bucket';

@@ -8,7 +8,7 @@ import { kesUrl } from '../../config/docker/reachable';
 import { minioKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../state/endpoints';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';

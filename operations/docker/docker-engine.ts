@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
-import { defaultStateHome } from '../state/layout';
+import { defaultStateHome } from '../../config/state/layout';
 import { dockerEngine } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { waitForLock } from '../lib/lock';

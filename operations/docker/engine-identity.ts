@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { LoadedEnvironment } from '../state/load';
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import { dockerEngine } from './docker';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';

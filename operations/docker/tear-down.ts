@@ -19,7 +19,7 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import type { LoadedEnvironment } from '../state/load';
 import { MTU_OPTION } from '../../config/docker/networks';
-import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../state/layout';
+import { RESTORE_PREVIEW, type StateLayout, stateLayout, UNFINISHED_BACKUP } from '../../config/state/layout';
 import { holdsFiles } from '../../config/node';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';

@@ -3,7 +3,7 @@ import { parseDocument } from 'yaml';
 import { vaultNames } from '../../config/deployment-names';
 import { durationToMs } from '../../config/duration';
 import { vaultVariables } from '../../config/vault/external-vault';
-import { vaultAccess } from '../state/endpoints';
+import { vaultAccess } from '../../config/state/endpoints';
 import { AppRole, type AppRoleLogin, readKesLogin } from '../vault/approle';
 import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';

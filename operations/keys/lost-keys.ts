@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { vaultVariables } from '../../config/vault/external-vault';
-import { vaultAccess } from '../state/endpoints';
-import type { StateLayout } from '../state/layout';
+import { vaultAccess } from '../../config/state/endpoints';
+import type { StateLayout } from '../../config/state/layout';
 import type { KesError } from '../kes/kes-client';
 import { VaultClient, VaultError } from '../vault/vault-client';
 import { readTokenFrom } from '../vault/vault-token';

@@ -4,7 +4,7 @@ import type { Environment } from '../../config/environment';
 import { kesUrl } from '../../config/docker/reachable';
 import { KES_RELOADED } from '../../config/kes/kes-configuration';
 import { restoreCall } from '../state/restore-call';
-import type { StateLayout } from '../state/layout';
+import type { StateLayout } from '../../config/state/layout';
 import { nodesOf } from '../../config/node';
 import { openCanary } from './canaries';
 import { type Canaries, readCanaries } from '../state/canaries';

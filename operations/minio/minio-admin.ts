@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../state/endpoints';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
 import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
 import type { Secret } from '../lib/secret';

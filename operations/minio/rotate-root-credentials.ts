@@ -1,6 +1,6 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { s3Endpoint } from '../state/endpoints';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { replaceRootPassword } from './create-root-credentials';
 import { ExternalError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';

@@ -5,7 +5,7 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../state/endpoints';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
 import { MAX_ANSWER_BYTES } from '../lib/http';
 import { secretText } from '../lib/secret';

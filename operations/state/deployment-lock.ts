@@ -1,4 +1,4 @@
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 import { removeUnfinishedFiles } from '../lib/files';
 import { withLock } from '../lib/lock';
 

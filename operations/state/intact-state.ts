@@ -7,7 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../lib/errors';
 import { restoreCall } from './restore-call';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 
 const marker = z.object({ id: z.string() });
 

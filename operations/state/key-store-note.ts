@@ -14,7 +14,7 @@ import {
 import type { VaultVariables } from '../../config/vault/external-vault';
 import { UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 
 const note = z.strictObject({
   version: z.literal(1),

@@ -3,7 +3,7 @@ import type { Environment, VaultEnvironment } from '../../config/environment';
 import { type EnvironmentFile, readEnvironment } from '../../config/load';
 import { isInVault } from '../../config/vault/vault';
 import { requireOwnFolders } from '../lib/own-folder';
-import { type StateLayout, stateLayout } from './layout';
+import { type StateLayout, stateLayout } from '../../config/state/layout';
 
 /** An environment with where it came from and where its state is. */
 export interface LoadedEnvironment<Declared extends Environment = Environment> extends EnvironmentFile<Declared> {

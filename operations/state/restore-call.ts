@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 
 const lastBackup = z.object({ destination: z.string() });
 

@@ -3,7 +3,7 @@ import { CLIENTS } from '../../config/deployment-names';
 import type { RetiredKeys } from '../../config/kes/kes-clients';
 import type { Environment } from '../../config/environment';
 import { masterKeys } from '../../config/keys/master-keys';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 
 /** Under whom keys are that nobody may use: it is no client of KES. */
 const NOBODY = 'nobody';

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import type { Step } from '../lib/step';

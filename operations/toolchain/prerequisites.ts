@@ -1,7 +1,7 @@
 /** The programs that must be on the machine: installed where that is allowed, else named with what to do. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { defaultStateHome } from '../state/layout';
+import { defaultStateHome } from '../../config/state/layout';
 import { projectRoot } from '../lib/project-root';
 import { ExternalError, UsageError } from '../lib/errors';
 import { type CacheLayout, cacheLayout } from './cache';

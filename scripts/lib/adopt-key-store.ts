@@ -6,7 +6,7 @@ import { vaultNames } from '../../config/deployment-names';
 import { embeddedVault } from '../../config/vault/vault';
 import { vaultVariables } from '../../config/vault/external-vault';
 import { AUDIT_DEVICES } from '../../config/keys/key-store';
-import { vaultAccess } from '../../operations/state/endpoints';
+import { vaultAccess } from '../../config/state/endpoints';
 import type { LoadedVaultEnvironment } from '../../operations/state/load';
 import { dockerEngine } from '../../operations/docker/docker';
 import { ExternalError } from '../../operations/lib/errors';

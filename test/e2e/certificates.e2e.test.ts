@@ -3,8 +3,8 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { s3CertificateFiles } from '../../operations/state/certificate-files';
-import { s3Endpoint } from '../../operations/state/endpoints';
+import { s3CertificateFiles } from '../../config/state/certificate-files';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { stacksIn } from '../../operations/terraform/stack-names';
 import { s3Client } from '../../operations/minio/s3-client';
 import { NotYet, waitFor } from '../../operations/lib/wait';

@@ -10,7 +10,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { s3Endpoint } from '../../operations/state/endpoints';
+import { s3Endpoint } from '../../config/state/endpoints';
 import { KesClient } from '../../operations/kes/kes-client';
 import { s3Client } from '../../operations/minio/s3-client';
 import { unsealVault } from '../../operations/vault/unseal-vault';

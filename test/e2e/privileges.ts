@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { vaultNames } from '../../config/deployment-names';
-import { vaultAccess } from '../../operations/state/endpoints';
+import { vaultAccess } from '../../config/state/endpoints';
 import { nodesOf } from '../../config/node';
 import { AppRole } from '../../operations/vault/approle';
 import { containerLogs } from '../../operations/docker/docker';

@@ -6,7 +6,7 @@ import type { RetiredKeys } from '../../config/kes/kes-clients';
 import type { VaultVariables } from '../../config/vault/external-vault';
 import { DEFAULT_SOCKET, resolveEngine } from '../../config/docker/docker-engine';
 import { parseEnvironment } from '../../config/load';
-import { stateLayout } from '../../operations/state/layout';
+import { stateLayout } from '../../config/state/layout';
 import { PROVIDER_VERSIONS } from '../../config/provider-versions';
 import { registryToolchain } from '../../operations/toolchain/findings';
 import type { Toolchain } from '../../config/toolchain';

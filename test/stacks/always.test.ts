@@ -1,5 +1,5 @@
 import { operationInputs } from '../../config/operation-inputs';
-import { stateLayout } from '../../operations/state/layout';
+import { stateLayout } from '../../config/state/layout';
 import {
   AWS,
   containersOf,

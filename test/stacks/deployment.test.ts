@@ -1,5 +1,5 @@
 import { parseEnvironment } from '../../config/load';
-import { stateLayout } from '../../operations/state/layout';
+import { stateLayout } from '../../config/state/layout';
 import { type Deployment, imageSource } from '../../stacks/deployment';
 import { UsageError } from '../../operations/lib/errors';
 import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../helpers/deployment';

@@ -17,7 +17,7 @@
 import path from 'node:path';
 import { CLIENTS } from '../../../config/deployment-names';
 import { kesName } from '../../../config/names';
-import { type StateLayout, stateLayout } from '../../state/layout';
+import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { SERVERS } from '../../../config/node';
 import { INITIALISING } from '../../vault/initialize-vault';
 

@@ -7,7 +7,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { environmentName } from '../../../config/names';
-import type { StateLayout } from '../../state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { readLastBackup } from '../last-backup';

@@ -1,5 +1,5 @@
 /** What a drill showed: for people, for programs, and for a schedule in CI. */
-import type { StateLayout } from '../../state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { readCanaries } from '../../state/canaries';
 import { type JunitCase, junitXml } from '../../lib/junit';
 import { ageOf } from '../age/age';

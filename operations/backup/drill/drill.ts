@@ -20,7 +20,7 @@ import { embeddedVault } from '../../../config/vault/vault';
 import { minioKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { ExternalError, messageOf } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
 import { freePorts } from '../../lib/free-ports';

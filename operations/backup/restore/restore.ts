@@ -19,7 +19,7 @@ import { z } from 'zod';
 import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../state/load';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../state/layout';
+import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state/layout';
 import { nodesOf } from '../../../config/node';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';

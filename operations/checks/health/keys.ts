@@ -6,7 +6,7 @@ import { masterKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
 import { restoreCall } from '../../state/restore-call';
 import { retiredKeys } from '../../state/retired-keys';
-import type { StateLayout } from '../../state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { messageOf } from '../../lib/errors';
 import { KesError } from '../../kes/kes-client';
 import { keyInVault, unreadable } from '../../keys/lost-keys';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { vaultNames } from '../../../config/deployment-names';
 import type { VaultEnvironment } from '../../../config/environment';
 import { vaultVariables } from '../../../config/vault/external-vault';
-import { type VaultAccess, vaultAccess } from '../../state/endpoints';
+import { type VaultAccess, vaultAccess } from '../../../config/state/endpoints';
 import { type AppRoleLogin, readKesLogin } from '../../vault/approle';
 import { VaultClient } from '../../vault/vault-client';
 import { readVaultToken } from '../../vault/vault-token';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { VaultKeyStoreSettings } from '../../../config/environment';
 import { vaultVariables } from '../../../config/vault/external-vault';
 import { keyLocation } from '../../../config/keys/key-store';
-import { vaultAccess } from '../../state/endpoints';
+import { vaultAccess } from '../../../config/state/endpoints';
 import type { KeyLocation } from '../../../config/vault/vault-policies';
 import type { LoadedEnvironment } from '../../state/load';
 import { ExternalError, messageOf } from '../../lib/errors';

@@ -17,7 +17,7 @@ import { z } from 'zod';
 import type { Environment } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../state/load';
 import { STACKS, type StackName } from '../stack-names';
-import { type StateLayout, stateLayout } from '../../state/layout';
+import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { caFilesOf } from '../../certificates/trusted-roots';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';

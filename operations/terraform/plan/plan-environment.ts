@@ -1,7 +1,7 @@
 /** Plans every stack of an environment and says what that means for the whole. Nothing of the deployment is changed. */
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { StateLayout } from '../../state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { ExternalError } from '../../lib/errors';
 import { describeHolder, lockHolder } from '../../lib/lock';
 import type { StackResult } from './plan-stack';

@@ -20,7 +20,7 @@ import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
-import { s3CaFile, s3Endpoint } from '../../../operations/state/endpoints';
+import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { s3Url } from '../../../config/minio/s3-endpoint';
 import { provisionBuckets } from '../../../operations/minio/provision-buckets';
 import { openS3, readCredentials } from '../../../operations/minio/s3-client';

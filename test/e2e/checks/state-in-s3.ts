@@ -3,7 +3,7 @@ import { CreateBucketCommand, GetObjectCommand, type S3Client } from '@aws-sdk/c
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
-import { s3CaFile, s3Endpoint } from '../../../operations/state/endpoints';
+import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { openS3, readCredentials } from '../../../operations/minio/s3-client';
 import { NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { StateLayout } from '../../../operations/state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { issueCertificates } from '../../../operations/certificates/issue-certificates';
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { s3CaFile } from '../../../operations/state/endpoints';
+import { s3CaFile } from '../../../config/state/endpoints';
 import { UsageError } from '../../../operations/lib/errors';
 import { builtMc } from '../../../operations/toolchain/prepare';
 import { findClient, NO_AWS_SETTINGS } from './client-programs';

@@ -5,7 +5,7 @@ import { webcrypto } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { certificateRenewalNote } from '../../../config/certificates/leaf-certificates';
-import type { StateLayout } from '../../../operations/state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const HOUR_MS = 60 * 60 * 1000;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AUDIT_DEVICES } from '../../../config/keys/key-store';
-import { vaultAccess } from '../../../operations/state/endpoints';
+import { vaultAccess } from '../../../config/state/endpoints';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
 import { inVault } from '../vault';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { StateLayout } from '../../../operations/state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { readCredentials } from '../../../operations/minio/s3-client';
 import type { TestEnvironment } from './test-environment';
 

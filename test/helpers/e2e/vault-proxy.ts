@@ -7,7 +7,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { TlsOptions } from 'node:tls';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import type { StateLayout } from '../../../operations/state/layout';
+import type { StateLayout } from '../../../config/state/layout';
 import { HttpClient, type HttpRequest } from '../../../operations/lib/http';
 
 export interface VaultProxyOptions {

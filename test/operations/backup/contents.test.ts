@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { isMadeAnew, isStateFile } from '../../../operations/backup/bundle/entries';
 import { stateFiles } from '../../../operations/backup/contents';
 import { INITIALISING } from '../../../operations/vault/initialize-vault';

@@ -1,7 +1,7 @@
 /** An old backup is as genuine as the newest: what is known on this machine tells them apart. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import type { Bundle } from '../../../operations/backup/bundle/bundle';
 import { madeOn, requireKnownKeys, staleness } from '../../../operations/backup/freshness';
 import { noteBackup } from '../../../operations/backup/last-backup';

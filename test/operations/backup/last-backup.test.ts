@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { writeCanaries } from '../../../operations/state/canaries';
 import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
 import { backupCoverageWarning, noteBackup } from '../../../operations/backup/last-backup';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { UsageError } from '../../../operations/lib/errors';
 import { requireUsableTls } from '../../../operations/certificates/certificates-preflight';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { certificateIssue } from '../../../operations/state/certificate-files';
+import { certificateIssue } from '../../../config/state/certificate-files';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { pemCertificates } from '../../../operations/certificates/certificate-authority';
 import { issueCertificates, issueNextCa } from '../../../operations/certificates/issue-certificates';

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import type { Check, CheckContext } from '../../../operations/checks/check';
 import { expectationsOf } from '../../../operations/checks/context';
 import { bind, type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';

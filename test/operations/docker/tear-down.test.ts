@@ -2,7 +2,7 @@ import type Docker from 'dockerode';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { removeEmptyStateFolder, tearDownSteps } from '../../../operations/docker/tear-down';
 import type { StepContext } from '../../../operations/lib/step';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

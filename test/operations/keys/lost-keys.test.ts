@@ -1,5 +1,5 @@
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { KesError } from '../../../operations/kes/kes-client';
 import { type KeyInVault, keyInVault, missing, replaced, unreadable } from '../../../operations/keys/lost-keys';
 import { ThrowawayCa } from '../../helpers/certificates';

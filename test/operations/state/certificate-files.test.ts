@@ -1,7 +1,7 @@
 import type { AcmeSettings } from '../../../config/environment';
 import { parseEnvironment } from '../../../config/load';
-import { certificateOrder, s3CertificateFiles } from '../../../operations/state/certificate-files';
-import { stateLayout } from '../../../operations/state/layout';
+import { certificateOrder, s3CertificateFiles } from '../../../config/state/certificate-files';
+import { stateLayout } from '../../../config/state/layout';
 
 const state = stateLayout('x', '/state');
 const FILES = 'mode: files, certificate: /pki/s3.crt, privateKey: /pki/s3.key';

@@ -1,8 +1,8 @@
 import { kesConfiguration } from '../../../config/keys/key-store';
 import { parseEnvironment } from '../../../config/load';
 import { s3Url } from '../../../config/minio/s3-endpoint';
-import { s3Endpoint, vaultAccess } from '../../../operations/state/endpoints';
-import { stateLayout } from '../../../operations/state/layout';
+import { s3Endpoint, vaultAccess } from '../../../config/state/endpoints';
+import { stateLayout } from '../../../config/state/layout';
 import { inVault } from '../../helpers/vault';
 
 const state = stateLayout('x', '/state');

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireIntactState } from '../../../operations/state/intact-state';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { UsageError } from '../../../operations/lib/errors';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';

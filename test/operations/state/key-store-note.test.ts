@@ -3,7 +3,7 @@ import { declaredPlace } from '../../../config/keys/key-store-place';
 import { parseEnvironment } from '../../../config/load';
 import { UsageError } from '../../../operations/lib/errors';
 import { requireSameKeyStore, writeKeyStoreNote } from '../../../operations/state/key-store-note';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';
 

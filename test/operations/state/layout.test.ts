@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { defaultStateHome, stateLayout } from '../../../operations/state/layout';
+import { defaultStateHome, stateLayout } from '../../../config/state/layout';
 
 describe('defaultStateHome', () => {
   test('is under XDG_STATE_HOME', () => {

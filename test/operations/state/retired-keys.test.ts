@@ -1,6 +1,6 @@
 import { environmentSchema } from '../../../config/environment';
 import { retiredKeys, retiredKeysByClient } from '../../../operations/state/retired-keys';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { type Canary, writeCanaries } from '../../../operations/state/canaries';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { cutStates, deployedPaths, setAsideCutStates } from '../../../operations/terraform/terraform-state';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

@@ -2,7 +2,7 @@ import type Docker from 'dockerode';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { ExternalError } from '../../../operations/lib/errors';
 import { restartVault } from '../../../operations/vault/restart-vault';
 import { ThrowawayCa } from '../../helpers/certificates';

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { environmentSchema } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../operations/state/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { Rotation } from '../../../operations/state/rotation';
 import { rotateUnsealKeys } from '../../../operations/vault/rotate-unseal-keys';
 import type { StepContext } from '../../../operations/lib/step';

@@ -2,7 +2,7 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AUDIT_DEVICES } from '../../../config/keys/key-store';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { mayNeedAdoption } from '../../../scripts/lib/adopt-key-store';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useStateBucket } from '../../helpers/state-bucket';

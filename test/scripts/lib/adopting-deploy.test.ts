@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AUDIT_DEVICES } from '../../../config/keys/key-store';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { adoptingDeploy } from '../../../scripts/lib/adopting-deploy';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

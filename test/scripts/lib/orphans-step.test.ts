@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { idleOrphansStep, orphansStep } from '../../../scripts/lib/orphans-step';
 import { useStateBucket } from '../../helpers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

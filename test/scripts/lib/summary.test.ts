@@ -1,5 +1,5 @@
 import { parseEnvironment } from '../../../config/load';
-import { stateLayout } from '../../../operations/state/layout';
+import { stateLayout } from '../../../config/state/layout';
 import { type SummaryInput, summaryJson, summaryText } from '../../../scripts/lib/summary';
 
 const environment = parseEnvironment(

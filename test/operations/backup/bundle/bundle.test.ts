@@ -1,7 +1,7 @@
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import fs, { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import { newIdentity, readIdentities } from '../../../../operations/backup/age/age-keys';
 import type { ArchiveEntry } from '../../../../operations/backup/bundle/archive';
 import { openBundle } from '../../../../operations/backup/bundle/open-bundle';

@@ -2,7 +2,7 @@
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import { readIdentities } from '../../../../operations/backup/age/age-keys';
 import { entriesIn } from '../../../../operations/backup/bundle/archive';
 import { noteBackup } from '../../../../operations/backup/last-backup';

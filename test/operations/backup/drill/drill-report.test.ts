@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import type { BundleHeader } from '../../../../operations/backup/bundle/bundle';
 import {
   type DrillReport,

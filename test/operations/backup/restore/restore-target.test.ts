@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadEnvironment } from '../../../../operations/state/load';
 import { parseEnvironment } from '../../../../config/load';
-import { defaultStateHome, stateLayout } from '../../../../operations/state/layout';
+import { defaultStateHome, stateLayout } from '../../../../config/state/layout';
 import { projectRoot } from '../../../../operations/lib/project-root';
 import type { Bundle } from '../../../../operations/backup/bundle/bundle';
 import { outerSettings } from '../../../../operations/backup/restore/outer-settings';

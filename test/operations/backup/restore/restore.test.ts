@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import type { Bundle, BundleHeader } from '../../../../operations/backup/bundle/bundle';
 import {
   noteMadeDrive,

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { declaredPlace } from '../../../../config/keys/key-store-place';
 import { writeKeyStoreNote } from '../../../../operations/state/key-store-note';
 import { parseEnvironment } from '../../../../config/load';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import { keyStoreBefore } from '../../../../operations/backup/restore/restored-keys';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 

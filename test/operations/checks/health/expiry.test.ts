@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https';
 import path from 'node:path';
 import { leafCertificates } from '../../../../config/certificates/leaf-certificates';
 import { parseEnvironment } from '../../../../config/load';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import type { CheckContext } from '../../../../operations/checks/check';
 import { expiryChecks } from '../../../../operations/checks/health/expiry';
 import type { CheckResult } from '../../../../operations/checks/runner';

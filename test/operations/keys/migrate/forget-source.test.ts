@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import { forgetSource } from '../../../../operations/keys/migrate/forget-source';
 import { thisTerraform } from '../../../../operations/terraform/terraform';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';

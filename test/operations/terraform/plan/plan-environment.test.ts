@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stateLayout } from '../../../../operations/state/layout';
+import { stateLayout } from '../../../../config/state/layout';
 import { tryLock } from '../../../../operations/lib/lock';
 import { planReportOf, requireQuiet } from '../../../../operations/terraform/plan/plan-environment';
 import type { StackResult } from '../../../../operations/terraform/plan/plan-stack';

@@ -1,10 +1,10 @@
 /** Which certificates an environment has in its state folder, and what the operations that put them there are told. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { certificateRenewalNote, leafCertificates } from '../../config/certificates/leaf-certificates';
-import type { AcmeSettings, Environment, FilesSettings } from '../../config/environment';
-import { acmeDomains, s3RequiredNames } from '../../config/minio/s3-endpoint';
-import type { CertificateFiles, OperationInput } from '../../config/operation-inputs';
+import { certificateRenewalNote, leafCertificates } from '../certificates/leaf-certificates';
+import type { AcmeSettings, Environment, FilesSettings } from '../environment';
+import { acmeDomains, s3RequiredNames } from '../minio/s3-endpoint';
+import type { CertificateFiles, OperationInput } from '../operation-inputs';
 import type { StateLayout } from './layout';
 
 type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'trustedCAs'>;

@@ -2,11 +2,11 @@
  * How this machine reaches and verifies MinIO and Vault, with files of the state folder, whichever way certificates
  * come: one notion for the stacks, the operations, the checks and the summary.
  */
-import { embeddedVaultUrl, publishedUrl } from '../../config/docker/reachable';
-import type { Environment, VaultKeyStoreSettings } from '../../config/environment';
-import { s3Name } from '../../config/minio/s3-endpoint';
-import type { TlsEndpoint } from '../../config/operation-inputs';
-import { externalVaultAddress, type VaultVariables } from '../../config/vault/external-vault';
+import { embeddedVaultUrl, publishedUrl } from '../docker/reachable';
+import type { Environment, VaultKeyStoreSettings } from '../environment';
+import { s3Name } from '../minio/s3-endpoint';
+import type { TlsEndpoint } from '../operation-inputs';
+import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
 import type { StateLayout } from './layout';
 
 type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'trustedCAs'>;
