@@ -524,6 +524,13 @@ const shape = z.strictObject({
     .default([])
     .describe('Files, or folders of files, with CA certificates, PEM, that MinIO, KES and the checks trust as well.'),
   state: state.default({ backend: 'local' }),
+  requireDiskEncryption: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: the checks fail unless dm-crypt (LUKS) is beneath every drive, volume and folder of the deployment, and beneath ' +
+        'swap. false: they say what is.',
+    ),
   allowDataLoss: z
     .string()
     .optional()

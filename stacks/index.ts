@@ -34,6 +34,8 @@ export function declareStacks(app: Construct, deployment: DeploymentBase): void 
     minio: minio.server.container.containerId,
     'minio files': minio.server.runId,
     buckets: minio.buckets.runId,
+    // nothing else is deployed when it is asked for
+    ...(deployment.environment.requireDiskEncryption ? { 'disk encryption': 'required' } : {}),
   });
   checks.addDependency(minio);
 }

@@ -8,6 +8,7 @@ import { expiryChecks } from './health/expiry';
 import { kesDriftChecks } from './drift/kes-drift';
 import { kesPrivilegeChecks } from './privileges/kes-privileges';
 import { dependenceChecks } from './outage/dependence';
+import { diskChecks } from './disks/disk-encryption';
 import { driveChecks } from './health/drive-space';
 import { earlierChecks } from './objects/earlier';
 import { keyChecks } from './health/keys';
@@ -30,6 +31,7 @@ export const catalogue: readonly Check[] = [
   ...containerDriftChecks,
   ...expiryChecks,
   ...driveChecks,
+  ...diskChecks,
   ...declaredChecks,
   ...roundTrips,
   ...atRestChecks,

@@ -1,5 +1,5 @@
 import Docker from 'dockerode';
-import { finished } from 'node:stream/promises';
+import { buffer } from 'node:stream/consumers';
 import { type DockerSettings, resolveEngine } from '../../config/docker/docker-engine';
 import { engineAgent } from './engine-transport';
 import { ExternalError, messageOf } from '../lib/errors';
@@ -69,12 +69,19 @@ export async function waitUntilHealthy(container: Docker.Container, name: string
 
 /** Runs a program in a running container, and waits for its end. */
 async function exitCodeOf(container: Docker.Container, command: string[]): Promise<number> {
-  const exec = await container.exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
-  const output = await exec.start({});
-  await finished(output.resume(), { writable: false });
+  return (await outputOf(container, command)).code;
+}
+
+/** The same, with what it wrote to its standard output. */
+export async function outputOf(
+  container: Docker.Container,
+  command: string[],
+): Promise<{ readonly code: number; readonly output: string }> {
+  const exec = await container.exec({ Cmd: command, AttachStdout: true });
+  const output = await buffer(await exec.start({}));
   const { ExitCode } = await exec.inspect();
   if (ExitCode === null) throw new Error(`${command.join(' ')} has not ended`);
-  return ExitCode;
+  return { code: ExitCode, output: demultiplex(output) };
 }
 
 /** Whether the engine has a volume of that name. */

@@ -24,6 +24,7 @@ describe('a file that says nothing but the name', () => {
   test('is a whole deployment in containers on this machine', () => {
     expect(environment).toEqual({
       name: 'x',
+      requireDiskEncryption: false,
       docker: { publishAddress: '127.0.0.1', processLimit: 8192 },
       images: { source: 'build' },
       providers: {},

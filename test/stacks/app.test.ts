@@ -202,6 +202,14 @@ describe('an environment with everything in containers', () => {
     ]);
   });
 
+  test('checks again when disk encryption becomes required, and nothing else changes', () => {
+    const required = synthDeployment({ environment: `${EVERYTHING}\nrequireDiskEncryption: true` });
+    const triggersOf = (all: typeof stacks): Record<string, string> =>
+      stackOf(all, 'checks').operation('run-checks').triggers;
+    expect(triggersOf(required)).toEqual({ ...triggersOf(stacks), 'disk encryption': 'required' });
+    expect({ ...required, checks: undefined }).toEqual({ ...stacks, checks: undefined });
+  });
+
   test('says where the storage is', () => {
     const minio = stackOf(stacks, 'minio');
     expect(minio.output('s3_endpoint').value).toBe('https://127.0.0.1:9000');

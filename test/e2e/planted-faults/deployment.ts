@@ -116,6 +116,20 @@ export const deploymentFaults: readonly PlantedFault[] = [
     plant: async (bench) => bench.runMinioWith({ MINIO_BROWSER: 'on', MINIO_API_ROOT_ACCESS: 'on' }),
   },
   {
+    // on a machine whose disks are all encrypted it cannot be planted
+    name: 'disk encryption is required, and the disks are plain',
+    red: {
+      'disk-encryption': {
+        message: /^not encrypted: \/dev\/\S+ \(beneath drive ebs-.*-minio-data, /,
+        fix: /^put it on LUKS, docs\/security\.md#disk-encryption/,
+      },
+    },
+    plant: async (bench) => {
+      bench.declare((environment) => ({ ...environment, requireDiskEncryption: true }));
+      return Promise.resolve();
+    },
+  },
+  {
     name: 'a client certificate has expired',
     red: {
       'certificates-valid': {

@@ -67,8 +67,12 @@ const TOGETHER: readonly (readonly string[])[] = [
     'a proxy lends its credentials to everybody',
     'an audit device is off',
   ],
-  // how S3 is reached, and what Vault holds
-  ['the S3 port serves plain HTTP as well', 'Vault deletes the keys by itself after a while'],
+  // how S3 is reached, what Vault holds, and the declaration
+  [
+    'the S3 port serves plain HTTP as well',
+    'Vault deletes the keys by itself after a while',
+    'disk encryption is required, and the disks are plain',
+  ],
   [
     'the S3 port serves a certificate of another CA',
     'the policy of KES lets it overwrite keys and read those of others',

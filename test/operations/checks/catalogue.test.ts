@@ -21,6 +21,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'provisioner-token-valid',
     'kes-secret-id-valid',
     'drive-space',
+    'disk-encryption',
     'bucket-default-encryption',
     'sse-c-denied',
     'sse-s3-round-trip',
