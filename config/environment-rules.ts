@@ -42,6 +42,7 @@ export function crossFieldRules(
     ...keyStoreRules(environment, written),
     ...cacheRules(environment),
     ...riskRules(environment),
+    ...driveRules(environment),
     ...bucketRules(environment),
     ...clientRules(environment),
     ...certificateRules(environment),
@@ -118,6 +119,40 @@ function riskRules({ images, minio }: Environment): Problem[] {
   const message = 'must not be given with images.source: build, whose image of MinIO has the guard';
   return [{ path: ['minio', 'acceptedRisks'], message, fix: 'remove it', other: ['images', 'source'] }];
 }
+
+function driveRules({ minio, keyStore }: Environment): Problem[] {
+  const { drives, parity } = minio;
+  const problems: Problem[] = [];
+  const count = typeof drives === 'number' ? drives : drives.length;
+  const forParity = { path: ['minio', 'parity'], other: ['minio', 'drives'] };
+  if (parity !== undefined && count === 1) {
+    const message = 'must not be given with one drive: parity is kept on others';
+    problems.push({ ...forParity, message, fix: 'remove it, or declare four drives or more' });
+  } else if (parity !== undefined && parity > count / 2) {
+    const most = Math.floor(count / 2);
+    const message = `must be at most half of the drives (${most} of ${count})`;
+    problems.push({ ...forParity, message, fix: `write ${most} or less` });
+  }
+  if (typeof drives === 'number') return problems;
+  const folders = drives.map((drive) => (typeof drive === 'string' ? drive : drive.path));
+  const keys = keyStore.type === 'filesystem' ? keyStore.path : undefined;
+  folders.forEach((folder, index) => {
+    const path = ['minio', 'drives', index, ...(typeof drives[index] === 'string' ? [] : ['path'])];
+    const twin = folders.findIndex((other) => other === folder || isInside(folder, other) || isInside(other, folder));
+    if (twin < index) {
+      const same = folders[twin] === folder;
+      const message = `must ${same ? 'differ from' : 'not overlap with'} minio.drives[${twin}] (${folders[twin] ?? ''})`;
+      problems.push({ path, message, fix: 'name a disk of its own', other: ['minio', 'drives', twin] });
+    }
+    if (keys !== undefined && (keys === folder || isInside(keys, folder) || isInside(folder, keys))) {
+      const message = `must not overlap with keyStore.path (${keys}), where the master keys are`;
+      problems.push({ path, message, fix: 'choose another folder', other: ['keyStore', 'path'] });
+    }
+  });
+  return problems;
+}
+
+const isInside = (folder: string, outer: string): boolean => folder.startsWith(`${outer}/`);
 
 function bucketRules({ buckets }: Environment): Problem[] {
   return buckets.flatMap(({ name, objectLock, versioning }, index) => {

@@ -4,6 +4,7 @@
  * Choices are discriminated unions, so that an impossible combination cannot be written; what the shape cannot say is
  * in `environment-rules.ts`. Every default is here and nowhere else.
  */
+import path from 'node:path';
 import { z } from 'zod';
 import { engineHostProblem } from './docker/docker-engine';
 import { durationRule, isDuration } from './duration';
@@ -202,23 +203,39 @@ const kes = z.strictObject({
   memoryMb: z.int().min(32).default(256),
 });
 
-const driveCount = (count: number): boolean => count === 1 || (count >= 4 && count <= 16);
-const driveCountRule = 'must be 1, or 4 to 16: MinIO needs four drives to go on writing when one is lost';
+/** As many as the image of MinIO has folders for, and as MinIO puts into one erasure set. */
+export const MOST_DRIVES = 16;
+const driveCount = (count: number): boolean => count === 1 || (count >= 4 && count <= MOST_DRIVES);
+const driveCountRule = `must be 1, or 4 to ${MOST_DRIVES}, because erasure coding is for four drives and more`;
+const driveFolder = z
+  .string()
+  .refine((folder) => folder !== '/' && path.posix.isAbsolute(folder) && path.posix.resolve(folder) === folder, {
+    error: 'must be an absolute path without "." and "..", and without "/" at its end',
+  });
 
-const drives = z.union([
-  z.int().refine(driveCount, { error: driveCountRule }),
-  z
-    .array(
-      z.union([
-        absolutePath,
-        z.strictObject({
-          path: absolutePath,
-          adopt: z.boolean().default(false).describe('The folder holds the data of another MinIO, to be taken over.'),
-        }),
-      ]),
-    )
-    .refine(({ length }) => driveCount(length), { error: driveCountRule }),
-]);
+const drives = z.union(
+  [
+    z.int().refine(driveCount, { error: driveCountRule }),
+    z
+      .array(
+        z.union(
+          [
+            driveFolder,
+            z.strictObject({
+              path: driveFolder,
+              adopt: z
+                .boolean()
+                .default(false)
+                .describe('The folder holds the data of another MinIO, to be taken over.'),
+            }),
+          ],
+          { error: 'must be a folder, or {path, adopt}' },
+        ),
+      )
+      .refine(({ length }) => driveCount(length), { error: driveCountRule }),
+  ],
+  { error: 'must be a number of Docker volumes, or a list of folders' },
+);
 
 const minio = z.strictObject({
   port: port.default(9000).describe('Published port of the S3 API.'),
@@ -576,13 +593,6 @@ export const environmentSchema = shape
   })
   // after the rules: zod asks none about the result of a transformation where anything is wrong
   .transform(resolved);
-
-/** An environment as a file would write it, with every default: the other way round. */
-export function writtenSettings({ keyStore, ...rest }: Environment): Record<string, unknown> {
-  if (keyStore.type !== 'vault') return { ...rest, keyStore };
-  const { vault, ...written } = keyStore;
-  return { ...rest, vault, keyStore: written };
-}
 
 function resolved({ vault, keyStore, ...rest }: Written): Environment {
   if (keyStore.type !== 'vault') return { ...rest, keyStore };

@@ -137,6 +137,14 @@ function drivesOf(volume: string, setting: DrivesSetting): readonly [Drive, ...D
   ];
 }
 
+/** The drives in words: `volume NAME`, `folders /a, /b, /c and /d`. */
+export function drivesText(drives: readonly Pick<Drive, 'kind' | 'source'>[]): string {
+  const sources = drives.map(({ source }) => source);
+  const [kind = 'volume'] = drives.map((drive) => drive.kind);
+  if (sources.length <= 1) return `${kind} ${sources.join('')}`;
+  return `${kind}s ${sources.slice(0, -1).join(', ')} and ${sources.at(-1) ?? ''}`;
+}
+
 function serviceOf(id: string, alias: string): NodeService {
   const container = `${id}-${alias}`;
   return { container, alias, files: `${container}${FILES}` };

@@ -212,8 +212,23 @@ export const operationInputs = {
     /** The client of KES that uses a key, where it is another than MinIO. */
     clients: z.record(z.string(), z.string()),
     canariesFile: z.string(),
-    /** The volume with MinIO's data: if it holds data, a missing key was lost, not forgotten. */
-    dataVolume: z.string(),
+    /** The volume with MinIO's data: if it is there, a missing key was lost, not forgotten. Absent: see `drives`. */
+    dataVolume: z.string().optional(),
+    /** Where the data is on something else than one volume. */
+    drives: z
+      .strictObject({
+        of: z.array(
+          z.strictObject({
+            kind: z.enum(['volume', 'folder']),
+            source: z.string(),
+            /** Whether what it holds was another MinIO's when it was declared: no key of ours is missing then. */
+            adopted: z.boolean().optional(),
+          }),
+        ),
+        /** Where it is noted which drives there are. */
+        note: z.string(),
+      })
+      .optional(),
   }),
 
   /** Waits until MinIO, its KMS and its IAM are ready, and creates the buckets. */
@@ -226,11 +241,8 @@ export const operationInputs = {
     denySseC: z.boolean(),
   }),
 
-  /** Runs the post-deploy checks and writes their reports. */
-  'run-checks': z.strictObject({
-    /** The settings of the deployment, as an environment file writes them. Absent: they are in `EBS_ENVIRONMENT`. */
-    environment: z.record(z.string(), z.unknown()).optional(),
-  }),
+  /** Runs the post-deploy checks of `EBS_ENVIRONMENT` and writes their reports. */
+  'run-checks': z.strictObject({}),
 } as const;
 
 export type OperationName = keyof typeof operationInputs;

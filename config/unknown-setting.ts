@@ -14,6 +14,9 @@ const jsonSchema = z.object({
   get oneOf() {
     return z.array(jsonSchema).optional();
   },
+  get anyOf() {
+    return z.array(jsonSchema).optional();
+  },
 });
 type JsonSchema = z.infer<typeof jsonSchema>;
 
@@ -48,7 +51,7 @@ function variantsAt(path: readonly PropertyKey[]): JsonSchema[] {
 }
 
 function variantsOf(schema: JsonSchema): JsonSchema[] {
-  return schema.oneOf?.flatMap(variantsOf) ?? [schema];
+  return (schema.oneOf ?? schema.anyOf)?.flatMap(variantsOf) ?? [schema];
 }
 
 /** The settings on which a variant depends, as one writes them. */

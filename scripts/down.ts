@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { vaultNames } from '../config/deployment-names';
+import type { Environment } from '../config/environment';
+import { drivesText, nodesOf } from '../config/node';
 import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
@@ -30,7 +32,8 @@ What is gone already is no error.
   environment    a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --delete-data  delete the data volumes and the state folder with all secrets, too, what restores set aside of it, and
                  Terraform's state in S3, which needs the AWS_… variables of the deploy: nothing can bring them back.
-                 Asks for the environment's name first. What is in an external Vault stays
+                 Asks for the environment's name first. What is in an external Vault, and folders that are drives of
+                 MinIO, stay
   --confirm      the environment's name, where no terminal can ask
   --engine       id of the Docker engine that answers, to continue although the deployment was on another one, or although
                  nothing of it is there: see docs/engines.md
@@ -122,6 +125,7 @@ function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: DockerResources,
     `Environment ${environment.name} is down.`,
     '',
     `  data volumes  ${dataVolumes.length === 0 ? 'none' : dataVolumes.join(', ')}`,
+    ...(foldersOf(environment).length === 0 ? [] : [`  drives        ${foldersOf(environment).join(', ')}`]),
     `  state         ${existsSync(state.root) ? state.root : 'none'}`,
     '',
     `./scripts/up ${loaded.argument} brings it back; ./scripts/down ${loaded.argument} --delete-data deletes the rest.`,
@@ -129,8 +133,26 @@ function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: DockerResources,
   ].join('\n');
 }
 
-/** Keys in a place that others use, too, are never ours to delete. */
+/** What is in a place that others use, too, or on the user's disks, is never ours to delete. */
 function leftElsewhere({ environment }: LoadedEnvironment): string {
+  return leftOnDisks(environment) + leftInKeyStore(environment);
+}
+
+function leftOnDisks(environment: Environment): string {
+  const { drives } = nodesOf(environment)[0].minio;
+  const folders = foldersOf(environment);
+  if (folders.length === 0) return '';
+  return `
+Left on the Docker host: the ${drivesText(drives)}, with objects that cannot be decrypted without the keys.
+They are your disks, and nothing is deleted there. This empties them for another deployment:
+  find ${folders.join(' ')} -mindepth 1 -delete
+`;
+}
+
+const foldersOf = (environment: Environment): string[] =>
+  nodesOf(environment)[0].minio.drives.flatMap(({ kind, source }) => (kind === 'folder' ? [source] : []));
+
+function leftInKeyStore(environment: Environment): string {
   const { keyStore } = environment;
   if (keyStore.type === 'filesystem' && keyStore.path !== undefined) {
     return `\nLeft on the Docker host: the master keys in ${keyStore.path}.\n`;

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { nodesOf } from '../config/node';
 import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
 import { defaultStateHome } from '../config/state/layout';
@@ -157,7 +158,7 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
       run: async (context) => {
         await lose(copy, context);
         rmSync(state.root, { recursive: true, force: true });
-        return 'containers, Vault and state folder are gone; the data volume is left';
+        return 'containers, Vault and state folder are gone; the drives are left';
       },
     },
     {
@@ -200,8 +201,8 @@ async function lose({ environment, state }: LoadedEnvironment, context: Paramete
     if (step.applies?.() ?? true) await step.run(context);
   }
   const { dataVolumes } = await dockerResourcesOf(docker, owner);
-  for (const name of dataVolumes.filter((volume) => !volume.endsWith('-minio-data')))
-    await docker.getVolume(name).remove();
+  const drives = nodesOf(environment)[0].minio.drives.map(({ source }) => source);
+  for (const name of dataVolumes.filter((volume) => !drives.includes(volume))) await docker.getVolume(name).remove();
 }
 
 function takenAway(copy: LoadedEnvironment): Step[] {

@@ -29,6 +29,8 @@ export interface StateLayout {
   readonly turn: string;
   /** Where the master keys are; nothing secret. */
   readonly keyStore: string;
+  /** Which drives MinIO has, where it is not one volume; nothing secret. */
+  readonly drives: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
   readonly earlierObjects: string;
   /** `{generation, renewAfter, expires}` of the SecretID of KES, if it ends. */
@@ -111,6 +113,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     engine: path.join(root, 'engine.json'),
     turn: path.join(root, 'turn.json'),
     keyStore: path.join(root, 'key-store.json'),
+    drives: path.join(root, 'drives.json'),
     secretIdNote: path.join(root, 'secret-id.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     reports: path.join(root, 'reports'),

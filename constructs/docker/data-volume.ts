@@ -4,12 +4,17 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { ownerOf } from '../../config/node';
 import { SERVICE_UID } from '../../config/docker/service-user';
-import type { DeploymentBase } from '../deployment';
 import { environmentLabels } from './labels';
 
 export interface DataVolumeProps {
-  readonly deployment: DeploymentBase;
   readonly name: string;
+  readonly environment: string;
+  /**
+   * Let Terraform delete the volume with what is in it.
+   *
+   * @default false - a plan that would delete or replace it is refused
+   */
+  readonly allowDataLoss?: boolean;
   /**
    * An image whose program needs the volume to belong to the service user, and does not see to that itself: ours have
    * the folder with the right owner, which a new volume takes over; published ones have not.
@@ -19,7 +24,7 @@ export interface DataVolumeProps {
   readonly takeOverWith?: string;
 }
 
-/** A volume whose content cannot be made again: a plan that would delete it is refused, unless data may be lost. */
+/** A volume whose content cannot be made again. */
 export class DataVolume extends Construct {
   readonly name: string;
   /** For the `dependsOn` of what writes into the volume. */
@@ -30,10 +35,9 @@ export class DataVolume extends Construct {
     this.name = props.name;
     const volume = new Volume(this, 'Resource', {
       name: props.name,
-      labels: environmentLabels(props.deployment),
-      lifecycle: { preventDestroy: !props.deployment.allowsDataLoss },
+      labels: environmentLabels(props.environment),
+      lifecycle: { preventDestroy: props.allowDataLoss !== true },
     });
-    props.deployment.made(this, props.name, volume.name);
     this.dependable = props.takeOverWith === undefined ? volume : this.addOwner(props, volume, props.takeOverWith);
   }
 
@@ -49,7 +53,7 @@ export class DataVolume extends Construct {
       readOnly: true,
       capabilities: { drop: ['ALL'], add: ['CAP_CHOWN'] },
       securityOpts: ['no-new-privileges'],
-      labels: environmentLabels(props.deployment),
+      labels: environmentLabels(props.environment),
       volumes: [{ volumeName: volume.name, containerPath: MOUNT }],
       // runs once, to its end, before anything else mounts the volume
       attach: true,

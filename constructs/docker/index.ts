@@ -1,5 +1,6 @@
 export * from './data-volume';
 export * from './file-volume';
+export * from './forgotten';
 export * from './image';
 export * from './labels';
 export * from './network';

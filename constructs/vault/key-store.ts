@@ -5,16 +5,42 @@ import { Mount } from '@cdktf/provider-vault/lib/mount';
 import { Policy } from '@cdktf/provider-vault/lib/policy';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { vaultNames } from '../../config/deployment-names';
-import { durationToMs } from '../../config/duration';
-import { AUDIT_DEVICES, keyLocation } from '../../config/keys/key-store';
-import { isInVault } from '../../config/vault/vault';
-import { kesPolicyRules, migrationPolicyRules, policyDocument } from '../../config/vault/vault-policies';
+import { durationRule, durationToMs, isDuration } from '../../config/duration';
+import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
+import type { AuditDevice } from '../../config/keys/key-store';
+import {
+  kesPolicyRules,
+  migrationPolicyRules,
+  type KeyLocation,
+  policyDocument,
+} from '../../config/vault/vault-policies';
 import { DeclarationError } from '../declaration-error';
-import type { DeploymentBase } from '../deployment';
 
-export interface KeyStoreProps {
-  readonly deployment: DeploymentBase;
+export interface KeyStoreProps extends KeyLocation {
+  /** Use a KV mount that someone else made, and never change or remove it. @default false */
+  readonly existingMount?: boolean;
+  /** Name of the policy of KES. */
+  readonly policyName: string;
+  readonly appRole: {
+    readonly mount: string;
+    /** Use an AppRole backend that someone else made, and never change or remove it. @default false */
+    readonly existingMount?: boolean;
+    readonly role: string;
+    /** Period of KES's token, a duration of at least 10m. */
+    readonly tokenPeriod: string;
+    /** Life of a SecretID, a duration. @default 0s - without end */
+    readonly secretIdTtl?: string;
+  };
+  /**
+   * Audit devices. Vault answers nothing when it can write to none of them, so give two.
+   *
+   * @default - none is declared: whoever runs the Vault has theirs
+   */
+  readonly auditDevices?: readonly AuditDevice[];
+  /** The place in the same Vault that a migration takes the keys from. @default - none is under way */
+  readonly migrationSource?: KeyLocation;
+  /** Let Terraform delete the mount with every master key in it. @default false */
+  readonly allowDataLoss?: boolean;
 }
 
 /**
@@ -26,21 +52,25 @@ export interface KeyStoreProps {
 export class KeyStore extends Construct {
   private readonly role: ApproleAuthBackendRole;
 
-  constructor(scope: Construct, id: string, { deployment }: KeyStoreProps) {
+  constructor(scope: Construct, id: string, props: KeyStoreProps) {
     super(scope, id);
-    const { environment, migrationSource } = deployment;
-    if (!isInVault(environment)) {
+    const { tokenPeriod, secretIdTtl = '0s' } = props.appRole;
+    if (!isDuration(secretIdTtl)) {
+      throw new DeclarationError(this, `\`appRole.secretIdTtl\` ${durationRule}, got: ${secretIdTtl}`);
+    }
+    if (!isDuration(tokenPeriod)) {
+      throw new DeclarationError(this, `\`appRole.tokenPeriod\` ${durationRule}, got: ${tokenPeriod}`);
+    }
+    if (durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
       throw new DeclarationError(
         this,
-        `\`deployment\` must have its master keys in Vault, got: ${environment.keyStore.type}`,
+        `\`appRole.tokenPeriod\` must be at least ${MINIMUM_TOKEN_PERIOD}, got: ${tokenPeriod}`,
+        'KES would lose its token between two renewals',
       );
     }
-    const { keyStore } = environment;
-    const { approle } = keyStore;
-    const names = vaultNames(environment);
-    const keys = keyLocation(keyStore);
-    // first, so that what follows is on record; whoever runs an external Vault has devices of their own
-    const auditDevices = (keyStore.vault.mode === 'embedded' ? AUDIT_DEVICES : []).map(
+
+    // first, so that what follows is on record
+    const auditDevices = (props.auditDevices ?? []).map(
       ({ name, filePath }) =>
         new Audit(this, `Audit-${name}`, {
           path: name,
@@ -50,37 +80,38 @@ export class KeyStore extends Construct {
         }),
     );
     new Mount(this, 'Mount', {
-      path: keys.mount,
+      path: props.mount,
       type: 'kv',
       description: 'Master keys of KES',
-      options: { version: String(keys.kvVersion) },
+      options: { version: String(props.kvVersion) },
       dependsOn: auditDevices,
-      ...declaredUnless(keyStore.existingMount),
-      lifecycle: { preventDestroy: keyStore.existingMount || !deployment.allowsDataLoss },
+      ...declaredUnless(props.existingMount),
+      lifecycle: { preventDestroy: props.existingMount === true || props.allowDataLoss !== true },
     });
     const policy = new Policy(this, 'Policy', {
-      name: names.kesPolicy,
+      name: props.policyName,
       policy: policyDocument(
-        migrationSource === undefined ? kesPolicyRules(keys) : migrationPolicyRules(keys, migrationSource),
+        props.migrationSource === undefined
+          ? kesPolicyRules(props)
+          : migrationPolicyRules(props, props.migrationSource),
       ),
       dependsOn: auditDevices,
     });
     const backend = new AuthBackend(this, 'AppRole', {
       type: 'approle',
-      path: approle.mount,
+      path: props.appRole.mount,
       description: 'Logins of KES',
       dependsOn: auditDevices,
-      ...declaredUnless(approle.existingMount),
-      ...(approle.existingMount ? { lifecycle: { preventDestroy: true } } : {}),
+      ...declaredUnless(props.appRole.existingMount),
+      ...(props.appRole.existingMount === true ? { lifecycle: { preventDestroy: true } } : {}),
     });
-    const secretIdTtl = durationToMs(approle.secretId.ttl) / 1000;
     this.role = new ApproleAuthBackendRole(this, 'Role', {
-      backend: approle.mount,
-      roleName: names.kesRole,
+      backend: props.appRole.mount,
+      roleName: props.appRole.role,
       bindSecretId: true,
       tokenPolicies: [policy.name],
-      tokenPeriod: durationToMs(approle.tokenPeriod) / 1000,
-      ...(secretIdTtl === 0 ? {} : { secretIdTtl }),
+      tokenPeriod: durationToMs(tokenPeriod) / 1000,
+      ...(durationToMs(secretIdTtl) === 0 ? {} : { secretIdTtl: durationToMs(secretIdTtl) / 1000 }),
       dependsOn: [backend],
     });
   }
@@ -100,6 +131,6 @@ export class KeyStore extends Construct {
  * What is someone else's is declared zero times, and not left out: were it in the state from an earlier deploy that made
  * it, Terraform would delete what is left out, and refuses to delete what is still declared with `prevent_destroy`.
  */
-function declaredUnless(existing: boolean): { count?: number } {
+function declaredUnless(existing = false): { count?: number } {
   return existing ? { count: 0 } : {};
 }

@@ -12,7 +12,7 @@ import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
 import { projectRoot } from '../lib/project-root';
-import { nodesOf } from '../../config/node';
+import { drivesText, nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
@@ -20,7 +20,7 @@ import { provenKey } from '../keys/material/proven-key';
 import { openAdmin } from '../minio/minio-admin';
 import { kes, mc, minio, vault } from '../toolchain/go/programs';
 import { proveDeployedKeys } from '../keys/verify-master-keys';
-import { readVolumeFile } from '../docker/mounted-files';
+import { MINIO_FORMAT_FILE, readMountedFile } from '../docker/mounted-files';
 import type { ArchiveEntry } from './bundle/archive';
 import { BUNDLE_FORMAT, type BundleHeader } from './bundle/bundle';
 import {
@@ -34,9 +34,6 @@ import {
   STATE_FOLDER,
 } from './bundle/entries';
 import { namesInZip, settingsNotSaved } from './minio-settings';
-
-/** Where MinIO writes the id of its drives (cmd/format-erasure.go). */
-export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
 
 const minioFormat = z.object({ id: z.string() });
 const marker = z.object({ id: z.string() });
@@ -60,9 +57,8 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
   await proveDeployedKeys(environment, state);
   const minioDeployment = await minioDeploymentOf(loaded);
   if (minioDeployment === undefined) {
-    const [drive] = nodesOf(environment)[0].minio.drives;
     throw new ExternalError(
-      `the ${drive.kind} ${drive.source} holds no data of MinIO`,
+      `there is no data of MinIO on the ${drivesText(nodesOf(environment)[0].minio.drives)}`,
       `see whether it runs: docker ps --filter name=${nodesOf(environment)[0].id}-`,
     );
   }
@@ -80,11 +76,15 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
   return { header, entries: entriesOf(loaded, keys) };
 }
 
-/** MinIO's id of the data in the environment's volume; undefined if there is none. */
+/** MinIO's id of the data on the environment's drives; undefined if there is none. A drive that was wiped says nothing. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
   const docker = dockerEngine(environment.docker);
-  const format = await readVolumeFile(docker, nodesOf(environment)[0].minio.drives[0].source, MINIO_FORMAT_FILE);
-  return format === undefined ? undefined : minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
+  for (const { kind, source } of nodesOf(environment)[0].minio.drives) {
+    const mount = kind === 'volume' ? { volume: source } : { folder: source };
+    const format = await readMountedFile(docker, mount, MINIO_FORMAT_FILE);
+    if (format !== undefined) return minioFormat.parse(JSON.parse(format.toString('utf8'))).id;
+  }
+  return undefined;
 }
 
 async function* entriesOf(loaded: LoadedEnvironment, keys: readonly string[]): AsyncGenerator<ArchiveEntry> {

@@ -8,6 +8,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state/layout';
 import type { HttpClient } from '../lib/http';
 import type { KesClient } from '../kes/kes-client';
+import type { ReadableDrive } from '../minio/drives';
 import type { ScratchBucketOptions } from './objects/scratch-bucket';
 
 /** Facts that a check saw: small, ends up in reports, never secret. */
@@ -157,8 +158,8 @@ export interface CheckContext extends OutsideContext, ServiceContext {
    * whether it works again is for the check to see.
    */
   readonly whileStopped: <T>(program: 'kes', use: () => Promise<T>) => Promise<T>;
-  /** A folder in MinIO's container as a tar archive, as the drive holds it. */
-  readonly readDrive: (folder: string) => Promise<NodeJS.ReadableStream>;
+  /** The drives of MinIO, to look at what they hold. */
+  readonly drives: readonly ReadableDrive[];
 }
 
 /** What a check guards is broken. */

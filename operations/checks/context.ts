@@ -13,6 +13,7 @@ import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';
 import { KesClient } from '../kes/kes-client';
+import { readableDrives } from '../minio/drives';
 import type { CheckContext, Expectations, ServiceContext } from './check';
 import { Outages } from './outage/outages';
 import { type S3Target, withS3Run } from './objects/s3-run';
@@ -65,7 +66,7 @@ export async function withContext<T>(
         },
         loaded,
         kes,
-        readDrive: driveReader(loaded),
+        drives: readableDrives(loaded),
         whileStopped: async (program, action) => outages.during(program, action),
       });
     } finally {
@@ -113,13 +114,4 @@ function requireDeployed({ environment, state, argument }: LoadedEnvironment, fi
     `environment ${environment.name} is not deployed: there is no ${missing}`,
     `deploy it with: ./scripts/up ${argument}`,
   );
-}
-
-function driveReader({ environment }: LoadedEnvironment): CheckContext['readDrive'] {
-  return async (folder) => {
-    // loading it takes longer than most checks run
-    const { dockerEngine } = await import('../docker/docker.js');
-    const container = dockerEngine(environment.docker).getContainer(nodesOf(environment)[0].minio.container);
-    return container.getArchive({ path: folder });
-  };
 }

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { volumeExists } from './docker';
-import { ExternalError } from '../lib/errors';
+import { ExternalError, messageOf } from '../lib/errors';
 
 /** What is mounted. */
 export type MountSource = { readonly volume: string } | { readonly folder: string };
@@ -77,15 +77,28 @@ export async function withMountedFiles<T>(
   }
 }
 
+/** Where MinIO writes the id of a drive (cmd/format-erasure.go). */
+export const MINIO_FORMAT_FILE = '.minio.sys/format.json';
+
 /**
- * The content of a file in a volume.
+ * The content of a file in a volume or a folder.
  *
- * @returns undefined if there is no such volume or no such file
+ * @returns undefined if there is no such volume or folder, or no such file
  */
-export async function readVolumeFile(docker: Docker, volume: string, file: string): Promise<Buffer | undefined> {
-  if (!(await volumeExists(docker, volume))) return undefined;
-  return withMountedFiles(docker, { volume }, 0, async ({ read }) => read(file));
+export async function readMountedFile(docker: Docker, source: MountSource, file: string): Promise<Buffer | undefined> {
+  // Docker would make the volume
+  if ('volume' in source && !(await volumeExists(docker, source.volume))) return undefined;
+  try {
+    return await withMountedFiles(docker, source, 0, async ({ read }) => read(file));
+  } catch (error) {
+    if (isMissingFolder(error)) return undefined;
+    throw error;
+  }
 }
+
+/** What Docker says of a folder that is not there (moby, volume/mounts/validate.go). */
+export const isMissingFolder = (error: unknown): boolean =>
+  messageOf(error).includes('bind source path does not exist');
 
 async function readFile(container: Docker.Container, file: string): Promise<Buffer | undefined> {
   let archive: NodeJS.ReadableStream;

@@ -12,6 +12,7 @@
  * | secrets, canaries, certificates, state      | stay | gone                      |
  * | the same, set aside by a restore            | stay | gone                      |
  * | what is in an external Vault                | stay | stays, with how to remove |
+ * | folders that are drives of MinIO            | stay | stay, with how to empty   |
  * | images, built programs                      | stay | stay: a shared cache      |
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -181,7 +182,7 @@ function deleteState(state: StateLayout): void {
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls],
     ...[state.secretIdNote, state.outdatedSecretIds],
-    ...[state.keyStore, state.canaries, state.earlierObjects],
+    ...[state.keyStore, state.drives, state.canaries, state.earlierObjects],
     ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
     ...[state.operations, state.secrets, state.deployment, state.engine, state.turn],
   ];

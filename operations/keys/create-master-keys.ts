@@ -1,7 +1,7 @@
 /**
  * Creates master keys, each once in its life, and proves by their canaries that those that exist are the same as ever.
  *
- * | canary  | key in KES | data volume | other keys of this environment | what happens                                     |
+ * | canary  | key in KES | data        | other keys of this environment | what happens                                     |
  * |---------|------------|-------------|--------------------------------|--------------------------------------------------|
  * | known   | opens it   | any         | any                            | proven                                           |
  * | known   | missing    | any         | any                            | REFUSE: the key was lost                         |
@@ -14,18 +14,20 @@
 import type { OperationInput } from '../../config/operation-inputs';
 import { makeCanary, openCanary } from './canaries';
 import { type Canaries, type Canary, readCanaries, writeCanaries } from '../state/canaries';
+import { drivesText } from '../../config/node';
 import { dockerEngine, volumeExists } from '../docker/docker';
+import { MINIO_FORMAT_FILE, readMountedFile } from '../docker/mounted-files';
+import { writeDrivesNote } from '../state/drives-note';
 import { ExternalError } from '../lib/errors';
 import { KesClient } from '../kes/kes-client';
 import { requireProvenKeys } from './verify-master-keys';
 
 type Input = OperationInput<'create-master-keys'>;
 
-/** @param dataExists whether the data volume exists; for tests */
-export async function createMasterKeys(
-  input: Input,
-  dataExists = () => volumeExists(dockerEngine(), input.dataVolume),
-): Promise<void> {
+/** @param dataExists whether there is a drive with data; for tests */
+export async function createMasterKeys(input: Input, dataExists = () => holdData(input)): Promise<void> {
+  // first, because canaries without this note are those of a deployment with one volume
+  if (input.drives !== undefined) writeDrivesNote(input.drives.note, input.drives.of);
   const creator = new KesClient(input.creator);
   const prover = new KesClient(input.prover);
   let canaries = readCanaries(input.canariesFile);
@@ -49,6 +51,25 @@ export async function createMasterKeys(
   prover.close();
 }
 
+type DataDrive = NonNullable<Input['drives']>['of'][number];
+
+const drivesOf = ({ dataVolume, drives }: Input): readonly DataDrive[] =>
+  drives?.of ?? (dataVolume === undefined ? [] : [{ kind: 'volume', source: dataVolume }]);
+
+/** A volume is made for data; a folder is there before, and holds some only when MinIO has formatted it. */
+async function holdData(input: Input): Promise<boolean> {
+  const docker = dockerEngine();
+  for (const { kind, source, adopted } of drivesOf(input)) {
+    if (adopted === true) continue;
+    const found =
+      kind === 'volume'
+        ? await volumeExists(docker, source)
+        : (await readMountedFile(docker, { folder: source }, MINIO_FORMAT_FILE)) !== undefined;
+    if (found) return true;
+  }
+  return false;
+}
+
 /**
  * Says of each declared key whose it is, for the time when nobody declares it any more. That nothing is under it, an
  * inventory found before it was declared again.
@@ -65,9 +86,15 @@ function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {
 }
 
 function orphanedData(input: Input, key: string): ExternalError {
+  const { dataVolume } = input;
+  const drives = drivesText(drivesOf(input));
+  const [what, remove] =
+    dataVolume === undefined
+      ? [`the ${drives} of MinIO with data do`, `empty the ${drives} by hand`]
+      : [`the data volume ${dataVolume} does`, `remove the volume by hand: docker volume rm ${dataVolume}`];
   return new ExternalError(
-    `master key ${key} does not exist, but the data volume ${input.dataVolume} does: its objects are encrypted under a lost key, and a new key would make the loss final`,
-    `restore the key store and ${input.canariesFile}, or, if the data is worthless, remove the volume by hand: docker volume rm ${input.dataVolume}`,
+    `master key ${key} does not exist, but ${what}: its objects are encrypted under a lost key, and a new key would make the loss final`,
+    `restore the key store and ${input.canariesFile}, or, if the data is worthless, ${remove}`,
   );
 }
 

@@ -9,9 +9,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../lib/errors';
-import type { CheckContext } from '../checks/check';
-import { contentOf, sealingKey } from '../checks/at-rest/configuration';
-import { filesBelow, SYSTEM } from '../checks/at-rest/drive';
+import { contentsBelow, type contentsOf, sealingKey } from '../checks/at-rest/configuration';
+import { type DriveFile, SYSTEM } from '../checks/at-rest/drive';
+import type { ReadableDrive } from '../minio/drives';
 import type { MinioAdmin } from '../minio/minio-admin';
 import type { InspectedFile } from '../minio/minio-inspection';
 import { type ObjectVersions, type Sealing, versionsOf } from '../minio/xl-meta';
@@ -43,7 +43,7 @@ export interface Inventory {
 export interface InventorySources {
   readonly s3: S3Client;
   readonly admin: MinioAdmin;
-  readonly readDrive: CheckContext['readDrive'];
+  readonly drives: readonly ReadableDrive[];
 }
 
 const MULTIPART = 'multipart/*/*/xl.meta';
@@ -56,10 +56,13 @@ export async function takeInventory(sources: InventorySources, report: (text: st
   const buckets: BucketInventory[] = [];
   for (const { Name = '' } of Buckets) buckets.push(await bucketInventory(sources, Name, report));
   const uploads = new Tally();
-  for await (const file of sources.admin.rawFiles('.minio.sys', MULTIPART)) {
-    if (file.path.endsWith(META)) for (const sealing of versionsIn(file).sealings) uploads.add(sealing);
+  const seen = new Copies();
+  for await (const file of sources.admin.rawFiles(SYSTEM, MULTIPART)) {
+    if (!file.path.endsWith(META)) continue;
+    const { sealings } = versionsIn(file);
+    if (seen.isNew(file.path, sealings)) for (const sealing of sealings) uploads.add(sealing);
   }
-  return { buckets, uploads: uploads.counts, own: await ownInventory(sources.readDrive) };
+  return { buckets, uploads: uploads.counts, own: await ownInventory(sources.drives) };
 }
 
 /** What is under a master key, in words; undefined if nothing is. */
@@ -133,14 +136,13 @@ async function bucketInventory(
 ): Promise<BucketInventory> {
   const tally = new Tally();
   let versioned = await keepsVersions(s3, bucket);
-  const seen = new Set<string>();
+  const seen = new Copies();
   const names = { 'sse-s3': new Map<string, Set<string>>(), 'sse-kms': new Map<string, Set<string>>() };
   const take = (file: InspectedFile): void => {
     if (!file.path.endsWith(META)) return;
     const name = file.path.slice(0, -META.length).replace(new RegExp(`${FOLDER_OBJECT}$`), '/');
-    if (seen.has(name)) return;
-    seen.add(name);
     const { sealings, withId } = versionsIn(file);
+    if (!seen.isNew(name, sealings)) return;
     versioned ||= withId;
     for (const sealing of sealings) {
       tally.add(sealing);
@@ -180,24 +182,57 @@ async function* objectNames(s3: S3Client, Bucket: string): AsyncGenerator<string
   } while (KeyMarker !== undefined);
 }
 
-async function ownInventory(readDrive: CheckContext['readDrive']): Promise<Inventory['own']> {
+async function ownInventory(drives: readonly ReadableDrive[]): Promise<Inventory['own']> {
   const own: Record<string, string[]> = {};
   const note = (key: string, path: string): void => {
     (own[key] ??= []).push(path.replace(/^\.minio\.sys\//, '').replace(/\/(xl\.meta|[^/]+\/part\.1)$/, ''));
   };
-  const config = await filesBelow(readDrive, `${SYSTEM}/config`, OWN_LIMIT);
-  for (const { path, content } of config.files.flatMap(contentOf)) {
+  const config = await contentsBelow(drives, `${SYSTEM}/config`, OWN_LIMIT);
+  for (const { path, content } of wholeContents(config)) {
     const key = sealingKey(content);
     if (key !== undefined) note(key, path);
   }
-  const buckets = await filesBelow(readDrive, `${SYSTEM}/buckets`, OWN_LIMIT);
-  for (const { path, content } of buckets.files.filter((file) => file.path.includes('/.metadata.bin/'))) {
+  const buckets = await contentsBelow(drives, `${SYSTEM}/buckets`, OWN_LIMIT);
+  for (const { path, content } of wholeContents(buckets).filter((file) => file.path.includes('/.metadata.bin/'))) {
     // the settings name it in JSON, and only where they hold credentials of another storage
     const key = /S3-Kms-Key-Id\\?":\\?"([\w-]+)/.exec(content.toString('latin1'))?.[1];
     if (key !== undefined) note(key, path);
   }
   if (config.cutOff || buckets.cutOff) throw new Error(`MinIO keeps more than ${OWN_LIMIT} bytes of its own`);
   return own;
+}
+
+/** @throws Error where a part is on a drive that is away: nothing could be said of what is under a key then */
+function wholeContents({ contents, incomplete }: ReturnType<typeof contentsOf>): readonly DriveFile[] {
+  const [first] = incomplete;
+  if (first === undefined) return contents;
+  throw new Error(`${first} and ${incomplete.length - 1} others cannot be read: a drive is away, or not healed yet`);
+}
+
+/**
+ * Tells the copies of one file on several drives from another. One that says something else counts, too: a drive that was
+ * away may have the current one, and nothing that is under a key must be overlooked.
+ */
+class Copies {
+  private readonly seen = new Map<string, Set<string>>();
+
+  isNew(name: string, sealings: readonly Sealing[]): boolean {
+    const said = JSON.stringify(sealings);
+    const before = this.seen.get(name);
+    if (before?.has(said) === true) return false;
+    if (before === undefined) this.seen.set(name, new Set([said]));
+    else before.add(said);
+    return true;
+  }
+
+  has(name: string): boolean {
+    return this.seen.has(name);
+  }
+
+  /** How many files there are. */
+  get size(): number {
+    return this.seen.size;
+  }
 }
 
 function versionsIn({ path, content }: InspectedFile): ObjectVersions {

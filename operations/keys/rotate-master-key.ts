@@ -5,13 +5,12 @@ import { CLIENTS } from '../../config/deployment-names';
 import { masterKeys, minioKeys } from '../../config/keys/master-keys';
 import { type LoadedEnvironment, loadEnvironment } from '../state/load';
 import { kesName } from '../../config/names';
-import { nodesOf } from '../../config/node';
 import { retiredKeysByClient } from '../state/retired-keys';
 import { readCanaries, writeCanaries } from '../state/canaries';
-import { dockerEngine } from '../docker/docker';
 import { followKey } from '../minio/earlier-objects';
 import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
+import { readableDrives } from '../minio/drives';
 import { type JobEncryption, type MinioAdmin, openAdmin } from '../minio/minio-admin';
 import { openS3 } from '../minio/s3-client';
 import { NotYet, waitFor } from '../lib/wait';
@@ -64,9 +63,8 @@ export async function inventoryOf(
 ): Promise<Inventory> {
   const s3 = openS3({ environment, state });
   const admin = openAdmin({ environment, state });
-  const container = dockerEngine(environment.docker).getContainer(nodesOf(environment)[0].minio.container);
   try {
-    return await takeInventory({ s3, admin, readDrive: (folder) => container.getArchive({ path: folder }) }, report);
+    return await takeInventory({ s3, admin, drives: readableDrives({ environment }) }, report);
   } finally {
     admin.close();
     s3.destroy();

@@ -236,8 +236,8 @@ export class MinioAdmin {
       throw new ExternalError(`${what}: ${(await bounded(answer, MOST_OF_AN_ERROR, what)).toString('utf8')}`);
     }
     for await (const file of inspectedFiles(answer as AsyncIterable<Buffer>)) {
-      const at = file.path.indexOf(`/${volume}/`);
-      if (at >= 0) yield { ...file, path: file.path.slice(at + volume.length + 2) };
+      const path = withoutDrive(file.path, volume);
+      if (path !== undefined) yield { ...file, path };
     }
   }
 
@@ -277,6 +277,13 @@ export class MinioAdmin {
       `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
     );
   }
+}
+
+/** A bucket may be called as a drive is. */
+function withoutDrive(path: string, volume: string): string | undefined {
+  const [drive] = /^.*?\/(data|drives\/\d+)\//.exec(path) ?? [];
+  const onDrive = path.slice(drive?.length ?? 0);
+  return drive !== undefined && onDrive.startsWith(`${volume}/`) ? onDrive.slice(volume.length + 1) : undefined;
 }
 
 /** MinIO answered, and not as it should. */

@@ -20,15 +20,23 @@ const SSE = 'X-Minio-Internal-Server-Side-Encryption-';
 /** The id of a version that S3 calls `null`: the only one in a bucket that has never had versioning. */
 const NULL_ID = Buffer.alloc(16);
 
+const bytes = z.instanceof(Uint8Array);
+
 const version = z.object({
   Type: z.number(),
   V2Obj: z
     .object({
-      ID: z.instanceof(Uint8Array),
-      MetaSys: z.record(z.string(), z.instanceof(Uint8Array)).nullish(),
+      ID: bytes,
+      DDir: bytes.optional(),
+      EcM: z.number().optional(),
+      EcBSize: z.number().optional(),
+      EcIndex: z.number().optional(),
+      Size: z.number().optional(),
+      MTime: z.number().optional(),
+      MetaSys: z.record(z.string(), bytes).nullish(),
     })
     .optional(),
-  DelObj: z.object({ ID: z.instanceof(Uint8Array) }).optional(),
+  DelObj: z.object({ ID: bytes }).optional(),
 });
 
 export interface ObjectVersions {
@@ -38,12 +46,58 @@ export interface ObjectVersions {
   readonly withId: boolean;
 }
 
+/** How the newest version of a file is spread over drives, and which part of it this drive has. */
+export interface ShardInfo {
+  /** Number of the shard; those after `dataShards` are parity. */
+  readonly index: number;
+  readonly dataShards: number;
+  readonly blockSize: number;
+  /** Of the file. */
+  readonly size: number;
+  /** Tells an earlier state of the file from a later one. */
+  readonly modified: number;
+  /** In which the data is, if not in `xl.meta` itself. */
+  readonly folder: string;
+}
+
+/**
+ * @returns undefined where the newest version holds no data
+ * @throws Error if it is of a format that this MinIO does not write
+ */
+export function shardInfo(content: Buffer): ShardInfo | undefined {
+  const [newest] = allVersions(content);
+  if (newest?.V2Obj === undefined) return undefined;
+  const { EcIndex, EcM, EcBSize, Size, MTime, DDir } = newest.V2Obj;
+  if (EcIndex === undefined || EcM === undefined || EcBSize === undefined || Size === undefined) {
+    throw new Error('xl.meta has another format');
+  }
+  return {
+    index: EcIndex,
+    dataShards: EcM,
+    blockSize: EcBSize,
+    size: Size,
+    modified: MTime ?? 0,
+    folder: Buffer.from(DDir ?? [])
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+  };
+}
+
 /**
  * All versions of an object.
  *
  * @throws Error if it is of a format that this MinIO does not write
  */
 export function versionsOf(content: Buffer): ObjectVersions {
+  const versions = allVersions(content);
+  return {
+    sealings: versions.flatMap(sealingOf),
+    withId: versions.some(hasId),
+  };
+}
+
+/** The newest first. */
+function allVersions(content: Buffer): z.infer<typeof version>[] {
   if (content.subarray(0, 4).toString('latin1') !== MAGIC || content[8] !== BIN_32) throw new Error('it is no xl.meta');
   const end = HEADER_BYTES + content.readUInt32BE(9);
   if (end > content.length) throw new Error('xl.meta was cut off');
@@ -52,13 +106,7 @@ export function versionsOf(content: Buffer): ObjectVersions {
     throw new Error('xl.meta has another format');
   }
   // header and metadata in turn
-  const versions = rest.flatMap((part, index) =>
-    index % 2 === 0 ? [] : [version.parse(decode(z.instanceof(Uint8Array).parse(part)))],
-  );
-  return {
-    sealings: versions.flatMap(sealingOf),
-    withId: versions.some(hasId),
-  };
+  return rest.flatMap((part, index) => (index % 2 === 0 ? [] : [version.parse(decode(bytes.parse(part)))]));
 }
 
 function hasId({ V2Obj, DelObj }: z.infer<typeof version>): boolean {

@@ -1,6 +1,7 @@
 import { resolveEngine } from '../../config/docker/docker-engine';
 import { requireHarmlessVaultVariables, vaultVariables } from '../../config/vault/external-vault';
 import { requireIntactState } from './intact-state';
+import { requireSameDrives } from './drives-note';
 import { requireSameKeyStore } from './key-store-note';
 import type { LoadedEnvironment } from './load';
 import { requireReachablePorts } from '../docker/remote-engine';
@@ -15,4 +16,5 @@ export function requireDeployable({ environment, state }: LoadedEnvironment, env
   requireReachablePorts(environment, resolveEngine(environment.docker, env));
   requireHarmlessVaultVariables(environment.keyStore, env);
   requireSameKeyStore(environment, vaultVariables(env), state, env);
+  requireSameDrives(environment, state);
 }

@@ -150,6 +150,8 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
   const vaultPath =
     'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
   const oneAddress = 'must be one address, because whoever reaches Vault can cancel a rekeying without a token';
+  const driveCount = 'must be 1, or 4 to 16, because erasure coding is for four drives and more';
+  const driveFolder = 'must be an absolute path without "." and "..", and without "/" at its end';
   const image = 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…';
 
   test.each([
@@ -214,6 +216,23 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     ['providers: {docker: 4.6}', 'providers.docker: must be a string, got: 4.6.'],
     ['providers: {docker: v4.6.0}', 'providers.docker: must be an exact version such as 4.6.0, got: "v4.6.0".'],
+    // drives
+    ['minio: {drives: many}', 'minio.drives: must be a number of Docker volumes, or a list of folders, got: "many".'],
+    ['minio: {drives: 3}', `minio.drives: ${driveCount}, got: 3.`],
+    ['minio: {drives: 17}', `minio.drives: ${driveCount}, got: 17.`],
+    ['minio: {drives: []}', `minio.drives: ${driveCount}, got: [].`],
+    ['minio: {drives: [/a, /b]}', `minio.drives: ${driveCount}, got: ["/a","/b"].`],
+    ['minio: {drives: 1.5}', 'minio.drives: must be a number of Docker volumes, or a list of folders, got: 1.5.'],
+    ['minio: {drives: [mnt/a]}', `minio.drives[0]: ${driveFolder}, got: "mnt/a".`],
+    ['minio: {drives: [/]}', `minio.drives[0]: ${driveFolder}, got: "/".`],
+    ['minio: {drives: [/a, /b, /c, /d/]}', `minio.drives[3]: ${driveFolder}, got: "/d/".`],
+    ['minio: {drives: [/a, /b, /c/../d, /d]}', `minio.drives[2]: ${driveFolder}, got: "/c/../d".`],
+    ['minio: {drives: [{path: a, adopt: true}]}', `minio.drives[0].path: ${driveFolder}, got: "a".`],
+    ['minio: {drives: [{path: /a, adopt: maybe}]}', 'minio.drives[0].adopt: must be true or false, got: "maybe".'],
+    ['minio: {drives: [{adopt: true}]}', 'minio.drives[0].path: must be a string, got nothing.'],
+    ['minio: {drives: [{path: /a, adpt: true}]}', 'minio.drives[0].adpt: is not a setting. Did you mean adopt?'],
+    ['minio: {drives: [7]}', 'minio.drives[0]: must be a folder, or {path, adopt}, got: 7.'],
+    ['minio: {parity: 0}', 'minio.parity: must be at least 1, got: 0.'],
     // vault
     ['vault: {port: 1}', 'vault.mode: must be one of embedded, external, got nothing.'],
     ['vault: {mode: intern}', 'vault.mode: must be one of embedded, external, got: "intern".'],
@@ -476,6 +495,30 @@ describe('settings that contradict each other', () => {
     [
       'minio: {acceptedRisks: [form-upload]}',
       'minio.acceptedRisks: must not be given with images.source: build, whose image of MinIO has the guard, got: ["form-upload"]. Remove it.',
+    ],
+    [
+      'minio: {parity: 1}',
+      'minio.parity: must not be given with one drive: parity is kept on others, got: 1. Remove it, or declare four drives or more.',
+    ],
+    [
+      'minio: {drives: 5, parity: 3}',
+      'minio.parity: must be at most half of the drives (2 of 5), got: 3. Write 2 or less.',
+    ],
+    [
+      'minio: {drives: [/a, /b, /a, /d]}',
+      'minio.drives[2]: must differ from minio.drives[0] (/a), got: "/a". Name a disk of its own.',
+    ],
+    [
+      'minio: {drives: [/a, /b, /c, {path: /b/d}]}',
+      'minio.drives[3].path: must not overlap with minio.drives[1] (/b), got: "/b/d". Name a disk of its own.',
+    ],
+    [
+      'minio: {drives: [/a/x, /a, /ab, /d]}',
+      'minio.drives[1]: must not overlap with minio.drives[0] (/a/x), got: "/a". Name a disk of its own.',
+    ],
+    [
+      'minio: {drives: [/srv]}\nkeyStore: {type: filesystem, path: /srv/keys}',
+      'minio.drives[0]: must not overlap with keyStore.path (/srv/keys), where the master keys are, got: "/srv". Choose another folder.',
     ],
     [
       'docker: {host: "tcp://nas:2376"}',

@@ -57,13 +57,17 @@ export async function copyOf(original: Environment, directory: string): Promise<
     keyStore: { type: 'vault', ...(keyStore.type === 'vault' ? { kvVersion: keyStore.kvVersion } : {}) },
     kes: { ...original.kes, port: kes, publishAddress: at.kes },
     // clients of the original are to find no copy by its names
-    minio: { ...original.minio, port: minio, hostnames: [], domain: undefined },
+    // and no copy is on the disks of the original
+    minio: { ...original.minio, port: minio, hostnames: [], domain: undefined, drives: driveCount(original) },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },
   });
   parseEnvironment(text, 'the environment file of the drill');
   return text;
 }
+
+const driveCount = ({ minio: { drives } }: Environment): number =>
+  typeof drives === 'number' ? drives : drives.length;
 
 /** The copy is for this machine alone, which reaches only what another one publishes on its own addresses. */
 function placeOf(environment: Environment): {

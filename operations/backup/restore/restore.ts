@@ -20,7 +20,8 @@ import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../state/load';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state/layout';
-import { nodesOf } from '../../../config/node';
+import { drivesText, nodesOf } from '../../../config/node';
+import { noteDrives } from '../../state/drives-note';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
 import { UsageError } from '../../lib/errors';
@@ -107,11 +108,11 @@ export async function planRestore(
     );
   }
   const data = await around.minioDeployment();
-  const [drive] = nodesOf(environment)[0].minio.drives;
+  const { drives } = nodesOf(environment)[0].minio;
   if (data !== undefined && data !== header.minioDeployment && !mayBeMadeBy(note, data)) {
     throw new UsageError(
-      `the ${drive.kind} ${drive.source} holds data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
-      'take the backup of that data, or attach the volume that belongs to this one',
+      `the ${drivesText(drives)} ${drives.length === 1 ? 'holds' : 'hold'} data of MinIO ${data}, and the backup is of ${header.minioDeployment}: its keys do not open that data`,
+      'take the backup of that data, or attach the drives that belong to this one',
     );
   }
   const containers = await around.containers();
@@ -198,6 +199,7 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   const { createdAt, deployment } = bundle.header;
   const note: RestoreNote = { ...readNote(state), createdAt, deployment, drive, vaultSurvived };
   if (!resumed || vaultRemoved) writeFileAtomically(state.restore, `${JSON.stringify(note)}\n`);
+  noteDrives(environment, state);
   if (writeEnvironmentFile) writeFileAtomically(file, bundle.environmentFile, 0o644);
   // a new Vault has unseal shares of its own, and must not take the canaries for those of keys that it lost
   const later = vaultSurvived

@@ -5,7 +5,7 @@ import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '
 import { everyMode, headerless, type Mode, SSE_S3, sseKms } from '../objects/modes';
 import { newPlace, type Place, put, putParts } from '../objects/objects';
 import { inspect, type MarkedObject, Marker, type Seal } from './disk';
-import { DRIVE, type DriveFiles, filesBelow, SYSTEM } from './drive';
+import { filesBelow, type SearchedDrives, SYSTEM } from './drive';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -26,14 +26,14 @@ interface Planted {
 export const ciphertextOnDisk: FullCheck = {
   from: 'deployment',
   id: 'ciphertext-on-disk',
-  title: 'What is on the drive is ciphertext, in every mode',
+  title: 'What is on the drives is ciphertext, in every mode',
   proves:
     'The plaintext of small, 1 MiB, multipart and versioned objects, in each mode, is nowhere in their buckets, in an ' +
-    'upload that is not complete yet, or among the temporary files and bucket metadata of MinIO; the metadata of each ' +
-    'holds a data key sealed the right way.',
+    'upload that is not complete yet, or among the temporary files and bucket metadata of MinIO, on any drive; the ' +
+    'metadata of each holds a data key sealed the right way.',
   doesNotProve:
     'That objects which were written by earlier runs or before encryption was set up are encrypted. Of temporary files ' +
-    `and of the metadata of buckets the first ${SHARED_LIMIT / MIB} MiB are searched; memory and swap are not.`,
+    `and of the metadata of buckets the first ${SHARED_LIMIT / MIB} MiB of a drive are searched; memory and swap are not.`,
   severity: 'critical',
   run: async (context) => {
     const marker = new Marker();
@@ -50,11 +50,11 @@ export const ciphertextOnDisk: FullCheck = {
     const planted = plant(context, marker, { plain, versioned, sseS3, kms });
     await everyCase(planted.map(({ object, write }) => ({ name: object.name, run: write })));
 
-    const searched: Record<string, DriveFiles> = {};
+    const searched: Record<string, SearchedDrives> = {};
     const search = async (folder: string, limit?: number): Promise<void> => {
-      searched[folder] = await filesBelow(context.readDrive, folder, limit);
+      searched[folder] = await filesBelow(context.drives, folder, limit);
     };
-    for (const { bucket } of places) await search(`${DRIVE}/${bucket}`);
+    for (const { bucket } of places) await search(bucket);
     const { bodies } = marker.object(UNFINISHED, MIB, [seal(SSE_S3, context)]);
     await putParts(plain, UNFINISHED, bodies, SSE_S3, async () => {
       await search(`${SYSTEM}/multipart/${uploadFolder(plain.bucket, UNFINISHED)}`);
@@ -66,6 +66,7 @@ export const ciphertextOnDisk: FullCheck = {
     const findings = planted.map(({ object }) => ({ name: object.name, ...inspect(object, files) }));
     const found = marker.findIn(files);
     const evidence: Evidence = {
+      ...(context.drives.length === 1 ? {} : { drives: context.drives.map(({ path }) => path) }),
       searched: Object.fromEntries(Object.entries(searched).map(([folder, read]) => [folder, extentOf(read)])),
       filesWithPlaintext: found.length,
       objects: Object.fromEntries(findings.map((finding) => [finding.name, finding.evidence])),
@@ -87,8 +88,13 @@ export const ciphertextOnDisk: FullCheck = {
 
 const UNFINISHED = 'unfinished-upload';
 
-function extentOf({ files, bytes, cutOff }: DriveFiles): Evidence {
-  return { files: files.length, bytes, ...(cutOff ? { searchedOnly: SHARED_LIMIT } : {}) };
+function extentOf({ files, bytes, cutOff, without }: SearchedDrives): Evidence {
+  return {
+    files: files.length,
+    bytes,
+    ...(cutOff ? { searchedOnly: SHARED_LIMIT } : {}),
+    ...(without.length === 0 ? {} : { notOn: without }),
+  };
 }
 
 function plant(

@@ -1,16 +1,16 @@
-/** Files on the drive of MinIO. */
+/** Files on the drives of MinIO. */
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
-import type { CheckContext } from '../check';
+import type { ReadableDrive } from '../../minio/drives';
 
-/** The drive of MinIO inside its container. */
-export const DRIVE = '/data';
-/** What MinIO keeps for itself on the drive. */
-export const SYSTEM = `${DRIVE}/.minio.sys`;
+/** What MinIO keeps for itself on each drive. */
+export const SYSTEM = '.minio.sys';
 
 export interface DriveFile {
-  /** Path on the drive, without the drive itself. */
+  /** Path on the drive; of one among several, with the drive before it. */
   readonly path: string;
+  /** Which drive it is on. Absent: there is one only. */
+  readonly drive?: string;
   readonly content: Buffer;
 }
 
@@ -19,6 +19,12 @@ export interface DriveFiles {
   readonly bytes: number;
   /** Whether reading ended before the files did. */
   readonly cutOff: boolean;
+}
+
+/** The same of all drives. */
+export interface SearchedDrives extends DriveFiles {
+  /** Drives among several that do not have the folder: they are away, or were not healed yet. */
+  readonly without: readonly string[];
 }
 
 /** More than a few MiB are read only where other people’s files are, too. */
@@ -31,22 +37,53 @@ const ENTRY_BYTES = 512;
 const TRIES = 3;
 
 /**
- * The files below a folder, in memory.
+ * The files below a folder of every drive, in memory.
  *
- * @param limit bytes after which reading ends
+ * @param limit bytes of each drive after which reading ends
+ * @throws Error if no drive has the folder
  */
 export async function filesBelow(
-  readDrive: CheckContext['readDrive'],
+  drives: readonly ReadableDrive[],
   folder: string,
   limit = DEFAULT_LIMIT,
-): Promise<DriveFiles> {
-  const parent = folder.slice(DRIVE.length + 1).replace(/[^/]*$/, '');
+): Promise<SearchedDrives> {
+  const found: DriveFiles[] = [];
+  const without: string[] = [];
+  let missing = new Error('there is no drive');
+  // one after the other: Docker keeps the container locked while it packs
+  for (const drive of drives) {
+    try {
+      const read = await filesOfDrive(drive, folder, limit);
+      found.push(drives.length === 1 ? read : { ...read, files: read.files.map((file) => onDrive(file, drive.path)) });
+    } catch (error) {
+      if (drives.length === 1 || (error as { statusCode?: number }).statusCode !== 404) throw error;
+      missing = error as Error;
+      without.push(drive.path);
+    }
+  }
+  if (found.length === 0) throw missing;
+  return {
+    files: found.flatMap(({ files }) => files),
+    bytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
+    cutOff: found.some(({ cutOff }) => cutOff),
+    without,
+  };
+}
+
+const onDrive = ({ path, content }: DriveFile, drive: string): DriveFile => ({
+  path: `${drive}/${path}`,
+  drive,
+  content,
+});
+
+async function filesOfDrive({ read }: ReadableDrive, folder: string, limit: number): Promise<DriveFiles> {
+  const parent = folder.replace(/[^/]*$/, '');
   for (let tries = 1; ; tries++) {
     try {
-      const { files, ...rest } = await filesOf(await readDrive(folder), limit);
+      const { files, ...rest } = await filesOf(await read(folder), limit);
       return { ...rest, files: files.map(({ path, content }) => ({ path: parent + path, content })) };
     } catch (error) {
-      if (tries === TRIES) throw error;
+      if (tries === TRIES || (error as { statusCode?: number }).statusCode === 404) throw error;
     }
   }
 }

@@ -13,7 +13,7 @@ export const LEAST_SHARE = 0.97;
 const driveSpace: FullCheck = {
   from: 'deployment',
   id: 'drive-space',
-  title: 'The drive has room for what is to come',
+  title: 'The drives have room for what is to come',
   proves: `Of every drive, as MinIO sees it, less than ${LEAST_SHARE * 100} % is used; the evidence says how much is free.`,
   doesNotProve: 'How long that lasts: it depends on what clients write, keep and delete.',
   severity: 'medium',
@@ -60,4 +60,4 @@ export function judgeDrives(drives: readonly Drive[]): Evidence {
 
 /** What to do when the drive is full, or will be. */
 export const MAKE_ROOM =
-  'make room on the disk of the volume with the objects, or enlarge it; of the objects, delete versions that nobody needs: mc rm --recursive --versions --non-current --force. Reading goes on meanwhile, and MinIO writes again by itself';
+  'make room on the disk of the drive, or enlarge it; of the objects, delete versions that nobody needs: mc rm --recursive --versions --non-current --force. Reading goes on meanwhile, and MinIO writes again by itself';

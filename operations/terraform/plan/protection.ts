@@ -9,7 +9,7 @@ const LOSSES: readonly [RegExp, string][] = [
   [/^docker_volume\.Vault_Data_/, 'the storage of Vault: every master key, and with them every object'],
   [/^docker_volume\.Vault_Audit_/, 'the audit log of Vault'],
   [/^docker_volume\.Keys_/, 'every master key, and with them every object'],
-  [/^docker_volume\.Minio_Data_/, 'every object'],
+  [/^docker_volume\.Minio_Data\d*_/, 'every object'],
 ];
 
 /** What is lost with a resource. */

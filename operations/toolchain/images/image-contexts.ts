@@ -22,6 +22,7 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { MOST_DRIVES } from '../../../config/environment';
 import type { ImageContext } from '../../../config/toolchain';
 import { projectRoot } from '../../lib/project-root';
 import { type CacheLayout, provideFolder, type WorkOptions } from '../cache';
@@ -39,9 +40,6 @@ export interface ImageRecipe {
   /** Where published images have the program, if not in /usr/bin or /bin: links in the root folder. */
   readonly rootLinks: readonly string[];
 }
-
-/** As the schema has it, see config/environment.ts. */
-const MOST_DRIVES = 16;
 
 const dockerfile = (name: string): string => path.join(projectRoot, 'toolchain', 'images', name, 'Dockerfile');
 

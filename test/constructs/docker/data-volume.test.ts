@@ -1,8 +1,5 @@
 import { DataVolume, ServiceContainer } from '../../../constructs/docker';
-import { deploymentWith } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
-
-const deployment = deploymentWith();
 
 const LABELS = [{ label: 'encrypted-backup-storage.environment', value: 'local' }];
 
@@ -11,7 +8,7 @@ test('a data volume cannot be deleted by Terraform', () => {
   const stack = newStack();
 
   // WHEN
-  const volume = new DataVolume(stack, 'Data', { name: 'data', deployment });
+  const volume = new DataVolume(stack, 'Data', { name: 'data', environment: 'local' });
 
   // THEN
   expect(volume.name).toBe('data');
@@ -27,7 +24,7 @@ test('… unless losing what is in it is allowed', () => {
   const stack = newStack();
 
   // WHEN
-  new DataVolume(stack, 'Data', { name: 'data', deployment: deploymentWith({ allowDataLoss: 'local' }) });
+  new DataVolume(stack, 'Data', { name: 'data', environment: 'local', allowDataLoss: true });
 
   // THEN
   expect(synth(stack).resource('docker_volume')).toHaveProperty('lifecycle', { prevent_destroy: false });
@@ -36,12 +33,12 @@ test('… unless losing what is in it is allowed', () => {
 test('a volume can be given to the service user by a container that ends before anything else uses it', () => {
   // GIVEN
   const stack = newStack();
-  const volume = new DataVolume(stack, 'Data', { name: 'data', deployment, takeOverWith: 'minio:1' });
+  const volume = new DataVolume(stack, 'Data', { name: 'data', environment: 'local', takeOverWith: 'minio:1' });
 
   // WHEN
   new ServiceContainer(stack, 'User', {
     name: 'user',
-    deployment,
+    environment: 'local',
     image: 'minio:1',
     command: ['minio'],
     networks: ['n'],

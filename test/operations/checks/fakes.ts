@@ -53,7 +53,7 @@ export function contextWith(
     minio: new HttpClient(nowhere),
     kes: { ready: async () => Promise.resolve(true) } as unknown as KesClient,
     whileStopped: async () => Promise.reject(new Error('there is nothing to stop')),
-    readDrive: async () => Promise.reject(new Error('there is no drive')),
+    drives: [],
     bucket: 'scratch',
     newBucket: async () => Promise.resolve('another-scratch'),
   };

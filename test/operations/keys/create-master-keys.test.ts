@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readCanaries, writeCanaries } from '../../../operations/state/canaries';
 import { createMasterKeys } from '../../../operations/keys/create-master-keys';
@@ -144,5 +145,23 @@ describe('creating master keys', () => {
       'master key a does not exist, but the data volume the-data does: its objects are encrypted under a lost key, and a new key would make the loss final',
     );
     expect(kes.keys.size).toBe(0);
+  });
+
+  test('which drives there are is noted, and named where the keys of their data are lost', async () => {
+    // GIVEN
+    const note = path.join(folder(), 'drives.json');
+    const of = ['/mnt/disk1', '/mnt/disk2'].map((source) => ({ kind: 'folder' as const, source }));
+    const input = { creator: endpoint, prover: endpoint, keys: ['a'], clients: {}, canariesFile: canariesFile() };
+
+    // WHEN
+    const refusal = await rejectionOf(
+      createMasterKeys({ ...input, drives: { of, note } }, () => Promise.resolve(true)),
+    );
+
+    // THEN
+    expect(refusal.message).toBe(
+      'master key a does not exist, but the folders /mnt/disk1 and /mnt/disk2 of MinIO with data do: its objects are encrypted under a lost key, and a new key would make the loss final',
+    );
+    expect(JSON.parse(readFileSync(note, 'utf8'))).toEqual({ version: 1, drives: of });
   });
 });

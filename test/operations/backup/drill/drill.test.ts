@@ -46,6 +46,16 @@ test('clients of the original find no copy by its names', async () => {
   expect([minio.hostnames, minio.domain]).toEqual([[], undefined]);
 });
 
+test.each([
+  ['1', 1],
+  ['4', 4],
+  ['[/mnt/disk]', 1],
+  ['[/d1, /d2, /d3, {path: /d4, adopt: true}]', 4],
+])('a copy of drives %s has as many volumes of its own', async (drives, expected) => {
+  const original = parseEnvironment(`name: demo\nminio: { drives: ${drives} }`, 'demo.yaml');
+  expect(parseEnvironment(await copyOf(original, folder()), 'the copy').minio.drives).toBe(expected);
+});
+
 const copy = async () => parseEnvironment(await copyOf(ORIGINAL, folder()), 'the copy');
 
 test('a drill that was killed is told from one that runs, and from one of which something runs on', async () => {

@@ -28,12 +28,17 @@ function xlMeta(content: Buffer): Buffer {
 async function run(files: Readonly<Record<string, Buffer>>): Promise<CheckResult> {
   const context = {
     ...contextWith(loaded('/nonexistent/state', 'name: test\nminio: { defaultKey: backup-default }'), () => undefined),
-    readDrive: async () => {
-      const tar = pack();
-      for (const [name, content] of Object.entries(files)) tar.entry({ name: `config/${name}` }, content);
-      tar.finalize();
-      return Promise.resolve(tar.pipe(new PassThrough()));
-    },
+    drives: [
+      {
+        path: '/data',
+        read: async () => {
+          const tar = pack();
+          for (const [name, content] of Object.entries(files)) tar.entry({ name: `config/${name}` }, content);
+          tar.finalize();
+          return Promise.resolve(tar.pipe(new PassThrough()));
+        },
+      },
+    ],
   };
   return resultOf(atRestChecks, 'configuration-on-disk', context);
 }

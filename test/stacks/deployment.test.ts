@@ -1,12 +1,20 @@
-import { imageSource } from '../../../config/docker/image-source';
-import { parseEnvironment } from '../../../config/load';
-import { UsageError } from '../../../operations/lib/errors';
-import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../../helpers/deployment';
-import { thrownBy } from '../../helpers/thrown';
+import { parseEnvironment } from '../../config/load';
+import { stateLayout } from '../../config/state/layout';
+import { type Deployment, imageSource } from '../../stacks/deployment';
+import { UsageError } from '../../operations/lib/errors';
+import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../helpers/deployment';
+import { thrownBy } from '../helpers/thrown';
 
-const deployment = (more = '', toolchain = BUILT) => ({
-  environment: parseEnvironment(`name: prod\n${more}`, 'test.yaml'),
+const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
+const deployment = (more = '', toolchain = BUILT): Deployment => ({
+  environment: environment(more),
+  engine: { host: 'unix:///var/run/docker.sock', transport: 'unix' },
+  environmentFile: '/e/prod.yaml',
+  state: stateLayout('prod', '/state'),
   toolchain,
+  retiredKeys: {},
+  runner: { program: 'run' },
+  vaultVariables: {},
 });
 
 describe('images', () => {

@@ -1,0 +1,24 @@
+/** The drives of a MinIO that runs, as its container sees them. */
+import { nodesOf } from '../../config/node';
+import type { LoadedEnvironment } from '../state/load';
+
+/** A drive of MinIO, in its container. */
+export interface ReadableDrive {
+  /** Where it is mounted. */
+  readonly path: string;
+  /** A folder on it as a tar archive. */
+  readonly read: (folder: string) => Promise<NodeJS.ReadableStream>;
+}
+
+export function readableDrives({ environment }: Pick<LoadedEnvironment, 'environment'>): readonly ReadableDrive[] {
+  const [{ minio }] = nodesOf(environment);
+  return minio.drives.map(({ path: drive }) => ({
+    path: drive,
+    read: async (folder) => {
+      // loading it takes longer than most checks run
+      const { dockerEngine } = await import('../docker/docker.js');
+      const container = dockerEngine(environment.docker).getContainer(minio.container);
+      return container.getArchive({ path: `${drive}/${folder}` });
+    },
+  }));
+}
