@@ -33,6 +33,12 @@ export interface StateLayout {
   readonly drives: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
   readonly earlierObjects: string;
+  /** Which drives were seen away, and have not been healed since; nothing secret. */
+  readonly awayDrives: string;
+  /** Held by whoever heals. */
+  readonly healLock: string;
+  /** What the heal says that a check has started. */
+  readonly healLog: string;
   /** `{generation, renewAfter, expires}` of the SecretID of KES, if it ends. */
   readonly secretIdNote: string;
   /** Accessors of SecretIDs that another has replaced and that must be destroyed; gone when they are. Nothing secret. */
@@ -114,6 +120,9 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     turn: path.join(root, 'turn.json'),
     keyStore: path.join(root, 'key-store.json'),
     drives: path.join(root, 'drives.json'),
+    awayDrives: path.join(root, 'away-drives.json'),
+    healLock: path.join(root, 'heal.lock'),
+    healLog: path.join(root, 'logs', 'heal.log'),
     secretIdNote: path.join(root, 'secret-id.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     reports: path.join(root, 'reports'),

@@ -9,7 +9,8 @@ import { kesDriftChecks } from './drift/kes-drift';
 import { kesPrivilegeChecks } from './privileges/kes-privileges';
 import { dependenceChecks } from './outage/dependence';
 import { diskChecks } from './disks/disk-encryption';
-import { driveChecks } from './health/drive-space';
+import { driveChecks } from './health/drives-online';
+import { driveSpaceChecks } from './health/drive-space';
 import { earlierChecks } from './objects/earlier';
 import { keyChecks } from './health/keys';
 import { holeChecks } from './holes/hole-checks';
@@ -24,13 +25,14 @@ import { vaultRootTokens } from './privileges/vault-root-tokens';
 export const catalogue: readonly Check[] = [
   ...serviceChecks,
   ...vaultSealChecks,
+  ...driveChecks,
   ...keyChecks,
   ...earlierChecks,
   ...vaultDriftChecks,
   ...kesDriftChecks,
   ...containerDriftChecks,
   ...expiryChecks,
-  ...driveChecks,
+  ...driveSpaceChecks,
   ...diskChecks,
   ...declaredChecks,
   ...roundTrips,

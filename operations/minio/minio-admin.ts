@@ -34,9 +34,12 @@ const storage = z.object({
   // Go leaves out what is empty or zero (madmin-go, info-commands.go, Disk)
   Disks: z.array(
     z.object({
-      path: z.string().default('of an unknown path'),
+      endpoint: z.string().default('of an unknown path'),
+      state: z.string().default('unknown'),
       totalspace: z.number().default(0),
       availspace: z.number().default(0),
+      healing: z.boolean().default(false),
+      heal_info: z.object({ items_healed: z.number(), objects_total_count: z.number() }).optional(),
     }),
   ),
 });
@@ -52,14 +55,51 @@ const jobStatus = z.object({
   }),
 });
 
+const healStarted = z.object({ clientToken: z.string() });
+const drivesOfItem = z.object({ drives: z.array(z.object({ endpoint: z.string(), state: z.string() })).nullable() });
+/** What MinIO did to an object, or to a bucket (madmin-go, heal-commands.go, HealResultItem). */
+const healItem = z.object({
+  bucket: z.string(),
+  object: z.string(),
+  versionId: z.string(),
+  /** Why it could not; empty if it could. */
+  detail: z.string(),
+  before: drivesOfItem,
+  after: drivesOfItem,
+});
+export type HealItem = z.infer<typeof healItem>;
+/** Its names begin with capitals, other than those of madmin (cmd/admin-heal-ops.go, healSequenceStatus). */
+const healStatus = z.object({
+  Summary: z.enum(['not started', 'running', 'stopped', 'finished']),
+  Detail: z.string().default(''),
+  StartTime: z.string(),
+  Items: z.array(healItem).nullable().default([]),
+});
+/** How Go writes a time that was never set. */
+const NEVER = '0001-01-01T00:00:00Z';
+
 /** A drive as MinIO sees it. */
-export interface Drive {
+export interface DriveState {
   /** In the container. */
   readonly path: string;
+  /** `ok`, `offline`, `unformatted`, `corrupt`, `permission-denied`, `faulty`, `root-mount`, `unknown…` (cmd/erasure.go). */
+  readonly state: string;
+  /** MinIO writes anew what an empty drive lacks. Absent: it does not. */
+  readonly healing?: { readonly done: number; readonly total: number };
   /** 0: MinIO does not reach it. */
   readonly totalBytes: number;
   /** What MinIO may still write. */
   readonly freeBytes: number;
+}
+
+/** How a heal goes. */
+export interface HealProgress {
+  /** `forgotten`: MinIO was started anew, and knows nothing of it. */
+  readonly state: 'running' | 'ended' | 'failed' | 'forgotten';
+  /** Why it failed. */
+  readonly detail: string;
+  /** What was looked at since this was last asked. */
+  readonly items: readonly HealItem[];
 }
 
 /** What a batch job puts objects under. */
@@ -153,12 +193,52 @@ export class MinioAdmin {
     await this.call({ method: 'PUT', path: `${ADMIN}/config`, body });
   }
 
-  /** The drives that are there. */
-  async drives(): Promise<Drive[]> {
+  /** The drives that MinIO was told of, in their order. */
+  async drives(): Promise<DriveState[]> {
     const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/storageinfo` });
     return storage
       .parse(JSON.parse(answer))
-      .Disks.map(({ path, totalspace, availspace }) => ({ path, totalBytes: totalspace, freeBytes: availspace }));
+      .Disks.map(({ endpoint, state, totalspace, availspace, healing, heal_info: info }) => ({
+        path: endpoint,
+        state,
+        totalBytes: totalspace,
+        freeBytes: availspace,
+        ...(healing ? { healing: { done: info?.items_healed ?? 0, total: info?.objects_total_count ?? 0 } } : {}),
+      }))
+      .sort((one, other) => one.path.localeCompare(other.path, 'en', { numeric: true }));
+  }
+
+  /**
+   * Has MinIO look at everything that it stores, and write anew what a drive lacks. Another such heal ends. It stands still
+   * after a thousand items, until somebody asks for them (cmd/admin-heal-ops.go, pushHealResultItem).
+   *
+   * @param scan `deep` reads everything and compares checksums; `normal` sees what is missing or outdated
+   * @returns by what it is asked for
+   */
+  async startHeal(scan: 'normal' | 'deep'): Promise<string> {
+    const body = Buffer.from(JSON.stringify({ recursive: true, scanMode: scan === 'deep' ? 2 : 1 }));
+    const { text } = await this.call({ method: 'POST', path: `${ADMIN}/heal/`, query: { forceStart: 'true' }, body });
+    return healStarted.parse(JSON.parse(text)).clientToken;
+  }
+
+  /** @throws HealTakenOver if somebody else began another one since */
+  async healProgress(clientToken: string): Promise<HealProgress> {
+    const request: AdminRequest = { method: 'POST', path: `${ADMIN}/heal/`, query: { clientToken } };
+    const response = await this.call(request, [200, 400]);
+    const { status, text } = response;
+    if (status === 400) {
+      if (text.includes('XMinioHealInvalidClientToken')) throw new HealTakenOver();
+      throw this.refused(request, response);
+    }
+    const { Summary, Detail: detail, StartTime, Items } = healStatus.parse(JSON.parse(text));
+    const items = Items ?? [];
+    if (Summary === 'finished') return { state: StartTime === NEVER ? 'forgotten' : 'ended', detail, items };
+    return { state: Summary === 'stopped' ? 'failed' : 'running', detail, items };
+  }
+
+  /** Ends the heal that is under way, if one is. */
+  async stopHeal(): Promise<void> {
+    await this.call({ method: 'POST', path: `${ADMIN}/heal/`, query: { forceStop: 'true' }, body: Buffer.from('{}') });
   }
 
   /** Names of the storages to which life cycles move objects. */
@@ -273,9 +353,11 @@ export class MinioAdmin {
       });
     });
     if (expected.includes(response.status)) return response;
-    throw new RefusedByMinio(
-      `MinIO at ${this.host}: ${request.method} ${request.path}: HTTP ${response.status}: ${response.text.slice(0, 200)}`,
-    );
+    throw this.refused(request, response);
+  }
+
+  private refused({ method, path }: AdminRequest, { status, text }: HttpResponse): RefusedByMinio {
+    return new RefusedByMinio(`MinIO at ${this.host}: ${method} ${path}: HTTP ${status}: ${text.slice(0, 200)}`, status);
   }
 }
 
@@ -287,7 +369,22 @@ function withoutDrive(path: string, volume: string): string | undefined {
 }
 
 /** MinIO answered, and not as it should. */
-export class RefusedByMinio extends ExternalError {}
+export class RefusedByMinio extends ExternalError {
+  /** Of HTTP. */
+  readonly status: number;
+
+  constructor(message: string, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** A heal was ended, because another one was begun. */
+export class HealTakenOver extends ExternalError {
+  constructor() {
+    super('somebody else has begun to heal, which ended this one', 'the other one does the same: wait for it');
+  }
+}
 
 /** The name of something that an import did not take: itself, its field `name`, or the first of its keys. */
 function nameOf(entity: unknown): string {

@@ -20,8 +20,12 @@ test.each([
   expect(failure).toMatchObject({ fix: expect.stringContaining('make room on the disk') as string });
 });
 
-test('a drive that says nothing of its size is away, whatever the others have', async () => {
-  const away = { path: '/data2', totalBytes: 0, freeBytes: 0 };
-  const failure = await rejectionOf(Promise.resolve().then(() => judgeDrives([drive(500_000_000_000), away])));
-  expect(failure.message).toBe('drive /data2 does not say how large it is: MinIO does not reach it');
+test('a drive that says nothing of its size is left to drives-online, and the others are judged', async () => {
+  const away = { path: '/drives/2', totalBytes: 0, freeBytes: 0 };
+  expect(judgeDrives([drive(500_000_000_000), away])).toEqual({
+    '/data': { used: '50 %', free: '500.0 GB' },
+    '/drives/2': { note: 'MinIO does not reach it: see drives-online' },
+  });
+  const failure = await rejectionOf(Promise.resolve().then(() => judgeDrives([drive(0), away])));
+  expect(failure.message).toBe('drive /data is 100 % full: 0.0 GB are left');
 });

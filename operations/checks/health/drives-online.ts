@@ -1,0 +1,2 @@
+import type { ServiceCheck } from '../check';
+export const driveChecks: readonly ServiceCheck[] = [];
