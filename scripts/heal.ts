@@ -2,6 +2,7 @@
 import { pinEngine } from '../config/docker/docker-engine';
 import { ExternalError } from '../operations/lib/errors';
 import { waitForLock } from '../operations/lib/lock';
+import { printable } from '../operations/lib/printable';
 import { type HealResult, healSteps, requireHealable, someOf } from '../operations/minio/heal';
 import { openAdmin } from '../operations/minio/minio-admin';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
@@ -78,20 +79,18 @@ function sayOnce(): (line: string) => void {
 }
 
 function requireHealed({ failed, gone, away }: HealResult): void {
-  const problems = [
-    ...away.map((drive) => `${drive}: nothing was healed onto it`),
-    ...someOf(failed),
-    ...someOf(gone).map((name) => `${name}: gone`),
-  ];
+  if (gone.length > 0) {
+    const why = 'deleted while a drive was away, or since; or lost on more drives than the parity stands';
+    process.stderr.write(`warning: MinIO removed what too few drives held (${why}):\n`);
+    for (const name of someOf(gone)) process.stderr.write(`  ${printable(name)}\n`);
+  }
+  const problems = [...away.map((drive) => `${drive}: nothing was healed onto it`), ...someOf(failed)];
   if (problems.length === 0) return;
   throw new ExternalError(
     ['not everything is healed:', ...problems].join('\n  '),
     [
       ...(away.length > 0 ? ['./scripts/check says what to do about a drive'] : []),
-      ...(failed.length > 0 ? ['what more drives lack than the parity stands comes back from a copy of yours only'] : []),
-      ...(gone.length > 0
-        ? ['gone: deleted by a client meanwhile; or too few drives held it, and MinIO removed the rest. Look for it in a copy']
-        : []),
+      ...(failed.length > 0 ? ['what more drives lack than the parity stands comes back from a copy only'] : []),
     ].join('\n      '),
   );
 }

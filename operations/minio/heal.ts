@@ -11,7 +11,7 @@ import type { LoadedEnvironment } from '../state/load';
 import { type DriveState, type HealItem, HealTakenOver, type MinioAdmin, RefusedByMinio } from './minio-admin';
 
 /** MinIO looks every 10 s for an empty drive, and every 15 s whether one is back (cmd/erasure-sets.go). */
-const RETURN_LIMIT_MS = 60_000;
+const RETURN_LIMIT_MS = 40_000;
 /** Longer without any progress, and it will not come. */
 const STANDSTILL_LIMIT_MS = 600_000;
 /** MinIO needs seconds to start; its key store may be on its way as well. */
@@ -31,7 +31,10 @@ export interface HealResult {
   readonly healed: number;
   /** What could not be healed, each with why. */
   readonly failed: readonly string[];
-  /** What was there when it was listed, and gone when it was looked at. */
+  /**
+   * Of which too few drives held something, so that MinIO removed it: deleted while a drive was away, or since it was
+   * listed; or lost on more drives than the parity stands. MinIO does not tell these apart.
+   */
   readonly gone: readonly string[];
   /** Drives that are away, each with its state: nothing was healed onto them. */
   readonly away: readonly string[];
@@ -40,8 +43,10 @@ export interface HealResult {
 export type HealScan = 'normal' | 'deep';
 
 interface Healing {
+  /** Paths of drives that are away. */
+  readonly absent?: readonly string[];
   readonly loaded: LoadedEnvironment;
-  readonly admin: MinioAdmin;
+  readonly admin: Pick<MinioAdmin, 'drives' | 'startHeal' | 'healProgress' | 'stopHeal'>;
   readonly scan: HealScan;
   /** Shortened by unit tests. */
   readonly pollMs?: number;
@@ -69,11 +74,13 @@ export function requireHealable({ environment, state, argument }: LoadedEnvironm
  * @param found gets the result of each step that has ended
  */
 export function healSteps(healing: Healing, found: (part: Partial<HealResult>) => void): Step[] {
+  let absent: readonly string[] = [];
   return [
     {
       title: 'Every drive is there',
       run: async (context) => {
         const { settled, away } = await settledDrives(healing, context);
+        absent = away.map(({ path }) => path);
         found({ away: away.map((drive) => describeDrive(healing.loaded, drive)) });
         return `${settled.length - away.length} of ${settled.length}`;
       },
@@ -81,7 +88,7 @@ export function healSteps(healing: Healing, found: (part: Partial<HealResult>) =
     {
       title: 'Every object is on every drive',
       run: async (context) => {
-        const result = await healAll(healing, context);
+        const result = await healAll({ ...healing, absent }, context);
         found(result);
         return `${result.looked} looked at, ${result.healed} healed`;
       },
@@ -158,7 +165,7 @@ async function healAll(healing: Healing, context: StepContext): Promise<Omit<Hea
     healed += pass.healed;
     for (const name of pass.gone) gone.add(name);
     if (pass.healed === 0) {
-      if (pass.failed.length === 0) await forgetHealed(healing, startedAt);
+      await forgetHealed(healing, startedAt);
       return { passes, looked: pass.looked, healed, failed: pass.failed, gone: [...gone] };
     }
     if (passes === MOST_PASSES) {
@@ -186,7 +193,7 @@ type Pass = Pick<HealResult, 'looked' | 'healed' | 'failed' | 'gone'>;
 async function healOnce(healing: Healing, report: (looked: number) => void, signal: AbortSignal): Promise<Pass> {
   const { admin, scan, pollMs = POLL_MS } = healing;
   const token = await patiently(signal, async () => admin.startHeal(scan));
-  const tally = new Tally(healing.loaded);
+  const tally = new Tally(healing.loaded, healing.absent);
   let movedAt = Date.now();
   try {
     for (;;) {
@@ -220,9 +227,12 @@ export class Tally {
   /** Name of the last item. */
   last = 'nothing';
   private readonly loaded: Pick<LoadedEnvironment, 'environment'>;
+  private readonly absent: readonly string[];
 
-  constructor(loaded: Pick<LoadedEnvironment, 'environment'>) {
+  /** @param absent drives that are away: that they lack something is no news */
+  constructor(loaded: Pick<LoadedEnvironment, 'environment'>, absent: readonly string[] = []) {
     this.loaded = loaded;
+    this.absent = absent;
   }
 
   add(items: readonly HealItem[]): void {
@@ -232,11 +242,12 @@ export class Tally {
       const before = item.before.drives ?? [];
       const after = item.after.drives ?? [];
       if (after.some(({ state }, index) => state === 'ok' && before[index]?.state !== 'ok')) this.healed += 1;
-      // deleted by a client since it was listed, or by MinIO, which removes what is left of an object beyond its parity
       if (after.length === 0 && item.detail.includes('not found')) this.gone.push(this.last);
       else if (item.detail !== '') this.failed.push(`${this.last}: ${item.detail}`);
       else {
-        const lacking = after.filter(({ state }) => LACKING.includes(state));
+        const lacking = after.filter(
+          ({ endpoint, state }) => LACKING.includes(state) && !this.absent.includes(endpoint),
+        );
         const where = lacking.map(
           ({ endpoint, state }) => `${state} on ${driveName(this.loaded.environment, endpoint)}`,
         );
@@ -251,7 +262,7 @@ const LACKING: readonly string[] = ['missing', 'corrupt'];
 
 function nameOf({ bucket, object, versionId }: HealItem): string {
   const name = object === '' ? bucket : `${bucket}/${object}`;
-  return versionId === '' ? name : `${name} (version ${versionId})`;
+  return versionId === '' || versionId === 'null' ? name : `${name} (version ${versionId})`;
 }
 
 /** The first names, and how many more there are. */

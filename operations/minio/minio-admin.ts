@@ -357,7 +357,10 @@ export class MinioAdmin {
   }
 
   private refused({ method, path }: AdminRequest, { status, text }: HttpResponse): RefusedByMinio {
-    return new RefusedByMinio(`MinIO at ${this.host}: ${method} ${path}: HTTP ${status}: ${text.slice(0, 200)}`, status);
+    return new RefusedByMinio(
+      `MinIO at ${this.host}: ${method} ${path}: HTTP ${status}: ${text.slice(0, 200)}`,
+      status,
+    );
   }
 }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { ExternalError } from '../lib/errors';
-import type { StateLayout } from './layout';
+import type { StateLayout } from '../../config/state/layout';
 
 const note = z.strictObject({
   version: z.literal(1),

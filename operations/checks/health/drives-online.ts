@@ -1,2 +1,152 @@
-import type { ServiceCheck } from '../check';
-export const driveChecks: readonly ServiceCheck[] = [];
+/**
+ * Whether objects are on as many drives as they should be. MinIO goes on without a drive, and says so to nobody. When one
+ * is back, this check has everything looked at that was written meanwhile: docs/adr/0052-what-a-drive-missed.md.
+ */
+import { SERVICE_UID } from '../../../config/docker/service-user';
+import { drivesToSpare } from '../../../config/minio/parity';
+import { nodesOf } from '../../../config/node';
+import { lockHolder } from '../../lib/lock';
+import { NotYet, waitFor } from '../../lib/wait';
+import { describeDrive, describeHealing, driveName } from '../../minio/heal';
+import { type DriveState, openAdmin, RefusedByMinio } from '../../minio/minio-admin';
+import { startHeal } from '../../minio/start-heal';
+import { noteAwayDrives, readAwayDrives } from '../../state/away-drives';
+import type { LoadedEnvironment } from '../../state/load';
+import { CheckFailure, type Evidence, type ServiceCheck, ServiceDown } from '../check';
+
+/** A heal of what a small deployment missed ends within it; a check waits no longer. */
+const HEAL_LIMIT_MS = 20_000;
+
+const drivesOnline: ServiceCheck = {
+  from: 'deployment',
+  needs: 'minio',
+  first: true,
+  id: 'drives-online',
+  title: 'Every drive is there, and holds all that it should',
+  proves:
+    'MinIO reaches each declared drive and is not filling one anew; and all objects were looked at since a drive was last seen away.',
+  doesNotProve:
+    'That no drive went and came back between two runs, unseen: `./scripts/heal` looks at everything. That nothing on a drive is spoiled: `./scripts/heal --deep` reads it.',
+  severity: 'high',
+  run: async ({ loaded }) => {
+    const drives = await drivesOf(loaded);
+    const evidence = judgeDrives(loaded, drives);
+    const missed = Object.keys(readAwayDrives(loaded.state));
+    return missed.length === 0 ? evidence : { ...evidence, healed: await haveHealed(loaded, missed, evidence) };
+  },
+};
+
+/** In the order in which they are reported. */
+export const driveChecks: readonly ServiceCheck[] = [drivesOnline];
+
+async function drivesOf(loaded: LoadedEnvironment): Promise<DriveState[]> {
+  const admin = openAdmin(loaded);
+  try {
+    return await admin.drives();
+  } catch (error) {
+    if (!(error instanceof RefusedByMinio) || error.status !== 503) throw error;
+    throw new Error(
+      'MinIO has not loaded its storage: it waits for enough of its drives, or for KES (kms-ready); see `docker logs` of MinIO',
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Notes each drive that is away, or is being filled.
+ *
+ * @throws ServiceDown if so many are away that MinIO writes no more; CheckFailure if any is
+ */
+export function judgeDrives(
+  loaded: Pick<LoadedEnvironment, 'environment' | 'state' | 'argument'>,
+  drives: readonly DriveState[],
+): Evidence {
+  const { environment, argument, state } = loaded;
+  const [{ minio }] = nodesOf(environment);
+  const declared = minio.drives.map(({ path }) => path);
+  const unknown = declared
+    .filter((path) => !drives.some((drive) => drive.path === path))
+    .map((path): DriveState => ({ path, state: 'unknown to MinIO', totalBytes: 0, freeBytes: 0 }));
+  const all = [...drives, ...unknown];
+  const evidence = {
+    drives: Object.fromEntries(
+      all.map((drive) => [drive.path, drive.healing === undefined ? drive.state : 'is being healed by MinIO']),
+    ),
+  };
+  const away = all.filter((drive) => drive.state !== 'ok');
+  const healing = all.filter((drive) => drive.state === 'ok' && drive.healing !== undefined);
+  noteAwayDrives(
+    state,
+    [...away, ...healing].map(({ path }) => path),
+  );
+  const problems = [
+    ...away.map((drive) => describeDrive(loaded, drive)),
+    ...healing.map((drive) => describeHealing(loaded, drive)),
+  ];
+  if (problems.length === 0) return evidence;
+  const heal = `./scripts/heal ${argument}`;
+  const fixes = [
+    ...new Set(away.map((drive) => mending(loaded, drive))),
+    minio.drives.length === 1
+      ? `\`docker logs ${minio.container}\` says more`
+      : `then ${heal}, which ends when all is on all drives`,
+  ];
+  const spare = drivesToSpare(environment.minio);
+  const fix = fixes.join('; ');
+  if (away.length > spare) {
+    const left = `MinIO writes no more: ${all.length - away.length} of ${all.length} drives are there, and it needs ${all.length - spare}`;
+    throw new ServiceDown('minio', `${left}; ${problems.join('; ')}`, fix, evidence);
+  }
+  const more = spare - away.length;
+  const goesOn = more === 0 ? 'MinIO goes on, until another one goes' : `MinIO goes on, and ${more} more may go`;
+  throw new CheckFailure([...problems, ...(away.length > 0 ? [goesOn] : [])].join('; '), fix, evidence);
+}
+
+/** What to do about a drive, as it was tried: docs/adr/0052-what-a-drive-missed.md. */
+function mending(
+  { environment, argument }: Pick<LoadedEnvironment, 'environment' | 'argument'>,
+  drive: DriveState,
+): string {
+  const [{ minio }] = nodesOf(environment);
+  const { kind, source } = minio.drives.find(({ path }) => path === drive.path) ?? {
+    kind: 'folder',
+    source: drive.path,
+  };
+  const isVolume = kind === 'volume';
+  const folder = isVolume ? `"$(docker volume inspect -f '{{.Mountpoint}}' ${source})"` : source;
+  const owner = `\`sudo chown ${SERVICE_UID}:${SERVICE_UID} ${folder} && sudo chmod 700 ${folder}\``;
+  if (drive.state === 'unformatted')
+    return `MinIO formats and fills an empty drive by itself, within half a minute: wait`;
+  if (drive.state === 'permission-denied') return `${owner}: MinIO takes it back within half a minute`;
+  if (drive.state === 'unknown to MinIO') return `\`docker rm -f ${minio.container}\`, then ./scripts/up ${argument}`;
+  if (drive.state === 'corrupt' || drive.state.includes('inconsistent')) {
+    return `its format.json is damaged, or of another drive: put the right disk there; or empty this one, \`sudo find ${folder} -mindepth 1 -delete\`, and MinIO fills it from the others`;
+  }
+  return isVolume
+    ? `see \`docker logs ${minio.container}\`; if the volume is lost: \`docker rm -f ${minio.container} && docker volume rm ${source}\`, then ./scripts/up ${argument} makes an empty one`
+    : `replace the disk, mount it on ${folder}, ${owner}, \`docker restart ${minio.container}\`, which sees disks as they were when it started`;
+}
+
+/**
+ * Has everything looked at, since drives missed what was written while they were away.
+ *
+ * @throws CheckFailure if that has not ended after a while; it goes on
+ */
+async function haveHealed(loaded: LoadedEnvironment, missed: readonly string[], evidence: Evidence): Promise<string> {
+  if ((await lockHolder(loaded.state.healLock)) === undefined) startHeal(loaded);
+  const names = missed.map((path) => driveName(loaded.environment, path)).join(', ');
+  try {
+    return await waitFor({ what: 'the heal', timeoutMs: HEAL_LIMIT_MS }, async () => {
+      const left = Object.keys(readAwayDrives(loaded.state));
+      return Promise.resolve(
+        left.length === 0 ? `${names}: what was written while it was away` : new NotYet(left.join(', ')),
+      );
+    });
+  } catch {
+    throw new CheckFailure(
+      `${names} was away and is back, and lacks what was written meanwhile: a heal is under way`,
+      `./scripts/heal ${loaded.argument} waits for it; what it says is in ${loaded.state.healLog}`,
+      evidence,
+    );
+  }
+}

@@ -72,6 +72,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     './scripts/check while something is stopped MinIO was stopped',
     './scripts/check while something is stopped the checks of a deploy wait',
   ],
+  // every day: a drive is wiped, a drive is away, two are away
+  heal: ['a volume that is lost'],
   // every day: gone with all its versions
   deployment: ['faults a master key deleted, so that Vault keeps its version'],
 };

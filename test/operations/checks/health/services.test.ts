@@ -27,6 +27,8 @@ const services: RequestListener = ({ url }, response) => {
     response.end(JSON.stringify({ initialized: true, sealed, t: 1, n: 1, progress: 0 }));
   } else if (url === '/v1/status') {
     response.end(JSON.stringify({ keystore_unreachable: !keyStoreReached }));
+  } else if (url === '/minio/admin/v3/storageinfo') {
+    response.end(JSON.stringify({ Disks: [{ endpoint: '/data', state: 'ok', totalspace: 100, availspace: 50 }] }));
   } else {
     response.end();
   }

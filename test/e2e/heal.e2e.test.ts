@@ -1,0 +1,179 @@
+/**
+ * Four drives on one host, of which one is wiped, away, or lost, under the load of a client that never retries. What is on a
+ * drive afterwards is seen by taking away as many others as MinIO needs that drive for.
+ */
+import { randomBytes } from 'node:crypto';
+import { messageOf } from '../../operations/lib/errors';
+import { NotYet, waitFor } from '../../operations/lib/wait';
+import { readAwayDrives } from '../../operations/state/away-drives';
+import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { measured } from '../helpers/e2e/measured';
+import { getObject, type Mode, ObjectSet, putObject } from '../helpers/e2e/object-set';
+import { SteadyLoad } from '../helpers/e2e/steady-load';
+import { TestEnvironment } from '../helpers/e2e/test-environment';
+
+const OBJECTS = 240;
+const MISSED = 60;
+const MODES: readonly Mode[] = [
+  { name: 'no header', bucket: 'backup', options: {} },
+  { name: 'SSE-KMS', bucket: 'backup', options: { ServerSideEncryption: 'aws:kms' } },
+  { name: 'versions', bucket: 'archive', options: {} },
+];
+
+let environment: TestEnvironment;
+let objects: ObjectSet;
+
+beforeAll(async () => {
+  environment = await TestEnvironment.create({
+    minio: { drives: 4 },
+    buckets: [
+      { name: 'backup', encryption: { type: 'sse-s3' } },
+      { name: 'archive', encryption: { type: 'sse-s3' }, versioning: true },
+    ],
+  });
+  objects = new ObjectSet(() => environment.s3());
+  mustSucceed(await environment.script('up'));
+  await objects.write(MODES, OBJECTS);
+});
+
+afterAll(async () => {
+  await environment.remove();
+});
+
+const volumeOf = (drive: number): string => environment.containerName(`minio-data-${drive}`);
+
+/** Does something to the volume of a drive, as root of its host; the programs of the image of Vault do it. */
+async function onDrive(drive: number, script: string): Promise<void> {
+  const { Image } = await environment.docker.getContainer(environment.containerName('vault')).inspect();
+  const helper = await environment.docker.createContainer({
+    Image,
+    Entrypoint: ['sh', '-c', script],
+    User: '0:0',
+    HostConfig: { Binds: [`${volumeOf(drive)}:/drive`], NetworkMode: 'none', AutoRemove: true },
+  });
+  const ended = helper.wait({ condition: 'next-exit' });
+  await helper.start();
+  expect(((await ended) as { StatusCode: number }).StatusCode).toBe(0);
+}
+
+/** An empty disk in its place. Nobody may write to it yet, or MinIO would have filled it before anybody looks. */
+const replaceByEmpty = async (drive: number): Promise<void> =>
+  onDrive(drive, 'chmod 000 /drive && rm -rf /drive/* /drive/.[!.]* && chmod 500 /drive');
+const takeAway = async (drive: number): Promise<void> => onDrive(drive, 'chmod 000 /drive');
+const giveBack = async (drive: number): Promise<void> => onDrive(drive, 'chmod 700 /drive');
+
+/** Runs the checks until one run says of the drives what is expected. */
+async function untilCheckSays(pattern: RegExp): Promise<CommandResult> {
+  return waitFor({ what: `drives-online to say ${pattern.source}`, timeoutMs: 60_000 }, async () => {
+    const result = await environment.script('check', ['--only', 'drives-online']);
+    return pattern.test(result.stdout) ? result : new NotYet(result.stdout + result.stderr);
+  });
+}
+
+async function heal(): Promise<{ healed: number; passes: number; failed: string[]; away: string[] }> {
+  const result = mustSucceed(await environment.script('heal', ['--json']));
+  return JSON.parse(result.stdout) as Awaited<ReturnType<typeof heal>>;
+}
+
+/** A load of which no request may fail. */
+async function underLoad(drive: string, act: () => Promise<void>): Promise<void> {
+  const s3 = environment.s3(1);
+  const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'] });
+  try {
+    await load.answered(16);
+    await act();
+    await load.answered(16);
+  } finally {
+    const { requests, failures, slowestMs } = await load.stop();
+    s3.destroy();
+    measured(`a drive ${drive}: slowest of ${requests} requests`, slowestMs / 1000);
+    expect(failures).toEqual([]);
+  }
+}
+
+/** Whether what MinIO reads without two others, which needs this drive, is all that was written. */
+async function expectWholeWithout(others: readonly [number, number], read: () => Promise<string[]>): Promise<void> {
+  for (const other of others) await takeAway(other);
+  try {
+    await waitFor({ what: 'MinIO to miss two drives', timeoutMs: 30_000 }, async () => {
+      const { stdout } = await environment.script('check', ['--only', 'drives-online']);
+      return stdout.includes('MinIO writes no more: 2 of 4 drives are there') ? true : new NotYet(stdout);
+    });
+    expect(await read()).toEqual([]);
+  } finally {
+    for (const other of others) await giveBack(other);
+  }
+  await untilCheckSays(/✔ drives-online/);
+}
+
+test('a drive that is wiped under load: no request fails, the check names it, and heal ends when all is on it again', async () => {
+  await underLoad('wiped', async () => {
+    await replaceByEmpty(3);
+    const { stdout, code } = await untilCheckSays(/✘ drives-online/);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /drive \/drives\/3 \(volume ebs-\S+-minio-data-3\) is \S+; MinIO goes on, until another one goes/,
+    );
+    await giveBack(3);
+    const started = performance.now();
+    expect(await heal()).toMatchObject({ failed: [], away: [] });
+    measured('a wiped drive: healed', (performance.now() - started) / 1000);
+  });
+  mustSucceed(await environment.script('check', ['--only', 'drives-online']));
+  await expectWholeWithout([1, 2], async () => objects.lost());
+});
+
+test('while a drive is away no request fails; when it is back, a check has what it missed healed', async () => {
+  const missed: { mode: Mode; key: string; sha256: string }[] = [];
+  await underLoad('away', async () => {
+    await takeAway(2);
+    await untilCheckSays(/drive \/drives\/2 \(.*\) is permission-denied; MinIO goes on, until another one goes/);
+    const s3 = environment.s3();
+    for (let index = 0; index < MISSED; index += 1) {
+      const mode = MODES[index % MODES.length];
+      if (mode === undefined) throw new Error('there are no modes');
+      missed.push({ mode, ...(await putObject(s3, mode, `missed/${index}`, randomBytes(4096))) });
+    }
+    s3.destroy();
+    await giveBack(2);
+    await untilCheckSays(/✔ drives-online/);
+  });
+  expect(readAwayDrives(environment.state)).toEqual({});
+  for (const { mode, ...object } of missed) objects.add(mode, object);
+  await expectWholeWithout([3, 4], async () => {
+    const s3 = environment.s3();
+    const lost: string[] = [];
+    for (const { mode, key, sha256 } of missed) {
+      const read = await getObject(s3, mode, key).catch(messageOf);
+      if (read !== sha256) lost.push(`${key}: ${read}`);
+    }
+    s3.destroy();
+    return lost;
+  });
+});
+
+test('with two drives away everything that needs MinIO follows from that, and nothing else is said', async () => {
+  await takeAway(1);
+  await takeAway(4);
+  try {
+    const { stdout } = await environment.script('check', ['--only', 'drives-online,kms-ready,sse-s3-round-trip']);
+    expect(stdout).toMatch(/✘ drives-online: MinIO writes no more: 2 of 4 drives are there, and it needs 3; /);
+    expect(stdout.match(/follows from drives-online/g)).toHaveLength(2);
+  } finally {
+    await giveBack(1);
+    await giveBack(4);
+  }
+  expect(await heal()).toMatchObject({ failed: [], away: [] });
+  expect(await objects.lost()).toEqual([]);
+});
+
+test('a volume that is lost: a deploy makes an empty one, and heal ends when all is on it again', async () => {
+  await environment.docker.getContainer(environment.containerName('minio')).remove({ force: true });
+  await environment.docker.getVolume(volumeOf(4)).remove();
+  // the checks of the deploy may find it before MinIO has filled it, and say so
+  const up = await environment.script('up');
+  if (up.code !== 0) expect(up.stderr).toContain('drives-online: drive /drives/4');
+  expect(await heal()).toMatchObject({ failed: [], away: [] });
+  mustSucceed(await environment.script('check', ['--only', 'drives-online']));
+  await expectWholeWithout([2, 3], async () => objects.lost());
+});
