@@ -7,6 +7,7 @@ import { readEngineNote } from '../../operations/docker/engine-identity';
 import { registryProblem } from '../../operations/toolchain/images/registry';
 import { type DockerResources, dockerResourcesOf } from '../../operations/docker/tear-down';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { diskPlaces, FOUND } from '../helpers/e2e/disk-places';
 import { DockerHosts } from '../helpers/e2e/docker-hosts';
 import { describeTree } from '../helpers/e2e/file-tree';
 import { measured } from '../helpers/e2e/measured';
@@ -97,6 +98,10 @@ describe('by ssh, with a key file that only the configuration of ssh names', () 
     expect(readEngineNote(environment.state)).toEqual({ id, name: 'h1', host: 'ssh://nas' });
     const { second, here } = await everything();
     expect(Object.values({ ...second, ...here }).flat()).toEqual([]);
+    // the disks of the host, and that of this machine
+    const places = diskPlaces(environment.state);
+    expect(places[`drive ${environment.containerName('minio')}-data`]?.by).toMatch(FOUND);
+    expect(places[`state folder ${environment.state.root}`]?.by).toMatch(FOUND);
     // node:url warned of ssh:// addresses as dockerode writes them
     expect(result.stderr).not.toContain('DeprecationWarning');
   });
