@@ -46,7 +46,7 @@ export async function containerLogs(container: Docker.Container, sinceSeconds: n
 }
 
 /** Docker's stream format without a terminal: an 8-byte header (stream, length) before each piece. */
-function demultiplex(raw: Buffer): string {
+export function demultiplex(raw: Buffer): string {
   const pieces: Buffer[] = [];
   for (let offset = 0; offset + 8 <= raw.length;) {
     const length = raw.readUInt32BE(offset + 4);

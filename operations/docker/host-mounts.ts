@@ -1,7 +1,8 @@
 /** How volumes and folders of the Docker host are mounted there, as the kernel of that host says. */
 import type Docker from 'dockerode';
+import { buffer } from 'node:stream/consumers';
 import { ExternalError } from '../lib/errors';
-import { containerLogs, type OwnerLabel } from './docker';
+import { demultiplex, type OwnerLabel } from './docker';
 import type { MountSource } from './mounted-files';
 
 /** User and group "nobody": they own nothing, least of all a key. */
@@ -11,7 +12,7 @@ export interface LookedAt {
   /** Image of the Docker host with `mc`, and the path of that. */
   readonly image: string;
   readonly mc: string;
-  /** So that what a kill leaves here is removed by the next deploy or `down`. */
+  /** A container that a kill kept from being started is removed by the next deploy or `down`. */
   readonly owner: OwnerLabel;
 }
 
@@ -44,7 +45,9 @@ export async function hostMounts(
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=1m,mode=1777' },
-      LogConfig: { Type: 'json-file', Config: {} },
+      LogConfig: { Type: 'none', Config: {} },
+      // also where this process is killed meanwhile
+      AutoRemove: true,
       Mounts: sources.map((source, index) =>
         'volume' in source
           ? {
@@ -56,16 +59,17 @@ export async function hostMounts(
     },
   });
   try {
+    const output = await container.attach({ stream: true, stdout: true, stderr: true });
     await container.start();
-    const { StatusCode } = (await container.wait()) as { readonly StatusCode: number };
-    const text = await containerLogs(container, 0);
-    if (StatusCode !== 0) {
-      throw new ExternalError(
-        `${mc} in ${image} could not read /proc/self/mountinfo (exit code ${StatusCode}): ${text}`,
-      );
+    const text = demultiplex(await buffer(output));
+    if (!/^\d+ \d+ \d+:\d+ /m.test(text)) {
+      throw new ExternalError(`${mc} in ${image} could not read /proc/self/mountinfo: ${text.trim()}`);
     }
     return text;
   } finally {
-    await container.remove({ force: true });
+    // Docker may be doing so, or have done
+    await container.remove({ force: true }).catch((error: unknown) => {
+      if (![404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
+    });
   }
 }
