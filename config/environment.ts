@@ -594,6 +594,13 @@ export const environmentSchema = shape
   // after the rules: zod asks none about the result of a transformation where anything is wrong
   .transform(resolved);
 
+/** An environment as a file would write it, with every default: the other way round. */
+export function writtenSettings({ keyStore, ...rest }: Environment): Record<string, unknown> {
+  if (keyStore.type !== 'vault') return { ...rest, keyStore };
+  const { vault, ...written } = keyStore;
+  return { ...rest, vault, keyStore: written };
+}
+
 function resolved({ vault, keyStore, ...rest }: Written): Environment {
   if (keyStore.type !== 'vault') return { ...rest, keyStore };
   return { ...rest, keyStore: { ...keyStore, prefix: keyStore.prefix ?? rest.name, vault: vault ?? EMBEDDED_VAULT } };

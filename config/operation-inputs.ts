@@ -241,8 +241,11 @@ export const operationInputs = {
     denySseC: z.boolean(),
   }),
 
-  /** Runs the post-deploy checks of `EBS_ENVIRONMENT` and writes their reports. */
-  'run-checks': z.strictObject({}),
+  /** Runs the post-deploy checks and writes their reports. */
+  'run-checks': z.strictObject({
+    /** The settings of the deployment, as an environment file writes them. Absent: they are in `EBS_ENVIRONMENT`. */
+    environment: z.record(z.string(), z.unknown()).optional(),
+  }),
 } as const;
 
 export type OperationName = keyof typeof operationInputs;

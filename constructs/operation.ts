@@ -1,5 +1,6 @@
 import { DataResource, type ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
+import path from 'node:path';
 import type { OperationInput, OperationName } from '../config/operation-inputs';
 import { interruptedRuns, literal, renewalGeneration } from './expressions';
 
@@ -21,6 +22,9 @@ export interface OperationRunner {
    */
   readonly journal?: string;
 }
+
+/** The operations that come with these constructs, in a clone as in an installed package. */
+export const OWN_RUNNER = path.join(__dirname, '..', 'operations', 'run');
 
 export interface OperationProps<N extends OperationName> {
   readonly runner: OperationRunner;

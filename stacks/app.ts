@@ -9,11 +9,11 @@ import type { LoadedEnvironment } from '../operations/state/load';
 import { retiredKeysByClient } from '../operations/state/retired-keys';
 import { projectRoot } from '../operations/lib/project-root';
 import type { Toolchain } from '../config/toolchain';
+import { DeploymentBase, type DeploymentParts } from '../constructs/deployment';
 import { declareStacks } from '.';
-import type { Deployment } from './deployment';
 
 /** While a migration is under way, KES may read the place in the same Vault that the keys come from. */
-function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<Deployment, 'migrationSource'> {
+function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<DeploymentParts, 'migrationSource'> {
   const note = readKeyStoreNote(state);
   if (note?.migration === undefined || note.place.type !== 'vault') return {};
   const { place } = note;
@@ -33,7 +33,7 @@ export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outd
   const engine = resolveEngine(environment.docker, process.env);
   // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
   const app = new App({ skipValidation: true, ...(outdir === undefined ? {} : { outdir }) });
-  declareStacks(app, {
+  const deployment = new DeploymentBase({
     environment,
     engine,
     environmentFile: file,
@@ -48,5 +48,6 @@ export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outd
     ...migrationSourceOf(loaded),
     vaultVariables: vaultVariables(process.env),
   });
+  declareStacks(app, deployment);
   return app;
 }

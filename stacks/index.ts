@@ -1,9 +1,9 @@
 import type { Construct } from 'constructs';
 import { embeddedVault } from '../config/vault/vault';
+import type { DeploymentBase } from '../constructs/deployment';
 import type { Certificates } from '../constructs/tls/certificates';
 import { AwsKeystoreStack } from './aws-keystore-stack';
 import { ChecksStack } from './checks-stack';
-import { type Deployment, isInVault } from './deployment';
 import { FilesystemKeystoreStack } from './filesystem-keystore-stack';
 import { FoundationStack } from './foundation-stack';
 import { KesStack } from './kes-stack';
@@ -12,26 +12,22 @@ import { MinioStack } from './minio-stack';
 import { VaultStack } from './vault-stack';
 
 /** Declares every stack of an environment, each depending on the one before. */
-export function declareStacks(app: Construct, deployment: Deployment): void {
+export function declareStacks(app: Construct, deployment: DeploymentBase): void {
   const foundation = new FoundationStack(app, deployment);
-  const { certificates } = foundation;
+  const { ca } = foundation;
 
-  const embedded = embeddedVault(deployment.environment);
-  const vault =
-    isInVault(deployment) && embedded !== undefined
-      ? new VaultStack(app, deployment, embedded, certificates)
-      : undefined;
+  const vault = embeddedVault(deployment.environment) === undefined ? undefined : new VaultStack(app, deployment, ca);
   vault?.addDependency(foundation);
-  const keystore = declareKeystore(app, deployment, certificates);
+  const keystore = declareKeystore(app, deployment, ca);
   keystore.addDependency(vault ?? foundation);
-  const kes = new KesStack(app, deployment, certificates, keystore.forKes);
+  const kes = new KesStack(app, deployment, ca, keystore.configuration);
   kes.addDependency(keystore);
-  const minio = new MinioStack(app, deployment, certificates);
+  const minio = new MinioStack(app, deployment, ca, kes.keys);
   minio.addDependency(kes);
 
   const checks = new ChecksStack(app, deployment, {
     ...(vault === undefined ? {} : { vault: vault.server.container.containerId }),
-    'kes configuration': keystore.configurationRunId,
+    'kes configuration': keystore.configuration.runId,
     kes: kes.server.container.containerId,
     'kes files': kes.server.runId,
     keys: kes.keys.runId,
@@ -44,14 +40,14 @@ export function declareStacks(app: Construct, deployment: Deployment): void {
   checks.addDependency(minio);
 }
 
-function declareKeystore(app: Construct, deployment: Deployment, certificates: Certificates): KeystoreStack {
+function declareKeystore(app: Construct, deployment: DeploymentBase, ca: Certificates): KeystoreStack {
   const { keyStore } = deployment.environment;
   switch (keyStore.type) {
     case 'vault':
-      return new VaultKeystoreStack(app, deployment, keyStore, certificates);
+      return new VaultKeystoreStack(app, deployment, ca);
     case 'aws':
-      return new AwsKeystoreStack(app, deployment, keyStore, certificates);
+      return new AwsKeystoreStack(app, deployment, ca);
     case 'filesystem':
-      return new FilesystemKeystoreStack(app, deployment, keyStore, certificates);
+      return new FilesystemKeystoreStack(app, deployment, keyStore, ca);
   }
 }

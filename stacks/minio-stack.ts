@@ -1,18 +1,13 @@
-import type { Construct } from 'constructs';
 import { TerraformOutput } from 'cdktf';
-import { CLIENTS } from '../config/deployment-names';
-import { minioKms } from '../config/minio/minio-variables';
-import { storageNetwork } from '../config/docker/networks';
-import { s3CaFile, s3Endpoint } from '../config/state/endpoints';
-import { s3CertificateFiles } from '../config/state/certificate-files';
+import type { Construct } from 'constructs';
 import { s3Url } from '../config/minio/s3-endpoint';
-import { programPaths } from '../config/docker/program-paths';
-import { imageReference } from '../constructs/docker';
+import { s3CaFile } from '../config/state/endpoints';
+import type { DeploymentBase } from '../constructs/deployment';
 import { fileText, literal } from '../constructs/expressions';
+import type { MasterKeys } from '../constructs/kes/master-keys';
 import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
-import { type Deployment, imageSource } from './deployment';
 import { EnvironmentStack } from './environment-stack';
 
 /** MinIO with its buckets: what the backup clients talk to. */
@@ -20,45 +15,16 @@ export class MinioStack extends EnvironmentStack {
   readonly server: MinioServer;
   readonly buckets: Buckets;
 
-  constructor(scope: Construct, deployment: Deployment, certificates: Certificates) {
+  constructor(scope: Construct, deployment: DeploymentBase, ca: Certificates, keys: MasterKeys) {
     super(scope, 'minio', deployment);
-    this.useDocker();
-    const { environment, state, runner } = deployment;
-    const { minio } = environment;
+    deployment.useDocker(this);
+    const { environment, state } = deployment;
     this.server = new MinioServer(this, 'Minio', {
-      runner,
-      environment: environment.name,
-      node: this.host.minio,
-      image: imageReference(imageSource(deployment, 'minio')),
-      program: programPaths(environment).minio,
-      mcProgram: programPaths(environment).mc,
-      network: storageNetwork(environment).name,
-      publish: { address: environment.docker.publishAddress, port: minio.port },
-      region: minio.region,
-      ...(minio.domain === undefined ? {} : { domain: minio.domain }),
-      ...(minio.parity === undefined ? {} : { parity: minio.parity }),
-      certificate: certificates.leaf(this.host.minio.certificate),
-      ca: certificates.ca,
-      trustedCAs: state.trustedCAs,
-      publicCertificates: s3CertificateFiles(environment, state),
-      endpoint: s3Endpoint(environment, state),
-      kms: { ...minioKms(environment), client: certificates.leaf(CLIENTS.minio) },
-      configEnvFile: state.secret.minioConfigEnv,
-      memoryMb: minio.memoryMb,
-      processLimit: environment.docker.processLimit,
-      allowDataLoss: environment.allowDataLoss === environment.name,
-      takeOverVolumes: environment.images.source === 'registry',
+      deployment,
+      kes: keys.asKmsFor('minio'),
+      certificate: ca.issue('minio'),
     });
-    this.buckets = new Buckets(this, 'Buckets', {
-      runner,
-      endpoint: this.server.endpoint,
-      region: minio.region,
-      rootFile: state.secret.minioRoot,
-      buckets: environment.buckets,
-      denySseC: minio.sseC === 'deny',
-      triggers: { container: this.server.container.containerId },
-      dependsOn: [this.server.dependable],
-    });
+    this.buckets = new Buckets(this, 'Buckets', { deployment, minio: this.server });
 
     const output = (id: string, value: unknown, description: string) =>
       new TerraformOutput(this, id, { value, description, staticId: true });
@@ -68,7 +34,7 @@ export class MinioStack extends EnvironmentStack {
       output('ca_certificate', literal(caFile), 'CA certificate that S3 clients must trust');
       output('ca_certificate_pem', fileText(caFile), 'The same certificate itself, PEM');
     }
-    output('region', minio.region, 'Region to tell S3 clients');
+    output('region', environment.minio.region, 'Region to tell S3 clients');
     output(
       'buckets',
       environment.buckets.map(({ name }) => name),

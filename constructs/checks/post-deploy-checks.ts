@@ -1,24 +1,28 @@
 import { Construct } from 'constructs';
-import { Operation, type OperationRunner } from '../operation';
+import { writtenSettings } from '../../config/environment';
+import type { DeploymentBase } from '../deployment';
+import { Operation } from '../operation';
 
 export interface PostDeployChecksProps {
-  readonly runner: OperationRunner;
-  /** The environment that is checked. */
-  readonly environmentFile: string;
+  readonly deployment: DeploymentBase;
   /** Values of which any change means that something was deployed. */
   readonly triggers: Readonly<Record<string, string>>;
 }
 
 /** The post-deploy checks: run whenever something was deployed, and fail the deploy when one of them fails. */
 export class PostDeployChecks extends Construct {
-  constructor(scope: Construct, id: string, props: PostDeployChecksProps) {
+  constructor(scope: Construct, id: string, { deployment, triggers }: PostDeployChecksProps) {
     super(scope, id);
+    const { environmentFile, runner, environment } = deployment;
     new Operation(this, 'Run', {
-      // no input: a deploy from another clone, where the file is elsewhere, is no reason to run them again
-      runner: { ...props.runner, variables: { ...props.runner.variables, EBS_ENVIRONMENT: props.environmentFile } },
+      runner:
+        environmentFile === undefined
+          ? runner
+          : { ...runner, variables: { ...runner.variables, EBS_ENVIRONMENT: environmentFile } },
       operation: 'run-checks',
-      input: {},
-      triggers: props.triggers,
+      // not the name of the file: a deploy from another clone, where it is elsewhere, is no reason to run them again
+      input: environmentFile === undefined ? { environment: writtenSettings(environment) } : {},
+      triggers,
     });
   }
 }

@@ -4,17 +4,12 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { ownerOf } from '../../config/node';
 import { SERVICE_UID } from '../../config/docker/service-user';
+import type { DeploymentBase } from '../deployment';
 import { environmentLabels } from './labels';
 
 export interface DataVolumeProps {
+  readonly deployment: DeploymentBase;
   readonly name: string;
-  readonly environment: string;
-  /**
-   * Let Terraform delete the volume with what is in it.
-   *
-   * @default false - a plan that would delete or replace it is refused
-   */
-  readonly allowDataLoss?: boolean;
   /**
    * An image whose program needs the volume to belong to the service user, and does not see to that itself: ours have
    * the folder with the right owner, which a new volume takes over; published ones have not.
@@ -24,7 +19,7 @@ export interface DataVolumeProps {
   readonly takeOverWith?: string;
 }
 
-/** A volume whose content cannot be made again. */
+/** A volume whose content cannot be made again: a plan that would delete it is refused, unless data may be lost. */
 export class DataVolume extends Construct {
   readonly name: string;
   /** For the `dependsOn` of what writes into the volume. */
@@ -35,9 +30,10 @@ export class DataVolume extends Construct {
     this.name = props.name;
     const volume = new Volume(this, 'Resource', {
       name: props.name,
-      labels: environmentLabels(props.environment),
-      lifecycle: { preventDestroy: props.allowDataLoss !== true },
+      labels: environmentLabels(props.deployment),
+      lifecycle: { preventDestroy: !props.deployment.allowsDataLoss },
     });
+    props.deployment.made(this, props.name, volume.name);
     this.dependable = props.takeOverWith === undefined ? volume : this.addOwner(props, volume, props.takeOverWith);
   }
 
@@ -53,7 +49,7 @@ export class DataVolume extends Construct {
       readOnly: true,
       capabilities: { drop: ['ALL'], add: ['CAP_CHOWN'] },
       securityOpts: ['no-new-privileges'],
-      labels: environmentLabels(props.environment),
+      labels: environmentLabels(props.deployment),
       volumes: [{ volumeName: volume.name, containerPath: MOUNT }],
       // runs once, to its end, before anything else mounts the volume
       attach: true,

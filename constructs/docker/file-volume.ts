@@ -6,7 +6,8 @@ import { Construct } from 'constructs';
 import { loaderOf } from '../../config/node';
 import { SERVICE_UID } from '../../config/docker/service-user';
 import { DeclarationError } from '../declaration-error';
-import { fileHash, literal } from '../expressions';
+import type { DeploymentBase } from '../deployment';
+import { literal } from '../expressions';
 import { environmentLabels } from './labels';
 
 /** Where the content of a file comes from. */
@@ -20,7 +21,7 @@ export type VolumeFile = {
       /**
        * Changes when the content does.
        *
-       * @default - the SHA-256 that the plan finds; give another for a file that the same apply writes
+       * @default - see {@link DeploymentBase.fileVersion}
        */
       readonly version?: string;
     }
@@ -31,9 +32,9 @@ export type VolumeFile = {
 );
 
 export interface FileVolumeProps {
+  readonly deployment: DeploymentBase;
   /** Name of the volume. */
   readonly name: string;
-  readonly environment: string;
   /** Any image of the Docker host; the container made from it is never started. */
   readonly image: string;
   readonly files: readonly VolumeFile[];
@@ -66,7 +67,11 @@ export class FileVolume extends Construct {
     }
 
     this.name = props.name;
-    const volume = new Volume(this, 'Volume', { name: props.name, labels: environmentLabels(props.environment) });
+    const versionOf = (file: VolumeFile): string => {
+      if ('content' in file) return createHash('sha256').update(file.content).digest('hex');
+      return file.version ?? props.deployment.fileVersion(this, file.source);
+    };
+    const volume = new Volume(this, 'Volume', { name: props.name, labels: environmentLabels(props.deployment) });
     this.loader = new Container(this, 'Loader', {
       name: loaderOf(props.name),
       image: props.image,
@@ -75,7 +80,7 @@ export class FileVolume extends Construct {
       start: false,
       mustRun: false,
       networkMode: 'none',
-      labels: environmentLabels(props.environment),
+      labels: environmentLabels(props.deployment),
       volumes: [{ volumeName: volume.name, containerPath: MOUNT }],
       ...(props.dependsOn === undefined ? {} : { dependsOn: [...props.dependsOn] }),
     });
@@ -109,8 +114,3 @@ export class FileVolume extends Construct {
 }
 
 const MOUNT = '/files';
-
-function versionOf(file: VolumeFile): string {
-  if ('content' in file) return createHash('sha256').update(file.content).digest('hex');
-  return file.version ?? fileHash(file.source);
-}

@@ -1,41 +1,22 @@
 import { Image as DockerImage } from '@cdktf/provider-docker/lib/image';
 import { Construct } from 'constructs';
+import { imageReference, type Program } from '../../config/docker/image-source';
+import type { DeploymentBase } from '../deployment';
 import { literal } from '../expressions';
 
-/** Where an image comes from. */
-export type ImageSource =
-  | {
-      /** Build from a folder that holds a Dockerfile. */
-      readonly kind: 'build';
-      /** Repository part of the image's name. */
-      readonly repository: string;
-      /** Absolute path of the build context. */
-      readonly context: string;
-      /** SHA-256 over the context; becomes the tag, so that other content is another image. */
-      readonly hash: string;
-    }
-  | {
-      readonly kind: 'registry';
-      /** A reference with a digest. */
-      readonly reference: string;
-    };
-
 export interface ImageProps {
-  readonly source: ImageSource;
-}
-
-/** The name by which a container asks for an image. It needs no look-up, so other stacks can use it. */
-export function imageReference(source: ImageSource): string {
-  return source.kind === 'registry' ? source.reference : `${source.repository}:${source.hash.slice(0, 16)}`;
+  readonly deployment: DeploymentBase;
+  /** The program that is in it. */
+  readonly program: Program;
 }
 
 /** An image on the Docker host, built or pulled. It stays there when the stack is destroyed: it is a cache. */
 export class Image extends Construct {
   readonly reference: string;
 
-  constructor(scope: Construct, id: string, props: ImageProps) {
+  constructor(scope: Construct, id: string, { deployment, program }: ImageProps) {
     super(scope, id);
-    const { source } = props;
+    const source = deployment.imageSource(program);
     this.reference = imageReference(source);
     const resource = new DockerImage(this, 'Resource', {
       name: this.reference,
@@ -48,5 +29,6 @@ export class Image extends Construct {
       // BuildKit needs the buildx plug-in, which a plain engine does not bring
       resource.addOverride('build.use_legacy_builder', true);
     }
+    deployment.made(this, this.reference, resource.name);
   }
 }

@@ -2,6 +2,7 @@ import { Container } from '@cdktf/provider-docker/lib/container';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { SERVICE_UID } from '../../config/docker/service-user';
+import type { DeploymentBase } from '../deployment';
 import { literal } from '../expressions';
 import { environmentLabels, READ_AT_START_LABEL } from './labels';
 
@@ -21,8 +22,8 @@ export interface Publication {
 }
 
 export interface ServiceContainerProps {
+  readonly deployment: DeploymentBase;
   readonly name: string;
-  readonly environment: string;
   /** Name or digest of an image on the Docker host. */
   readonly image: string;
   /** Program and arguments; replaces the image's own. */
@@ -42,8 +43,6 @@ export interface ServiceContainerProps {
   readonly healthCheck?: HealthCheck;
   /** Upper limit of memory; swap is not used. */
   readonly memoryMb: number;
-  /** Threads and processes that the service user may have on the host; stops a fork bomb. @default 8192 */
-  readonly processLimit?: number | undefined;
   /**
    * Time between SIGTERM and SIGKILL when the container is stopped or replaced.
    *
@@ -72,7 +71,7 @@ export class ServiceContainer extends Construct {
     super(scope, id);
     this.name = props.name;
     const [program, ...parameters] = props.command;
-    const { processLimit = 8192 } = props;
+    const { processLimit } = props.deployment.environment.docker;
     this.resource = new Container(this, 'Resource', {
       name: props.name,
       image: props.image,
@@ -82,6 +81,7 @@ export class ServiceContainer extends Construct {
       readOnly: true,
       capabilities: { drop: ['ALL'] },
       securityOpts: ['no-new-privileges'],
+      // stops a fork bomb
       ulimit: [{ name: 'nproc', soft: processLimit, hard: processLimit }],
       memory: props.memoryMb,
       memorySwap: props.memoryMb,
@@ -96,7 +96,7 @@ export class ServiceContainer extends Construct {
       logDriver: 'json-file',
       logOpts: { 'max-size': '10m', 'max-file': '5' },
       labels: [
-        ...environmentLabels(props.environment),
+        ...environmentLabels(props.deployment),
         ...(props.readAtStart ?? []).map((value, index) => ({ label: `${READ_AT_START_LABEL}.${index + 1}`, value })),
       ],
       networksAdvanced: props.networks.map((name) => ({ name, aliases: [props.alias] })),

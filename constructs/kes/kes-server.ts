@@ -1,19 +1,27 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import {
-  KES_FILES,
-  KES_RELOADED,
-  type KesConfiguration,
-  kesConfigurationProblems,
-  KEY_FOLDER,
-} from '../../config/kes/kes-configuration';
-import type { KeyStorePlace } from '../../config/keys/key-store-place';
-import type { KesNode } from '../../config/node';
-import type { CertificateFiles, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
+import { otherIdentities } from '../../config/certificates/leaf-certificates';
+import { CLIENTS } from '../../config/deployment-names';
+import { networksOfService } from '../../config/docker/networks';
+import { programPaths } from '../../config/docker/program-paths';
 import { publishedUrl } from '../../config/docker/reachable';
+import { durationToMs } from '../../config/duration';
+import type { VaultEnvironment } from '../../config/environment';
+import { KES_FILES, KES_RELOADED, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes/kes-configuration';
+import { proxyVariables } from '../../config/kes/proxy';
+import { kesConfiguration } from '../../config/keys/key-store';
+import { declaredPlace } from '../../config/keys/key-store-place';
+import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
+import type { VaultAccess } from '../../config/state/endpoints';
+import type { StateLayout } from '../../config/state/layout';
+import { isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
-import { FileVolume, type Publication, ServiceContainer } from '../docker';
-import { Operation, type OperationRunner } from '../operation';
+import type { DeploymentBase } from '../deployment';
+import { DataVolume, FileVolume, ServiceContainer } from '../docker';
+import { fileHash } from '../expressions';
+import { Operation } from '../operation';
+import type { Certificates, IssuedCertificate } from '../tls/certificates';
+import type { KeyStore } from '../vault/key-store';
 
 /**
  * Where third-party CAs and that of the key store lie in the volume: each in a folder of its own, because KES trusts a
@@ -24,48 +32,63 @@ const TRUSTED_CAS = { thirdParty: 'trusted', keyStore: 'trusted-key-store' } as 
 const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
 export interface KesConfigurationFileProps {
-  readonly runner: OperationRunner;
-  readonly configuration: KesConfiguration;
-  /** How the deploy reaches Vault, and how KES logs in. @default - the key store is none in Vault */
-  readonly vault?: NonNullable<OperationInput<'write-kes-configuration'>['vault']>;
-  /** Credentials for AWS. @default - none */
-  readonly awsCredentialsFile?: string;
-  /** Folder with the certificate of every client, named after it. */
-  readonly certificateFolder: string;
-  /** Where the file is written. */
-  readonly file: string;
-  /** Where the master keys are, and the file in which the first deploy notes it. */
-  readonly place: KeyStorePlace;
-  readonly placeFile: string;
-  /** Values that make the file be written again. */
-  readonly triggers: Readonly<Record<string, string>>;
-  readonly dependsOn: readonly ITerraformDependable[];
+  readonly deployment: DeploymentBase;
+  /** The CA of the certificates by which KES knows its clients. */
+  readonly ca: Certificates;
+  /** Where the master keys are in Vault. @default - they are elsewhere, as the settings of the deployment say */
+  readonly keyStore?: KeyStore;
 }
 
 /** The configuration file of KES, with its login in it, so it exists only in the secrets folder and in a volume. */
 export class KesConfigurationFile extends Construct {
   private readonly operation: Operation<'write-kes-configuration'>;
 
-  constructor(scope: Construct, id: string, props: KesConfigurationFileProps) {
+  constructor(scope: Construct, id: string, { deployment, ca, keyStore }: KesConfigurationFileProps) {
     super(scope, id);
-    const problems = kesConfigurationProblems(props.configuration);
+    const { environment, runner, state, vaultAccess, vaultVariables } = deployment;
+    const configuration = kesConfiguration(environment, deployment.retiredKeys, vaultVariables);
+    const problems = kesConfigurationProblems(configuration);
     if (problems.length > 0) throw new DeclarationError(this, problems.join('; '));
+    if (isInVault(environment) !== (keyStore !== undefined)) {
+      throw new DeclarationError(
+        this,
+        `\`keyStore\` must be given for master keys in Vault and for no others, got: ${keyStore === undefined ? 'none' : 'one'} with ${environment.keyStore.type}`,
+      );
+    }
+    const vault =
+      vaultAccess === undefined || !isInVault(environment) ? undefined : vaultLogin(environment, vaultAccess, state);
+    const usesAwsCredentials = environment.keyStore.type === 'aws' && environment.keyStore.credentials === 'chain';
+    const { awsCredentials } = state.secret;
     this.operation = new Operation(this, 'Write', {
-      runner: props.runner,
+      runner,
       operation: 'write-kes-configuration',
       input: {
-        ...(props.vault === undefined ? {} : { vault: props.vault }),
-        ...(props.awsCredentialsFile === undefined ? {} : { awsCredentialsFile: props.awsCredentialsFile }),
-        configuration: props.configuration,
-        certificateFolder: props.certificateFolder,
-        file: props.file,
-        place: props.place,
-        placeFile: props.placeFile,
+        ...(vault === undefined ? {} : { vault }),
+        ...(usesAwsCredentials ? { awsCredentialsFile: awsCredentials } : {}),
+        configuration,
+        certificateFolder: state.tls,
+        file: state.secret.kesConfiguration,
+        place: declaredPlace(environment, vaultVariables),
+        placeFile: state.keyStore,
       },
-      ...(props.vault?.secretIdNote === undefined ? {} : { renewal: { note: props.vault.secretIdNote } }),
-      triggers: props.triggers,
-      dependsOn: props.dependsOn,
+      ...(vault?.secretIdNote === undefined ? {} : { renewal: { note: vault.secretIdNote } }),
+      triggers: {
+        ...(keyStore === undefined ? {} : { role: keyStore.roleId }),
+        ...(usesAwsCredentials ? { credentials: deployment.fileVersion(this, awsCredentials) } : {}),
+        // a certificate with another key is another identity
+        ...Object.fromEntries(
+          configuration.clients.flatMap(({ name }): [string, string][] => [
+            [`client ${name}`, deployment.fileVersion(this, ca.leaf(name).certificate)],
+            ...otherIdentities(name).map((other): [string, string] => [
+              `client ${other}`,
+              fileHash(`${state.tls}/${other}.crt`),
+            ]),
+          ]),
+        ),
+      },
+      dependsOn: keyStore === undefined ? [] : [keyStore.dependable],
     });
+    deployment.made(this, state.secret.kesConfiguration, this.operation.runId);
   }
 
   /** Changes each time the file was written. */
@@ -74,42 +97,28 @@ export class KesConfigurationFile extends Construct {
   }
 }
 
-/** A volume, or an existing folder of the Docker host. */
-export type KeyFolderSource = { readonly volume: string } | { readonly folder: string };
+/** How the deploy reaches Vault for the login of KES. */
+function vaultLogin(
+  { keyStore }: VaultEnvironment,
+  { url, caFile, namespace, tokenFile }: VaultAccess,
+  state: StateLayout,
+): NonNullable<OperationInput<'write-kes-configuration'>['vault']> {
+  const { secretId } = keyStore.approle;
+  return {
+    url,
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    secretId,
+    ...(durationToMs(secretId.ttl) === 0 ? {} : { secretIdNote: state.secretIdNote }),
+    outdatedSecretIds: state.outdatedSecretIds,
+  };
+}
 
 export interface KesServerProps {
-  readonly runner: OperationRunner;
-  readonly environment: string;
-  readonly node: KesNode;
-  readonly image: string;
-  /** Path of the `kes` program in the image. */
-  readonly program: string;
-  readonly networks: readonly [string, ...string[]];
-  readonly publish: Publication;
-  /** The file that {@link KesConfigurationFile} writes. */
-  readonly configurationFile: string;
-  /** CA of the private certificates. */
-  readonly ca: string;
-  /** CA of Vault. @default - those that the image trusts */
-  readonly vaultCa?: string;
-  /** CA of a key store other than Vault. @default - those that the image trusts */
-  readonly keyStoreCa?: string;
-  /** Where master keys that are files lie. @default - they are no files */
-  readonly keys?: KeyFolderSource;
-  /**
-   * Third-party CAs by which KES verifies its key store as well: a file of certificates.
-   *
-   * @default - those that the image trusts
-   */
-  readonly trustedCAs?: string;
-  /** Such as HTTPS_PROXY. Visible to everybody who may use Docker: never a secret. @default - none */
-  readonly variables?: Readonly<Record<string, string>>;
-  readonly certificate: CertificateFiles;
-  /** Certificate of the client that Docker's health check is. */
-  readonly healthClient: CertificateFiles;
-  readonly memoryMb: number;
-  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
-  readonly processLimit?: number | undefined;
+  readonly deployment: DeploymentBase;
+  readonly configuration: KesConfigurationFile;
+  readonly certificate: IssuedCertificate;
 }
 
 /** One stateless KES server. Other files are read again without a restart. */
@@ -117,45 +126,62 @@ export class KesServer extends Construct {
   /** How the machine that deploys reaches it. */
   readonly endpoint: TlsEndpoint;
   readonly container: ServiceContainer;
+  /** Issues the certificates of its clients. */
+  readonly issuer: Certificates;
   private readonly reload: Operation<'reload-container'>;
 
-  constructor(scope: Construct, id: string, props: KesServerProps) {
+  constructor(scope: Construct, id: string, { deployment, certificate }: KesServerProps) {
     super(scope, id);
-    const { environment, image, keys, node } = props;
+    const { environment, runner, state } = deployment;
+    const { kes, keyStore, trustedCAs } = environment;
+    const node = deployment.node.kes;
+    this.issuer = certificate.issuer;
+    const image = deployment.image(this, 'kes');
+    const program = programPaths(environment).kes;
+    const vaultCa = deployment.vaultAccess?.caFile;
     const trusted = [
-      ...(props.trustedCAs === undefined ? [] : [{ folder: TRUSTED_CAS.thirdParty, source: props.trustedCAs }]),
-      ...(props.keyStoreCa === undefined ? [] : [{ folder: TRUSTED_CAS.keyStore, source: props.keyStoreCa }]),
+      ...(trustedCAs.length === 0 ? [] : [{ folder: TRUSTED_CAS.thirdParty, source: state.trustedCAs }]),
+      ...(keyStore.type !== 'aws' || keyStore.caFile === undefined
+        ? []
+        : [{ folder: TRUSTED_CAS.keyStore, source: keyStore.caFile }]),
     ].map(({ folder, source }) => ({ folder, path: `${folder}/ca.crt`, source }));
+    const health = this.issuer.leaf(CLIENTS.health);
     const files = new FileVolume(this, 'Files', {
+      deployment,
       name: node.files,
-      environment,
       image,
       files: [
-        { path: 'server-config.yaml', source: props.configurationFile },
-        { path: 'ca.crt', source: props.ca },
-        ...(props.vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: props.vaultCa }]),
+        { path: 'server-config.yaml', source: state.secret.kesConfiguration },
+        { path: 'ca.crt', source: state.caCertificate },
+        ...(vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: vaultCa }]),
         ...trusted.map(({ path, source }) => ({ path, source })),
-        { path: 'server.crt', source: props.certificate.certificate },
-        { path: 'server.key', source: props.certificate.privateKey },
-        { path: 'health.crt', source: props.healthClient.certificate },
-        { path: 'health.key', source: props.healthClient.privateKey },
+        { path: 'server.crt', source: certificate.certificate },
+        { path: 'server.key', source: certificate.privateKey },
+        { path: 'health.crt', source: health.certificate },
+        { path: 'health.key', source: health.privateKey },
       ],
     });
+    const keys = keyStore.type === 'filesystem' ? keyStore : undefined;
+    const keyVolume =
+      keys === undefined || keys.path !== undefined || deployment.isMade(node.keyVolume)
+        ? undefined
+        : declareKeyVolume(this, deployment);
+    const [network, ...networks] = networksOfService(environment, 'kes');
     this.container = new ServiceContainer(this, 'Server', {
+      deployment,
       name: node.container,
-      environment,
       image,
-      command: [props.program, 'server', '--config', KES_FILES.configuration],
-      networks: props.networks,
+      command: [program, 'server', '--config', KES_FILES.configuration],
+      networks: [deployment.reference(this, network), ...networks.map((name) => deployment.reference(this, name))],
       alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
-        ...(keys === undefined || 'folder' in keys ? [] : [{ name: keys.volume, path: KEY_FOLDER, readOnly: false }]),
+        ...(keys === undefined || keys.path !== undefined
+          ? []
+          : [{ name: node.keyVolume, path: KEY_FOLDER, readOnly: false }]),
       ],
-      ...(keys !== undefined && 'folder' in keys
-        ? { folders: [{ host: keys.folder, path: KEY_FOLDER, readOnly: false }] }
-        : {}),
-      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
+      ...(keys?.path === undefined ? {} : { folders: [{ host: keys.path, path: KEY_FOLDER, readOnly: false }] }),
+      ports: [{ container: node.port, host: kes.port, address: kes.publishAddress }],
       healthCheck: {
         // the certificate is shown and verified on both sides, so this fails with a broken or expired one
         command: [
@@ -164,26 +190,25 @@ export class KesServer extends Construct {
           'KES_CLIENT_CERT=/files/health.crt',
           'KES_CLIENT_KEY=/files/health.key',
           `SSL_CERT_FILE=${KES_FILES.ca}`,
-          props.program,
+          program,
           'status',
           '--short',
         ],
       },
-      memoryMb: props.memoryMb,
-      processLimit: props.processLimit,
+      memoryMb: kes.memoryMb,
       variables: {
-        ...props.variables,
+        ...proxyVariables(keyStore),
         // Go reads these folders besides the file of the system, once (crypto/x509, root_unix.go)
         ...(trusted.length === 0
           ? {}
           : { SSL_CERT_DIR: [...SYSTEM_CA_FOLDERS, ...trusted.map(({ folder }) => `/files/${folder}`)].join(':') }),
       },
       readAtStart: trusted.map(({ path }) => files.versionOf(path)),
-      dependsOn: [files.dependable],
+      dependsOn: [files.dependable, ...(keyVolume === undefined ? [] : [keyVolume.dependable])],
     });
-    this.endpoint = { url: publishedUrl(props.publish.address, props.publish.port), caFile: props.ca };
+    this.endpoint = { url: publishedUrl(kes.publishAddress, kes.port), caFile: state.caCertificate };
     this.reload = new Operation(this, 'Reload', {
-      runner: props.runner,
+      runner,
       operation: 'reload-container',
       input: {
         container: node.container,
@@ -195,6 +220,12 @@ export class KesServer extends Construct {
     });
   }
 
+  /** How one of its clients reaches it from the machine that deploys. */
+  as(client: string): MutualTlsEndpoint {
+    const { certificate, privateKey } = this.issuer.leaf(client);
+    return { ...this.endpoint, certificateFile: certificate, privateKeyFile: privateKey };
+  }
+
   /** For the `dependsOn` of what needs KES with its present configuration. */
   get dependable(): ITerraformDependable {
     return this.reload.dependable;
@@ -204,4 +235,14 @@ export class KesServer extends Construct {
   get runId(): string {
     return this.reload.runId;
   }
+}
+
+/** The volume of master keys that are files. */
+export function declareKeyVolume(scope: Construct, deployment: DeploymentBase): DataVolume {
+  return new DataVolume(scope, 'Keys', {
+    deployment,
+    name: deployment.node.kes.keyVolume,
+    // no image of KES has a folder for them, and that of MinIO can give one away
+    takeOverWith: deployment.image(scope, 'minio'),
+  });
 }

@@ -1,33 +1,23 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { kesName } from '../../config/names';
-import type { MutualTlsEndpoint, OperationInput } from '../../config/operation-inputs';
-import { DeclarationError } from '../declaration-error';
-import { Operation, type OperationRunner } from '../operation';
+import { clientLeaf, CLIENTS } from '../../config/deployment-names';
+import { masterKeys } from '../../config/keys/master-keys';
+import { type MinioKms, minioKms } from '../../config/minio/minio-variables';
+import type { CertificateFiles, OperationInput } from '../../config/operation-inputs';
+import type { DeploymentBase } from '../deployment';
+import { Operation } from '../operation';
+import type { KesServer } from './kes-server';
 
 export interface MasterKeysProps {
-  readonly runner: OperationRunner;
-  /** Names of the keys; the default key first. */
-  readonly keys: readonly string[];
-  /**
-   * The client of KES that uses a key, where it is another than MinIO.
-   *
-   * @default - all are MinIO's
-   */
-  readonly clients?: Readonly<Record<string, string>>;
-  /** KES as the client that may only create. */
-  readonly creator: MutualTlsEndpoint;
-  /** KES as the client that may use the keys, to make and open canaries. */
-  readonly prover: MutualTlsEndpoint;
-  /** File of the canaries. */
-  readonly canariesFile: string;
-  /** The volume that holds what is encrypted under the keys. @default - see `drives` */
-  readonly dataVolume?: string;
-  /** What holds it where it is not one volume, and the file in which that is noted. @default - see `dataVolume` */
-  readonly drives?: NonNullable<OperationInput<'create-master-keys'>['drives']>;
-  /** Values that make the keys be proven again. */
-  readonly triggers: Readonly<Record<string, string>>;
-  readonly dependsOn: readonly ITerraformDependable[];
+  readonly deployment: DeploymentBase;
+  readonly kes: KesServer;
+}
+
+/** KES with its keys, as a server uses it that encrypts under them. */
+export interface Kms extends MinioKms {
+  readonly client: CertificateFiles;
+  /** The keys, without which it must not start. */
+  readonly keys: MasterKeys;
 }
 
 /**
@@ -36,31 +26,35 @@ export interface MasterKeysProps {
  */
 export class MasterKeys extends Construct {
   private readonly operation: Operation<'create-master-keys'>;
+  private readonly props: MasterKeysProps;
 
   constructor(scope: Construct, id: string, props: MasterKeysProps) {
     super(scope, id);
-    if (props.keys.length === 0) throw new DeclarationError(this, '`keys` must name at least one key, got: none');
-    props.keys.forEach((key, index) => {
-      if (!kesName.test(key)) throw new DeclarationError(this, `\`keys[${index}]\` ${kesName.rule}, got: ${key}`);
-      if (props.keys.indexOf(key) !== index) {
-        throw new DeclarationError(this, `\`keys[${index}]\` must be unique, got: ${key} twice`);
-      }
-    });
+    this.props = props;
+    const { deployment, kes } = props;
+    const { environment, state } = deployment;
     this.operation = new Operation(this, 'Create', {
-      runner: props.runner,
+      runner: deployment.runner,
       operation: 'create-master-keys',
       input: {
-        creator: props.creator,
-        prover: props.prover,
-        keys: [...props.keys],
-        clients: { ...props.clients },
-        canariesFile: props.canariesFile,
-        ...(props.dataVolume === undefined ? {} : { dataVolume: props.dataVolume }),
-        ...(props.drives === undefined ? {} : { drives: props.drives }),
+        creator: kes.as(CLIENTS.keyCreator),
+        prover: kes.as(CLIENTS.keyProver),
+        keys: masterKeys(environment),
+        clients: Object.fromEntries(
+          environment.kes.clients.flatMap(({ name, keys }) => keys.map((key) => [key, clientLeaf(name)])),
+        ),
+        canariesFile: state.canaries,
+        ...dataOf(deployment),
       },
-      triggers: props.triggers,
-      dependsOn: props.dependsOn,
+      triggers: { container: kes.container.containerId, reload: kes.runId },
+      dependsOn: [kes.dependable],
     });
+  }
+
+  /** KES with these keys, as a server uses it that encrypts under them. */
+  asKmsFor(client: typeof CLIENTS.minio): Kms {
+    const { deployment, kes } = this.props;
+    return { ...minioKms(deployment.environment), client: kes.issuer.leaf(client), keys: this };
   }
 
   /** For the `dependsOn` of what must not start before the keys are proven. */
@@ -72,4 +66,30 @@ export class MasterKeys extends Construct {
   get runId(): string {
     return this.operation.runId;
   }
+}
+
+/** What holds what is encrypted under the keys. One volume is told as it always was, so that deployments go on. */
+function dataOf({
+  environment,
+  node,
+  state,
+}: DeploymentBase): Pick<OperationInput<'create-master-keys'>, 'dataVolume' | 'drives'> {
+  const { drives } = node.minio;
+  const [{ kind, source }] = drives;
+  if (drives.length === 1 && kind === 'volume') return { dataVolume: source };
+  const declared = environment.minio.drives;
+  const adopted = (index: number): boolean => {
+    const drive = typeof declared === 'number' ? undefined : declared[index];
+    return typeof drive === 'object' && drive.adopt;
+  };
+  return {
+    drives: {
+      note: state.drives,
+      of: drives.map((drive, index) => ({
+        kind: drive.kind,
+        source: drive.source,
+        ...(adopted(index) ? { adopted: true } : {}),
+      })),
+    },
+  };
 }

@@ -1,56 +1,35 @@
-import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { bucketName } from '../../config/names';
-import type { OperationInput, TlsEndpoint } from '../../config/operation-inputs';
-import { DeclarationError } from '../declaration-error';
-import { Operation, type OperationRunner } from '../operation';
+import type { DeploymentBase } from '../deployment';
+import { Operation } from '../operation';
+import type { MinioServer } from './minio-server';
 
 export interface BucketsProps {
-  readonly runner: OperationRunner;
-  readonly endpoint: TlsEndpoint;
-  readonly region: string;
-  /** File with MinIO's root credentials. */
-  readonly rootFile: string;
-  readonly buckets: OperationInput<'provision-buckets'>['buckets'];
-  /**
-   * Whether MinIO's IAM holds a policy that denies SSE-C to whom it is attached.
-   *
-   * @default false
-   */
-  readonly denySseC?: boolean;
-  /** Values that make the buckets be looked at again. */
-  readonly triggers: Readonly<Record<string, string>>;
-  readonly dependsOn: readonly ITerraformDependable[];
+  readonly deployment: DeploymentBase;
+  readonly minio: MinioServer;
 }
 
 /**
- * Buckets, each with its default encryption. A bucket that is no longer declared stays: nothing here deletes data.
+ * Buckets, each with its default encryption, and the policy that denies SSE-C where that is denied. A bucket that is no
+ * longer declared stays: nothing here deletes data.
  */
 export class Buckets extends Construct {
   private readonly operation: Operation<'provision-buckets'>;
 
-  constructor(scope: Construct, id: string, props: BucketsProps) {
+  constructor(scope: Construct, id: string, { deployment, minio }: BucketsProps) {
     super(scope, id);
-    props.buckets.forEach(({ name, objectLock, versioning }, index) => {
-      if (!bucketName.test(name)) {
-        throw new DeclarationError(this, `\`buckets[${index}].name\` ${bucketName.rule}, got: ${name}`);
-      }
-      if (objectLock && !versioning) {
-        throw new DeclarationError(this, `\`buckets[${index}].objectLock\` needs versioning, got: versioning off`);
-      }
-    });
+    const { environment, runner, state } = deployment;
     this.operation = new Operation(this, 'Provision', {
-      runner: props.runner,
+      runner,
       operation: 'provision-buckets',
       input: {
-        endpoint: props.endpoint,
-        region: props.region,
-        rootFile: props.rootFile,
-        buckets: props.buckets,
-        denySseC: props.denySseC ?? false,
+        endpoint: minio.endpoint,
+        region: environment.minio.region,
+        rootFile: state.secret.minioRoot,
+        buckets: environment.buckets,
+        denySseC: environment.minio.sseC === 'deny',
       },
-      triggers: props.triggers,
-      dependsOn: props.dependsOn,
+      triggers: { container: minio.container.containerId },
+      dependsOn: [minio.dependable],
     });
   }
 

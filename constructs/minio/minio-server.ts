@@ -1,59 +1,27 @@
-import type { ITerraformDependable } from 'cdktf';
+import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
-import { type MinioKms, minioVariables } from '../../config/minio/minio-variables';
-import { kesName } from '../../config/names';
+import { storageNetwork } from '../../config/docker/networks';
+import { programPaths } from '../../config/docker/program-paths';
+import { minioVariables } from '../../config/minio/minio-variables';
 import type { MinioNode } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
-import { DeclarationError } from '../declaration-error';
-import { DataVolume, FileVolume, Forgotten, type Publication, ServiceContainer } from '../docker';
-import { Operation, type OperationRunner } from '../operation';
+import { s3CertificateFiles } from '../../config/state/certificate-files';
+import { s3Endpoint } from '../../config/state/endpoints';
+import type { DeploymentBase } from '../deployment';
+import { DataVolume, FileVolume, Forgotten, ServiceContainer } from '../docker';
+import type { Kms } from '../kes/master-keys';
+import { Operation } from '../operation';
+import type { IssuedCertificate } from '../tls/certificates';
 
 export interface MinioServerProps {
-  readonly runner: OperationRunner;
-  readonly environment: string;
-  /** Another number of public certificates takes another volume of files. */
-  readonly node: MinioNode;
-  readonly image: string;
-  /** Paths of the `minio` and `mc` programs in the image. */
-  readonly program: string;
-  readonly mcProgram: string;
-  readonly network: string;
-  readonly publish: Publication;
-  readonly region: string;
+  readonly deployment: DeploymentBase;
+  /** The KMS that has its data keys. */
+  readonly kes: Kms;
   /**
-   * DNS name below which `BUCKET.domain` means a bucket. The certificates cover it and every name below it.
-   *
-   * @default - a bucket is only in the path
+   * Certificate from the private CA, for the alias of the node; clients are shown it where none comes from elsewhere.
+   * MinIO ends TLS itself, always: it refuses SSE-C otherwise.
    */
-  readonly domain?: string;
-  /** Drives that may be lost without a loss of objects. @default - MinIO's own */
-  readonly parity?: number;
-  /**
-   * Certificate from the private CA, for the alias of the node. MinIO ends TLS itself, always: it refuses SSE-C otherwise.
-   */
-  readonly certificate: CertificateFiles;
-  /** CA that KES, other MinIO nodes and the certificate above are verified with. */
-  readonly ca: string;
-  /** Third-party CAs that MinIO trusts as well: a file that may hold none, and is never empty. */
-  readonly trustedCAs: string;
-  /**
-   * Certificates from elsewhere, which clients are shown by the name that they ask for; the first also to those who ask
-   * for none.
-   *
-   * @default - clients are shown the certificate from the private CA
-   */
-  readonly publicCertificates?: readonly CertificateFiles[];
-  /** How clients reach the S3 API, and verify it. */
-  readonly endpoint: TlsEndpoint;
-  readonly kms: MinioKms & { readonly client: CertificateFiles };
-  /** File of `KEY=VALUE` lines with the root credentials. */
-  readonly configEnvFile: string;
-  readonly memoryMb: number;
-  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
-  readonly processLimit?: number | undefined;
-  readonly allowDataLoss: boolean;
-  /** Whether the image leaves new volumes to root, as published images do. */
-  readonly takeOverVolumes: boolean;
+  readonly certificate: IssuedCertificate;
 }
 
 /** One MinIO server with its drives, whose every secret is in a file and whose every object is encrypted through KES. */
@@ -63,45 +31,38 @@ export class MinioServer extends Construct {
   readonly container: ServiceContainer;
   private readonly reload: Operation<'reload-container'>;
 
-  constructor(scope: Construct, id: string, props: MinioServerProps) {
+  constructor(scope: Construct, id: string, { deployment, kes, certificate }: MinioServerProps) {
     super(scope, id);
-    const { kms, environment, image, node } = props;
-    if (!kesName.test(kms.defaultKey)) {
-      throw new DeclarationError(this, `\`kms.defaultKey\` ${kesName.rule}, got: ${kms.defaultKey}`);
-    }
-    if (kms.endpoints.length === 0 || kms.endpoints.some((endpoint) => !endpoint.startsWith('https://'))) {
-      throw new DeclarationError(
-        this,
-        `\`kms.endpoints\` must be https:// addresses of KES, got: ${kms.endpoints.join(', ') || 'none'}`,
-      );
-    }
+    const { environment, runner, state } = deployment;
+    const { docker, minio } = environment;
+    const node = deployment.node.minio;
+    const image = deployment.image(this, 'minio');
+    const programs = programPaths(environment);
+    this.endpoint = s3Endpoint(environment, state);
 
-    const publicCertificates = props.publicCertificates ?? [];
+    const publicCertificates = s3CertificateFiles(environment, state);
     const files = new FileVolume(this, 'Files', {
+      deployment,
       name: node.files,
-      environment,
       image,
       files: [
-        ...certificateFolders(publicCertificates, props.certificate).flatMap(
-          ([folder, { certificate, privateKey }]) => [
-            { path: `${folder}/public.crt`, source: certificate },
-            { path: `${folder}/private.key`, source: privateKey },
-          ],
-        ),
-        { path: 'certs/CAs/private-ca.crt', source: props.ca },
-        { path: 'certs/CAs/trusted-cas.crt', source: props.trustedCAs },
-        { path: 'kes/client.crt', source: kms.client.certificate },
-        { path: 'kes/client.key', source: kms.client.privateKey },
-        { path: 'config.env', source: props.configEnvFile },
+        ...certificateFolders(publicCertificates, certificate).flatMap(([folder, shown]) => [
+          { path: `${folder}/public.crt`, source: shown.certificate },
+          { path: `${folder}/private.key`, source: shown.privateKey },
+        ]),
+        { path: 'certs/CAs/private-ca.crt', source: state.caCertificate },
+        { path: 'certs/CAs/trusted-cas.crt', source: state.trustedCAs },
+        { path: 'kes/client.crt', source: kes.client.certificate },
+        { path: 'kes/client.key', source: kes.client.privateKey },
+        { path: 'config.env', source: state.secret.minioConfigEnv },
       ],
     });
     const volumes = node.drives.flatMap(({ kind, source, path }, index) => {
       if (kind === 'folder') return [];
       const data = new DataVolume(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`, {
+        deployment,
         name: source,
-        environment,
-        allowDataLoss: props.allowDataLoss,
-        ...(props.takeOverVolumes ? { takeOverWith: image } : {}),
+        ...(deployment.hasPublishedImages ? { takeOverWith: image } : {}),
       });
       return [{ data, path }];
     });
@@ -111,11 +72,11 @@ export class MinioServer extends Construct {
       new Forgotten(volume, 'Resource', 'docker_volume');
     });
     this.container = new ServiceContainer(this, 'Server', {
+      deployment,
       name: node.container,
-      environment,
       image,
       command: [
-        props.program,
+        programs.minio,
         'server',
         '--quiet',
         '--certs-dir',
@@ -127,7 +88,7 @@ export class MinioServer extends Construct {
         '10s',
         drivesArgument(node.drives),
       ],
-      networks: [props.network],
+      networks: [deployment.reference(this, storageNetwork(environment).name)],
       alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
@@ -136,15 +97,15 @@ export class MinioServer extends Construct {
       ...(folders.length === 0
         ? {}
         : { folders: folders.map(({ source, path }) => ({ host: source, path, readOnly: false })) }),
-      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
-      variables: minioVariables(props, kms),
+      ports: [{ container: node.port, host: minio.port, address: docker.publishAddress }],
+      variables: minioVariables(minio, kes),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [
           'env',
           'SSL_CERT_FILE=/files/certs/CAs/private-ca.crt',
           `MC_HOST_local=${node.url}`,
-          props.mcProgram,
+          programs.mc,
           '--config-dir',
           '/tmp/mc',
           '--resolve',
@@ -154,20 +115,23 @@ export class MinioServer extends Construct {
         ],
         intervalSeconds: 10,
       },
-      memoryMb: props.memoryMb,
-      processLimit: props.processLimit,
+      memoryMb: minio.memoryMb,
       stopSeconds: 30,
       // minio/minio, cmd/server-main.go: of its files it reads these only then
       readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>
         files.versionOf(path),
       ),
-      dependsOn: [files.dependable, ...volumes.map(({ data }) => data.dependable)],
+      dependsOn: [
+        files.dependable,
+        ...volumes.map(({ data }) => data.dependable),
+        // or it ends, for want of its default key
+        ...(TerraformStack.of(kes.keys) === TerraformStack.of(this) ? [kes.keys.dependable] : []),
+      ],
     });
-    this.endpoint = props.endpoint;
-    const { url, caFile } = props.endpoint;
+    const { url, caFile } = this.endpoint;
     // MinIO watches its files, but when several change at once it may miss the last one
     this.reload = new Operation(this, 'Reload', {
-      runner: props.runner,
+      runner,
       operation: 'reload-container',
       input: {
         container: node.container,
@@ -176,11 +140,11 @@ export class MinioServer extends Construct {
           kind: 'certificates',
           url,
           certificates: [
-            ...publicCertificates.map(({ certificate }) => ({
-              file: certificate,
+            ...publicCertificates.map((shown) => ({
+              file: shown.certificate,
               ...(caFile === undefined ? {} : { caFile }),
             })),
-            { file: props.certificate.certificate, caFile: props.ca },
+            { file: certificate.certificate, caFile: state.caCertificate },
           ],
         },
       },

@@ -1,23 +1,21 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { certificateRenewalNote } from '../../config/certificates/leaf-certificates';
-import type { CertificateFiles, LeafCertificate } from '../../config/operation-inputs';
-import { dnsName } from '../../config/names';
+import { certificateIssue } from '../../config/state/certificate-files';
+import type { CertificateFiles } from '../../config/operation-inputs';
+import type { Program } from '../../config/docker/image-source';
 import { DeclarationError } from '../declaration-error';
-import { Operation, type OperationRunner } from '../operation';
+import type { DeploymentBase } from '../deployment';
+import { Operation } from '../operation';
 
 export interface CertificatesProps {
-  readonly runner: OperationRunner;
-  readonly environment: string;
-  /** Folder for `ca.crt`, `<leaf>.crt` and the note about renewal. */
-  readonly certificateFolder: string;
-  /** Folder for `ca.key` and `<leaf>.key`. */
-  readonly privateKeyFolder: string;
-  /** Life of a leaf certificate. */
-  readonly validityDays: number;
-  readonly leaves: readonly LeafCertificate[];
+  readonly deployment: DeploymentBase;
   /** @default - nothing is waited for */
   readonly dependsOn?: readonly ITerraformDependable[];
+}
+
+/** A certificate of the private CA, which also issues those of the clients that its server deals with. */
+export interface IssuedCertificate extends CertificateFiles {
+  readonly issuer: Certificates;
 }
 
 /**
@@ -29,57 +27,49 @@ export interface CertificatesProps {
 export class Certificates extends Construct {
   /** Certificate of the CA. */
   readonly ca: string;
+  private readonly deployment: DeploymentBase;
   private readonly operation: Operation<'issue-certificates'>;
-  private readonly names: ReadonlySet<string>;
-  private readonly props: CertificatesProps;
+  private readonly files: ReadonlyMap<string, CertificateFiles>;
 
-  constructor(scope: Construct, id: string, props: CertificatesProps) {
+  constructor(scope: Construct, id: string, { deployment, dependsOn }: CertificatesProps) {
     super(scope, id);
-    const names = props.leaves.map(({ name }) => name);
-    names.forEach((name, index) => {
-      if (name === 'ca' || !/^[a-z][a-z0-9-]*$/.test(name)) {
-        throw new DeclarationError(this, `\`leaves.name\` must be a file name other than ca, got: ${name}`);
-      }
-      if (names.indexOf(name) !== index) {
-        throw new DeclarationError(this, `\`leaves.name\` must be unique, got: ${name} twice`);
-      }
-    });
-    for (const { name, usage, dnsNames, ipAddresses } of props.leaves) {
-      for (const dns of dnsNames) {
-        if (!dnsName.test(dns)) throw new DeclarationError(this, `\`leaves.dnsNames\` ${dnsName.rule}, got: ${dns}`);
-      }
-      if (usage === 'server' && dnsNames.length + ipAddresses.length === 0) {
-        throw new DeclarationError(this, `\`leaves\` must give a server a name or address, got: none for ${name}`);
-      }
-    }
-
-    this.props = props;
-    this.names = new Set(names);
-    this.ca = `${props.certificateFolder}/ca.crt`;
-    const renewalNote = certificateRenewalNote(props.certificateFolder);
+    const { environment, runner, state } = deployment;
+    this.deployment = deployment;
+    this.ca = state.caCertificate;
+    const input = certificateIssue(environment, state);
+    this.files = new Map(
+      input.leaves.map(({ name }) => [
+        name,
+        { certificate: `${input.certificateFolder}/${name}.crt`, privateKey: `${input.privateKeyFolder}/${name}.key` },
+      ]),
+    );
+    const makes = [...this.files.values()].flatMap(({ certificate, privateKey }) => [certificate, privateKey]);
     this.operation = new Operation(this, 'Issue', {
-      runner: props.runner,
+      runner,
       operation: 'issue-certificates',
-      input: {
-        environment: props.environment,
-        certificateFolder: props.certificateFolder,
-        privateKeyFolder: props.privateKeyFolder,
-        validityDays: props.validityDays,
-        leaves: [...props.leaves],
-        renewalNote,
-      },
-      renewal: { note: renewalNote, makes: props.leaves.flatMap(({ name }) => Object.values(this.leaf(name))) },
-      ...(props.dependsOn === undefined ? {} : { dependsOn: props.dependsOn }),
+      input,
+      renewal: { note: input.renewalNote, makes },
+      ...(dependsOn === undefined ? {} : { dependsOn }),
     });
+    for (const file of [this.ca, ...makes]) deployment.made(this, file, this.operation.runId);
   }
 
-  /** The files of one leaf. */
+  /** The certificate of a server. */
+  issue(server: Program): IssuedCertificate {
+    return { ...this.leaf(this.deployment.node[server].certificate), issuer: this };
+  }
+
+  /** The files of one certificate, by the name of what it is for. */
   leaf(name: string): CertificateFiles {
-    if (!this.names.has(name)) throw new DeclarationError(this, `\`leaf\` must be one of the leaves, got: ${name}`);
-    return {
-      certificate: `${this.props.certificateFolder}/${name}.crt`,
-      privateKey: `${this.props.privateKeyFolder}/${name}.key`,
-    };
+    const files = this.files.get(name);
+    if (files === undefined) {
+      throw new DeclarationError(
+        this,
+        `\`name\` must be one of ${[...this.files.keys()].join(', ')}, got: ${name}`,
+        'the settings of the deployment say which servers and clients there are',
+      );
+    }
+    return files;
   }
 
   /** For the `dependsOn` of what needs the files. */

@@ -5,42 +5,16 @@ import { Mount } from '@cdktf/provider-vault/lib/mount';
 import { Policy } from '@cdktf/provider-vault/lib/policy';
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { durationRule, durationToMs, isDuration } from '../../config/duration';
-import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
-import type { AuditDevice } from '../../config/keys/key-store';
-import {
-  kesPolicyRules,
-  migrationPolicyRules,
-  type KeyLocation,
-  policyDocument,
-} from '../../config/vault/vault-policies';
+import { vaultNames } from '../../config/deployment-names';
+import { durationToMs } from '../../config/duration';
+import { AUDIT_DEVICES, keyLocation } from '../../config/keys/key-store';
+import { isInVault } from '../../config/vault/vault';
+import { kesPolicyRules, migrationPolicyRules, policyDocument } from '../../config/vault/vault-policies';
 import { DeclarationError } from '../declaration-error';
+import type { DeploymentBase } from '../deployment';
 
-export interface KeyStoreProps extends KeyLocation {
-  /** Use a KV mount that someone else made, and never change or remove it. @default false */
-  readonly existingMount?: boolean;
-  /** Name of the policy of KES. */
-  readonly policyName: string;
-  readonly appRole: {
-    readonly mount: string;
-    /** Use an AppRole backend that someone else made, and never change or remove it. @default false */
-    readonly existingMount?: boolean;
-    readonly role: string;
-    /** Period of KES's token, a duration of at least 10m. */
-    readonly tokenPeriod: string;
-    /** Life of a SecretID, a duration. @default 0s - without end */
-    readonly secretIdTtl?: string;
-  };
-  /**
-   * Audit devices. Vault answers nothing when it can write to none of them, so give two.
-   *
-   * @default - none is declared: whoever runs the Vault has theirs
-   */
-  readonly auditDevices?: readonly AuditDevice[];
-  /** The place in the same Vault that a migration takes the keys from. @default - none is under way */
-  readonly migrationSource?: KeyLocation;
-  /** Let Terraform delete the mount with every master key in it. @default false */
-  readonly allowDataLoss?: boolean;
+export interface KeyStoreProps {
+  readonly deployment: DeploymentBase;
 }
 
 /**
@@ -52,25 +26,21 @@ export interface KeyStoreProps extends KeyLocation {
 export class KeyStore extends Construct {
   private readonly role: ApproleAuthBackendRole;
 
-  constructor(scope: Construct, id: string, props: KeyStoreProps) {
+  constructor(scope: Construct, id: string, { deployment }: KeyStoreProps) {
     super(scope, id);
-    const { tokenPeriod, secretIdTtl = '0s' } = props.appRole;
-    if (!isDuration(secretIdTtl)) {
-      throw new DeclarationError(this, `\`appRole.secretIdTtl\` ${durationRule}, got: ${secretIdTtl}`);
-    }
-    if (!isDuration(tokenPeriod)) {
-      throw new DeclarationError(this, `\`appRole.tokenPeriod\` ${durationRule}, got: ${tokenPeriod}`);
-    }
-    if (durationToMs(tokenPeriod) < durationToMs(MINIMUM_TOKEN_PERIOD)) {
+    const { environment, migrationSource } = deployment;
+    if (!isInVault(environment)) {
       throw new DeclarationError(
         this,
-        `\`appRole.tokenPeriod\` must be at least ${MINIMUM_TOKEN_PERIOD}, got: ${tokenPeriod}`,
-        'KES would lose its token between two renewals',
+        `\`deployment\` must have its master keys in Vault, got: ${environment.keyStore.type}`,
       );
     }
-
-    // first, so that what follows is on record
-    const auditDevices = (props.auditDevices ?? []).map(
+    const { keyStore } = environment;
+    const { approle } = keyStore;
+    const names = vaultNames(environment);
+    const keys = keyLocation(keyStore);
+    // first, so that what follows is on record; whoever runs an external Vault has devices of their own
+    const auditDevices = (keyStore.vault.mode === 'embedded' ? AUDIT_DEVICES : []).map(
       ({ name, filePath }) =>
         new Audit(this, `Audit-${name}`, {
           path: name,
@@ -80,38 +50,37 @@ export class KeyStore extends Construct {
         }),
     );
     new Mount(this, 'Mount', {
-      path: props.mount,
+      path: keys.mount,
       type: 'kv',
       description: 'Master keys of KES',
-      options: { version: String(props.kvVersion) },
+      options: { version: String(keys.kvVersion) },
       dependsOn: auditDevices,
-      ...declaredUnless(props.existingMount),
-      lifecycle: { preventDestroy: props.existingMount === true || props.allowDataLoss !== true },
+      ...declaredUnless(keyStore.existingMount),
+      lifecycle: { preventDestroy: keyStore.existingMount || !deployment.allowsDataLoss },
     });
     const policy = new Policy(this, 'Policy', {
-      name: props.policyName,
+      name: names.kesPolicy,
       policy: policyDocument(
-        props.migrationSource === undefined
-          ? kesPolicyRules(props)
-          : migrationPolicyRules(props, props.migrationSource),
+        migrationSource === undefined ? kesPolicyRules(keys) : migrationPolicyRules(keys, migrationSource),
       ),
       dependsOn: auditDevices,
     });
     const backend = new AuthBackend(this, 'AppRole', {
       type: 'approle',
-      path: props.appRole.mount,
+      path: approle.mount,
       description: 'Logins of KES',
       dependsOn: auditDevices,
-      ...declaredUnless(props.appRole.existingMount),
-      ...(props.appRole.existingMount === true ? { lifecycle: { preventDestroy: true } } : {}),
+      ...declaredUnless(approle.existingMount),
+      ...(approle.existingMount ? { lifecycle: { preventDestroy: true } } : {}),
     });
+    const secretIdTtl = durationToMs(approle.secretId.ttl) / 1000;
     this.role = new ApproleAuthBackendRole(this, 'Role', {
-      backend: props.appRole.mount,
-      roleName: props.appRole.role,
+      backend: approle.mount,
+      roleName: names.kesRole,
       bindSecretId: true,
       tokenPolicies: [policy.name],
-      tokenPeriod: durationToMs(tokenPeriod) / 1000,
-      ...(durationToMs(secretIdTtl) === 0 ? {} : { secretIdTtl: durationToMs(secretIdTtl) / 1000 }),
+      tokenPeriod: durationToMs(approle.tokenPeriod) / 1000,
+      ...(secretIdTtl === 0 ? {} : { secretIdTtl }),
       dependsOn: [backend],
     });
   }
@@ -131,6 +100,6 @@ export class KeyStore extends Construct {
  * What is someone else's is declared zero times, and not left out: were it in the state from an earlier deploy that made
  * it, Terraform would delete what is left out, and refuses to delete what is still declared with `prevent_destroy`.
  */
-function declaredUnless(existing = false): { count?: number } {
+function declaredUnless(existing: boolean): { count?: number } {
   return existing ? { count: 0 } : {};
 }

@@ -1,48 +1,23 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import type { VaultNode } from '../../config/node';
-import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
+import { vaultNames } from '../../config/deployment-names';
+import { vaultNetwork } from '../../config/docker/networks';
+import { programPaths } from '../../config/docker/program-paths';
 import { publishedUrl } from '../../config/docker/reachable';
+import { provisionerPolicy } from '../../config/keys/key-store';
+import type { VaultNode } from '../../config/node';
+import type { TlsEndpoint } from '../../config/operation-inputs';
+import { embeddedVault, isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
-import { fileHash } from '../expressions';
-import { DataVolume, FileVolume, type Publication, ServiceContainer } from '../docker';
-import { Operation, type OperationRunner } from '../operation';
+import type { DeploymentBase } from '../deployment';
+import { DataVolume, declareNetwork, FileVolume, ServiceContainer } from '../docker';
+import { Operation } from '../operation';
+import type { IssuedCertificate } from '../tls/certificates';
 import { UNSEAL_SCRIPT } from './unseal-script';
 
 export interface VaultServerProps {
-  readonly runner: OperationRunner;
-  readonly environment: string;
-  readonly node: VaultNode;
-  readonly image: string;
-  /** Path of the `vault` program in the image. */
-  readonly program: string;
-  readonly network: string;
-  /** Address and port on the Docker host. */
-  readonly publish: Publication;
-  readonly ca: string;
-  readonly certificate: CertificateFiles;
-  readonly memoryMb: number;
-  /** Processes and threads of the service user on the Docker host. @default - see ServiceContainer */
-  readonly processLimit?: number | undefined;
-  readonly unseal: 'auto' | 'manual';
-  readonly shares: number;
-  readonly threshold: number;
-  /** Files for the unseal shares, one each. */
-  readonly unsealShareFiles: readonly string[];
-  readonly rootTokenFile: string;
-  readonly provisionerTokenFile: string;
-  readonly provisionerPolicy: { readonly name: string; readonly document: string };
-  /** If it names master keys, an empty Vault has lost them and is not initialised. */
-  readonly canariesFile: string;
-  /** The note of where their keys are. */
-  readonly placeFile: string;
-  /** Folder for the note about the provisioner token's renewal. */
-  readonly noteFolder: string;
-  readonly allowDataLoss: boolean;
-  /** Whether the image leaves new volumes to root, as published images do. */
-  readonly takeOverVolumes: boolean;
-  /** Whether the image may hold Vault 2.x, which has to be told {@link SHARES_ARE_ENOUGH}; 1.x ignores it with a warning. */
-  readonly mayBeVersion2: boolean;
+  readonly deployment: DeploymentBase;
+  readonly certificate: IssuedCertificate;
 }
 
 /**
@@ -70,68 +45,55 @@ export class VaultServer extends Construct {
   readonly container: ServiceContainer;
   private readonly initialize: Operation<'initialize-vault'>;
 
-  constructor(scope: Construct, id: string, props: VaultServerProps) {
+  constructor(scope: Construct, id: string, { deployment, certificate }: VaultServerProps) {
     super(scope, id);
-    if (props.unsealShareFiles.length !== props.shares) {
-      throw new DeclarationError(
-        this,
-        `\`unsealShareFiles\` must be one per share, got: ${props.unsealShareFiles.length} for ${props.shares}`,
-      );
+    const { environment, runner, state } = deployment;
+    const node = deployment.node.vault;
+    const vault = embeddedVault(environment);
+    if (vault === undefined || !isInVault(environment)) {
+      throw new DeclarationError(this, '`deployment` must have an embedded Vault, got: another key store');
     }
-    const { environment, image, node, runner } = props;
+    const image = deployment.image(this, 'vault');
+    const program = programPaths(environment).vault;
+    const network = vaultNetwork(environment);
+    if (!deployment.isMade(network.name)) declareNetwork(this, 'Network', { ...network, deployment });
+    const { caCertificate: ca } = state;
     const files = new FileVolume(this, 'Files', {
+      deployment,
       name: node.files,
-      environment,
       image,
       files: [
-        { path: 'vault.json', content: JSON.stringify(serverConfiguration(node, props.mayBeVersion2)) },
-        { path: 'ca.crt', source: props.ca },
-        { path: 'server.crt', source: props.certificate.certificate },
-        { path: 'server.key', source: props.certificate.privateKey },
+        { path: 'vault.json', content: JSON.stringify(serverConfiguration(node, deployment.hasPublishedImages)) },
+        { path: 'ca.crt', source: ca },
+        { path: 'server.crt', source: certificate.certificate },
+        { path: 'server.key', source: certificate.privateKey },
       ],
     });
-    const takeOver = props.takeOverVolumes ? { takeOverWith: image } : {};
-    const data = new DataVolume(this, 'Data', {
-      name: node.dataVolume,
-      environment,
-      allowDataLoss: props.allowDataLoss,
-      ...takeOver,
-    });
-    const audit = new DataVolume(this, 'Audit', {
-      name: node.auditVolume,
-      environment,
-      allowDataLoss: props.allowDataLoss,
-      ...takeOver,
-    });
+    const takeOver = deployment.hasPublishedImages ? { takeOverWith: image } : {};
+    const data = new DataVolume(this, 'Data', { deployment, name: node.dataVolume, ...takeOver });
+    const audit = new DataVolume(this, 'Audit', { deployment, name: node.auditVolume, ...takeOver });
     this.container = new ServiceContainer(this, 'Server', {
+      deployment,
       name: node.container,
-      environment,
       image,
-      command: [props.program, 'server', '-config=/files/vault.json'],
-      networks: [props.network],
+      command: [program, 'server', '-config=/files/vault.json'],
+      networks: [deployment.reference(this, network.name)],
       alias: node.alias,
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         { name: data.name, path: '/vault/data', readOnly: false },
         { name: audit.name, path: '/vault/audit', readOnly: false },
       ],
-      ports: [{ container: node.port, host: props.publish.port, address: props.publish.address }],
+      ports: [{ container: node.port, host: vault.port, address: vault.publishAddress }],
       healthCheck: {
-        command: [
-          'env',
-          `VAULT_ADDR=https://127.0.0.1:${node.port}`,
-          'VAULT_CACERT=/files/ca.crt',
-          props.program,
-          'status',
-        ],
+        command: ['env', `VAULT_ADDR=https://127.0.0.1:${node.port}`, 'VAULT_CACERT=/files/ca.crt', program, 'status'],
         intervalSeconds: 10,
       },
-      memoryMb: props.memoryMb,
-      processLimit: props.processLimit,
+      memoryMb: vault.memoryMb,
       stopSeconds: 30,
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
-    this.endpoint = { url: publishedUrl(props.publish.address, props.publish.port), caFile: props.ca };
+    this.endpoint = { url: publishedUrl(vault.publishAddress, vault.port), caFile: ca };
 
     const reload = new Operation(this, 'Reload', {
       runner,
@@ -142,27 +104,32 @@ export class VaultServer extends Construct {
         proof: {
           kind: 'certificates',
           url: this.endpoint.url,
-          certificates: [{ file: props.certificate.certificate, caFile: props.ca }],
+          certificates: [{ file: certificate.certificate, caFile: ca }],
         },
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
-    const renewalNote = `${props.noteFolder}/provisioner-token.json`;
+    const renewalNote = `${state.tls}/provisioner-token.json`;
+    const shares = Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1));
     this.initialize = new Operation(this, 'Initialize', {
       runner,
       operation: 'initialize-vault',
       input: {
-        environment,
+        environment: environment.name,
         endpoint: this.endpoint,
-        shares: props.shares,
-        threshold: props.threshold,
-        unsealShareFiles: [...props.unsealShareFiles],
-        rootTokenFile: props.rootTokenFile,
-        provisionerTokenFile: props.provisionerTokenFile,
-        provisionerPolicy: props.provisionerPolicy,
-        canariesFile: props.canariesFile,
-        placeFile: props.placeFile,
+        shares: vault.shares,
+        threshold: vault.threshold,
+        unsealShareFiles: shares,
+        rootTokenFile: state.secret.rootToken,
+        provisionerTokenFile: state.secret.provisionerToken,
+        provisionerPolicy: {
+          name: vaultNames(environment).provisionerPolicy,
+          document: provisionerPolicy(environment),
+        },
+        // if it names master keys, an empty Vault has lost them and is not initialised
+        canariesFile: state.canaries,
+        placeFile: state.keyStore,
         renewalNote,
       },
       renewal: { note: renewalNote },
@@ -170,7 +137,8 @@ export class VaultServer extends Construct {
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],
     });
-    if (props.unseal === 'auto') this.addUnsealer(props);
+    for (const share of shares) deployment.made(this, share, this.initialize.runId);
+    if (vault.unseal === 'auto') this.addUnsealer(deployment, image, program, shares.slice(0, vault.threshold));
   }
 
   /** For the `dependsOn` of what needs an unsealed Vault. */
@@ -178,36 +146,30 @@ export class VaultServer extends Construct {
     return this.initialize.dependable;
   }
 
-  private addUnsealer(props: VaultServerProps): void {
-    const { environment, image, node } = props;
+  private addUnsealer(deployment: DeploymentBase, image: string, program: string, shares: readonly string[]): void {
+    const node = deployment.node.vault;
     const files = new FileVolume(this, 'UnsealerFiles', {
+      deployment,
       name: node.unsealer.files,
-      environment,
       image,
       files: [
         { path: 'unseal.sh', content: UNSEAL_SCRIPT },
-        { path: 'ca.crt', source: props.ca },
-        // written by the initialisation in this same apply, when the plan has long looked at the file: unknown, then
-        // both; afterwards the hash, by which a rekeying gets here
-        ...props.unsealShareFiles.slice(0, props.threshold).map((source, index) => ({
-          path: `unseal-share-${index + 1}`,
-          source,
-          version: `${this.initialize.runId} ${fileHash(source)}`,
-        })),
+        { path: 'ca.crt', source: deployment.state.caCertificate },
+        // written by the initialisation in this same apply; a rekeying gets here by their hash
+        ...shares.map((source, index) => ({ path: `unseal-share-${index + 1}`, source })),
       ],
       dependsOn: [this.initialize.dependable],
     });
     new ServiceContainer(this, 'Unsealer', {
+      deployment,
       name: node.unsealer.container,
-      environment,
       image,
-      command: ['sh', '/files/unseal.sh', props.program],
-      networks: [props.network],
+      command: ['sh', '/files/unseal.sh', program],
+      networks: [deployment.reference(this, vaultNetwork(deployment.environment).name)],
       alias: node.unsealer.alias,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
       variables: { VAULT_ADDR: node.url, VAULT_CACERT: '/files/ca.crt' },
       memoryMb: 256,
-      processLimit: props.processLimit,
       dependsOn: [files.dependable],
     });
   }

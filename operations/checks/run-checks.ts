@@ -1,4 +1,5 @@
-import { loadEnvironment } from '../state/load';
+import type { OperationInput } from '../../config/operation-inputs';
+import { keepEnvironment, loadEnvironment } from '../state/load';
 import type { ServiceContext } from './check';
 import { checkEnvironment } from './check-environment';
 import { withServices } from './context';
@@ -10,9 +11,9 @@ import { ExternalError, messageOf } from '../lib/errors';
 import { NO_CONNECTION } from '../lib/http';
 import { NotYet, waitFor } from '../lib/wait';
 
-/** Runs the post-deploy checks of `EBS_ENVIRONMENT`, writes their report and fails when one of them did not pass. */
-export async function runChecks(): Promise<void> {
-  const loaded = loadEnvironment();
+/** Runs the post-deploy checks, writes their report and fails when one of them did not pass. */
+export async function runChecks({ environment }: OperationInput<'run-checks'> = {}): Promise<void> {
+  const loaded = environment === undefined ? loadEnvironment() : keepEnvironment(environment);
   await withServices(loaded, undefined, waitForServices);
   const report = await untilInterrupted((signal) =>
     checkEnvironment(loaded, {

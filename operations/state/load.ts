@@ -1,7 +1,11 @@
 /** An environment as commands and operations know it: what its file says, and where its state is. */
+import path from 'node:path';
+import { stringify } from 'yaml';
 import type { Environment, VaultEnvironment } from '../../config/environment';
-import { type EnvironmentFile, readEnvironment } from '../../config/load';
+import { argumentFor, type EnvironmentFile, readEnvironment } from '../../config/load';
+import { environmentOf } from '../../config/settings';
 import { isInVault } from '../../config/vault/vault';
+import { writeFileAtomically } from '../lib/files';
 import { requireOwnFolders } from '../lib/own-folder';
 import { type StateLayout, stateLayout } from '../../config/state/layout';
 
@@ -25,6 +29,20 @@ export function isLoadedInVault(loaded: LoadedEnvironment): loaded is LoadedVaul
 export function loadEnvironment(nameOrPath?: string): LoadedEnvironment {
   const read = readEnvironment(nameOrPath);
   return { ...read, state: ownState(read.environment) };
+}
+
+/**
+ * Keeps the settings of a deployment that was declared without an environment file, as one in its state folder: by that
+ * file the commands know it.
+ *
+ * @throws UsageError like {@link loadEnvironment}
+ */
+export function keepEnvironment(settings: Readonly<Record<string, unknown>>): LoadedEnvironment {
+  const environment = environmentOf(settings, 'the settings of the deployment');
+  const state = ownState(environment);
+  const file = path.join(state.root, 'environment.yaml');
+  writeFileAtomically(file, stringify(settings), 0o644);
+  return { environment, file, argument: argumentFor(file), state };
 }
 
 /**

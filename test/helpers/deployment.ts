@@ -10,8 +10,15 @@ import { stateLayout } from '../../config/state/layout';
 import { PROVIDER_VERSIONS } from '../../config/provider-versions';
 import { registryToolchain } from '../../operations/toolchain/findings';
 import type { Toolchain } from '../../config/toolchain';
+import type { EnvironmentInput } from '../../config/environment';
+import { DeploymentBase } from '../../constructs/deployment';
+import { Foundation } from '../../constructs/foundation';
+import { KesConfigurationFile, KesServer } from '../../constructs/kes/kes-server';
+import { MasterKeys } from '../../constructs/kes/master-keys';
+import type { Certificates } from '../../constructs/tls/certificates';
+import { KeyStore } from '../../constructs/vault/key-store';
 import { declareStacks } from '../../stacks';
-import { type Block, synthApp, type Synthesized } from './synth';
+import { type Block, newStack, synthApp, type Synthesized } from './synth';
 
 /** A folder that is not there: whoever declares stacks must not look for it. */
 export const STATE_ROOT = '/nonexistent/state';
@@ -50,6 +57,15 @@ images:
   kes: quay.io/minio/kes@${digest('2')}
   minio: quay.io/minio/minio@${digest('3')}
 `;
+/** The same as settings. */
+export const REGISTRY_IMAGES: Partial<EnvironmentInput> = {
+  images: {
+    source: 'registry',
+    vault: `docker.io/hashicorp/vault@${digest('1')}`,
+    kes: `quay.io/minio/kes@${digest('2')}`,
+    minio: `quay.io/minio/minio@${digest('3')}`,
+  },
+};
 export const EXTERNAL = 'name: local\nvault: { mode: external, address: "https://vault.example.org:8200" }\n';
 export const FILESYSTEM = 'name: local\nkeyStore: { type: filesystem }\n';
 export const AWS =
@@ -60,10 +76,10 @@ buckets:
   - { name: archive, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
 `;
 
-/** Declares the stacks of one environment. */
-export function declareDeployment(app: App, variation: Variation = {}): string {
+/** What the constructs of one environment share. */
+export function deploymentOf(variation: Variation = {}): DeploymentBase {
   const environment = parseEnvironment(variation.environment ?? 'name: local', 'test.yaml');
-  declareStacks(app, {
+  return new DeploymentBase({
     environment,
     engine: resolveEngine(environment.docker, { DOCKER_HOST: DEFAULT_SOCKET }),
     environmentFile: '/project/environments/test.yaml',
@@ -73,7 +89,36 @@ export function declareDeployment(app: App, variation: Variation = {}): string {
     runner: { program: '/project/operations/run' },
     vaultVariables: variation.vaultVariables ?? {},
   });
-  return environment.name;
+}
+
+/** What the constructs of a deployment with these settings share. */
+export const deploymentWith = (settings: Partial<EnvironmentInput> = {}, variation: Variation = {}): DeploymentBase =>
+  deploymentOf({ ...variation, environment: JSON.stringify({ name: 'local', ...settings }) });
+
+/** What other constructs stand on, in a stack of its own, for which nobody waits. */
+export function groundOf(deployment: DeploymentBase): {
+  readonly ca: Certificates;
+  readonly configuration: KesConfigurationFile;
+  readonly kes: KesServer;
+  readonly keys: MasterKeys;
+} {
+  const stack = newStack();
+  const { ca } = new Foundation(stack, 'Foundation', { deployment });
+  const inVault = deployment.environment.keyStore.type === 'vault';
+  const configuration = new KesConfigurationFile(stack, 'Configuration', {
+    deployment,
+    ca,
+    ...(inVault ? { keyStore: new KeyStore(stack, 'KeyStore', { deployment }) } : {}),
+  });
+  const kes = new KesServer(stack, 'Kes', { deployment, configuration, certificate: ca.issue('kes') });
+  return { ca, configuration, kes, keys: new MasterKeys(stack, 'Keys', { deployment, kes }) };
+}
+
+/** Declares the stacks of one environment. */
+export function declareDeployment(app: App, variation: Variation = {}): string {
+  const deployment = deploymentOf(variation);
+  declareStacks(app, deployment);
+  return deployment.name;
 }
 
 /** Synthesizes the stacks of one environment, by the end of their name. */

@@ -1,5 +1,8 @@
 import { DataVolume, ServiceContainer } from '../../../constructs/docker';
+import { deploymentWith } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
+
+const deployment = deploymentWith();
 
 const LABELS = [{ label: 'encrypted-backup-storage.environment', value: 'local' }];
 
@@ -8,7 +11,7 @@ test('a data volume cannot be deleted by Terraform', () => {
   const stack = newStack();
 
   // WHEN
-  const volume = new DataVolume(stack, 'Data', { name: 'data', environment: 'local' });
+  const volume = new DataVolume(stack, 'Data', { name: 'data', deployment });
 
   // THEN
   expect(volume.name).toBe('data');
@@ -24,7 +27,7 @@ test('… unless losing what is in it is allowed', () => {
   const stack = newStack();
 
   // WHEN
-  new DataVolume(stack, 'Data', { name: 'data', environment: 'local', allowDataLoss: true });
+  new DataVolume(stack, 'Data', { name: 'data', deployment: deploymentWith({ allowDataLoss: 'local' }) });
 
   // THEN
   expect(synth(stack).resource('docker_volume')).toHaveProperty('lifecycle', { prevent_destroy: false });
@@ -33,12 +36,12 @@ test('… unless losing what is in it is allowed', () => {
 test('a volume can be given to the service user by a container that ends before anything else uses it', () => {
   // GIVEN
   const stack = newStack();
-  const volume = new DataVolume(stack, 'Data', { name: 'data', environment: 'local', takeOverWith: 'minio:1' });
+  const volume = new DataVolume(stack, 'Data', { name: 'data', deployment, takeOverWith: 'minio:1' });
 
   // WHEN
   new ServiceContainer(stack, 'User', {
     name: 'user',
-    environment: 'local',
+    deployment,
     image: 'minio:1',
     command: ['minio'],
     networks: ['n'],

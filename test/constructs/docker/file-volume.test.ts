@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { FileVolume, type VolumeFile } from '../../../constructs/docker';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import { Operation } from '../../../constructs/operation';
+import { deploymentWith } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
-const BASE = { name: 'kes-files', environment: 'local', image: 'kes:1' };
+const deployment = deploymentWith();
+const BASE = { name: 'kes-files', deployment, image: 'kes:1' };
 const SECRET = '/state/secrets/kes/server.key';
 const HASH_OF_SECRET = `\${fileexists("${SECRET}") ? filesha256("${SECRET}") : "absent"}`;
 
@@ -73,6 +75,30 @@ test('files come from a path with a version of its own, or carry their content, 
   expect(files.versions).toMatchObject({
     share: 'run 7',
     'vault.json': createHash('sha256').update(content).digest('hex'),
+  });
+});
+
+describe('a file that an operation makes', () => {
+  const declare = (sameStack: boolean) => {
+    const stack = newStack();
+    const shared = deploymentWith();
+    const maker = new Operation(sameStack ? stack : newStack(), 'Maker', {
+      runner: { program: 'run' },
+      operation: 'create-root-credentials',
+      input: { configEnvFile: SECRET, rootFile: '/b' },
+    });
+    shared.made(maker, SECRET, maker.runId);
+    new FileVolume(stack, 'Files', { ...BASE, deployment: shared, files: [{ path: 'server.key', source: SECRET }] });
+    const [upload] = synth(stack).resource('docker_container').upload as { source_hash: string }[];
+    return upload?.source_hash;
+  };
+
+  test('in the same stack is not known to the plan, which would find it absent', () => {
+    expect(declare(true)).toMatch(/^\$\{terraform_data\.Maker_.*\.id\} \$\{fileexists/);
+  });
+
+  test('in another stack is there when this one is planned', () => {
+    expect(declare(false)).toBe(HASH_OF_SECRET);
   });
 });
 

@@ -1,9 +1,12 @@
 import { FileVolume, ServiceContainer } from '../../../constructs/docker';
+import { deploymentWith } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
+
+const deployment = deploymentWith();
 
 const MINIMAL = {
   name: 'ebs-local-kes',
-  environment: 'local',
+  deployment,
   image: 'kes:1',
   command: ['/usr/bin/kes', 'server'],
   networks: ['ebs-local'],
@@ -54,7 +57,7 @@ test('a service with minimal properties has nothing that it does not need', () =
 test('a service with maximal properties', () => {
   // GIVEN
   const stack = newStack();
-  const files = new FileVolume(stack, 'Files', { name: 'files', environment: 'local', image: 'kes:1', files: [] });
+  const files = new FileVolume(stack, 'Files', { name: 'files', deployment, image: 'kes:1', files: [] });
 
   // WHEN
   new ServiceContainer(stack, 'Kes', {

@@ -1,108 +1,84 @@
-import { kesNode } from '../../../config/node';
-import type { KesConfiguration } from '../../../config/kes/kes-configuration';
+import { kesConfiguration } from '../../../config/keys/key-store';
+import type { EnvironmentInput } from '../../../config/environment';
 import { DeclarationError } from '../../../constructs/declaration-error';
-import {
-  KesConfigurationFile,
-  type KesConfigurationFileProps,
-  KesServer,
-  type KesServerProps,
-} from '../../../constructs/kes/kes-server';
-import { KES_CONFIGURATION } from '../../helpers/kes';
+import { KesConfigurationFile, KesServer } from '../../../constructs/kes/kes-server';
+import { KeyStore } from '../../../constructs/vault/key-store';
+import { deploymentWith, groundOf } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
-const RUNNER = { program: 'run' };
-const PLACE = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 } as const;
-
 describe('KesConfigurationFile', () => {
-  const VAULT: NonNullable<KesConfigurationFileProps['vault']> = {
-    url: 'https://vault.example.org',
-    namespace: 'team',
-    tokenFile: '/state/secrets/vault/token',
-    secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
-    outdatedSecretIds: '/state/outdated-secret-ids.json',
-  };
-  const declare = (configuration: KesConfiguration, stack = newStack(), vault = VAULT) =>
+  const declare = (settings: Partial<EnvironmentInput> = {}) => {
+    const stack = newStack();
+    const deployment = deploymentWith(settings);
+    const keyStore =
+      deployment.environment.keyStore.type === 'vault' ? new KeyStore(stack, 'KeyStore', { deployment }) : undefined;
     new KesConfigurationFile(stack, 'File', {
-      runner: RUNNER,
-      configuration,
-      vault,
-      certificateFolder: '/state/tls',
-      file: '/state/secrets/kes/server-config.yaml',
-      place: PLACE,
-      placeFile: '/state/key-store.json',
-      triggers: { role: 'the role id' },
-      dependsOn: [],
+      deployment,
+      ca: groundOf(deployment).ca,
+      ...(keyStore === undefined ? {} : { keyStore }),
     });
+    return { deployment, operation: synth(stack).operation('write-kes-configuration') };
+  };
 
   test('is written by an operation that is told everything but the secrets', () => {
-    // GIVEN
-    const stack = newStack();
-
-    // WHEN
-    declare(KES_CONFIGURATION, stack);
-
-    // THEN
-    const { input, triggers } = synth(stack).operation('write-kes-configuration');
-    expect(input).toEqual({
-      configuration: KES_CONFIGURATION,
-      vault: VAULT,
-      certificateFolder: '/state/tls',
-      file: '/state/secrets/kes/server-config.yaml',
-      place: PLACE,
-      placeFile: '/state/key-store.json',
+    const { deployment, operation } = declare();
+    expect(operation.input).toEqual({
+      configuration: kesConfiguration(deployment.environment, {}, {}),
+      vault: {
+        url: 'https://127.0.0.1:8200',
+        caFile: '/nonexistent/state/tls/ca.crt',
+        tokenFile: '/nonexistent/state/secrets/vault/provisioner-token',
+        secretId: { delivery: 'minted', ttl: '0s', boundCidrs: [], tokenBoundCidrs: [] },
+        outdatedSecretIds: '/nonexistent/state/outdated-secret-ids.json',
+      },
+      certificateFolder: '/nonexistent/state/tls',
+      file: '/nonexistent/state/secrets/kes/server-config.yaml',
+      place: { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 },
+      placeFile: '/nonexistent/state/key-store.json',
     });
-    expect(triggers).toEqual({ role: 'the role id' });
+    expect(operation.triggers).toMatchObject({
+      role: expect.stringMatching(/^\$\{vault_approle_auth_backend_role\..*\.role_id\}$/) as string,
+      'client minio': expect.stringContaining('filesha256("/nonexistent/state/tls/minio.crt")') as string,
+      'client minio.next': expect.stringContaining('filesha256("/nonexistent/state/tls/minio.next.crt")') as string,
+    });
+    expect(operation.triggers).not.toHaveProperty('generation');
   });
 
   test('is written again when a SecretID that ends must be renewed', () => {
-    // GIVEN
-    const stack = newStack();
-
-    // WHEN
-    declare(KES_CONFIGURATION, stack, { ...VAULT, secretIdNote: '/state/secret-id.json' });
-
-    // THEN
-    const { input, triggers } = synth(stack).operation('write-kes-configuration');
-    expect(input).toMatchObject({ vault: { secretIdNote: '/state/secret-id.json' } });
-    expect(triggers.generation).toContain('jsondecode(file("/state/secret-id.json"))');
+    const { input, triggers } = declare({
+      keyStore: { type: 'vault', approle: { secretId: { delivery: 'minted', ttl: '48h' } } },
+    }).operation;
+    expect(input).toMatchObject({ vault: { secretIdNote: '/nonexistent/state/secret-id.json' } });
+    expect(triggers.generation).toContain('jsondecode(file("/nonexistent/state/secret-id.json"))');
   });
 
-  test('is refused with every problem that KES would hide', () => {
-    const error = thrownBy(() =>
-      declare({
-        ...KES_CONFIGURATION,
-        address: 'kes:7373',
-        cache: { ...KES_CONFIGURATION.cache, unused: '0s' },
-      }),
-    );
+  test.each([
+    ['chain', '/nonexistent/state/secrets/aws/credentials.json'],
+    ['instance-role', undefined],
+  ] as const)('with keys in AWS has the credentials of %s', (credentials, file) => {
+    const { input, triggers } = declare({ keyStore: { type: 'aws', region: 'eu-central-1', credentials } }).operation;
+    expect(input.awsCredentialsFile).toBe(file);
+    expect('credentials' in triggers).toBe(file !== undefined);
+  });
+
+  test('of keys in Vault needs the place of the keys there', () => {
+    const deployment = deploymentWith();
+    const { ca } = groundOf(deployment);
+    const error = thrownBy(() => new KesConfigurationFile(newStack(), 'File', { deployment, ca }));
     expect(error).toBeInstanceOf(DeclarationError);
     expect(error.message).toBe(
-      'stack/File: `address` must be an IP address and a port, because KES refuses DNS names, got: kes:7373; ' +
-        '`cache.unused` must be longer than 0s, got: 0s',
+      'stack/File: `keyStore` must be given for master keys in Vault and for no others, got: none with vault',
     );
   });
 });
 
 describe('KesServer', () => {
-  const PROPS: KesServerProps = {
-    runner: RUNNER,
-    environment: 'local',
-    node: kesNode('ebs-local'),
-    image: 'kes:1',
-    program: '/usr/bin/kes',
-    networks: ['ebs-local', 'ebs-local-vault'],
-    publish: { address: '0.0.0.0', port: 17373 },
-    configurationFile: '/state/secrets/kes/server-config.yaml',
-    ca: '/state/tls/ca.crt',
-    vaultCa: '/etc/vault/ca.crt',
-    certificate: { certificate: '/state/tls/kes.crt', privateKey: '/state/secrets/tls/kes.key' },
-    healthClient: { certificate: '/state/tls/health.crt', privateKey: '/state/secrets/tls/health.key' },
-    memoryMb: 256,
-  };
-  const declare = (props: KesServerProps = PROPS) => {
+  const declare = (settings: Partial<EnvironmentInput> = {}) => {
     const stack = newStack();
-    const server = new KesServer(stack, 'Kes', props);
+    const deployment = deploymentWith({ kes: { publishAddress: '0.0.0.0', port: 17373 }, ...settings });
+    const { ca, configuration } = groundOf(deployment);
+    const server = new KesServer(stack, 'Kes', { deployment, configuration, certificate: ca.issue('kes') });
     return { server, synthesized: synth(stack) };
   };
 
@@ -111,7 +87,7 @@ describe('KesServer', () => {
 
     expect(synthesized.resource('docker_container', 'Kes_Server')).toMatchObject({
       name: 'ebs-local-kes',
-      entrypoint: ['/usr/bin/kes'],
+      entrypoint: ['/kes'],
       command: ['server', '--config', '/files/server-config.yaml'],
       networks_advanced: [
         { name: 'ebs-local', aliases: ['kes'] },
@@ -124,27 +100,27 @@ describe('KesServer', () => {
       env: [],
     });
     expect(synthesized.resource('docker_container', 'Kes_Files_Loader').upload).toMatchObject([
-      { file: '/files/server-config.yaml', source: '/state/secrets/kes/server-config.yaml' },
-      { file: '/files/ca.crt', source: '/state/tls/ca.crt' },
-      { file: '/files/vault-ca.crt', source: '/etc/vault/ca.crt' },
-      { file: '/files/server.crt', source: '/state/tls/kes.crt' },
-      { file: '/files/server.key', source: '/state/secrets/tls/kes.key' },
-      { file: '/files/health.crt', source: '/state/tls/health.crt' },
-      { file: '/files/health.key', source: '/state/secrets/tls/health.key' },
+      { file: '/files/server-config.yaml', source: '/nonexistent/state/secrets/kes/server-config.yaml' },
+      { file: '/files/ca.crt', source: '/nonexistent/state/tls/ca.crt' },
+      { file: '/files/vault-ca.crt', source: '/nonexistent/state/tls/ca.crt' },
+      { file: '/files/server.crt', source: '/nonexistent/state/tls/kes-server.crt' },
+      { file: '/files/server.key', source: '/nonexistent/state/secrets/tls/kes-server.key' },
+      { file: '/files/health.crt', source: '/nonexistent/state/tls/health.crt' },
+      { file: '/files/health.key', source: '/nonexistent/state/secrets/tls/health.key' },
     ]);
-    expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:17373', caFile: '/state/tls/ca.crt' });
+    expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:17373', caFile: '/nonexistent/state/tls/ca.crt' });
   });
 
   test('verifies Vault with the CAs that its image trusts when no other is named', () => {
-    const { vaultCa: _, ...minimal } = PROPS;
-    const { upload } = declare(minimal).synthesized.resource('docker_container', 'Kes_Files_Loader');
+    const { synthesized } = declare({ vault: { mode: 'external', address: 'https://vault.example.org' } });
+    const { upload } = synthesized.resource('docker_container', 'Kes_Files_Loader');
     expect((upload as { file: string }[]).map(({ file }) => file)).not.toContain('/files/vault-ca.crt');
   });
 
   test.each([
     [
       'in a volume',
-      { volume: 'ebs-local-kes-keys' },
+      undefined,
       {
         volumes: [
           { volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true },
@@ -154,14 +130,15 @@ describe('KesServer', () => {
     ],
     [
       'in a folder of the host',
-      { folder: '/srv/keys' },
+      '/srv/keys',
       {
         volumes: [{ volume_name: 'ebs-local-kes-files', container_path: '/files', read_only: true }],
         mounts: [{ type: 'bind', source: '/srv/keys', target: '/keys', read_only: false }],
       },
     ],
-  ])('can have master keys as files %s', (_, keys, container) => {
-    expect(declare({ ...PROPS, keys }).synthesized.resource('docker_container', 'Kes_Server')).toMatchObject(container);
+  ])('can have master keys as files %s', (_, path, container) => {
+    const { synthesized } = declare({ keyStore: { type: 'filesystem', ...(path === undefined ? {} : { path }) } });
+    expect(synthesized.resource('docker_container', 'Kes_Server')).toMatchObject(container);
   });
 
   test('is healthy when it answers a client that shows its certificate', () => {
@@ -175,7 +152,7 @@ describe('KesServer', () => {
       'KES_CLIENT_CERT=/files/health.crt',
       'KES_CLIENT_KEY=/files/health.key',
       'SSL_CERT_FILE=/files/ca.crt',
-      '/usr/bin/kes',
+      '/kes',
       'status',
       '--short',
     ]);

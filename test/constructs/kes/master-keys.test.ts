@@ -1,57 +1,48 @@
-import { DeclarationError } from '../../../constructs/declaration-error';
 import { MasterKeys } from '../../../constructs/kes/master-keys';
+import { KesServer } from '../../../constructs/kes/kes-server';
+import { deploymentWith, groundOf } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
-import { thrownBy } from '../../helpers/thrown';
 
 const as = (client: string) => ({
   url: 'https://127.0.0.1:7373',
-  caFile: '/state/tls/ca.crt',
-  certificateFile: `/state/tls/${client}.crt`,
-  privateKeyFile: `/state/secrets/tls/${client}.key`,
+  caFile: '/nonexistent/state/tls/ca.crt',
+  certificateFile: `/nonexistent/state/tls/${client}.crt`,
+  privateKeyFile: `/nonexistent/state/secrets/tls/${client}.key`,
 });
-
-const declare = (keys: readonly string[], stack = newStack()) =>
-  new MasterKeys(stack, 'Keys', {
-    runner: { program: 'run' },
-    keys,
-    creator: as('key-creator'),
-    prover: as('key-prover'),
-    canariesFile: '/state/keys.json',
-    dataVolume: 'ebs-local-minio-data',
-    triggers: { container: 'the id of KES' },
-    dependsOn: [],
-  });
 
 test('keys are created by one client and proven by another', () => {
   // GIVEN
   const stack = newStack();
+  const deployment = deploymentWith({
+    minio: { keys: ['archive'] },
+    kes: { clients: [{ name: 'app', keys: ['app-key'] }] },
+  });
+  const { ca, configuration } = groundOf(deployment);
+  const kes = new KesServer(stack, 'Kes', { deployment, configuration, certificate: ca.issue('kes') });
 
   // WHEN
-  declare(['backup-default', 'archive'], stack);
+  const keys = new MasterKeys(stack, 'Keys', { deployment, kes });
 
   // THEN
-  const { input, triggers } = synth(stack).operation('create-master-keys');
+  const { input, triggers, dependsOn } = synth(stack).operation('create-master-keys');
   expect(input).toEqual({
     creator: as('key-creator'),
     prover: as('key-prover'),
-    keys: ['backup-default', 'archive'],
-    clients: {},
-    canariesFile: '/state/keys.json',
+    keys: ['backup-default', 'archive', 'app-key'],
+    clients: { 'app-key': 'client-app' },
+    canariesFile: '/nonexistent/state/keys.json',
     dataVolume: 'ebs-local-minio-data',
   });
-  expect(triggers).toEqual({ container: 'the id of KES' });
-});
-
-test.each([
-  ['no key', [], '`keys` must name at least one key, got: none'],
-  [
-    'a name that KES refuses',
-    ['ok', 'a/b'],
-    '`keys[1]` must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone, got: a/b',
-  ],
-  ['a key twice', ['a', 'b', 'a'], '`keys[2]` must be unique, got: a twice'],
-])('%s is refused', (_, keys, problem) => {
-  const error = thrownBy(() => declare(keys));
-  expect(error).toBeInstanceOf(DeclarationError);
-  expect(error.message).toBe(`stack/Keys: ${problem}`);
+  expect(triggers).toEqual({
+    container: expect.stringMatching(/^\$\{docker_container\.Kes_Server_.*\.id\}$/) as string,
+    reload: expect.stringMatching(/^\$\{terraform_data\.Kes_Reload_.*\.id\}$/) as string,
+  });
+  expect(dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Kes_Reload/)]);
+  expect(keys.asKmsFor('minio')).toEqual({
+    endpoints: ['https://kes:7373'],
+    defaultKey: 'backup-default',
+    autoEncryption: true,
+    client: { certificate: '/nonexistent/state/tls/minio.crt', privateKey: '/nonexistent/state/secrets/tls/minio.key' },
+    keys,
+  });
 });

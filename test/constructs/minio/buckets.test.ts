@@ -1,7 +1,8 @@
-import { DeclarationError } from '../../../constructs/declaration-error';
-import { Buckets, type BucketsProps } from '../../../constructs/minio/buckets';
+import type { EnvironmentInput } from '../../../config/environment';
+import { Buckets } from '../../../constructs/minio/buckets';
+import { MinioServer } from '../../../constructs/minio/minio-server';
+import { deploymentWith, groundOf } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
-import { thrownBy } from '../../helpers/thrown';
 
 const PLAIN = { name: 'backup', encryption: { type: 'sse-s3' }, versioning: false, objectLock: false } as const;
 const LOCKED = {
@@ -11,61 +12,34 @@ const LOCKED = {
   objectLock: true,
 } as const;
 
-const declare = (buckets: BucketsProps['buckets'], stack = newStack()) =>
-  new Buckets(stack, 'Buckets', {
-    runner: { program: 'run' },
-    endpoint: { url: 'https://127.0.0.1:9000', caFile: '/state/tls/ca.crt' },
-    region: 'us-east-1',
-    rootFile: '/state/secrets/minio/root.json',
-    buckets,
-    triggers: { container: 'the id of MinIO' },
-    dependsOn: [],
+function declare(settings: Partial<EnvironmentInput>) {
+  const stack = newStack();
+  const deployment = deploymentWith(settings);
+  const { ca, keys } = groundOf(deployment);
+  const minio = new MinioServer(stack, 'Minio', {
+    deployment,
+    kes: keys.asKmsFor('minio'),
+    certificate: ca.issue('minio'),
   });
+  new Buckets(stack, 'Buckets', { deployment, minio });
+  return synth(stack).operation('provision-buckets');
+}
 
 test('an operation waits for MinIO even when there is no bucket', () => {
-  // GIVEN
-  const stack = newStack();
-
-  // WHEN
-  declare([], stack);
-
-  // THEN
-  expect(synth(stack).operation('provision-buckets')).toMatchObject({
+  const operation = declare({});
+  expect(operation).toMatchObject({
     input: { buckets: [] },
-    triggers: { container: 'the id of MinIO' },
+    triggers: { container: expect.stringMatching(/^\$\{docker_container\.Minio_Server_.*\.id\}$/) as string },
   });
+  expect(operation.dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Minio_Reload/)]);
 });
 
 test('buckets are provisioned with their encryption, versioning and lock', () => {
-  // GIVEN
-  const stack = newStack();
-
-  // WHEN
-  declare([PLAIN, LOCKED], stack);
-
-  // THEN
-  expect(synth(stack).operation('provision-buckets').input).toEqual({
-    endpoint: { url: 'https://127.0.0.1:9000', caFile: '/state/tls/ca.crt' },
+  expect(declare({ buckets: [{ name: 'backup' }, LOCKED], minio: { sseC: 'deny' } }).input).toEqual({
+    endpoint: { url: 'https://127.0.0.1:9000', caFile: '/nonexistent/state/tls/ca.crt' },
     region: 'us-east-1',
-    rootFile: '/state/secrets/minio/root.json',
+    rootFile: '/nonexistent/state/secrets/minio/root.json',
     buckets: [PLAIN, LOCKED],
-    denySseC: false,
+    denySseC: true,
   });
-});
-
-test.each([
-  [
-    'a name that S3 refuses',
-    [PLAIN, { ...PLAIN, name: 'My.Bucket' }],
-    '`buckets[1].name` must be 3 to 63 characters of a-z, 0-9, "-" and ".", with a letter or digit at either end and around each ".", and no IP address, got: My.Bucket',
-  ],
-  [
-    'a lock without versions',
-    [{ ...LOCKED, versioning: false }],
-    '`buckets[0].objectLock` needs versioning, got: versioning off',
-  ],
-])('%s is refused', (_, buckets, problem) => {
-  const error = thrownBy(() => declare(buckets));
-  expect(error).toBeInstanceOf(DeclarationError);
-  expect(error.message).toBe(`stack/Buckets: ${problem}`);
 });

@@ -1,40 +1,22 @@
-import { minioNode } from '../../../config/node';
-import { DeclarationError } from '../../../constructs/declaration-error';
+import type { EnvironmentInput } from '../../../config/environment';
 import { MinioServer, type MinioServerProps } from '../../../constructs/minio/minio-server';
+import { deploymentWith, groundOf, REGISTRY_IMAGES } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
-import { thrownBy } from '../../helpers/thrown';
 
-const KMS: MinioServerProps['kms'] = {
-  endpoints: ['https://kes:7373'],
-  defaultKey: 'backup-default',
-  client: { certificate: '/state/tls/minio.crt', privateKey: '/state/secrets/tls/minio.key' },
-  autoEncryption: true,
-};
+interface Changes extends Partial<EnvironmentInput> {
+  readonly kms?: Partial<MinioServerProps['kes']>;
+}
 
-const PROPS: MinioServerProps = {
-  runner: { program: 'run' },
-  environment: 'local',
-  node: minioNode('ebs-local'),
-  image: 'minio:1',
-  program: '/usr/bin/minio',
-  mcProgram: '/usr/bin/mc',
-  network: 'ebs-local',
-  publish: { address: '0.0.0.0', port: 19000 },
-  region: 'eu-central-1',
-  certificate: { certificate: '/state/tls/s3.crt', privateKey: '/state/secrets/tls/s3.key' },
-  ca: '/state/tls/ca.crt',
-  trustedCAs: '/state/tls/trusted-cas.crt',
-  endpoint: { url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' },
-  kms: KMS,
-  configEnvFile: '/state/secrets/minio/config.env',
-  memoryMb: 2048,
-  allowDataLoss: false,
-  takeOverVolumes: false,
-};
-
-function declare(changes: Partial<MinioServerProps> = {}) {
+function declare({ kms, ...settings }: Changes = {}) {
   const stack = newStack();
-  const server = new MinioServer(stack, 'Minio', { ...PROPS, ...changes });
+  const deployment = deploymentWith({
+    docker: { publishAddress: '0.0.0.0' },
+    ...settings,
+    minio: { port: 19000, region: 'eu-central-1', ...settings.minio },
+  });
+  const { ca, keys } = groundOf(deployment);
+  const kes = { ...keys.asKmsFor('minio'), ...kms };
+  const server = new MinioServer(stack, 'Minio', { deployment, kes, certificate: ca.issue('minio') });
   const synthesized = synth(stack);
   const container = synthesized.resource('docker_container', 'Minio_Server');
   const variables = Object.fromEntries(
@@ -65,19 +47,19 @@ test('MinIO serves TLS itself and keeps its data in a volume that is not deleted
     stop_timeout: 30,
   });
   expect(synthesized.resource('docker_container', 'Minio_Files_Loader').upload).toMatchObject([
-    { file: '/files/certs/public.crt', source: '/state/tls/s3.crt' },
-    { file: '/files/certs/private.key', source: '/state/secrets/tls/s3.key' },
-    { file: '/files/certs/CAs/private-ca.crt', source: '/state/tls/ca.crt' },
-    { file: '/files/certs/CAs/trusted-cas.crt', source: '/state/tls/trusted-cas.crt' },
-    { file: '/files/kes/client.crt', source: '/state/tls/minio.crt' },
-    { file: '/files/kes/client.key', source: '/state/secrets/tls/minio.key' },
-    { file: '/files/config.env', source: '/state/secrets/minio/config.env' },
+    { file: '/files/certs/public.crt', source: '/nonexistent/state/tls/minio-server.crt' },
+    { file: '/files/certs/private.key', source: '/nonexistent/state/secrets/tls/minio-server.key' },
+    { file: '/files/certs/CAs/private-ca.crt', source: '/nonexistent/state/tls/ca.crt' },
+    { file: '/files/certs/CAs/trusted-cas.crt', source: '/nonexistent/state/tls/trusted-cas.crt' },
+    { file: '/files/kes/client.crt', source: '/nonexistent/state/tls/minio.crt' },
+    { file: '/files/kes/client.key', source: '/nonexistent/state/secrets/tls/minio.key' },
+    { file: '/files/config.env', source: '/nonexistent/state/secrets/minio/config.env' },
   ]);
   expect(synthesized.resource('docker_volume', 'Minio_Data')).toMatchObject({
     name: 'ebs-local-minio-data',
     lifecycle: { prevent_destroy: true },
   });
-  expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:19000', caFile: '/state/tls/ca.crt' });
+  expect(server.endpoint).toEqual({ url: 'https://127.0.0.1:19000', caFile: '/nonexistent/state/tls/ca.crt' });
 });
 
 const driveMounts = ({ volumes = [], mounts = [], command }: Record<string, unknown>) => ({
@@ -88,7 +70,7 @@ const driveMounts = ({ volumes = [], mounts = [], command }: Record<string, unkn
 
 test('several volumes are one erasure set, each kept as that of a single drive is', () => {
   // WHEN
-  const { synthesized, container } = declare({ node: minioNode('ebs-local', { drives: 4 }) });
+  const { synthesized, container } = declare({ minio: { drives: 4 } });
 
   // THEN
   expect(driveMounts(container)).toEqual({
@@ -103,15 +85,10 @@ test('several volumes are one erasure set, each kept as that of a single drive i
   const volumes = Object.values(synthesized.resources('docker_volume')).filter(
     ({ name }) => !String(name).includes('files'),
   );
-  expect(volumes).toEqual(
-    [1, 2, 3, 4].map(
-      (number) =>
-        expect.objectContaining({
-          name: `ebs-local-minio-data-${number}`,
-          lifecycle: { prevent_destroy: true },
-        }) as unknown,
-    ),
+  expect(volumes).toMatchObject(
+    [1, 2, 3, 4].map((number) => ({ name: `ebs-local-minio-data-${number}`, lifecycle: { prevent_destroy: true } })),
   );
+  expect(volumes).toHaveLength(4);
 });
 
 test.each([
@@ -119,7 +96,7 @@ test.each([
   [['/mnt/disk1'], '/data'],
 ])('folders of the host are mounted as they are, in their order: %j', (folders, drives) => {
   // WHEN
-  const { synthesized, container } = declare({ node: minioNode('ebs-local', { drives: folders }) });
+  const { synthesized, container } = declare({ minio: { drives: folders } });
 
   // THEN
   expect(driveMounts(container)).toEqual({
@@ -140,10 +117,10 @@ test.each([
 test.each([1, 4])('Terraform forgets %i volumes where folders are declared, and deletes none', (count) => {
   // GIVEN
   const folders = Array.from({ length: count }, (_, index) => `/mnt/disk${index + 1}`);
-  const before = declare({ node: minioNode('ebs-local', { drives: count }) }).synthesized;
+  const before = declare({ minio: { drives: count } }).synthesized;
 
   // WHEN
-  const { json } = declare({ node: minioNode('ebs-local', { drives: folders }) }).synthesized;
+  const { json } = declare({ minio: { drives: folders } }).synthesized;
 
   // THEN
   const volumes = Object.keys(before.resources('docker_volume')).filter((id) => id.startsWith('Minio_Data'));
@@ -154,7 +131,9 @@ test.each([1, 4])('Terraform forgets %i volumes where folders are declared, and 
 
 test('parity is MinIO’s own unless it is declared', () => {
   expect(declare().variables).not.toHaveProperty('MINIO_STORAGE_CLASS_STANDARD');
-  expect(declare({ parity: 3 }).variables).toMatchObject({ MINIO_STORAGE_CLASS_STANDARD: 'EC:3' });
+  expect(declare({ minio: { drives: 8, parity: 3 } }).variables).toMatchObject({
+    MINIO_STORAGE_CLASS_STANDARD: 'EC:3',
+  });
 });
 
 test('MinIO reaches KES with a certificate and reads its credentials from a file', () => {
@@ -173,12 +152,12 @@ test('MinIO reaches KES with a certificate and reads its credentials from a file
 });
 
 test('names below a domain mean buckets', () => {
-  expect(declare({ domain: 's3.lan' }).variables).toMatchObject({ MINIO_DOMAIN: 's3.lan' });
+  expect(declare({ minio: { domain: 's3.lan' } }).variables).toMatchObject({ MINIO_DOMAIN: 's3.lan' });
 });
 
 test('MinIO takes several KES, and can leave plain requests plain', () => {
   const { variables } = declare({
-    kms: { ...KMS, endpoints: ['https://kes-1:7373', 'https://kes-2:7373'], autoEncryption: false },
+    kms: { endpoints: ['https://kes-1:7373', 'https://kes-2:7373'], autoEncryption: false },
   });
   expect(variables).toMatchObject({
     MINIO_KMS_KES_ENDPOINT: 'https://kes-1:7373,https://kes-2:7373',
@@ -194,19 +173,14 @@ test('MinIO is healthy when its storage is, whatever Vault does', () => {
 });
 
 test('MinIO is told when one of its files has changed, and must then serve the certificate', () => {
-  // WHEN
-  const stack = newStack();
-  new MinioServer(stack, 'Minio', PROPS);
-
-  // THEN
-  const { input, triggers } = synth(stack).operation('reload-container');
+  const { input, triggers } = declare().synthesized.operation('reload-container');
   expect(input).toEqual({
     container: 'ebs-local-minio',
     signal: 'SIGHUP',
     proof: {
       kind: 'certificates',
       url: 'https://127.0.0.1:19000',
-      certificates: [{ file: '/state/tls/s3.crt', caFile: '/state/tls/ca.crt' }],
+      certificates: [{ file: '/nonexistent/state/tls/minio-server.crt', caFile: '/nonexistent/state/tls/ca.crt' }],
     },
   });
   expect(Object.keys(triggers)).toEqual(
@@ -217,7 +191,11 @@ test('MinIO is told when one of its files has changed, and must then serve the c
 test('MinIO starts anew when CAs or credentials change, which it reads only then', () => {
   const labels = declare().container.labels as { label: string; value: string }[];
   expect(labels.filter(({ label }) => label.startsWith('encrypted-backup-storage.read-at-start.'))).toEqual(
-    ['/state/tls/ca.crt', '/state/tls/trusted-cas.crt', '/state/secrets/minio/config.env'].map((file, index) => ({
+    [
+      '/nonexistent/state/tls/ca.crt',
+      '/nonexistent/state/tls/trusted-cas.crt',
+      '/nonexistent/state/secrets/minio/config.env',
+    ].map((file, index) => ({
       label: `encrypted-backup-storage.read-at-start.${index + 1}`,
       value: expect.stringContaining(`filesha256("${file}")`) as string,
     })),
@@ -225,39 +203,33 @@ test('MinIO starts anew when CAs or credentials change, which it reads only then
 });
 
 describe('with certificates from elsewhere', () => {
-  const files = (name: string) => ({
-    certificate: `/state/tls/${name}.crt`,
-    privateKey: `/state/secrets/tls/${name}.key`,
-  });
-  const PUBLIC: Partial<MinioServerProps> = {
-    certificate: files('minio-server'),
-    publicCertificates: [files('s3'), files('s3-additional-1')],
-    endpoint: { url: 'https://127.0.0.1:19000', serverName: 's3.example.org' },
+  const files = { certificate: '/etc/s3.crt', privateKey: '/etc/s3.key' };
+  const PUBLIC: Changes = {
+    tls: { mode: 'files', ...files, additional: [files] },
+    minio: { hostnames: ['s3.example.org'] },
   };
 
   test('the first is the default one, the others have folders of their own, and that of the private CA is inside', () => {
     const { synthesized } = declare(PUBLIC);
     const uploads = synthesized.resource('docker_container', 'Minio_Files_Loader').upload as Record<string, string>[];
     expect(Object.fromEntries(uploads.map(({ file = '', source }) => [file, source]))).toMatchObject({
-      '/files/certs/public.crt': '/state/tls/s3.crt',
-      '/files/certs/private.key': '/state/secrets/tls/s3.key',
-      '/files/certs/additional-1/public.crt': '/state/tls/s3-additional-1.crt',
-      '/files/certs/additional-1/private.key': '/state/secrets/tls/s3-additional-1.key',
-      '/files/certs/inside/public.crt': '/state/tls/minio-server.crt',
-      '/files/certs/inside/private.key': '/state/secrets/tls/minio-server.key',
+      '/files/certs/public.crt': '/nonexistent/state/tls/s3.crt',
+      '/files/certs/private.key': '/nonexistent/state/secrets/tls/s3.key',
+      '/files/certs/additional-1/public.crt': '/nonexistent/state/tls/s3-additional-1.crt',
+      '/files/certs/additional-1/private.key': '/nonexistent/state/secrets/tls/s3-additional-1.key',
+      '/files/certs/inside/public.crt': '/nonexistent/state/tls/minio-server.crt',
+      '/files/certs/inside/private.key': '/nonexistent/state/secrets/tls/minio-server.key',
     });
   });
 
   test('a reload proves each by the CA that clients trust, and the inside one by the private CA', () => {
-    const stack = newStack();
-    new MinioServer(stack, 'Minio', { ...PROPS, ...PUBLIC });
-    expect(synth(stack).operation('reload-container').input.proof).toEqual({
+    expect(declare(PUBLIC).synthesized.operation('reload-container').input.proof).toEqual({
       kind: 'certificates',
       url: 'https://127.0.0.1:19000',
       certificates: [
-        { file: '/state/tls/s3.crt' },
-        { file: '/state/tls/s3-additional-1.crt' },
-        { file: '/state/tls/minio-server.crt', caFile: '/state/tls/ca.crt' },
+        { file: '/nonexistent/state/tls/s3.crt' },
+        { file: '/nonexistent/state/tls/s3-additional-1.crt' },
+        { file: '/nonexistent/state/tls/minio-server.crt', caFile: '/nonexistent/state/tls/ca.crt' },
       ],
     });
   });
@@ -269,7 +241,7 @@ describe('with certificates from elsewhere', () => {
 });
 
 test('the data may be deleted where losing it is allowed', () => {
-  const { synthesized } = declare({ allowDataLoss: true });
+  const { synthesized } = declare({ allowDataLoss: 'local' });
   expect(synthesized.resource('docker_volume', 'Minio_Data')).toHaveProperty('lifecycle.prevent_destroy', false);
 });
 
@@ -277,7 +249,7 @@ test.each([
   [false, []],
   [true, ['ebs-local-minio-data-owner']],
 ])('a volume that the image would leave to root is given to the service user first: %s', (takeOverVolumes, owners) => {
-  const { synthesized, container } = declare({ takeOverVolumes });
+  const { synthesized, container } = declare(takeOverVolumes ? REGISTRY_IMAGES : {});
   const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
   expect(names.filter((name) => name.endsWith('-owner'))).toEqual(owners);
   expect(container.depends_on).toEqual([
@@ -287,27 +259,9 @@ test.each([
 });
 
 test('each of several volumes is given to the service user where the image would leave it to root', () => {
-  const { synthesized } = declare({ takeOverVolumes: true, node: minioNode('ebs-local', { drives: 4 }) });
+  const { synthesized } = declare({ ...REGISTRY_IMAGES, minio: { drives: 4 } });
   const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
   expect(names.filter((name) => name.endsWith('-owner'))).toEqual(
     [1, 2, 3, 4].map((number) => `ebs-local-minio-data-${number}-owner`),
   );
-});
-
-test.each([
-  [
-    'a key name that KES refuses',
-    { defaultKey: 'my key' },
-    '`kms.defaultKey` must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone, got: my key',
-  ],
-  ['no KES', { endpoints: [] }, '`kms.endpoints` must be https:// addresses of KES, got: none'],
-  [
-    'KES in the clear',
-    { endpoints: ['https://kes-1:7373', 'http://kes-2:7373'] },
-    '`kms.endpoints` must be https:// addresses of KES, got: https://kes-1:7373, http://kes-2:7373',
-  ],
-])('%s is refused', (_, kms, problem) => {
-  const error = thrownBy(() => declare({ kms: { ...KMS, ...kms } }));
-  expect(error).toBeInstanceOf(DeclarationError);
-  expect(error.message).toBe(`stack/Minio: ${problem}`);
 });

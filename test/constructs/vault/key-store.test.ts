@@ -1,23 +1,23 @@
 import { TerraformOutput } from 'cdktf';
+import type { EnvironmentInput } from '../../../config/environment';
 import { DeclarationError } from '../../../constructs/declaration-error';
-import { KeyStore, type KeyStoreProps } from '../../../constructs/vault/key-store';
+import { KeyStore } from '../../../constructs/vault/key-store';
+import { deploymentWith } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
-const MINIMAL: KeyStoreProps = {
-  mount: 'kes',
-  prefix: 'local',
-  kvVersion: 2,
-  policyName: 'ebs-local-kes',
-  appRole: { mount: 'approle', role: 'ebs-local-kes', tokenPeriod: '30m' },
-};
+/** An external Vault has audit devices of its own. */
+const EXTERNAL: Partial<EnvironmentInput> = { vault: { mode: 'external', address: 'https://vault.example.org' } };
+
+const declare = (settings: Partial<EnvironmentInput> = EXTERNAL, stack = newStack()) =>
+  new KeyStore(stack, 'KeyStore', { deployment: deploymentWith(settings) });
 
 test('a key store with minimal properties is a mount, a policy and a role, and no SecretID', () => {
   // GIVEN
   const stack = newStack();
 
   // WHEN
-  const store = new KeyStore(stack, 'KeyStore', MINIMAL);
+  const store = declare(EXTERNAL, stack);
   new TerraformOutput(stack, 'role', { value: store.roleId, staticId: true });
 
   // THEN
@@ -47,7 +47,7 @@ test('the token of KES is renewed for ever and used without limit', () => {
   const stack = newStack();
 
   // WHEN
-  new KeyStore(stack, 'KeyStore', MINIMAL);
+  declare(EXTERNAL, stack);
 
   // THEN
   expect(synth(stack).resource('vault_approle_auth_backend_role')).toEqual({
@@ -65,15 +65,7 @@ test('a key store with maximal properties is audited from the beginning, and may
   const stack = newStack();
 
   // WHEN
-  new KeyStore(stack, 'KeyStore', {
-    ...MINIMAL,
-    kvVersion: 1,
-    auditDevices: [
-      { name: 'file', filePath: '/vault/audit/audit.log' },
-      { name: 'stdout', filePath: 'stdout' },
-    ],
-    allowDataLoss: true,
-  });
+  declare({ keyStore: { type: 'vault', kvVersion: 1 }, allowDataLoss: 'local' }, stack);
 
   // THEN
   const synthesized = synth(stack);
@@ -97,12 +89,14 @@ test('mounts of someone else are declared zero times: Terraform would delete wha
   const stack = newStack();
 
   // WHEN
-  new KeyStore(stack, 'KeyStore', {
-    ...MINIMAL,
-    existingMount: true,
-    appRole: { ...MINIMAL.appRole, existingMount: true },
-    allowDataLoss: true,
-  });
+  declare(
+    {
+      ...EXTERNAL,
+      keyStore: { type: 'vault', existingMount: true, approle: { existingMount: true } },
+      allowDataLoss: 'local',
+    },
+    stack,
+  );
 
   // THEN
   for (const type of ['vault_mount', 'vault_auth_backend']) {
@@ -112,23 +106,18 @@ test('mounts of someone else are declared zero times: Terraform would delete wha
 
 test('a SecretID lives as long as the role says', () => {
   const stack = newStack();
-  new KeyStore(stack, 'KeyStore', { ...MINIMAL, appRole: { ...MINIMAL.appRole, secretIdTtl: '720h' } });
+  declare({ keyStore: { type: 'vault', approle: { secretId: { delivery: 'minted', ttl: '720h' } } } }, stack);
   expect(synth(stack).resource('vault_approle_auth_backend_role').secret_id_ttl).toBe(720 * 60 * 60);
 });
 
-test.each([
-  ['soon', '`appRole.tokenPeriod` must be a duration such as 30s, 5m or 1h30m, got: soon'],
-  ['9m59s', '`appRole.tokenPeriod` must be at least 10m, got: 9m59s. KES would lose its token between two renewals'],
-])('a period of %s is refused', (tokenPeriod, problem) => {
-  const error = thrownBy(
-    () => new KeyStore(newStack(), 'KeyStore', { ...MINIMAL, appRole: { ...MINIMAL.appRole, tokenPeriod } }),
-  );
+test('master keys that are elsewhere have no key store in Vault', () => {
+  const error = thrownBy(() => declare({ keyStore: { type: 'filesystem' } }));
   expect(error).toBeInstanceOf(DeclarationError);
-  expect(error.message).toBe(`stack/KeyStore: ${problem}`);
+  expect(error.message).toBe('stack/KeyStore: `deployment` must have its master keys in Vault, got: filesystem');
 });
 
 test('a period of 10m is long enough', () => {
   const stack = newStack();
-  new KeyStore(stack, 'KeyStore', { ...MINIMAL, appRole: { ...MINIMAL.appRole, tokenPeriod: '10m' } });
+  declare({ keyStore: { type: 'vault', approle: { tokenPeriod: '10m' } } }, stack);
   expect(synth(stack).resource('vault_approle_auth_backend_role').token_period).toBe(600);
 });

@@ -1,38 +1,24 @@
-import { vaultNode } from '../../../config/node';
+import type { EnvironmentInput, VaultEnvironment } from '../../../config/environment';
+import { provisionerPolicy } from '../../../config/keys/key-store';
 import { DeclarationError } from '../../../constructs/declaration-error';
-import { VaultServer, type VaultServerProps } from '../../../constructs/vault/vault-server';
+import { VaultServer } from '../../../constructs/vault/vault-server';
+import { deploymentWith, groundOf, REGISTRY_IMAGES } from '../../helpers/deployment';
 import { newStack, synth, type Synthesized } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
 
-const MINIMAL: VaultServerProps = {
-  runner: { program: 'run' },
-  environment: 'local',
-  node: vaultNode('ebs-local'),
-  image: 'vault:1',
-  program: '/usr/bin/vault',
-  network: 'ebs-local',
-  publish: { address: '0.0.0.0', port: 18200 },
-  ca: '/state/tls/ca.crt',
-  certificate: { certificate: '/state/tls/vault.crt', privateKey: '/state/secrets/tls/vault.key' },
-  memoryMb: 512,
-  unseal: 'manual',
-  shares: 1,
-  threshold: 1,
-  unsealShareFiles: ['/state/secrets/vault/share-1'],
-  rootTokenFile: '/state/secrets/vault/root-token',
-  provisionerTokenFile: '/state/secrets/vault/provisioner-token',
-  provisionerPolicy: { name: 'provisioner', document: 'path "sys/mounts" {\n  capabilities = ["read"]\n}\n' },
-  canariesFile: '/state/keys.json',
-  placeFile: '/state/key-store.json',
-  noteFolder: '/state/tls',
-  allowDataLoss: false,
-  takeOverVolumes: false,
-  mayBeVersion2: false,
-};
+type VaultSettings = Partial<Extract<NonNullable<EnvironmentInput['vault']>, { mode: 'embedded' }>>;
 
-function declare(changes: Partial<VaultServerProps> = {}): Synthesized {
+const settings = (vault: VaultSettings = {}, others: Partial<EnvironmentInput> = {}): Partial<EnvironmentInput> => ({
+  vault: { mode: 'embedded', publishAddress: '127.0.0.1', port: 18200, unseal: 'manual', ...vault },
+  ...others,
+});
+
+const share = (number: number) => `/nonexistent/state/secrets/vault/unseal-share-${number}`;
+
+function declare(...[vault, others]: Parameters<typeof settings>): Synthesized {
   const stack = newStack();
-  new VaultServer(stack, 'Vault', { ...MINIMAL, ...changes });
+  const deployment = deploymentWith(settings(vault, others));
+  new VaultServer(stack, 'Vault', { deployment, certificate: groundOf(deployment).ca.issue('vault') });
   return synth(stack);
 }
 
@@ -44,10 +30,12 @@ describe('the server', () => {
     // THEN
     expect(synthesized.resource('docker_container', 'Vault_Server')).toMatchObject({
       name: 'ebs-local-vault',
-      entrypoint: ['/usr/bin/vault'],
+      entrypoint: ['/bin/vault'],
       command: ['server', '-config=/files/vault.json'],
-      networks_advanced: [{ name: 'ebs-local', aliases: ['vault'] }],
-      ports: [{ internal: 8200, external: 18200, ip: '0.0.0.0' }],
+      networks_advanced: [
+        { name: expect.stringMatching(/^\$\{docker_network\.Vault_Network_/) as string, aliases: ['vault'] },
+      ],
+      ports: [{ internal: 8200, external: 18200, ip: '127.0.0.1' }],
       volumes: [
         { volume_name: 'ebs-local-vault-files', container_path: '/files', read_only: true },
         { volume_name: 'ebs-local-vault-data', container_path: '/vault/data', read_only: false },
@@ -84,14 +72,7 @@ describe('the server', () => {
   test('is healthy when it answers over verified TLS', () => {
     expect(declare().resource('docker_container', 'Vault_Server')).toMatchObject({
       healthcheck: {
-        test: [
-          'CMD',
-          'env',
-          'VAULT_ADDR=https://127.0.0.1:8200',
-          'VAULT_CACERT=/files/ca.crt',
-          '/usr/bin/vault',
-          'status',
-        ],
+        test: ['CMD', 'env', 'VAULT_ADDR=https://127.0.0.1:8200', 'VAULT_CACERT=/files/ca.crt', '/bin/vault', 'status'],
       },
     });
   });
@@ -105,12 +86,12 @@ describe('the server', () => {
       proof: {
         kind: 'certificates',
         url: 'https://127.0.0.1:18200',
-        certificates: [{ file: '/state/tls/vault.crt', caFile: '/state/tls/ca.crt' }],
+        certificates: [{ file: '/nonexistent/state/tls/vault-server.crt', caFile: '/nonexistent/state/tls/ca.crt' }],
       },
     });
     expect(triggers).toMatchObject({
-      'server.crt': expect.stringContaining('filesha256("/state/tls/vault.crt")') as string,
-      'server.key': expect.stringContaining('filesha256("/state/secrets/tls/vault.key")') as string,
+      'server.crt': expect.stringContaining('filesha256("/nonexistent/state/tls/vault-server.crt")') as string,
+      'server.key': expect.stringContaining('filesha256("/nonexistent/state/secrets/tls/vault-server.key")') as string,
     });
     expect(dependsOn).toHaveLength(2);
   });
@@ -119,7 +100,7 @@ describe('the server', () => {
     [false, true],
     [true, false],
   ])('keeps its data and its audit log: allowDataLoss %s', (allowDataLoss, preventDestroy) => {
-    const synthesized = declare({ allowDataLoss });
+    const synthesized = declare({}, allowDataLoss ? { allowDataLoss: 'local' } : {});
     for (const volume of ['Vault_Data', 'Vault_Audit']) {
       expect(synthesized.resource('docker_volume', volume)).toHaveProperty('lifecycle', {
         prevent_destroy: preventDestroy,
@@ -132,7 +113,7 @@ test.each([
   [false, []],
   [true, ['ebs-local-vault-audit-owner', 'ebs-local-vault-data-owner']],
 ])('volumes that the image would leave to root are given to the service user first: %s', (takeOverVolumes, owners) => {
-  const synthesized = declare({ takeOverVolumes });
+  const synthesized = declare({}, takeOverVolumes ? REGISTRY_IMAGES : {});
   const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => String(name));
   expect(names.filter((name) => name.endsWith('-owner'))).toEqual(owners);
   expect(synthesized.resource('docker_container', 'Vault_Server').depends_on).toHaveLength(3);
@@ -140,27 +121,27 @@ test.each([
 
 describe('the initialisation', () => {
   test('is told where secrets go, never what they are', () => {
-    const { input, triggers } = declare({
-      shares: 3,
-      threshold: 2,
-      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
-    }).operation('initialize-vault');
+    const { input, triggers } = declare({ shares: 3, threshold: 2 }).operation('initialize-vault');
+    const { environment } = deploymentWith(settings());
 
     expect(input).toEqual({
       environment: 'local',
-      endpoint: { url: 'https://127.0.0.1:18200', caFile: '/state/tls/ca.crt' },
+      endpoint: { url: 'https://127.0.0.1:18200', caFile: '/nonexistent/state/tls/ca.crt' },
       shares: 3,
       threshold: 2,
-      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
-      rootTokenFile: '/state/secrets/vault/root-token',
-      provisionerTokenFile: '/state/secrets/vault/provisioner-token',
-      provisionerPolicy: MINIMAL.provisionerPolicy,
-      canariesFile: '/state/keys.json',
-      placeFile: '/state/key-store.json',
-      renewalNote: '/state/tls/provisioner-token.json',
+      unsealShareFiles: [1, 2, 3].map(share),
+      rootTokenFile: '/nonexistent/state/secrets/vault/root-token',
+      provisionerTokenFile: '/nonexistent/state/secrets/vault/provisioner-token',
+      provisionerPolicy: {
+        name: 'ebs-local-provisioner',
+        document: provisionerPolicy(environment as VaultEnvironment),
+      },
+      canariesFile: '/nonexistent/state/keys.json',
+      placeFile: '/nonexistent/state/key-store.json',
+      renewalNote: '/nonexistent/state/tls/provisioner-token.json',
     });
     expect(triggers).toEqual({
-      generation: expect.stringContaining('/state/tls/provisioner-token.json') as string,
+      generation: expect.stringContaining('/nonexistent/state/tls/provisioner-token.json') as string,
       container: expect.stringMatching(/^\$\{docker_container\.Vault_Server_.*\.id\}$/) as string,
     });
   });
@@ -180,39 +161,37 @@ describe('unsealing', () => {
 
   test('by itself gives the unsealer as many shares as it needs, after the initialisation wrote them', () => {
     // WHEN
-    const synthesized = declare({
-      unseal: 'auto',
-      shares: 3,
-      threshold: 2,
-      unsealShareFiles: ['/s/1', '/s/2', '/s/3'],
-    });
+    const synthesized = declare({ unseal: 'auto', shares: 3, threshold: 2 });
 
     // THEN
     const loader = synthesized.resource('docker_container', 'Vault_UnsealerFiles_Loader');
-    const first = /^\$\{terraform_data\.Vault_Initialize_.*\.id\} \$\{fileexists\("\/s\/1"\) \? filesha256\("\/s\/1"\)/;
+    const first =
+      /^\$\{terraform_data\.Vault_Initialize_.*\.id\} \$\{fileexists\(".*share-1"\) \? filesha256\(".*share-1"\)/;
     expect(loader.upload).toMatchObject([
       { file: '/files/unseal.sh' },
-      { file: '/files/ca.crt', source: '/state/tls/ca.crt' },
-      { file: '/files/unseal-share-1', source: '/s/1', source_hash: expect.stringMatching(first) as string },
+      { file: '/files/ca.crt', source: '/nonexistent/state/tls/ca.crt' },
+      { file: '/files/unseal-share-1', source: share(1), source_hash: expect.stringMatching(first) as string },
       {
         file: '/files/unseal-share-2',
-        source: '/s/2',
-        source_hash: expect.stringContaining('filesha256("/s/2")') as string,
+        source: share(2),
+        source_hash: expect.stringContaining(`filesha256("${share(2)}")`) as string,
       },
     ]);
     expect(loader.depends_on).toEqual([expect.stringMatching(/^terraform_data\.Vault_Initialize/)]);
     expect(synthesized.resource('docker_container', 'Vault_Unsealer_')).toMatchObject({
       name: 'ebs-local-vault-unsealer',
       entrypoint: ['sh'],
-      command: ['/files/unseal.sh', '/usr/bin/vault'],
+      command: ['/files/unseal.sh', '/bin/vault'],
       env: ['VAULT_ADDR=https://vault:8200', 'VAULT_CACERT=/files/ca.crt'],
       ports: [],
     });
   });
 });
 
-test('a share without a file is refused', () => {
-  const error = thrownBy(() => declare({ shares: 3, threshold: 2 }));
+test('a deployment with another Vault, or none, has no server of its own', () => {
+  const deployment = deploymentWith({ keyStore: { type: 'filesystem' } });
+  const certificate = groundOf(deployment).ca.issue('kes');
+  const error = thrownBy(() => new VaultServer(newStack(), 'Vault', { deployment, certificate }));
   expect(error).toBeInstanceOf(DeclarationError);
-  expect(error.message).toBe('stack/Vault: `unsealShareFiles` must be one per share, got: 1 for 3');
+  expect(error.message).toBe('stack/Vault: `deployment` must have an embedded Vault, got: another key store');
 });

@@ -190,7 +190,7 @@ async function plainMinio(bench: Workbench): Promise<string> {
     Cmd: Config.Cmd,
     User: Config.User,
     Env: ['MINIO_CONFIG_ENV_FILE=/files/config.env'],
-    Labels: Object.fromEntries(environmentLabels(environment.name).map(({ label, value }) => [label, value])),
+    Labels: Object.fromEntries(environmentLabels(environment).map(({ label, value }) => [label, value])),
     ExposedPorts: { '9000/tcp': {} },
     HostConfig: {
       Binds: (HostConfig.Binds ?? []).filter((bind) => bind.includes(':/files')),

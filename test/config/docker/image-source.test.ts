@@ -1,20 +1,12 @@
-import { parseEnvironment } from '../../config/load';
-import { stateLayout } from '../../config/state/layout';
-import { type Deployment, imageSource } from '../../stacks/deployment';
-import { UsageError } from '../../operations/lib/errors';
-import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../helpers/deployment';
-import { thrownBy } from '../helpers/thrown';
+import { imageSource } from '../../../config/docker/image-source';
+import { parseEnvironment } from '../../../config/load';
+import { UsageError } from '../../../operations/lib/errors';
+import { BUILT, digest, FROM_REGISTRY, REGISTRY } from '../../helpers/deployment';
+import { thrownBy } from '../../helpers/thrown';
 
-const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
-const deployment = (more = '', toolchain = BUILT): Deployment => ({
-  environment: environment(more),
-  engine: { host: 'unix:///var/run/docker.sock', transport: 'unix' },
-  environmentFile: '/e/prod.yaml',
-  state: stateLayout('prod', '/state'),
+const deployment = (more = '', toolchain = BUILT) => ({
+  environment: parseEnvironment(`name: prod\n${more}`, 'test.yaml'),
   toolchain,
-  retiredKeys: {},
-  runner: { program: 'run' },
-  vaultVariables: {},
 });
 
 describe('images', () => {
