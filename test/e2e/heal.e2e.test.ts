@@ -3,6 +3,7 @@
  * drive afterwards is seen by taking away as many others as MinIO needs that drive for.
  */
 import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
 import { messageOf } from '../../operations/lib/errors';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readAwayDrives } from '../../operations/state/away-drives';
@@ -19,6 +20,8 @@ const MODES: readonly Mode[] = [
   { name: 'SSE-KMS', bucket: 'backup', options: { ServerSideEncryption: 'aws:kms' } },
   { name: 'versions', bucket: 'archive', options: {} },
 ];
+
+const report = z.object({ results: z.array(z.object({ id: z.string(), status: z.string() })) });
 
 let environment: TestEnvironment;
 let objects: ObjectSet;
@@ -70,6 +73,13 @@ async function untilCheckSays(pattern: RegExp): Promise<CommandResult> {
   });
 }
 
+/** The checks that did not pass, of all. */
+async function redChecks(): Promise<string[]> {
+  const { stdout } = await environment.script('check', ['--json']);
+  const { results } = report.parse(JSON.parse(stdout));
+  return results.filter(({ status }) => ['failed', 'could-not-check'].includes(status)).map(({ id }) => id);
+}
+
 async function heal(): Promise<{ healed: number; passes: number; failed: string[]; away: string[] }> {
   const result = mustSucceed(await environment.script('heal', ['--json']));
   return JSON.parse(result.stdout) as Awaited<ReturnType<typeof heal>>;
@@ -114,6 +124,7 @@ test('a drive that is wiped under load: no request fails, the check names it, an
     expect(stdout).toMatch(
       /drive \/drives\/3 \(volume ebs-\S+-minio-data-3\) is \S+; MinIO goes on, until another one goes/,
     );
+    expect(await redChecks()).toEqual(['drives-online']);
     await giveBack(3);
     const started = performance.now();
     expect(await heal()).toMatchObject({ failed: [], away: [] });
@@ -128,6 +139,7 @@ test('while a drive is away no request fails; when it is back, a check has what 
   await underLoad('away', async () => {
     await takeAway(2);
     await untilCheckSays(/drive \/drives\/2 \(.*\) is permission-denied; MinIO goes on, until another one goes/);
+    expect(await redChecks()).toEqual(['drives-online']);
     const s3 = environment.s3();
     for (let index = 0; index < MISSED; index += 1) {
       const mode = MODES[index % MODES.length];
