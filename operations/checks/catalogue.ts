@@ -51,12 +51,12 @@ export function isDisruptive(check: Check): boolean {
   return check.from === 'deployment' && check.disruptive === true;
 }
 
-/** Whether a check sends what a server must refuse: somebody else's gets it only when asked for. */
+/** Whether a check sends what a server must refuse: a server that is not deployed here gets it only when asked for. */
 export function triesHoles(check: Check): boolean {
   return check.from === 'outside' && check.triesHoles === true;
 }
 
-/** The checks that run when nobody says which. */
+/** The checks that run when none are named. */
 export const nonDisruptive: readonly Check[] = catalogue.filter((check) => !isDisruptive(check));
 
 /**

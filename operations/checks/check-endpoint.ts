@@ -5,7 +5,7 @@ import { type LeftOut, makeReport, type Report } from './report/model';
 import { bindOutside, runAll, type RunOptions } from './runner';
 import { withS3Run } from './objects/s3-run';
 
-/** An S3 endpoint that this toolkit need not have deployed, and what somebody says about it. */
+/** An S3 endpoint that this toolkit need not have deployed, and what the caller says about it. */
 export interface EndpointToCheck extends Pick<RunOptions, 'signal' | 'onResult'> {
   readonly endpoint: TlsEndpoint;
   readonly region: string;

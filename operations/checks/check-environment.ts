@@ -24,7 +24,7 @@ export async function checkEnvironment(
   options: CheckEnvironmentOptions = {},
 ): Promise<Report> {
   const { checks = nonDisruptive, s3Endpoint, ...running } = options;
-  // whoever names the checks knows what they leave out
+  // a caller that names the checks knows what they leave out
   const leftOut = options.checks === undefined ? disruptive : [];
   const startedAt = new Date();
   return withServices(loaded, s3Endpoint, async (services) => {

@@ -42,7 +42,7 @@ export interface CheckDescription {
 /** A check that needs the S3 API and its credentials only, so that it can look at any endpoint. */
 export interface OutsideCheck extends CheckDescription {
   readonly from: 'outside';
-  /** It sends what a server must refuse, so nobody else's server gets it unless asked for. */
+  /** It sends what a server must refuse, so another server gets it only when asked for. */
   readonly triesHoles?: true;
   /** Why the check means nothing for what is expected. Default: it always does. */
   readonly skipReason?: (expected: Expectations) => string | undefined;
@@ -106,11 +106,11 @@ export type Service = (typeof SERVICES)[number];
 export interface Expectations {
   /** Name of the environment; absent for an endpoint that was not deployed by this toolkit. */
   readonly environment?: string;
-  /** Master key of auto-encryption and of SSE-S3; absent if nobody said. */
+  /** Master key of auto-encryption and of SSE-S3; absent if it was not said. */
   readonly defaultKey?: string;
   /** Every master key that may be named in a request, the default one first. */
   readonly masterKeys: readonly string[];
-  /** Whether a request without an encryption header must be encrypted; absent if nobody said. */
+  /** Whether a request without an encryption header must be encrypted; absent if it was not said. */
   readonly autoEncryption?: boolean;
   /** Rows of docs/guard.md that the server may let through. Absent: none can be accepted. */
   readonly acceptedRisks?: readonly CheckedRow[];

@@ -48,7 +48,7 @@ export async function waitForServices({ kes, minio }: Pick<ServiceContext, 'kes'
   }
 }
 
-/** Whoever answers is no longer waited for, also if nobody can trust it. */
+/** A service that answers is no longer waited for, also if its certificate is not trusted. */
 function unlessAway(error: unknown): undefined {
   const { cause } = error as { cause?: NodeJS.ErrnoException };
   if (cause !== undefined && NO_CONNECTION.includes(cause.code)) throw error;

@@ -28,7 +28,7 @@ const DISRUPTIVE_TIME_LIMIT_MS = 180_000;
  * - `failed`: it is not
  * - `accepted`: it is not, and the environment file says that it may be; it counts neither way
  * - `skipped`: the check means nothing for this environment, or follows from another that failed; the message says which
- * - `could-not-check`: nobody knows
+ * - `could-not-check`: it is not known
  */
 export const STATUSES = ['passed', 'failed', 'accepted', 'skipped', 'could-not-check'] as const;
 export type CheckStatus = (typeof STATUSES)[number];

@@ -108,7 +108,7 @@ async function encryptionOfDevice(folder: string, host: HostFiles, depth: number
     return { state: 'not encrypted', what: `/dev/${name}` };
   }
   const all = await below(slaves);
-  // whoever made it by dmsetup alone may have encrypted with it
+  // made by dmsetup alone, it may encrypt
   if (mapped && uuid.trim() === '' && all.state === 'not encrypted') {
     return unknown(`/dev/${name}: it has no uuid that says what it does`);
   }

@@ -50,7 +50,7 @@ const minioConfiguration: FullCheck = {
   title: 'MinIO runs with the declared settings',
   proves:
     'The variables of MinIO’s container that decide about KES, default key and auto-encryption are the declared ones, ' +
-    'there is no other, and its credentials file is the one that was made for it.',
+    'and there is no other. Its credentials file is the one that was made for it.',
   doesNotProve: 'That MinIO acts accordingly: the round trips do that.',
   severity: 'high',
   run: async (context) => {

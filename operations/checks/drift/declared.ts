@@ -57,7 +57,7 @@ const sseCDenied: FullCheck = {
   from: 'deployment',
   id: 'sse-c-denied',
   title: 'The policy that denies writing under keys of clients is there, as declared',
-  proves: `MinIO's IAM policy ${DENY_SSE_C_POLICY} is the declared one: whom it is attached to writes nothing with SSE-C.`,
+  proves: `MinIO's IAM policy ${DENY_SSE_C_POLICY} is the declared one: users that have it write nothing with SSE-C.`,
   doesNotProve: 'That it is attached to every user. Nothing keeps the root user from SSE-C.',
   severity: 'medium',
   skipReason: ({ minio }) => (minio.sseC === 'allow' ? 'the environment allows SSE-C' : undefined),

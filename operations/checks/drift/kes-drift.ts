@@ -102,7 +102,7 @@ function differencesOf(declared: unknown, delivered: Buffer): string[] {
   return found.length > 0 ? found : ['the same values are written in another way'];
 }
 
-/** Whether KES has read its files after they were delivered; undefined if nobody can say. */
+/** Whether KES has read its files after they were delivered; undefined if it cannot be told. */
 async function hasLoaded(container: ServiceContainer, delivered: Date | undefined): Promise<boolean | undefined> {
   if (delivered === undefined) return undefined;
   const { State } = await container.inspect();

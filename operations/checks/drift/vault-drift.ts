@@ -19,7 +19,7 @@ const vaultUnsealed: VaultCheck = {
   id: 'vault-unsealed',
   title: 'Vault is unsealed and answers',
   proves: 'Vault is initialised, unsealed and serves requests, and has as many unseal shares as were declared.',
-  doesNotProve: 'That anybody still has the unseal shares: whether they are kept well is for people to know.',
+  doesNotProve: 'That the unseal shares still exist and are kept well.',
   severity: 'high',
   run: async (context) =>
     withVault(context, async (vault) => {
@@ -71,7 +71,7 @@ const vaultAudit: VaultCheck = {
   proves:
     'The declared audit devices are on with the declared options, which hide every secret, there is no other, and Vault ' +
     'can write to each.',
-  doesNotProve: 'That the records are kept, read or safe from whoever runs the machine.',
+  doesNotProve: 'That the records are kept or read. Root on the Docker host can change them.',
   severity: 'high',
   skipReason: withoutOwnVault,
   run: async (context) =>
@@ -118,7 +118,7 @@ const vaultPolicies: VaultCheck = {
   id: 'vault-policies',
   title: 'The policies in Vault are the declared ones, byte for byte',
   proves: 'What KES, and in an embedded Vault the provisioner, may do in Vault is exactly what this version declares.',
-  doesNotProve: 'That nobody else may do more: policies of other people and tokens are not looked at.',
+  doesNotProve: 'That no other token or policy allows more: they are not looked at.',
   severity: 'critical',
   skipReason: withoutToken,
   run: async (context) =>
@@ -157,7 +157,7 @@ const vaultRole: VaultCheck = {
   title: 'The AppRole role of KES is as declared',
   proves:
     'KES logs in to a token with its one policy that it can renew for ever, by a SecretID without a limit of uses.',
-  doesNotProve: 'That nobody else logs in by this role: who has a SecretID of it can.',
+  doesNotProve: 'That only KES logs in by this role: any holder of one of its SecretIDs can.',
   severity: 'high',
   skipReason: withoutToken,
   run: async (context) =>

@@ -33,7 +33,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 /**
  * A deploy renews what has a third of its life left. When only half of that is left, no deploy came although one was
- * due for long, and somebody must know while there is time.
+ * due for long. The check says so while there is time.
  */
 const LATE_SHARE = 1 / 6;
 
@@ -121,7 +121,7 @@ const provisionerToken: VaultCheck = {
   id: 'provisioner-token-valid',
   title: 'The token that declares the key store works for long enough',
   proves: 'Vault accepts the token, lets it be renewed, and it has more than a sixth of its period left.',
-  doesNotProve: 'What the token may do (vault-policies does), or that nobody else has it.',
+  doesNotProve: 'What the token may do (vault-policies does), or that it was not copied.',
   severity: 'medium',
   skipReason: withoutOwnVault,
   run: async (context) =>

@@ -169,7 +169,7 @@ function servicesOf(context: ServiceContext): AskedService[] {
   ];
 }
 
-/** A refusal is an answer, too, and so is a certificate that nobody can trust: other checks say what is wrong with it. */
+/** A refusal is an answer, too, and so is a certificate that cannot be trusted: other checks say what is wrong with it. */
 async function answerOf(ask: () => Promise<string>): Promise<string> {
   try {
     return await ask();

@@ -11,8 +11,8 @@ import { readVaultToken } from '../../vault/vault-token';
 import type { ServiceContext, VaultContext } from '../check';
 
 /**
- * Why nothing that needs a token can be asked. Whoever looks at a deployment with an external Vault need not have one: a
- * run without it says what it left out, and does not fail for it.
+ * Why nothing that needs a token can be asked. A run that looks at a deployment with an external Vault need not have one:
+ * without it, it says what it left out, and does not fail for it.
  */
 export function withoutToken({ keyStore: { vault } }: VaultEnvironment): string | undefined {
   if (vault.mode === 'external' && vault.tokenFile === undefined && !process.env.VAULT_TOKEN) {
@@ -21,7 +21,7 @@ export function withoutToken({ keyStore: { vault } }: VaultEnvironment): string 
   return undefined;
 }
 
-/** Why nobody can log in as KES from here. */
+/** Why a login as KES is refused from here. */
 export function withoutLoginOfKes({ keyStore }: VaultEnvironment): string | undefined {
   const { boundCidrs, tokenBoundCidrs } = keyStore.approle.secretId;
   return boundCidrs.length + tokenBoundCidrs.length === 0
@@ -31,7 +31,7 @@ export function withoutLoginOfKes({ keyStore }: VaultEnvironment): string | unde
 
 /** Why the Vault is not this deployment's to look into. */
 export function withoutOwnVault({ keyStore: { vault } }: VaultEnvironment): string | undefined {
-  return vault.mode === 'external' ? 'whoever runs the external Vault looks after it' : undefined;
+  return vault.mode === 'external' ? 'an external Vault is looked after by its own operators' : undefined;
 }
 
 /** How the Vault of a deployment is reached. */
@@ -39,7 +39,7 @@ export function accessOf({ loaded }: VaultContext): VaultAccess {
   return vaultAccess(loaded.environment.keyStore, loaded.state, vaultVariables(process.env));
 }
 
-/** Calls `use` with Vault as nobody. */
+/** Calls `use` with Vault without a token. */
 export async function withVault<T>(context: VaultContext, use: (vault: VaultClient) => Promise<T>): Promise<T> {
   const vault = new VaultClient(accessOf(context));
   try {
@@ -77,7 +77,7 @@ export function credentialsOfKes({ loaded }: Pick<ServiceContext, 'loaded'>): Ap
 
 /**
  * How the role of KES and its SecretID are made anew: a deploy writes the SecretID only for a role with another RoleID,
- * and what somebody changed by hand in a role is known for certain only of one that is new.
+ * and only of a role that is new is it certain that nothing in it was changed by hand.
  */
 export function newRole(context: VaultContext): string {
   const { environment } = context.loaded;

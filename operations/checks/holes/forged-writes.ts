@@ -1,4 +1,4 @@
-/** Writes that nobody signed. */
+/** Writes without a valid signature. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
@@ -13,10 +13,10 @@ export const forgedWritesRefused: OutsideCheck = {
   id: 'forged-writes-refused',
   title: 'Who only knows an access key id, or one presigned URL, writes nothing else',
   proves:
-    'Objects and parts are not written without a signature (CVE-2026-41145), archives are not unpacked under a made-up one ' +
-    '(CVE-2026-40344), and a presigned PUT copies nothing that its signature does not name. The same requests are taken ' +
-    'when they are signed.',
-  doesNotProve: 'That nobody has the secret keys, or a presigned URL that is still good.',
+    'Objects and parts are not written without a signature (CVE-2026-41145). Archives are not unpacked under a made-up one ' +
+    '(CVE-2026-40344). A presigned PUT copies nothing that its signature does not name. The same requests are taken when ' +
+    'they are signed.',
+  doesNotProve: 'That no secret key, or presigned URL that is still good, has leaked.',
   severity: 'critical',
   run: async (context) => {
     const { s3, bucket, region } = context;

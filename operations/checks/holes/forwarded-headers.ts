@@ -5,7 +5,7 @@ import { answered, newPlace } from '../objects/objects';
 import { CONTENT } from './requests';
 import { type Hole, tryHoles } from './try-holes';
 
-/** Of nobody: RFC 5737, TEST-NET-1. */
+/** An address that no host has: RFC 5737, TEST-NET-1. */
 const NOBODY = { address: '192.0.2.1', network: '192.0.2.0/24' } as const;
 
 const CLAIMS = {
@@ -20,9 +20,9 @@ export const forwardedHeadersIgnored: OutsideCheck = {
   id: 'forwarded-headers-ignored',
   title: 'No header changes the address by which policies decide',
   proves:
-    'An object that a policy lets be read from another network only is not read by who claims to be there by ' +
-    'X-Forwarded-For, X-Real-IP or Forwarded. An object that it lets be read from everywhere is.',
-  doesNotProve: 'That a policy names the right networks, or that addresses tell who somebody is.',
+    'A policy lets an object be read from another network only. A client that claims to be there by X-Forwarded-For, ' +
+    'X-Real-IP or Forwarded does not read it. An object that it lets be read from everywhere is read.',
+  doesNotProve: 'That a policy names the right networks, or that an address identifies a client.',
   severity: 'critical',
   run: async (context) => {
     const { minio } = context;

@@ -17,9 +17,9 @@ export const internalHeadersRefused: OutsideCheck = {
   title: 'What servers send each other is refused from a writer, and makes no object unreadable',
   proves:
     'A writer cannot make an object unreadable by a header of replication, also as a query parameter or form field ' +
-    '(CVE-2026-34204), or by a part that is listed twice; and gets no SSE-C object without its key by passing for ' +
-    'replication. The same requests are taken without that.',
-  doesNotProve: 'That a writer cannot overwrite: whoever may write may do that.',
+    '(CVE-2026-34204). Nor can it by a part that is listed twice. A client that passes for replication gets no SSE-C ' +
+    'object without its key. The same requests are taken without that.',
+  doesNotProve: 'That a writer cannot overwrite an object: the right to write includes that.',
   severity: 'critical',
   run: async (context) => {
     const { bucket, region } = context;

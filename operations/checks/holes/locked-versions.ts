@@ -26,13 +26,13 @@ export const lockedVersionsSurvive: OutsideCheck = {
   id: 'locked-versions-survive',
   title: 'A writer cannot touch a version under retention, or write one without it',
   proves:
-    'A writer cannot name the version that they write, pass for replication, replace a retention, or leave out the default ' +
-    'retention of a bucket by a legal hold or a form. Then a version under retention is there, with its bytes and its ' +
+    'A writer cannot name the version of an object, pass for replication or replace a retention. Neither a legal hold nor a ' +
+    'form leaves out the default retention of a bucket. Then a version under retention is there, with its bytes and its ' +
     'date, and cannot be deleted.',
   doesNotProve:
-    'Anything against who may bypass GOVERNANCE, or who reaches the drive. The versions of the check are in buckets of its ' +
-    `own, under GOVERNANCE for ${RETENTION_SECONDS} s. What a server puts under the default retention of a bucket of the ` +
-    'check, it keeps for a day, unless who checks may bypass GOVERNANCE.',
+    'Anything against a client that may bypass GOVERNANCE, or a program that reaches the drive. The versions of the check ' +
+    `are in buckets of its own, under GOVERNANCE for ${RETENTION_SECONDS} s. A server keeps what is under the default ` +
+    'retention for a day, unless the check may bypass GOVERNANCE.',
   severity: 'critical',
   run: async (context) => {
     const { raw, own } = await rawS3(context);
@@ -71,7 +71,7 @@ export const lockedVersionsSurvive: OutsideCheck = {
           row: 'replica-claim',
           finding: 'a client passes for replication',
           control: async () => raw.send(put(place, 'replica')),
-          // MinIO refuses it from who has no right to replicate; whoever may do everything has that one, too
+          // MinIO refuses it from a client without the right to replicate; a client that may do everything has it
           attempt: async () =>
             raw.send(put(place, 'replica', { as: own, headers: { 'x-amz-replication-status': 'REPLICA' } })),
           hasEffect: async () => (await status(place, 'replica')).ReplicationStatus === 'REPLICA',
@@ -88,7 +88,7 @@ export const lockedVersionsSurvive: OutsideCheck = {
           },
           refusals: [403],
           hasEffect: async () => {
-            // then nobody can delete it for so long
+            // then it cannot be deleted for so long
             await setTimeout((STRICT_SECONDS + 1) * 1000);
             return true;
           },

@@ -79,5 +79,5 @@ export function serverTime({ headers }: HttpResponse): Date {
   return new Date(headers.date ?? Date.now());
 }
 
-/** A version that nobody has. */
+/** A version that no object has. */
 export const someVersion = (): string => randomUUID();

@@ -14,8 +14,8 @@ const earlierObjectsOpen: FullCheck = {
   id: 'earlier-objects-open',
   title: 'Objects that an earlier deploy left still open',
   proves:
-    'Each object that a deploy wrote under each master key, those no longer declared among them, is still there, says ' +
-    'the same encryption and returns the bytes of which the SHA-256 was kept outside of MinIO.',
+    'Each object that a deploy wrote under each master key, also one no longer declared, is still there. It says the ' +
+    'same encryption and returns the bytes of which the SHA-256 was kept outside of MinIO.',
   doesNotProve: 'That every object of the users opens: damage of a drive may hit any of them.',
   severity: 'critical',
   skipReason: (_, state) =>

@@ -69,7 +69,7 @@ export function sseKms(key: string | undefined, context?: Readonly<Record<string
   };
 }
 
-/** SSE-C under a key that nobody else has. */
+/** SSE-C under a key of this run alone. */
 export function sseC(): Mode {
   const key = customerKey();
   return { name: 'SSE-C', headers: key, access: key, claim: { mode: 'SSE-C', key } };

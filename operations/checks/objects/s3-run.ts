@@ -24,7 +24,7 @@ export interface S3Target {
   readonly credentialsFile?: string;
   /** How people call the credentials. */
   readonly credentialsName: string;
-  /** Buckets that are nobody's leftovers, whatever they are called. */
+  /** Buckets that are no leftovers, whatever they are called. */
   readonly declaredBuckets: readonly string[];
   /** Where the cleanup watchdog of the run finds the S3 API. @default - where the run finds it */
   readonly guardedEndpoint?: TlsEndpoint;
@@ -135,7 +135,7 @@ async function sweep(keeper: S3Client, declared: readonly string[]): Promise<voi
   await Promise.allSettled(leftovers.map((leftover) => deleteScratchBucket(keeper, leftover)));
 }
 
-/** @param expectFailure nobody is told, because what it comes from was already said */
+/** @param expectFailure prints nothing, because the cause was already said */
 async function deleteQuietly(keeper: S3Client, name: string, expectFailure: boolean): Promise<void> {
   await deleteScratchBucket(keeper, name).catch((error: unknown) => {
     if (expectFailure) return;
@@ -151,10 +151,10 @@ const NO_TLS = ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH
 /** What S3 takes at most: MinIO and Amazon refuse requests that are signed earlier or later than that. */
 const CLOCKS_LIMIT_MS = 15 * 60 * 1000;
 
-/** @throws ExternalError if nobody answers, nobody who can be trusted where that is needed, or at another time */
+/** @throws ExternalError if no server answers, if it cannot be trusted where it must be, or if its clock is another */
 async function requireAnswer(minio: HttpClient, target: S3Target): Promise<void> {
   const answer = await answerOf(minio, target);
-  // absent if the answer came from nobody who is trusted
+  // absent if the server that answered is not trusted
   const difference = Math.abs(Date.now() - Date.parse(answer?.headers.date ?? ''));
   if (difference <= CLOCKS_LIMIT_MS || Number.isNaN(difference)) return;
   // the SDK signs by the other clock after the first refusal, so that no request would show it; clients are not all so

@@ -71,11 +71,11 @@ export async function createScratchBucket(
 
 /**
  * Deletes the bucket with everything in it, in one request of MinIO's own kind: listing would need a working KMS
- * (cmd/bucket-listobjects-handlers.go, DecryptETags), and broken ones are what the checks are for. Where nobody knows
- * that kind, it is emptied first.
+ * (cmd/bucket-listobjects-handlers.go, DecryptETags), and broken ones are what the checks are for. A server that does not
+ * know that kind gets it emptied first.
  *
  * What was uploaded of objects that were never completed goes before: MinIO keeps it for a day when its bucket is gone
- * (cmd/erasure-server-pool.go, DeleteBucket), and nobody can abort it any more. It is listed from memory, without a KMS.
+ * (cmd/erasure-server-pool.go, DeleteBucket), and it can no longer be aborted. It is listed from memory, without a KMS.
  */
 export async function deleteScratchBucket(s3: S3Client, bucket: string): Promise<void> {
   if (!NAME.test(bucket)) throw new Error(`${bucket} is not a bucket of the checks`);

@@ -28,8 +28,8 @@ const unreadableWithoutKes: FullCheck = {
   id: 'unreadable-without-kes',
   title: 'Without KES no object can be read or written',
   proves:
-    'While KES is stopped, MinIO refuses to read what it wrote under each master key a moment before, and to write ' +
-    'anything that must be encrypted; once KES is back, the same objects open. So MinIO keeps no master key of its own.',
+    'While KES is stopped, MinIO refuses to read what it wrote under each master key a moment before. It refuses to write ' +
+    'what must be encrypted. Once KES is back, the same objects open. So MinIO keeps no master key of its own.',
   doesNotProve: 'What KES keeps in memory: see kes.cache.',
   severity: 'critical',
   run: async (context) => {

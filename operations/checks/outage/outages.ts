@@ -36,7 +36,7 @@ export class Outages {
     if (Config.Labels[ENVIRONMENT_LABEL] !== environment.name) {
       throw new ExternalError(`${container.name} is no container of environment ${environment.name}; it is left alone`);
     }
-    // what somebody stopped on purpose must not run afterwards
+    // what was stopped on purpose must not run afterwards
     if (!State.Running) throw new ExternalError(`${container.name} does not run, so it cannot be interrupted`);
     this.watchdog.note({ stopped: container });
     const outage: Outage = { container, stopping: docker.stop() };

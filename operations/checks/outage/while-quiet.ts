@@ -3,12 +3,12 @@ import { ExternalError } from '../../lib/errors';
 import { describeHolder, type LockHolder, lockHolder } from '../../lib/lock';
 import type { Report } from '../report/model';
 
-/** Nobody delivers anything in less. */
+/** No deploy takes less. */
 const POLL_MS = 1_000;
 
 /**
- * Refuses a run while somebody changes the environment, and throws away one that somebody overtook and in which not all
- * passed: half of what is delivered turns checks red for nothing. The run itself takes no lock, so that it never is in
+ * Refuses a run while another command changes the environment, and throws away one during which that began and in which
+ * not all passed: half of what is delivered turns checks red for nothing. The run itself takes no lock, so that it never is in
  * the way of a deploy.
  *
  * @throws ExternalError that names who is, or was, at work

@@ -61,8 +61,8 @@ const kesClientsConfined: ServiceCheck = {
     'KES refuses MinIO’s identity creating, deleting, importing or listing a key and using one that is not its own; the ' +
     'other clients are confined to their task, and none is an admin.',
   doesNotProve:
-    'That no single other key is named in a policy: kes-configuration compares the policies themselves. Nor that nobody ' +
-    'has a copy of a client’s key.',
+    'That no single other key is named in a policy: kes-configuration compares the policies themselves. Nor that no ' +
+    'private key of a client was copied.',
   severity: 'critical',
   run: async (context) => {
     const { environment, state } = context.loaded;
@@ -96,7 +96,7 @@ const kesUnknownClientsRefused: ServiceCheck = {
   proves:
     'Without a client certificate, or with a self-signed one, there is no connection; with one of the private CA that no ' +
     'policy names, every request is refused.',
-  doesNotProve: 'That the key of a known client, or the key of the private CA, is in nobody else’s hands.',
+  doesNotProve: 'That neither the private key of a known client nor that of the private CA was copied.',
   severity: 'critical',
   run: async (context) => {
     const { state } = context.loaded;
@@ -175,7 +175,7 @@ function clientOf(context: ServiceContext, name: string): HttpClient {
 async function allowedTo(kes: HttpClient, requests: readonly HttpRequest[]): Promise<string[]> {
   const allowed: string[] = [];
   try {
-    // everybody may ask who they are; for anybody but the admin KES finds no answer (minio/kes v0.24.0, server.go)
+    // every client may ask for its own identity; KES finds an answer for the admin only (minio/kes v0.24.0, server.go)
     const { status, text } = await kes.send({ method: 'GET', path: '/v1/identity/self/describe' });
     if (status === 200 && /"admin":\s*true/.test(text)) return ['do everything, as the admin of KES'];
     for (const request of requests) {

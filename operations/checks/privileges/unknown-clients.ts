@@ -1,4 +1,4 @@
-/** Client certificates of nobody: made in memory for one question, their keys forgotten at once. */
+/** Client certificates that are not registered: made in memory for one question, their keys forgotten at once. */
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { createPrivateKey, webcrypto } from 'node:crypto';
@@ -16,7 +16,7 @@ export async function selfSignedClient(): Promise<ClientIdentity> {
   return issue(keys, UNKNOWN_CLIENT, keys.privateKey);
 }
 
-/** A client certificate that the CA of an environment vouches for, with a key that nobody was told of. */
+/** A client certificate that the CA of an environment vouches for, with a key that is stored nowhere. */
 export async function unknownClientOf(ca: ClientIdentity): Promise<ClientIdentity> {
   const der = createPrivateKey(ca.privateKey).export({ type: 'pkcs8', format: 'der' });
   const caKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);

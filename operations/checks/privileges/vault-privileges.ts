@@ -28,7 +28,7 @@ const kesTokenConfined: VaultCheck = {
   proves:
     'A token of the role of KES may create and read below its prefix; updating, deleting, destroying and listing keys, ' +
     'reading outside the prefix, and looking at policies, roles and mounts is refused.',
-  doesNotProve: 'That nobody else has a SecretID of KES, or another way to the keys.',
+  doesNotProve: 'That no SecretID of KES has leaked, or that no other token or policy reaches the keys.',
   severity: 'critical',
   skipReason: withoutLoginOfKes,
   run: async (context) =>

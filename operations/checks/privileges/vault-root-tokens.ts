@@ -5,7 +5,7 @@ import { CheckFailure, type VaultCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { readData, withoutOwnVault, withProvisioner } from '../health/vault';
 
-/** A task for which somebody has made a root token has ended by then, and the token with it. */
+/** A task for which a root token was made has ended by then, and the token with it. */
 const IN_USE_MS = 60 * 60 * 1000;
 
 const accessors = z.object({ keys: z.array(z.string()) });
@@ -17,7 +17,7 @@ export const vaultRootTokens: VaultCheck = {
   id: 'vault-root-tokens',
   title: 'No root token was left in Vault',
   proves: 'Vault knows no token with the policy root that is older than an hour.',
-  doesNotProve: 'That no younger one is used, or that nobody makes one by the unseal shares.',
+  doesNotProve: 'That there is no younger one. With the unseal shares a new one can be made at any time.',
   severity: 'high',
   skipReason: withoutOwnVault,
   run: async (context) =>

@@ -1,4 +1,4 @@
-/** Requests of nobody. */
+/** Anonymous requests. */
 import { GetBucketPolicyCommand, ListBucketsCommand, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
@@ -21,9 +21,9 @@ export const anonymousReadRefused: OutsideCheck = {
   id: 'anonymous-read-refused',
   title: 'Requests without credentials are refused',
   proves:
-    'Without credentials, buckets cannot be listed; in every bucket neither objects can be listed nor read, and no policy ' +
-    'allows everybody anything, unless its condition asks who somebody is. An object of the run, which is there, is refused as well.',
-  doesNotProve: `Whether somebody’s credentials allow too much. Of very many buckets the first ${MOST_BUCKETS} are looked at.`,
+    'Without credentials, buckets cannot be listed; in every bucket neither objects can be listed nor read. No policy ' +
+    'allows anonymous requests anything, unless its condition asks for an identity. An object of the run, which is there, is refused as well.',
+  doesNotProve: `That the credentials of users allow no more than they should. Of very many buckets the first ${MOST_BUCKETS} are looked at.`,
   severity: 'critical',
   run: async (context) => {
     const { s3, bucket, expected } = context;
@@ -72,7 +72,7 @@ async function refusals({ minio }: OutsideContext, paths: Readonly<Record<string
   return evidence;
 }
 
-/** A statement about everybody. MinIO knows no other in the policy of a bucket. */
+/** A statement about every client, anonymous ones too. MinIO knows no other in the policy of a bucket. */
 const policy = z.object({
   Statement: z.array(
     z.object({
@@ -84,7 +84,7 @@ const policy = z.object({
 });
 type Statement = z.infer<typeof policy>['Statement'][number];
 
-/** Keys that tell who somebody is, and of which nobody without credentials has a value; all lower case. */
+/** Keys that name an identity, and that an anonymous request has no value of; all lower case. */
 const IDENTITY = /^(?:aws:(?:username|userid|principal(?:arn|account|orgid|orgpaths|tag\/.+))|(?:jwt|ldap):.+)$/;
 /** Operators that such a value must satisfy. `IfExists` and `ForAllValues:` hold where there is none. */
 const MUST_MATCH = /^(?:foranyvalue:)?(?:string|arn)(?:equals|equalsignorecase|like)$/;
@@ -112,7 +112,7 @@ async function openStatements({ s3, expected }: OutsideContext, bucket: string):
   return policy.parse(JSON.parse(Policy)).Statement.filter(
     (statement) =>
       statement.Effect === 'Allow' &&
-      // without Principal it has NotPrincipal: everybody but a few
+      // without Principal it has NotPrincipal: every client but a few
       JSON.stringify(statement.Principal ?? '*').includes(everybody) &&
       !asksForAnIdentity(statement),
   );

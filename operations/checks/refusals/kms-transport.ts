@@ -11,9 +11,9 @@ export const kmsTransport: FullCheck = {
   id: 'kms-tls-only',
   title: 'KES and Vault speak today’s TLS and nothing else, each under the private CA',
   proves:
-    'KES and an embedded Vault give plain HTTP no service, refuse TLS 1.0 and 1.1, and show a certificate that is ' +
-    'trusted through the CA of this environment and through no other.',
-  doesNotProve: 'How an external Vault is reached by others: who runs it looks after it.',
+    'KES and an embedded Vault give plain HTTP no service, and refuse TLS 1.0 and 1.1. Their certificates are trusted ' +
+    'through the CA of this environment and through no other.',
+  doesNotProve: 'How an external Vault is reached by others: its operators look after that.',
   severity: 'critical',
   run: async (context) => {
     const evidence: Record<string, Evidence> = {};

@@ -11,9 +11,9 @@ export const presignedUrlsRefused: OutsideCheck = {
   id: 'altered-presigned-url-refused',
   title: 'A presigned URL that expired or was altered is refused',
   proves:
-    'A presigned URL that reads an object is refused once it expired, and with another object, another method, a longer ' +
-    'time or another signature, while unaltered it is good.',
-  doesNotProve: 'That nobody else has a URL that is still good: whoever has one can read.',
+    'A presigned URL that reads an object is refused once it expired. So it is with another object, method, time or ' +
+    'signature, while unaltered it is good.',
+  doesNotProve: 'That no URL that is still good has leaked: a URL is all that a reader needs.',
   severity: 'critical',
   run: async (context) => {
     const { key } = await write(context, 'presigned', SSE_S3);

@@ -15,8 +15,8 @@ const sseCKeyRequired: OutsideCheck = {
   id: 'sse-c-key-required',
   title: 'SSE-C: nothing is given out without the client’s key, nor with another one',
   proves:
-    'GET, a range read, HEAD and a copy of a small and of a multipart object under a client’s key are refused without a ' +
-    'key and with another one, while the right one reads it.',
+    'GET, a range read, HEAD and a copy of objects under a client’s key are refused without a key and with another one. ' +
+    'The right key reads them. One object is small, one is multipart.',
   doesNotProve: 'That MinIO forgets the key: it has it in memory while it serves the request.',
   severity: 'critical',
   run: async (context) => {

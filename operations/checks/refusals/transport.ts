@@ -1,11 +1,11 @@
-/** What must not work: connections that are not encrypted, or to somebody else. */
+/** What must not work: connections that are not encrypted, or to another server. */
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
 import { handshake, type Served } from '../../lib/handshake';
 
-/** A port that must speak TLS of today only, and as nobody else. */
+/** A port that must speak TLS of today only, and with its own certificate. */
 export interface TlsPort {
   /** Begins a sentence. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * The report as one page for people: made to be attached to an audit, so everything is in it, and it asks nobody for
- * anything. No script; what opens is `<details>`.
+ * The report as one page for people: made to be attached to an audit, so everything is in it, and it loads
+ * nothing. No script; what opens is `<details>`.
  */
 import { createHash } from 'node:crypto';
 import type { Severity } from '../check';

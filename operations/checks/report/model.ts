@@ -73,7 +73,7 @@ export const reportSchema = z.strictObject({
   results: z.array(result).describe('Every check that was run or skipped, in the order of the catalogue.'),
   leftOut: z
     .array(z.strictObject({ id, title, reason: z.string().describe('Why it was not run.') }))
-    .describe('Checks that were not run: from where this ran they cannot be, or nobody asked for them.'),
+    .describe('Checks that were not run: from where this ran they cannot be, or they were not asked for.'),
 });
 export type Report = z.infer<typeof reportSchema>;
 

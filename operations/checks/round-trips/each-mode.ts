@@ -42,13 +42,14 @@ function check({ trips, place, fix, ...description }: RoundTrip): OutsideCheck {
 }
 
 const KINDS = 'An empty, a small, a 1 MiB and a multipart object';
+const READ_BACK = 'They are read back byte for byte.';
 const NOT_ON_DISK = 'That the bytes on disk are encrypted (ciphertext-on-disk does).';
-const NOBODY_SAID_KEYS = 'no master key was named (--default-key, --key)';
+const NO_KEY_NAMED = 'no master key was named (--default-key, --key)';
 
 const sseS3RoundTrip = check({
   id: 'sse-s3-round-trip',
   title: 'SSE-S3: objects are encrypted and read back',
-  proves: `${KINDS} that ask for SSE-S3 are answered and recorded as AES256, and read back byte for byte.`,
+  proves: `${KINDS} that ask for SSE-S3 are answered and recorded as AES256. ${READ_BACK}`,
   doesNotProve: NOT_ON_DISK,
   severity: 'high',
   trips: () => [{ mode: SSE_S3 }],
@@ -57,7 +58,7 @@ const sseS3RoundTrip = check({
 const sseKmsDefaultKeyRoundTrip = check({
   id: 'sse-kms-default-key-round-trip',
   title: 'SSE-KMS without a key: objects are encrypted under the default key and read back',
-  proves: `${KINDS} that ask for SSE-KMS and name no key are recorded under the default key, and read back byte for byte.`,
+  proves: `${KINDS} that ask for SSE-KMS and name no key are recorded under the default key. ${READ_BACK}`,
   doesNotProve: NOT_ON_DISK,
   severity: 'high',
   trips: (expected) => [{ mode: sseKmsDefault(expected) }],
@@ -67,11 +68,12 @@ const sseKmsNamedKeyRoundTrip = check({
   id: 'sse-kms-named-key-round-trip',
   title: 'SSE-KMS: objects are encrypted under named master keys and read back',
   proves:
-    'For each master key beyond the default one (the default one if there is no other), objects that name it are ' +
-    'recorded under that very key, and read back byte for byte: of every kind for the first, a small one for the others.',
+    'For each master key but the default one, objects that name it are recorded under that very key, and read back byte ' +
+    'for byte. They are of every kind for the first, small ones for the others. Where there is only the default key, it ' +
+    'is that one.',
   doesNotProve: 'That the key is durable in the key store: KES may have answered from its cache.',
   severity: 'high',
-  skipReason: ({ masterKeys }) => (masterKeys.length === 0 ? NOBODY_SAID_KEYS : undefined),
+  skipReason: ({ masterKeys }) => (masterKeys.length === 0 ? NO_KEY_NAMED : undefined),
   trips: ({ masterKeys: [defaultKey, ...others] }) => {
     const [first, ...rest] = others.length > 0 ? others : [defaultKey];
     return [{ mode: sseKms(first) }, ...rest.map((key) => ({ mode: sseKms(key), samples: ['small' as const] }))];
@@ -81,9 +83,7 @@ const sseKmsNamedKeyRoundTrip = check({
 const sseKmsContextRoundTrip = check({
   id: 'sse-kms-context-round-trip',
   title: 'SSE-KMS with an encryption context: the context is recorded, and the objects are read back',
-  proves:
-    `${KINDS} that ask for SSE-KMS with an encryption context are answered with that very context, and read back ` +
-    'byte for byte.',
+  proves: `${KINDS} that ask for SSE-KMS with an encryption context are answered with that very context. ${READ_BACK}`,
   doesNotProve: 'That KES refuses the data key under another context: MinIO keeps the context beside the object.',
   severity: 'high',
   trips: ({ defaultKey }) => [{ mode: sseKms(defaultKey, { 'written-by': 'encrypted-backup-storage' }) }],
@@ -92,7 +92,7 @@ const sseKmsContextRoundTrip = check({
 const sseCRoundTrip = check({
   id: 'sse-c-round-trip',
   title: 'SSE-C: objects are encrypted under the client’s own key and read back with it',
-  proves: `${KINDS} under a key of the client are answered with the fingerprint of that key, and read back with it.`,
+  proves: `${KINDS} under a key of the client are answered with the fingerprint of that key. They are read back with it.`,
   doesNotProve:
     'That they cannot be read without it (sse-c-key-required does), or that MinIO forgets the key: it has it in ' +
     'memory while it serves the request.',
@@ -103,9 +103,7 @@ const sseCRoundTrip = check({
 const autoEncryption = check({
   id: 'auto-encryption',
   title: 'Auto-encryption: what is written without any encryption header is encrypted',
-  proves:
-    `${KINDS} of a client that knows nothing about encryption, in a bucket without a default encryption, are ` +
-    'recorded as SSE-KMS under the default key, and read back byte for byte.',
+  proves: `A bucket has no default encryption. ${KINDS} without a header are recorded as SSE-KMS under the default key. ${READ_BACK}`,
   doesNotProve: NOT_ON_DISK,
   severity: 'critical',
   skipReason: ({ autoEncryption: declared }) => {
@@ -126,8 +124,8 @@ const bucketDefaultSseS3 = check({
   id: 'bucket-default-sse-s3-round-trip',
   title: 'Bucket default SSE-S3: what is written without a header is encrypted by it',
   proves:
-    `In a new bucket whose default encryption is SSE-S3, ${KINDS.toLowerCase()} without a header are recorded as ` +
-    'AES256, which auto-encryption would not do, and read back byte for byte.',
+    `A new bucket has the default encryption SSE-S3. ${KINDS} without a header are recorded as AES256. ` +
+    `Auto-encryption would not do that. ${READ_BACK}`,
   doesNotProve: 'That declared buckets have their default encryption (bucket-default-encryption does).',
   severity: 'high',
   fix: 'the server takes a default encryption for a bucket and does not apply it: set it by a header in each request',
@@ -140,11 +138,11 @@ const bucketDefaultSseKms = check({
   id: 'bucket-default-sse-kms-round-trip',
   title: 'Bucket default SSE-KMS: what is written without a header is encrypted under its key',
   proves:
-    `In a new bucket whose default encryption is SSE-KMS under a named master key, ${KINDS.toLowerCase()} without a ` +
-    'header are recorded under that key, and read back byte for byte.',
+    `A new bucket has the default encryption SSE-KMS under a named master key. ${KINDS} without a header are ` +
+    `recorded under that key. ${READ_BACK}`,
   doesNotProve: 'Where there is only the default key: that it was not auto-encryption, which says the same.',
   severity: 'high',
-  skipReason: ({ masterKeys }) => (masterKeys.length === 0 ? NOBODY_SAID_KEYS : undefined),
+  skipReason: ({ masterKeys }) => (masterKeys.length === 0 ? NO_KEY_NAMED : undefined),
   fix: 'the server takes a default encryption for a bucket and does not apply it: set it by a header in each request',
   trips: ({ masterKeys }) => [{ mode: headerless('default SSE-KMS', { mode: 'aws:kms', key: masterKeys.at(-1) }) }],
   place: async (context) => {

@@ -14,9 +14,9 @@ export const listing: OutsideCheck = {
   id: 'listing',
   title: 'A listing shows the size of the plaintext, and the ETag of the object',
   proves:
-    'For an object in each mode, and for a multipart one, ListObjectsV2 shows the size that was written and not that ' +
-    'of the ciphertext, and the ETag that HEAD says, in the form that S3 clients expect.',
-  doesNotProve: 'That an ETag is the MD5 of the object: for encrypted objects nobody promises that.',
+    'For an object in each mode, and for a multipart one, ListObjectsV2 shows the size that was written, not that of the ' +
+    'ciphertext. It shows the ETag that HEAD says, in the form that S3 clients expect.',
+  doesNotProve: 'That an ETag is the MD5 of the object: S3 does not promise that for encrypted objects.',
   severity: 'medium',
   run: async (context) => {
     const { s3, bucket, expected } = context;

@@ -27,8 +27,8 @@ export const rangeRead: OutsideCheck = {
   id: 'range-read',
   title: 'Range reads of encrypted objects return exactly the range',
   proves:
-    'Ranges inside, across and at the end of the packages in which MinIO encrypts, and across the parts of a multipart ' +
-    'object, are the bytes that were written: under SSE-S3, SSE-KMS and SSE-C.',
+    'Ranges inside, across and at the end of the packages in which MinIO encrypts are the bytes that were written. So are ' +
+    'those across the parts of a multipart object, under SSE-S3, SSE-KMS and SSE-C.',
   doesNotProve: 'Ranges of compressed objects.',
   severity: 'medium',
   run: async (context) =>

@@ -12,8 +12,8 @@ export const versionsOpen: OutsideCheck = {
   id: 'versions',
   title: 'Every version of an object opens, each in its own mode of encryption',
   proves:
-    'In a bucket with versioning, versions of one object in every mode are listed, and each is read back byte for ' +
-    'byte, also after the object was deleted; without a version it is gone then.',
+    'In a bucket with versioning, versions of one object in every mode are listed. Each is read back byte for byte, also ' +
+    'after the object was deleted; without a version it is gone then.',
   doesNotProve: 'Object lock and retention.',
   severity: 'medium',
   run: async (context) => {
