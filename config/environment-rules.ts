@@ -46,6 +46,7 @@ export function crossFieldRules(
     ...bucketRules(environment),
     ...clientRules(environment),
     ...certificateRules(environment),
+    ...scheduleRules(environment),
     ...dataLossRules(environment),
   ];
 }
@@ -111,6 +112,18 @@ function cacheRules({ kes }: Environment): Problem[] {
     const fix = which === 'any' ? 'write 5m' : 'write 30s';
     return [{ path: ['kes', 'cache', which], message, fix, other: [] }];
   });
+}
+
+function scheduleRules({ schedule: { backup } }: Environment): Problem[] {
+  if (backup === undefined || backup.to.startsWith('s3://')) return [];
+  return (['endpoint', 'region', 'caFile'] as const)
+    .filter((setting) => backup[setting] !== undefined)
+    .map((setting) => ({
+      path: ['schedule', 'backup', setting],
+      message: 'must not be given where schedule.backup.to is a folder',
+      fix: 'remove it, or write an s3:// place',
+      other: ['schedule', 'backup', 'to'],
+    }));
 }
 
 /** What is built here has the guard: a row that is open all the same is a fault of it, and must fail. */

@@ -61,6 +61,8 @@ export interface StateLayout {
   readonly operations: string;
   /** Held by whoever is changing the environment. */
   readonly lock: string;
+  /** Held by a scheduled run, so that no two of them overlap. */
+  readonly scheduleLock: string;
   /** Says that `secrets` belongs to this deployment; its twin lies in `secrets`. */
   readonly deployment: string;
   /** Every secret file, so that nobody spells a path twice. */
@@ -134,6 +136,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     cdktfOut: path.join(root, 'cdktf.out'),
     operations: path.join(root, 'operations'),
     lock: path.join(root, 'lock'),
+    scheduleLock: path.join(root, 'schedule.lock'),
     deployment: path.join(root, 'deployment.json'),
     secret: {
       deployment: path.join(secrets, 'deployment.json'),

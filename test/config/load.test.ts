@@ -72,6 +72,7 @@ describe('a file that says nothing but the name', () => {
       buckets: [],
       tls: { mode: 'self-signed', validityDays: 365, ipAddresses: [] },
       trustedCAs: [],
+      schedule: { jobs: ['deploy', 'check', 'backup', 'drill'] },
       state: { backend: 'local' },
     });
   });
@@ -115,6 +116,11 @@ buckets:
 tls: { mode: self-signed, validityDays: 90, ipAddresses: [192.0.2.7, '2001:db8::7'] }
 trustedCAs: [/etc/pki/company, /etc/ssl/vault-ca.pem]
 state: { backend: s3, directory: /srv/ebs, bucket: states, keyPrefix: prod, region: eu, endpoint: https://s3.aws.example }
+schedule:
+  jobs: [backup, check]
+  backup: { to: s3://elsewhere/ebs/, endpoint: https://s3.other.example, region: eu, caFile: /etc/ca.pem, recipients: [age1x], keep: 7 }
+  variablesFile: /etc/ebs/variables
+notify: { type: webhook, urlFile: /etc/ebs/webhook, caFile: /etc/ca.pem, when: always }
 allowDataLoss: everything
 `;
   expect(parseEnvironment(text, 'test.yaml')).toMatchObject({
@@ -170,6 +176,19 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
       'docker: {host: nas}',
       'docker.host: must be unix:///path, ssh://[user@]host[:port] or tcp://host:port, got: "nas".',
     ],
+    [
+      'schedule: {jobs: [checks]}',
+      'schedule.jobs[0]: must be one of deploy, check, backup, drill, got: "checks". Did you mean check?',
+    ],
+    [
+      'schedule: {backup: {to: backups, recipients: [age1x]}}',
+      'schedule.backup.to: must be an absolute path of a folder, or s3://bucket/ or s3://bucket/prefix/, got: "backups".',
+    ],
+    [
+      'schedule: {backup: {to: s3://bucket/name, recipients: [age1x]}}',
+      'schedule.backup.to: must be an absolute path of a folder, or s3://bucket/ or s3://bucket/prefix/, got: "s3://bucket/name".',
+    ],
+    ['notify: {type: webhook}', 'notify.urlFile: must be a string, got nothing.'],
     ['docker: {certPath: pki}', 'docker.certPath: must be an absolute path, got: "pki".'],
     ['docker: {host: 5}', 'docker.host: must be a string, got: 5.'],
     ['docker: {publishAddress: localhost}', 'docker.publishAddress: must be an IP address, got: "localhost".'],
@@ -491,6 +510,10 @@ describe('settings that contradict each other', () => {
     [
       `images: {source: registry, kes: 'k@sha256:${'0'.repeat(64)}', minio: 'm@sha256:${'0'.repeat(64)}'}`,
       'images.vault: must be given for an embedded Vault, got nothing. Name an image of Vault with its digest.',
+    ],
+    [
+      'schedule: {backup: {to: /backups, region: eu, recipients: [age1x]}}',
+      'schedule.backup.region: must not be given where schedule.backup.to is a folder, got: "eu". Remove it, or write an s3:// place.',
     ],
     [
       'minio: {acceptedRisks: [form-upload]}',

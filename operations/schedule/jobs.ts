@@ -1,0 +1,75 @@
+/** What runs regularly: which command, and when. */
+import path from 'node:path';
+import { type Environment, type Job, JOBS } from '../../config/environment';
+import { projectRoot } from '../lib/project-root';
+
+export interface JobTimes {
+  /** For people. */
+  readonly title: string;
+  /** As `systemd.time(7)` has it. A random delay of {@link RANDOM_DELAY_MINUTES} comes on top. */
+  readonly calendar: string;
+  /** Hour and day of month, month and week, as `crontab(5)` has them after the minute. */
+  readonly cron: string;
+}
+
+/** Backup before checks before deploy, so that what a deploy breaks is saved. They wait for each other. */
+export const JOB_TIMES: Readonly<Record<Job, JobTimes>> = {
+  backup: { title: 'nightly backup of keys and settings', calendar: '*-*-* 01:00:00', cron: '1 * * *' },
+  check: { title: 'nightly checks', calendar: '*-*-* 02:00:00', cron: '2 * * *' },
+  deploy: { title: 'weekly deploy, which renews', calendar: 'Sun *-*-* 03:00:00', cron: '3 * * 0' },
+  drill: { title: 'monthly drill', calendar: '*-*-01 04:00:00', cron: '4 1 * *' },
+};
+
+export const RANDOM_DELAY_MINUTES = 30;
+
+/** The jobs of an environment, in the order in which they run in a night. */
+export function jobsOf({ schedule }: Environment): Job[] {
+  const wanted = (job: Job): boolean =>
+    schedule.jobs.includes(job) && (job !== 'backup' || schedule.backup !== undefined);
+  return (Object.keys(JOB_TIMES) as Job[]).filter(wanted);
+}
+
+export const isJob = (word: string): word is Job => (JOBS as readonly string[]).includes(word);
+
+/**
+ * The command of a job, as a person would call it.
+ *
+ * @param file absolute path of the environment file
+ */
+export function commandOf(job: Job, file: string, environment: Environment, now: Date): [string, ...string[]] {
+  const script = (name: string): string => path.join(projectRoot, 'scripts', name);
+  switch (job) {
+    case 'deploy':
+      return [script('up'), file];
+    case 'check':
+    case 'drill':
+      return [script(job), file];
+    case 'backup': {
+      const { backup } = environment.schedule;
+      if (backup === undefined) throw new Error('there is no schedule.backup');
+      const { endpoint, region, caFile: ca } = backup;
+      const name = backupName(environment.name, now);
+      const to = backup.to.startsWith('s3://') ? `${backup.to}${name}` : path.join(backup.to, name);
+      const more = Object.entries({ endpoint, region, ca }).flatMap(([option, value]) =>
+        value === undefined ? [] : [`--${option}`, value],
+      );
+      return [
+        script('backup'),
+        file,
+        ...['--to', to],
+        ...more,
+        ...backup.recipients.flatMap((recipient) => ['--recipient', recipient]),
+      ];
+    }
+  }
+}
+
+/** `local-20260131T010203Z.age`: sorted by name they are sorted by time. */
+function backupName(environment: string, now: Date): string {
+  return `${environment}-${now.toISOString().replace(/[-:]|\.\d{3}/g, '')}.age`;
+}
+
+/** Whether a file is a scheduled backup of an environment. */
+export function isBackupName(environment: string, file: string): boolean {
+  return file.startsWith(`${environment}-`) && /^\d{8}T\d{6}Z\.age$/.test(file.slice(environment.length + 1));
+}
