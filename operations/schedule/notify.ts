@@ -18,6 +18,8 @@ export interface Message {
   readonly exitCode: number;
   readonly startedAt: string;
   readonly seconds: number;
+  /** Lines that say what failed, and what to do. */
+  readonly problems: readonly string[];
   readonly warnings: readonly string[];
   /** What the command printed last. */
   readonly lastLines: readonly string[];

@@ -27,6 +27,7 @@ export interface RunOptions {
 /** How a command ended. */
 interface Ended {
   readonly exitCode: number;
+  readonly problems: readonly string[];
   readonly warnings: readonly string[];
   readonly lastLines: readonly string[];
 }
@@ -90,7 +91,7 @@ async function ranAlone(
   } catch (error) {
     const line = `error: ${messageOf(error)}`;
     process.stderr.write(`${line}\n`);
-    return { exitCode: 1, warnings: [], lastLines: [line] };
+    return { exitCode: 1, problems: [line], warnings: [], lastLines: [line] };
   } finally {
     lock?.release();
   }
@@ -127,6 +128,7 @@ async function turn({ state }: LoadedEnvironment, signal: AbortSignal): Promise<
 
 /** Runs it with its output passed on. */
 async function runCommand([program, ...args]: readonly [string, ...string[]], signal: AbortSignal): Promise<Ended> {
+  const problems: string[] = [];
   const warnings: string[] = [];
   const lastLines: string[] = [];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -136,6 +138,8 @@ async function runCommand([program, ...args]: readonly [string, ...string[]], si
     for await (const line of createInterface({ input: from })) {
       to.write(`${line}\n`);
       if (line.startsWith('warning: ')) warnings.push(line.slice('warning: '.length));
+      // as commands and steps say what failed, and what to do
+      if (/^(?:error|hint): |^\s*[✖✘?] /.test(line)) problems.push(line.trim());
       if (line.trim() !== '') lastLines.push(line);
       if (lastLines.length > LAST_LINES) lastLines.shift();
     }
@@ -151,7 +155,7 @@ async function runCommand([program, ...args]: readonly [string, ...string[]], si
       read(child.stdout, process.stdout),
       read(child.stderr, process.stderr),
     ]);
-    return { exitCode, warnings, lastLines };
+    return { exitCode, problems, warnings, lastLines };
   } finally {
     signal.removeEventListener('abort', interrupt);
   }

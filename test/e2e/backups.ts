@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { aws, mc, restic, writeCustomerKey } from '../helpers/e2e/clients';
-import { describeTree, writeFileTree } from '../helpers/e2e/file-tree';
+import { describeTree, EMPTY_FILE, writeFileTree } from '../helpers/e2e/file-tree';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 
 /** A directory tree that is backed up and must come back byte for byte. */
@@ -54,7 +54,15 @@ export function describeBackups(subject: () => { environment: TestEnvironment; t
       const prefix = `aws ${mode}/`;
       const target = `s3://${bucket}/${prefix}`;
       const copy = ['s3', 'cp', '--recursive', '--only-show-errors', '--no-follow-symlinks'];
-      await aws(environment, [...copy, ...options(key), tree.folder, target]);
+      // aws 2.9.19 of Debian 12 fails with a large file after an empty one in the same process: docs/clients.md
+      await aws(environment, [...copy, ...options(key), '--exclude', EMPTY_FILE, tree.folder, target]);
+      await aws(environment, [
+        's3',
+        'cp',
+        ...options(key),
+        path.join(tree.folder, EMPTY_FILE),
+        `${target}${EMPTY_FILE}`,
+      ]);
 
       const restored = path.join(environment.folderFor('aws'), mode);
       const keyOptions = mode === 'SSE-C' ? options(key) : [];

@@ -5,10 +5,12 @@ import path from 'node:path';
 
 const MIB = 1024 * 1024;
 
+export const EMPTY_FILE = 'empty.txt';
+
 /** Sizes around every border: MinIO keeps up to 128 KiB inline, clients split at 5, 8 or 16 MiB. */
 const FILES: Readonly<Record<string, number>> = {
   'one byte': 1,
-  'empty.txt': 0,
+  [EMPTY_FILE]: 0,
   'documents/letter.txt': 4_096,
   'documents/2024/inline.bin': 128 * 1024,
   'documents/2024/not inline.bin': 128 * 1024 + 1,
