@@ -1,7 +1,7 @@
 /** How volumes and folders of the Docker host are mounted there, as the kernel of that host says. */
 import type Docker from 'dockerode';
 import { buffer } from 'node:stream/consumers';
-import { ExternalError } from '../lib/errors';
+import { ExternalError, messageOf } from '../lib/errors';
 import { demultiplex, type OwnerLabel } from './docker';
 import type { MountSource } from './mounted-files';
 
@@ -24,40 +24,18 @@ export const DATA_ROOT_FILE = '/etc/hostname';
 
 /**
  * The mounts of a short-lived container with these sources, as /proc/self/mountinfo lists them. The container reads
- * nothing else, and may do nothing: no network, no capability, no file of its own, everything read-only.
+ * nothing else, and may do nothing: no network, no capability, no file of its own, everything read-only. A folder that is
+ * not there, such as that of a drive which was pulled out, is left out.
  *
- * @throws ExternalError if Docker cannot run it, such as where a folder is not there
+ * @throws ExternalError if the container cannot do it
  */
-export async function hostMounts(
-  docker: Docker,
-  { image, mc, owner }: LookedAt,
-  sources: readonly MountSource[],
-): Promise<string> {
-  const container = await docker.createContainer({
-    Image: image,
-    Entrypoint: [mc],
-    Cmd: ['--quiet', '--config-dir', '/tmp/mc', 'cat', '/proc/self/mountinfo'],
-    User: NOBODY,
-    Labels: { [owner.name]: owner.value },
-    HostConfig: {
-      NetworkMode: 'none',
-      ReadonlyRootfs: true,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=1m,mode=1777' },
-      LogConfig: { Type: 'none', Config: {} },
-      // also where this process is killed meanwhile
-      AutoRemove: true,
-      Mounts: sources.map((source, index) =>
-        'volume' in source
-          ? {
-              ...{ Type: 'volume', Source: source.volume, Target: placeOf(index), ReadOnly: true },
-              VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
-            }
-          : { Type: 'bind', Source: source.folder, Target: placeOf(index), ReadOnly: true },
-      ),
-    },
-  });
+export async function hostMounts(docker: Docker, at: LookedAt, sources: readonly MountSource[]): Promise<string> {
+  const { image, mc } = at;
+  const container = await createFor(
+    docker,
+    at,
+    sources.map((source, index) => mountOf(source, placeOf(index))),
+  );
   try {
     const output = await container.attach({ stream: true, stdout: true, stderr: true });
     await container.start();
@@ -71,5 +49,44 @@ export async function hostMounts(
     await container.remove({ force: true }).catch((error: unknown) => {
       if (![404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
     });
+  }
+}
+
+function mountOf(source: MountSource, Target: string): Docker.MountSettings {
+  if ('folder' in source) return { Type: 'bind', Source: source.folder, Target, ReadOnly: true };
+  const VolumeOptions = { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } };
+  return { Type: 'volume', Source: source.volume, Target, ReadOnly: true, VolumeOptions };
+}
+
+async function createFor(
+  docker: Docker,
+  { image, mc, owner }: LookedAt,
+  mounts: readonly Docker.MountSettings[],
+): Promise<Docker.Container> {
+  try {
+    return await docker.createContainer({
+      Image: image,
+      Entrypoint: [mc],
+      Cmd: ['--quiet', '--config-dir', '/tmp/mc', 'cat', '/proc/self/mountinfo'],
+      User: NOBODY,
+      Labels: { [owner.name]: owner.value },
+      HostConfig: {
+        NetworkMode: 'none',
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=1m,mode=1777' },
+        LogConfig: { Type: 'none', Config: {} },
+        // also where this process is killed meanwhile
+        AutoRemove: true,
+        Mounts: [...mounts],
+      },
+    });
+  } catch (error) {
+    // moby, volume/mounts/validate.go
+    const [, missing] = /bind source path does not exist: (.*?)\s*$/.exec(messageOf(error)) ?? [];
+    const others = mounts.filter(({ Source }) => Source !== missing);
+    if (others.length === mounts.length) throw error;
+    return createFor(docker, { image, mc, owner }, others);
   }
 }

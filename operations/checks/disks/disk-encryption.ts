@@ -66,6 +66,8 @@ const NAMED = 4;
 
 const WHAT_IT_MEANS = 'docs/security.md#disk-encryption says what is plain on a disk, and how to encrypt it';
 
+const NOT_THERE: Encryption = { state: 'cannot be told', what: 'it is not on the Docker host' };
+
 interface Source {
   readonly name: string;
   readonly at: MountSource;
@@ -125,17 +127,13 @@ async function placesOnHost({ environment }: LoadedEnvironment): Promise<Place[]
   const mounts = mountsIn(text);
   const beneath = async (point: string): Promise<Encryption> => {
     const mount = mounts.findLast((one) => one.point === point);
-    return mount === undefined
-      ? { state: 'cannot be told', what: `Docker mounts nothing at ${point}` }
-      : encryptionOfMount(mount, host);
+    return mount === undefined ? NOT_THERE : encryptionOfMount(mount, host);
   };
   return [
     ...(await Promise.all(
       sources.map(async (source): Promise<Place> => {
         const index = there.indexOf(source);
-        const found: Encryption =
-          index < 0 ? { state: 'cannot be told', what: 'there is no such volume' } : await beneath(placeOf(index));
-        return { name: source.name, found };
+        return { name: source.name, found: index < 0 ? NOT_THERE : await beneath(placeOf(index)) };
       }),
     )),
     { name: 'logs of containers', found: await beneath(DATA_ROOT_FILE) },

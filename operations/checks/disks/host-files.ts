@@ -36,8 +36,8 @@ export function filesOfHost(docker: Docker, container: Docker.Container, at: Loo
     read: remembered(async (file) => mc('--quiet', 'cat', file)),
     list: remembered(async (folder) => namesIn((await mc('--json', 'ls', `${folder}/`)) ?? '')),
     mountOf: async (file) => {
-      // Docker takes a file for a folder as well; what it cannot mount is not seen from here
-      const text = await hostMounts(docker, at, [{ folder: file }]).catch(() => '');
+      // Docker takes a file for a folder as well
+      const text = await hostMounts(docker, at, [{ folder: file }]);
       return mountsIn(text).findLast(({ point }) => point === placeOf(0));
     },
   };
