@@ -1,11 +1,11 @@
 /** `./scripts/schedule`: what runs regularly, by systemd or cron. */
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { JOBS } from '../config/environment';
-import { run } from '../operations/lib/command';
-import { UsageError } from '../operations/lib/errors';
+import { ExternalError, UsageError } from '../operations/lib/errors';
 import { installUnits, removeUnits, type Systemd, thisCaller, unitFolder } from '../operations/schedule/install';
 import { isJob, jobsOf } from '../operations/schedule/jobs';
 import { runJob } from '../operations/schedule/run-job';
@@ -72,9 +72,11 @@ function printed(loaded: LoadedEnvironment, cron: boolean): string {
 }
 
 /** sd_booted(3). */
-const hasSystemd = (): boolean => existsSync('/run/systemd/system');
+function hasSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
 
-function systemd({ argument, state }: LoadedEnvironment): Systemd {
+function systemd({ argument }: LoadedEnvironment): Systemd {
   if (!hasSystemd()) {
     throw new UsageError(
       'systemd does not run here: there is no /run/systemd/system',
@@ -84,7 +86,15 @@ function systemd({ argument, state }: LoadedEnvironment): Systemd {
   const scope = userInfo().uid === 0 ? [] : ['--user'];
   return {
     folder: unitFolder(),
-    systemctl: (...args) => run('systemctl', [...scope, ...args], { logFile: path.join(state.logs, 'schedule.log') }),
+    systemctl: async (...args) => {
+      const { status, stderr, error } = spawnSync('systemctl', [...scope, ...args], { encoding: 'utf8' });
+      if (status === 0) return Promise.resolve();
+      const said = (error?.message ?? stderr).trim();
+      throw new ExternalError(
+        `systemctl ${[...scope, ...args].join(' ')} failed: ${said}`,
+        'see what systemd says of it',
+      );
+    },
   };
 }
 
@@ -97,5 +107,6 @@ function warn({ environment }: LoadedEnvironment): void {
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }
 
-const list = (what: string, lines: readonly string[]): string =>
-  lines.length === 0 ? `nothing was ${what}\n` : `${what}:\n${lines.map((line) => `- ${line}\n`).join('')}`;
+function list(what: string, lines: readonly string[]): string {
+  return lines.length === 0 ? `nothing was ${what}\n` : `${what}:\n${lines.map((line) => `- ${line}\n`).join('')}`;
+}

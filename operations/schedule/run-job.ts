@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Job } from '../../config/environment';
-import { messageOf, UsageError } from '../lib/errors';
+import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { describeHolder, type Lock, lockHolder, tryLock } from '../lib/lock';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
 import type { LoadedEnvironment } from '../state/load';
@@ -89,19 +89,21 @@ async function ranAlone(
     }
     return ended;
   } catch (error) {
-    const line = `error: ${messageOf(error)}`;
-    process.stderr.write(`${line}\n`);
-    return { exitCode: 1, problems: [line], warnings: [], lastLines: [line] };
+    const hint = error instanceof UsageError || error instanceof ExternalError ? error.hint : undefined;
+    const problems = [`error: ${messageOf(error)}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
+    process.stderr.write(`${problems.join('\n')}\n`);
+    return { exitCode: 1, problems, warnings: [], lastLines: problems };
   } finally {
     lock?.release();
   }
 }
 
 /** A deploy where nothing is deployed would make keys anew, as after the disk of the state folder was not mounted. */
-function requireDeployed({ environment, state }: LoadedEnvironment, job: Job): void {
+function requireDeployed({ environment, state, argument }: LoadedEnvironment, job: Job): void {
   if (existsSync(state.deployment)) return;
   throw new UsageError(
     `environment ${environment.name} is not deployed: there is no ${state.deployment}; a scheduled ${job} begins nothing`,
+    `put that folder back, as after its disk was not mounted; or, where the environment is gone: ./scripts/schedule ${argument} --remove`,
   );
 }
 

@@ -52,6 +52,15 @@ export function describeSchedule(subject: () => { environment: TestEnvironment }
       return runCommand('env', ['-i', ...variables, ...command], { transcript: environment.transcript });
     }
 
+    test.each([
+      ['systemd or cron', ['--print']],
+      ['cron', ['--print', '--cron']],
+    ] as const)('is printed for %s, and nothing is installed', async (_, args) => {
+      const { stdout } = mustSucceed(await subject().environment.scriptWith('schedule', [file, ...args]));
+      for (const job of ['backup', 'check', 'deploy', 'drill']) expect(stdout).toContain(job);
+      expect(stdout).toContain(file);
+    });
+
     const told = (): Message => JSON.parse(readFileSync(path.join(folder, 'told'), 'utf8')) as Message;
 
     test('of a backup makes one, and the oldest goes', async () => {

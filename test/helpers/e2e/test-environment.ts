@@ -31,7 +31,19 @@ const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 const SLOW_DOWN_SECONDS = 15;
 
 type Script =
-  'up' | 'check' | 'down' | 'ca' | 'plan' | 'policy' | 'backup' | 'restore' | 'drill' | 'images' | 'rotate' | 'heal';
+  | 'schedule'
+  | 'up'
+  | 'check'
+  | 'down'
+  | 'ca'
+  | 'plan'
+  | 'policy'
+  | 'backup'
+  | 'restore'
+  | 'drill'
+  | 'images'
+  | 'rotate'
+  | 'heal';
 
 export type Settings = Omit<EnvironmentInput, 'name' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;

@@ -94,6 +94,7 @@ test('where nothing is deployed nothing is begun: keys would be made anew', asyn
     {
       lastLines: [
         `error: environment prod is not deployed: there is no ${environment.state.deployment}; a scheduled deploy begins nothing`,
+        expect.stringMatching(/^hint: put that folder back/),
       ],
     },
   ]);
