@@ -20,6 +20,7 @@ import { askEngine, engineUnreachable } from '../operations/docker/docker-engine
 import { prepareToolchain } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { main, parseCommandLine } from './lib/command-line';
+import { drivesStep } from './lib/drives-step';
 import { objectLockStep } from './lib/object-lock-step';
 import { describeCounts, planMarkdown, planText } from './lib/plan-text';
 import { showSteps } from './lib/progress';
@@ -107,7 +108,10 @@ async function planFromHere(loaded: LoadedEnvironment, signal: AbortSignal): Pro
   pinEngine(loaded.environment.docker);
   await requireNobodyAtWork(loaded);
   const report = await inTemporaryFolder((folder) =>
-    planEnvironment({ loaded, folder, questions: [engineStep(loaded), objectLockStep(loaded)] }, signal),
+    planEnvironment(
+      { loaded, folder, questions: [engineStep(loaded), drivesStep(loaded), objectLockStep(loaded)] },
+      signal,
+    ),
   );
   await requireNobodyAtWork(loaded);
   return report;

@@ -42,6 +42,7 @@ import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
+import { deploymentNoteStep, drivesStep } from './lib/drives-step';
 import { networksStep } from './lib/networks-step';
 import { ENGINE_OPTION_HELP } from './lib/own-engine-step';
 import { portsStep } from './lib/ports-step';
@@ -144,7 +145,7 @@ void main(async (args, signal) => {
     await withLock(`${state.root}.restore-lock`, what, () =>
       withLock(state.lock, what, async () => {
         const plan = await planned(bundle, into, values, signal);
-        await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded), signal, { plain: verbose }));
+        await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded, bundle), signal, { plain: verbose }));
         await showSteps(await restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
       }),
     );
@@ -198,8 +199,9 @@ function names(list = ''): string[] {
 }
 
 /** What `up` asks before it deploys; of the ports those count as free that the environment's own containers hold. */
-function preflightSteps(loaded: LoadedEnvironment): Step[] {
+function preflightSteps(loaded: LoadedEnvironment, { header }: Bundle): Step[] {
   return [
+    drivesStep(loaded, header.minioDeployment),
     portsStep(loaded),
     networksStep(loaded),
     ...imagesStep(loaded.environment),
@@ -260,6 +262,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
     { title: 'Master keys', run: () => restoreMasterKeys(plan) },
     ...storage,
     { title: 'Master keys after the deploy', run: () => proveDeployedKeys(environment, state) },
+    deploymentNoteStep(target),
     {
       title: 'Restored',
       run: async () => {

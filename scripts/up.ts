@@ -11,6 +11,7 @@ import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { certificatesStep } from './lib/certificates-step';
+import { deploymentNoteStep, drivesStep } from './lib/drives-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
@@ -67,6 +68,7 @@ void main(async (args, signal) => {
       engine,
       ownEngineStep(loaded, values.engine),
       orphansStep(loaded),
+      drivesStep(loaded),
       portsStep(loaded),
       networksStep(loaded),
       ...imagesStep(environment),
@@ -77,6 +79,7 @@ void main(async (args, signal) => {
       ...builds,
       ...(await adoptingDeploy(loaded, values.verbose ?? false)),
       provenKeysStep(loaded),
+      deploymentNoteStep(loaded),
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   };

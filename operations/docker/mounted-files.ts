@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { extract, pack } from 'tar-stream';
+import { type Extract, extract, pack } from 'tar-stream';
 import { volumeExists } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 
@@ -15,6 +15,15 @@ const MOUNT = '/mounted';
 /** Notes and keys, of which each has some kilobytes. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
+/** What is mounted, and to whom it belongs. */
+export interface MountRoot {
+  readonly isFolder: boolean;
+  readonly uid: number;
+  readonly mode: number;
+  /** The first thing in it that is not expected. */
+  readonly stranger?: string;
+}
+
 /** Files below one mount. */
 export interface MountedFiles {
   /**
@@ -22,6 +31,8 @@ export interface MountedFiles {
    * @throws ExternalError if it is something else, or larger than any file of this project
    */
   readonly read: (file: string) => Promise<Buffer | undefined>;
+  /** What the mount itself is. */
+  readonly root: (isExpected: (name: string) => boolean) => Promise<MountRoot>;
   /** Writes a file of the service user, mode 0600. It replaces what is there: ask {@link read} before. */
   readonly write: (file: string, content: Buffer) => Promise<void>;
 }
@@ -62,6 +73,7 @@ export async function withMountedFiles<T>(
     try {
       return await use({
         read: async (file) => readFile(container, file),
+        root: async (isExpected) => rootOf(container, isExpected),
         write: async (name, content) => {
           const archive = pack();
           archive.entry({ name, mode: 0o600, uid: owner, gid: owner }, content);
@@ -108,11 +120,7 @@ async function readFile(container: Docker.Container, file: string): Promise<Buff
     if ((error as { statusCode?: number }).statusCode === 404) return undefined;
     throw error;
   }
-  const entries = extract();
-  archive.on('error', (error: Error) => {
-    entries.destroy(error);
-  });
-  archive.pipe(entries);
+  const entries = entriesOf(archive);
   try {
     for await (const entry of entries) {
       const { type, size } = entry.header;
@@ -126,6 +134,34 @@ async function readFile(container: Docker.Container, file: string): Promise<Buff
     (archive as Partial<{ destroy: () => void }>).destroy?.();
   }
   throw new ExternalError(`Docker handed out nothing for ${file}`);
+}
+
+/** The first entry is the mount itself; after it only the names are read, until one is not expected. */
+async function rootOf(container: Docker.Container, isExpected: (name: string) => boolean): Promise<MountRoot> {
+  const archive = await container.getArchive({ path: MOUNT });
+  let root: MountRoot | undefined;
+  try {
+    for await (const entry of entriesOf(archive)) {
+      const { name, type, uid, mode } = entry.header;
+      entry.resume();
+      root ??= { isFolder: type === 'directory', uid, mode };
+      const [, inside = ''] = name.split('/');
+      if (inside !== '' && !isExpected(inside)) return { ...root, stranger: inside };
+    }
+  } finally {
+    (archive as Partial<{ destroy: () => void }>).destroy?.();
+  }
+  if (root === undefined) throw new ExternalError('Docker handed out nothing for a mount');
+  return root;
+}
+
+function entriesOf(archive: NodeJS.ReadableStream): Extract {
+  const entries = extract();
+  archive.on('error', (error: Error) => {
+    entries.destroy(error);
+  });
+  archive.pipe(entries);
+  return entries;
 }
 
 async function drained(stream: NodeJS.ReadableStream): Promise<void> {

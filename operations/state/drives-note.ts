@@ -22,7 +22,13 @@ import { readIfExists, writeFileAtomically } from '../lib/files';
 import type { StateLayout } from '../../config/state/layout';
 
 const drive = z.strictObject({ kind: z.enum(['volume', 'folder']), source: z.string() });
-const note = z.strictObject({ version: z.literal(1), drives: z.array(drive).min(1) });
+const note = z.strictObject({
+  version: z.literal(1),
+  drives: z.array(drive).min(1),
+  /** MinIO's id of the data on them. Absent: no deploy has come to its end yet. */
+  deployment: z.string().optional(),
+});
+type Note = z.infer<typeof note>;
 export type NotedDrive = z.infer<typeof drive>;
 
 /** Where the way is described that exists. */
@@ -30,7 +36,28 @@ const WAYS = 'docs/drives.md shows how objects move to other drives';
 
 export function writeDrivesNote(file: string, drives: readonly NotedDrive[]): void {
   const noted = drives.map(({ kind, source }) => ({ kind, source }));
-  writeFileAtomically(file, `${JSON.stringify({ version: 1, drives: noted } satisfies z.infer<typeof note>)}\n`, 0o644);
+  const deployment = readNote({ drives: file })?.deployment;
+  write(file, { version: 1, drives: noted, ...(deployment === undefined ? {} : { deployment }) });
+}
+
+/** Notes by which id MinIO knows its data, where other drives than one volume are noted. */
+export function noteDeployment(state: Pick<StateLayout, 'drives'>, deployment: string): void {
+  const noted = readNote(state);
+  if (noted !== undefined && noted.deployment !== deployment) write(state.drives, { ...noted, deployment });
+}
+
+/** MinIO's id of the data on the noted drives; undefined where none is known. */
+export function notedDeployment(state: Pick<StateLayout, 'drives'>): string | undefined {
+  return readNote(state)?.deployment;
+}
+
+function readNote({ drives: file }: Pick<StateLayout, 'drives'>): Note | undefined {
+  const text = readIfExists(file);
+  return text === undefined ? undefined : note.parse(JSON.parse(text));
+}
+
+function write(file: string, noted: Note): void {
+  writeFileAtomically(file, `${JSON.stringify(noted)}\n`, 0o644);
 }
 
 /** Notes the declared drives of a deployment that is made anew, unless they are one volume. */
@@ -45,8 +72,8 @@ export function deployedDrives(
   { name }: Pick<Environment, 'name'>,
   state: Pick<StateLayout, 'drives' | 'canaries'>,
 ): readonly NotedDrive[] | undefined {
-  const text = readIfExists(state.drives);
-  if (text !== undefined) return note.parse(JSON.parse(text)).drives;
+  const noted = readNote(state);
+  if (noted !== undefined) return noted.drives;
   // a deployment with one volume leaves no note, as those did that are older than it
   if (!existsSync(state.canaries)) return undefined;
   return minioNode(nodeId(name)).drives;

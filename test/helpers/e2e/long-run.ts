@@ -29,6 +29,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   // every day: Vault and state are lost, the state alone is lost, everything is lost; the drill
   disaster: ['a restore the drive is another one'],
+  // every day: four folders of the host are refused, deployed, searched, and all that a disaster leaves
+  drives: ['moves'],
   // every day: files to the embedded Vault, on to AWS, and back
   'key-stores': [
     'killed on the way',

@@ -73,3 +73,25 @@ describe('a file that MinIO could have written', () => {
     );
   });
 });
+
+describe('the mount itself', () => {
+  async function root(...entries: [Header & { uid?: number; mode?: number }, string?][]) {
+    const archive = pack();
+    for (const [header, content = ''] of entries) archive.entry(header, content);
+    archive.finalize();
+    const { docker } = fakeDocker(() => Readable.from(archive));
+    return withMountedFiles(docker, { folder: '/disk' }, 0, async (files) => files.root((name) => name === 'known'));
+  }
+  const MOUNT = { name: 'mounted/', type: 'directory', uid: 65532, mode: 0o700 } as const;
+
+  test('is told by its owner, its mode, and what is in it', async () => {
+    expect(await root([MOUNT])).toEqual({ isFolder: true, uid: 65532, mode: 0o700 });
+    expect(await root([MOUNT], [{ name: 'mounted/known/deep' }, 'x'], [{ name: 'mounted/photos/' }])).toEqual({
+      isFolder: true,
+      uid: 65532,
+      mode: 0o700,
+      stranger: 'photos',
+    });
+    expect(await root([{ name: 'mounted' }, 'a file'])).toMatchObject({ isFolder: false });
+  });
+});

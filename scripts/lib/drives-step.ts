@@ -1,0 +1,31 @@
+import { declaredFolders } from '../../operations/minio/drives-preflight';
+import { noteDeployment } from '../../operations/state/drives-note';
+import type { LoadedEnvironment } from '../../operations/state/load';
+import type { Step } from '../../operations/lib/step';
+
+/** @param restored MinIO's id of the data that a restore is for */
+export function drivesStep(loaded: LoadedEnvironment, restored?: string): Step {
+  return {
+    title: 'Drives',
+    applies: () => declaredFolders(loaded.environment.minio.drives).length > 0,
+    run: async ({ announce }) => {
+      // only where it is needed: it takes long to load
+      const { requireUsableFolders } = await import('../../operations/minio/drive-folders.js');
+      return requireUsableFolders(loaded, announce, restored);
+    },
+  };
+}
+
+/** By which the next deploy knows the drives for those of this deployment. */
+export function deploymentNoteStep(loaded: LoadedEnvironment): Step {
+  return {
+    title: 'Note of the drives',
+    applies: () => declaredFolders(loaded.environment.minio.drives).length > 0,
+    run: async () => {
+      const { minioDeploymentOf } = await import('../../operations/backup/contents.js');
+      const deployment = await minioDeploymentOf(loaded);
+      if (deployment !== undefined) noteDeployment(loaded.state, deployment);
+      return deployment;
+    },
+  };
+}
