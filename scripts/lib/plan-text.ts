@@ -10,11 +10,20 @@ interface Counts {
   readonly delete: number;
   /** Operations that run, whether for the first time or again. */
   readonly run: number;
+  /** What Terraform knows no more, and does not delete. */
+  readonly forget: number;
 }
 
 type Kind = keyof Counts;
 
-const SIGNS: Readonly<Record<Kind, string>> = { create: '+', update: '~', replace: '-/+', delete: '-', run: 'run' };
+const SIGNS: Readonly<Record<Kind, string>> = {
+  create: '+',
+  update: '~',
+  replace: '-/+',
+  delete: '-',
+  run: 'run',
+  forget: '.',
+};
 
 const WORDS: Readonly<Record<Kind, string>> = {
   create: 'to create',
@@ -22,21 +31,32 @@ const WORDS: Readonly<Record<Kind, string>> = {
   replace: 'to replace',
   delete: 'to delete',
   run: 'to run',
+  forget: 'to forget',
 };
 
 const KINDS = Object.keys(SIGNS) as Kind[];
+/** What is forgotten is rare, and has no column. */
+const COLUMNS = KINDS.filter((kind) => kind !== 'forget');
 
 function kindOf({ actions, operation }: PlannedChange): Kind {
   if (actions.includes('create')) {
     if (operation !== undefined) return 'run';
     return actions.includes('delete') ? 'replace' : 'create';
   }
+  if (actions.includes('forget')) return 'forget';
   return actions.includes('update') ? 'update' : 'delete';
 }
 
 function count(changes: readonly PlannedChange[]): Counts {
   const of = (kind: Kind): number => changes.filter((change) => kindOf(change) === kind).length;
-  return { create: of('create'), update: of('update'), replace: of('replace'), delete: of('delete'), run: of('run') };
+  return {
+    create: of('create'),
+    update: of('update'),
+    replace: of('replace'),
+    delete: of('delete'),
+    run: of('run'),
+    forget: of('forget'),
+  };
 }
 
 /** `1 to change, 1 to run`, or `no change`. */
@@ -55,7 +75,7 @@ export function planText(report: PlanReport): string {
     row(
       'stack',
       'outcome',
-      KINDS.map((kind) => SIGNS[kind]),
+      COLUMNS.map((kind) => SIGNS[kind]),
     ),
     ...report.stacks.map((stack) => row(stack.stack, words(stack.outcome), cells(stack))),
   ];
@@ -64,7 +84,7 @@ export function planText(report: PlanReport): string {
 }
 
 export function planMarkdown(report: PlanReport): string {
-  const header = ['Stack', 'Outcome', ...KINDS.map((kind) => `\`${SIGNS[kind]}\``)];
+  const header = ['Stack', 'Outcome', ...COLUMNS.map((kind) => `\`${SIGNS[kind]}\``)];
   const table = [
     `| ${header.join(' | ')} |`,
     `|${header.map((_, index) => (index < 2 ? ' --- ' : ' --: ')).join('|')}|`,
@@ -127,7 +147,7 @@ function words(outcome: StackPlan['outcome']): string {
 function cells({ outcome, changes }: StackPlan): string[] {
   const counts = count(changes);
   const isKnown = outcome !== 'error' && (outcome !== 'unknown' || changes.length > 0);
-  return KINDS.map((kind) => (isKnown ? String(counts[kind]) : '?'));
+  return COLUMNS.map((kind) => (isKnown ? String(counts[kind]) : '?'));
 }
 
 function saysMore({ outcome, after, drift }: StackPlan): boolean {
@@ -168,7 +188,7 @@ function describeChange(change: PlannedChange): string {
   const what =
     kind === 'run' ? `${change.operation ?? ''}${because}: ${change.address}` : `${change.address}${because}`;
   const concerns = change.concerns === undefined ? '' : `: ${change.concerns.join(', ')}`;
-  return `${SIGNS[kind].padEnd(3)} ${what}${concerns}${change.destroysData ? '  !!! DESTROYS DATA' : ''}`;
+  return `${SIGNS[kind].padEnd(3)} ${what}${concerns}${change.destroysData ? '  !!! DESTROYS DATA' : ''}${kind === 'forget' ? '  (Terraform forgets it, and it stays)' : ''}`;
 }
 
 function indent(line: string): string {

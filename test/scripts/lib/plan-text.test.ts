@@ -1,5 +1,5 @@
 import type { PlannedChange, PlanReport, StackPlan } from '../../../operations/terraform/plan/report';
-import { planMarkdown, planText } from '../../../scripts/lib/plan-text';
+import { describeCounts, planMarkdown, planText } from '../../../scripts/lib/plan-text';
 
 const change = (address: string, more: Partial<PlannedChange>): PlannedChange => ({
   address,
@@ -133,4 +133,12 @@ test('Markdown begins with a marker, and nothing in it ends a block of code', ()
   const blocks = [...text.matchAll(/^(`{3,})text\n([^]*?)\n\1$/gm)].map(([, fence, content]) => ({ fence, content }));
   expect(blocks.map(({ fence }) => fence)).toEqual(['```', '````', '```', '```', '```']);
   expect(blocks[1]?.content).toContain('error: with ``` in it (vault_mount.M)');
+});
+
+test('what Terraform forgets is not said to be deleted', () => {
+  const moved = change('docker_volume.Data', { actions: ['forget'] });
+  const text = planText({ ...report, outcome: 'changes', stacks: [stack('minio', { changes: [moved] })] });
+  expect(text).toContain('.   docker_volume.Data  (Terraform forgets it, and it stays)');
+  expect(text).not.toMatch(/-   docker_volume/);
+  expect(describeCounts({ changes: [moved], outputs: [] })).toBe('1 to forget');
 });
