@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'cdktf.out/', 'coverage/', '.toolchain/', '**/*.cjs', '**/*.mjs'] },
+  { ignores: ['node_modules/', 'cdktf.out/', 'coverage/', 'dist/', '.toolchain/', '**/*.cjs', '**/*.mjs'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

@@ -17,6 +17,8 @@ export interface DataVolumeProps {
    * @default - a new volume takes owner and mode from the folder in the image
    */
   readonly takeOverWith?: string;
+  /** @default - made at once */
+  readonly dependsOn?: readonly ITerraformDependable[];
 }
 
 /** A volume whose content cannot be made again: a plan that would delete it is refused, unless data may be lost. */
@@ -32,6 +34,7 @@ export class DataVolume extends Construct {
       name: props.name,
       labels: environmentLabels(props.deployment),
       lifecycle: { preventDestroy: !props.deployment.allowsDataLoss },
+      ...(props.dependsOn === undefined || props.dependsOn.length === 0 ? {} : { dependsOn: [...props.dependsOn] }),
     });
     props.deployment.made(this, props.name, volume.name);
     this.dependable = props.takeOverWith === undefined ? volume : this.addOwner(props, volume, props.takeOverWith);

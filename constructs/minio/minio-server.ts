@@ -40,6 +40,8 @@ export class MinioServer extends Construct {
     const programs = programPaths(environment);
     this.endpoint = s3Endpoint(environment, state);
 
+    // or it ends, for want of its default key; and a key is not created where there is a volume: it may have been lost
+    const after = TerraformStack.of(kes.keys) === TerraformStack.of(this) ? [kes.keys.dependable] : [];
     const publicCertificates = s3CertificateFiles(environment, state);
     const files = new FileVolume(this, 'Files', {
       deployment,
@@ -62,6 +64,7 @@ export class MinioServer extends Construct {
       const data = new DataVolume(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`, {
         deployment,
         name: source,
+        dependsOn: after,
         ...(deployment.hasPublishedImages ? { takeOverWith: image } : {}),
       });
       return [{ data, path }];
@@ -121,12 +124,7 @@ export class MinioServer extends Construct {
       readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>
         files.versionOf(path),
       ),
-      dependsOn: [
-        files.dependable,
-        ...volumes.map(({ data }) => data.dependable),
-        // or it ends, for want of its default key
-        ...(TerraformStack.of(kes.keys) === TerraformStack.of(this) ? [kes.keys.dependable] : []),
-      ],
+      dependsOn: [files.dependable, ...volumes.map(({ data }) => data.dependable), ...after],
     });
     const { url, caFile } = this.endpoint;
     // MinIO watches its files, but when several change at once it may miss the last one

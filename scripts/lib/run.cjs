@@ -10,6 +10,7 @@ const { createHash } = require('node:crypto');
 const { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const { bundle } = require('./bundle.cjs');
 
 const project = path.resolve(__dirname, '..', '..');
 const bundles = path.join(project, '.toolchain', 'bundles');
@@ -63,36 +64,11 @@ function markAsUsed(folder) {
 /** Two that build at once make the same; the folder appears when it is whole. */
 function build(sources, folder) {
   const made = `${folder}.${process.pid}`;
-  const { metafile } = require('esbuild').buildSync({
-    absWorkingDir: project,
-    entryPoints: sources.filter((name) => PROGRAMS.test(name)),
-    outbase: project,
-    outdir: made,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    keepNames: true,
-    sourcemap: 'linked',
-    sourcesContent: false,
-    metafile: true,
-    logLevel: 'error',
-    // native parts of packages are optional and not built; prettier loads its parsers by name
-    external: ['*.node', 'cpu-features', 'esbuild', 'prettier'],
-    // what CommonJS packages expect to be there, under names that nothing else has
-    banner: {
-      js: [
-        "import { createRequire as $createRequire } from 'node:module';",
-        "import { fileURLToPath as $fileURLToPath } from 'node:url';",
-        'const require = $createRequire(import.meta.url);',
-        'const __filename = $fileURLToPath(import.meta.url);',
-        "const __dirname = $fileURLToPath(new URL('.', import.meta.url));",
-      ].join(' '),
-    },
-  });
-  const unknown = Object.keys(metafile.inputs).filter(
+  const { inputs } = bundle(
+    sources.filter((name) => PROGRAMS.test(name)),
+    { outdir: made, sourcemap: 'linked', sourcesContent: false },
+  );
+  const unknown = Object.keys(inputs).filter(
     (name) => !name.startsWith('node_modules/') && !sources.includes(name),
   );
   if (unknown.length > 0) {

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { z } from 'zod';
-import { projectRoot } from '../../lib/project-root';
+import { ownProgram } from '../../lib/project-root';
 
 /** How the cleanup watchdog reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
 export const guardedTarget = z.strictObject({
@@ -44,8 +44,7 @@ export class CleanupWatchdog {
   /** Starts beside the run, which does not wait for it: what it is told meanwhile stays in the pipe. */
   constructor(target: GuardedTarget) {
     // a session of its own, so that neither Ctrl-C nor a closed terminal ends it together with the run
-    const program = path.join(projectRoot, 'scripts', 'lib', 'run.cjs');
-    this.child = spawn(process.execPath, [program, 'operations/checks/outage/cleanup-watchdog-process.ts'], {
+    this.child = spawn(process.execPath, ownProgram('operations/checks/outage/cleanup-watchdog-process'), {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
