@@ -21,6 +21,8 @@ export interface StateLayout {
   readonly publicTrust: string;
   /** Terraform's local state, one file per stack. */
   readonly terraform: string;
+  /** The settings of a deployment that an app declared without an environment file: it is one then. Nothing secret. */
+  readonly environment: string;
   /** The canaries of the master keys: ciphertext and a SHA-256, nothing secret. */
   readonly canaries: string;
   /** The Docker engine that the deployment is on; nothing secret. */
@@ -116,6 +118,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     trustedCAs: path.join(root, 'tls', 'trusted-cas.crt'),
     publicTrust: path.join(root, 'tls', 'public-trust.crt'),
     terraform: path.join(root, 'terraform'),
+    environment: path.join(root, 'deployment-settings.yaml'),
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
     engine: path.join(root, 'engine.json'),

@@ -183,7 +183,7 @@ function deleteState(state: StateLayout): void {
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls],
     ...[state.secretIdNote, state.outdatedSecretIds],
     ...[state.keyStore, state.drives, state.canaries, state.earlierObjects, state.awayDrives, state.healLock],
-    ...[state.lastBackup, state.restore, state.rotation, state.rotationsLog],
+    ...[state.environment, state.lastBackup, state.restore, state.rotation, state.rotationsLog],
     ...[state.operations, state.secrets, state.deployment, state.engine, state.turn],
   ];
   for (const entry of ours) {

@@ -6,7 +6,8 @@ const NAME = 'encrypted-backup-storage';
 function folderOfProject(folder: string): string {
   const manifest = path.join(folder, 'package.json');
   // an app that has the package installed has a package.json, too, further up
-  if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === NAME) return folder;
+  if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === NAME)
+    return folder;
   const above = path.dirname(folder);
   if (above === folder) throw new Error(`no folder above ${__dirname} has the package.json of ${NAME}`);
   return folderOfProject(above);

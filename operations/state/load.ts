@@ -1,5 +1,4 @@
 /** An environment as commands and operations know it: what its file says, and where its state is. */
-import path from 'node:path';
 import { stringify } from 'yaml';
 import type { Environment, VaultEnvironment } from '../../config/environment';
 import { argumentFor, type EnvironmentFile, readEnvironment } from '../../config/load';
@@ -40,7 +39,7 @@ export function loadEnvironment(nameOrPath?: string): LoadedEnvironment {
 export function keepEnvironment(settings: Readonly<Record<string, unknown>>): LoadedEnvironment {
   const environment = environmentOf(settings, 'the settings of the deployment');
   const state = ownState(environment);
-  const file = path.join(state.root, 'environment.yaml');
+  const file = state.environment;
   writeFileAtomically(file, stringify(settings), 0o644);
   return { environment, file, argument: argumentFor(file), state };
 }

@@ -68,9 +68,7 @@ function build(sources, folder) {
     sources.filter((name) => PROGRAMS.test(name)),
     { outdir: made, sourcemap: 'linked', sourcesContent: false },
   );
-  const unknown = Object.keys(inputs).filter(
-    (name) => !name.startsWith('node_modules/') && !sources.includes(name),
-  );
+  const unknown = Object.keys(inputs).filter((name) => !name.startsWith('node_modules/') && !sources.includes(name));
   if (unknown.length > 0) {
     rmSync(made, { recursive: true });
     throw new Error(`scripts/lib/run.cjs does not know that programs are made of ${unknown.join(', ')}: see SOURCES`);

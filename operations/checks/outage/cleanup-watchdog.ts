@@ -5,7 +5,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import path from 'node:path';
 import { z } from 'zod';
 import { ownProgram } from '../../lib/project-root';
 

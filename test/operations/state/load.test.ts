@@ -1,7 +1,10 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { writtenSettings } from '../../../config/environment';
+import { Deployment } from '../../../constructs/deployment';
 import { UsageError } from '../../../operations/lib/errors';
-import { loadEnvironment } from '../../../operations/state/load';
+import { keepEnvironment, loadEnvironment } from '../../../operations/state/load';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';
 
@@ -80,4 +83,22 @@ describe('which file is meant', () => {
     expect(error.message).toBe(`environment file ${folder()}/none.yaml cannot be read: ENOENT`);
     expect(error).toHaveProperty('hint', 'name an environment of environments/, or give the path of a YAML file');
   });
+});
+
+test('settings of an app are kept as an environment file, which means the same', () => {
+  // GIVEN
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-kept-'));
+  try {
+    const { environment } = new Deployment({ name: 'photos', stateDirectory: folder, minio: { port: 19000 } });
+
+    // WHEN
+    const kept = keepEnvironment(writtenSettings(environment));
+
+    // THEN
+    expect(kept.file).toBe(path.join(folder, 'deployment-settings.yaml'));
+    expect(kept.environment).toEqual(environment);
+    expect(loadEnvironment(kept.file)).toMatchObject({ environment, state: { root: folder } });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
