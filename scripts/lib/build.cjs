@@ -53,10 +53,10 @@ function manifest() {
     license,
     keywords: ['cdktf', 'minio', 'kes', 'vault', 'encryption', 'backup'],
     engines,
-    main: 'constructs/index.js',
-    types: 'constructs/index.d.ts',
+    main: 'constructs/package.js',
+    types: 'constructs/package.d.ts',
     exports: {
-      '.': { types: './constructs/index.d.ts', default: './constructs/index.js' },
+      '.': { types: './constructs/package.d.ts', default: './constructs/package.js' },
       './environment.schema.json': './config/environment.schema.json',
       './package.json': './package.json',
     },

@@ -84,7 +84,12 @@ test('the package has constructs with their types and the operations, and neithe
   expect(Object.keys(manifest.peerDependencies)).toEqual(expect.arrayContaining(['cdktf', 'constructs']));
   expect(Object.keys(manifest.dependencies)).toEqual(['zod']);
   expect(packed).toEqual(
-    expect.arrayContaining(['constructs/index.js', 'constructs/index.d.ts', 'operations/run', 'operations/run.mjs']),
+    expect.arrayContaining([
+      'constructs/package.js',
+      'constructs/package.d.ts',
+      'operations/run',
+      'operations/run.mjs',
+    ]),
   );
   expect(packed.filter((file) => /^(test|scripts|stacks|environments|node_modules|bench)\/|\.map$/.test(file))).toEqual(
     [],
