@@ -5,10 +5,11 @@ import { UsageError } from '../operations/lib/errors';
 import { main } from '../scripts/lib/command-line';
 import { TestEnvironment } from '../test/helpers/e2e/test-environment';
 import { benchDeploy } from './deploy';
+import { benchDrives } from './drives';
 import { benchObjects } from './objects';
 import { type Comparison, comparisonText } from './statistics';
 
-const HELP = `Usage: npm run bench -- [--rounds N] [--no-deploy] [--no-objects] [--json]
+const HELP = `Usage: npm run bench -- [--rounds N] [--no-deploy] [--no-objects] [--no-drives] [--json]
 
 Deploys an environment with a random name on free ports, measures, and removes it again. Needs what ./scripts/up needs,
 and a machine that does nothing else: what runs beside it is in the numbers.
@@ -18,6 +19,8 @@ and a machine that does nothing else: what runs beside it is in the numbers.
   objects   PUT and GET of 64 MiB and 4 KiB objects, 8 at a time, in each SSE mode, against MinIO of the same image with
             the same TLS but without KMS, and of that against MinIO without the guard; the modes take turns in every
             round
+  drives    PUT and GET of 64 MiB objects, 8 at a time: MinIO with four drives against MinIO with one, all volumes of
+            one Docker host
 
   --rounds  how often each is measured; the median counts (default: 5)
   --json    print the results as JSON
@@ -37,6 +40,7 @@ void main(async (args, signal) => {
   try {
     comparisons.push(...(await benchDeploy(environment, values['no-deploy'] === true ? 0 : rounds, signal)));
     if (values['no-objects'] !== true) comparisons.push(...(await benchObjects(environment, rounds, signal)));
+    if (values['no-drives'] !== true) comparisons.push(...(await benchDrives(environment, rounds, signal)));
   } finally {
     process.stderr.write('removing the environment\n');
     await environment.remove();
@@ -57,6 +61,7 @@ function parseArguments(args: string[]) {
         rounds: { type: 'string', default: '5' },
         'no-deploy': { type: 'boolean' },
         'no-objects': { type: 'boolean' },
+        'no-drives': { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -18,8 +18,8 @@ import type { TestEnvironment } from '../test/helpers/e2e/test-environment';
 import { freePorts } from '../operations/lib/free-ports';
 import { compare, type Comparison } from './statistics';
 
-const PARALLEL = 8;
-const BUCKET = 'bench';
+export const PARALLEL = 8;
+export const BUCKET = 'bench';
 const BASELINE = 'plain';
 /** The same without our files in MinIO: what the guard costs. */
 const UNGUARDED = 'plain, unguarded';
@@ -31,7 +31,7 @@ const SIZES = [
   { name: '4 KiB', bytes: 4 * 1024, count: 800, unit: 'objects/s', units: 1, goal: '>= 0.90' },
 ] as const;
 
-interface Mode {
+export interface Mode {
   readonly name: string;
   readonly s3: S3Client;
   readonly put: Partial<PutObjectCommandInput>;
@@ -47,9 +47,9 @@ export async function benchObjects(
   rounds: number,
   signal: AbortSignal,
 ): Promise<Comparison[]> {
-  const plain = await startPlainMinio(environment, 'plain');
+  const plain = await startPlainMinio(environment, { name: 'plain' });
   const unguardedProgram = await buildProgram(cacheLayout(), unguardedMinio, { signal });
-  const unguarded = await startPlainMinio(environment, 'unguarded', unguardedProgram);
+  const unguarded = await startPlainMinio(environment, { name: 'unguarded', program: unguardedProgram });
   const encrypted = unsignedPayloads(environment.s3());
   const key = randomBytes(32);
   const customer = {
@@ -121,7 +121,13 @@ export async function benchObjects(
 }
 
 /** Seconds for `count` objects, {@link PARALLEL} at a time. */
-async function measure(mode: Mode, act: 'PUT' | 'GET', size: string, count: number, body: Buffer): Promise<number> {
+export async function measure(
+  mode: Mode,
+  act: 'PUT' | 'GET',
+  size: string,
+  count: number,
+  body: Buffer,
+): Promise<number> {
   const started = performance.now();
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -153,25 +159,35 @@ function unsignedPayloads(s3: S3Client): S3Client {
   return s3;
 }
 
-/**
- * The deployment's own MinIO container once more, without a KMS and with a volume of its own.
- *
- * @param program runs instead of that of the image
- */
-async function startPlainMinio(environment: TestEnvironment, name: string, program?: string): Promise<S3Client> {
+interface PlainMinio {
+  readonly name: string;
+  /** Runs instead of that of the image. */
+  readonly program?: string;
+  /** @default 1 */
+  readonly drives?: number;
+}
+
+/** The deployment's own MinIO container once more, without a KMS and with volumes of its own. */
+export async function startPlainMinio(
+  environment: TestEnvironment,
+  { name, program, drives = 1 }: PlainMinio,
+): Promise<S3Client> {
   const { docker, owner } = environment;
   const { Config, HostConfig } = await docker.getContainer(environment.containerName('minio')).inspect();
   const [port] = await freePorts(1);
-  // the label makes `down` remove both, whatever happens here
+  // the label makes `down` remove all of them, whatever happens here
   const Labels = { [owner.name]: owner.value };
-  const volume = environment.containerName(`${name}-data`);
-  await docker.createVolume({ Name: volume, Labels });
+  const volumes = Array.from({ length: drives }, (_, index) => ({
+    name: environment.containerName(`${name}-data-${index + 1}`),
+    path: drives === 1 ? '/data' : `/drives/${index + 1}`,
+  }));
+  for (const volume of volumes) await docker.createVolume({ Name: volume.name, Labels });
   const container = await docker.createContainer({
     name: environment.containerName(name),
     Image: Config.Image,
     Labels,
     ...(Config.Entrypoint === undefined ? {} : { Entrypoint: Config.Entrypoint }),
-    Cmd: Config.Cmd,
+    Cmd: [...Config.Cmd.slice(0, -1), drives === 1 ? '/data' : `/drives/{1...${drives}}`],
     User: Config.User,
     ExposedPorts: { '9000/tcp': {} },
     Env: Config.Env.filter((variable) => !variable.startsWith('MINIO_KMS_')),
@@ -179,7 +195,7 @@ async function startPlainMinio(environment: TestEnvironment, name: string, progr
       ...HostConfig,
       Binds: [
         `${environment.containerName('minio-files')}:/files:ro`,
-        `${volume}:/data`,
+        ...volumes.map((volume) => `${volume.name}:${volume.path}`),
         ...(program === undefined ? [] : [`${program}:/usr/bin/minio:ro`]),
       ],
       Mounts: [],
