@@ -167,7 +167,9 @@ function ownershipProblems(
     if (objectsOn !== undefined) {
       return [{ said, fix: `mount the disks with its own objects, which are on the ${objectsOn}` }];
     }
-    const fix = 'write {path: …, adopt: true} for each, to take over a MinIO that has been stopped: docs/drives.md';
+    const fix =
+      'if it is what this environment had, its state is lost: ./scripts/restore brings it back. To take over a MinIO that ' +
+      'has been stopped, write {path: …, adopt: true} for each: docs/drives.md';
     return adopt ? [] : [{ said, fix }];
   });
 }

@@ -112,7 +112,8 @@ test.each<[string, DriveFacts[], KnownDeployment, string, string]>([
     drives(single('another')),
     NEW,
     'minio.drives[0]: /d1 holds data of MinIO another, which is not that of this environment',
-    'write {path: …, adopt: true} for each, to take over a MinIO that has been stopped: docs/drives.md',
+    'if it is what this environment had, its state is lost: ./scripts/restore brings it back. To take over a MinIO that ' +
+      'has been stopped, write {path: …, adopt: true} for each: docs/drives.md',
   ],
   [
     'a drive of another MinIO in the place of ours, adopted or not',
