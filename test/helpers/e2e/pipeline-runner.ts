@@ -251,8 +251,11 @@ function madeOf(files: readonly string[]): ReadonlySet<string> {
   for (const file of all) {
     const { importedFiles } = preProcessFile(readFileSync(path.join(projectRoot, file), 'utf8'));
     for (const { fileName } of importedFiles) {
-      const imported = path.join(path.dirname(file), `${fileName.replace(/\.js$/, '')}.ts`);
-      if (fileName.startsWith('.') && existsSync(path.join(projectRoot, imported))) all.add(imported);
+      if (!fileName.startsWith('.')) continue;
+      const imported = path.join(path.dirname(file), fileName.replace(/\.js$/, ''));
+      for (const candidate of [`${imported}.ts`, path.join(imported, 'index.ts')]) {
+        if (existsSync(path.join(projectRoot, candidate))) all.add(candidate);
+      }
     }
   }
   return all;

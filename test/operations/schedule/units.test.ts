@@ -82,7 +82,9 @@ test('systemd takes them, with whatever is in a path', () => {
 });
 
 test('cron runs the same, at a minute of its own, with the variables of the file', () => {
-  const command = (job: string): string => `${SCHEDULE} run ${job} '/etc/ebs/50\\% off.yaml' 2>&1`;
+  // the clone may be in a path with a space
+  const program = /^[\w./-]+$/.test(SCHEDULE) ? SCHEDULE : `'${SCHEDULE}'`;
+  const command = (job: string): string => `${program} run ${job} '/etc/ebs/50\\% off.yaml' 2>&1`;
   expect(cronLines(environment(MAXIMAL, '/etc/ebs/50% off.yaml'), ROOT, 17)).toBe(
     `PATH=/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 17 1 * * * set -a; . /etc/ebs/prod.env; set +a; ${command('backup')} | logger -t ebs-prod-backup
