@@ -14,7 +14,9 @@ beforeEach(() => {
   mkdirSync(at('scripts', 'lib'), { recursive: true });
   mkdirSync(at('operations'));
   mkdirSync(at('elsewhere'));
-  cpSync(path.join(projectRoot, 'scripts', 'lib', 'run.cjs'), launcher());
+  for (const file of ['run.cjs', 'bundle.cjs']) {
+    cpSync(path.join(projectRoot, 'scripts', 'lib', file), at('scripts', 'lib', file));
+  }
   symlinkSync(path.join(projectRoot, 'node_modules'), at('node_modules'));
   writeFileSync(
     at('scripts', 'greet.ts'),
