@@ -71,7 +71,8 @@ function forMoto({ Statement, ...policy }: IamPolicy, without?: string) {
 
 async function look(credentials: AwsCredentials, more: Partial<AwsInQuestion> = {}): Promise<string[]> {
   const credentialsFile = path.join(folder, 'credentials.json');
-  writeFileSync(credentialsFile, JSON.stringify(credentials));
+  const { accessKeyId, secretAccessKey } = credentials;
+  writeFileSync(credentialsFile, JSON.stringify({ accessKeyId, secretAccessKey: secretAccessKey.reveal() }));
   const said: string[] = [];
   const announce = (line: string): void => void said.push(line);
   const question = {
