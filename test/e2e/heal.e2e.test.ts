@@ -3,11 +3,15 @@
  * drive afterwards is seen by taking away as many others as MinIO needs that drive for.
  */
 import { randomBytes } from 'node:crypto';
+import { cpus } from 'node:os';
+import path from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../../operations/lib/errors';
+import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readAwayDrives } from '../../operations/state/away-drives';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { drivePage, type FaultRow, writePage } from '../helpers/e2e/fault-page';
 import { measured } from '../helpers/e2e/measured';
 import { getObject, type Mode, ObjectSet, putObject } from '../helpers/e2e/object-set';
 import { SteadyLoad } from '../helpers/e2e/steady-load';
@@ -25,6 +29,8 @@ const report = z.object({ results: z.array(z.object({ id: z.string(), status: z.
 
 let environment: TestEnvironment;
 let objects: ObjectSet;
+const rows: FaultRow[] = [];
+const startedAt = new Date();
 
 beforeAll(async () => {
   environment = await TestEnvironment.create({
@@ -40,6 +46,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  if (process.env.EBS_WRITE_DOCS === '1' && rows.length === 2) {
+    const machine = `a machine with ${cpus().length} processors`;
+    writePage(path.join(projectRoot, 'docs', 'reliability-drives.md'), drivePage(rows, { startedAt, machine }));
+  }
   await environment.remove();
 });
 
@@ -85,20 +95,44 @@ async function heal(): Promise<{ healed: number; passes: number; failed: string[
   return JSON.parse(result.stdout) as Awaited<ReturnType<typeof heal>>;
 }
 
-/** A load of which no request may fail. */
-async function underLoad(drive: string, act: () => Promise<void>): Promise<void> {
+/** What a fault of a drive is called, what ends it, and what the check said of it. */
+type Endured = Pick<FaultRow, 'fault' | 'mended' | 'said'>;
+
+/**
+ * A load of which no request may fail.
+ *
+ * @param act returns what it did, and since when the drive was there again
+ */
+async function underLoad(act: () => Promise<Endured & { readonly since: number }>): Promise<void> {
   const s3 = environment.s3(1);
   const load = new SteadyLoad({ s3, buckets: ['backup', 'archive'] });
   try {
     await load.answered(16);
-    await act();
+    const { since, ...endured } = await act();
+    const seconds = (performance.now() - since) / 1000;
     await load.answered(16);
-  } finally {
     const { requests, failures, slowestMs } = await load.stop();
-    s3.destroy();
-    measured(`a drive ${drive}: slowest of ${requests} requests`, slowestMs / 1000);
+    measured(`${endured.fault}: healed`, seconds);
+    measured(`… slowest of ${requests} requests`, slowestMs / 1000);
     expect(failures).toEqual([]);
+    const client = `no failure; the slowest of ${requests} requests took ${(slowestMs / 1000).toFixed(1)} s`;
+    rows.push({ ...endured, client, seconds, objects: 0 });
+  } finally {
+    await load.stop();
+    s3.destroy();
   }
+}
+
+/** What the check said of a drive. */
+function saying(stdout: string): string {
+  const [said = ''] = /✘ drives-online: .*\n +fix: .*/.exec(stdout) ?? [];
+  return `\`./scripts/check\`: ${said.replaceAll(environment.file, 'NAME').replaceAll(environment.name, 'NAME')}`;
+}
+
+/** Notes how many objects were read after the last fault. */
+function counted(count: number): void {
+  const last = rows.pop();
+  if (last !== undefined) rows.push({ ...last, objects: count });
 }
 
 /** Whether what MinIO reads without two others, which needs this drive, is all that was written. */
@@ -117,7 +151,7 @@ async function expectWholeWithout(others: readonly [number, number], read: () =>
 }
 
 test('a drive that is wiped under load: no request fails, the check names it, and heal ends when all is on it again', async () => {
-  await underLoad('wiped', async () => {
+  await underLoad(async () => {
     await replaceByEmpty(3);
     const { stdout, code } = await untilCheckSays(/✘ drives-online/);
     expect(code).toBe(1);
@@ -126,19 +160,22 @@ test('a drive that is wiped under load: no request fails, the check names it, an
     );
     expect(await redChecks()).toEqual(['drives-online']);
     await giveBack(3);
-    const started = performance.now();
+    const since = performance.now();
     expect(await heal()).toMatchObject({ failed: [], away: [] });
-    measured('a wiped drive: healed', (performance.now() - started) / 1000);
+    return { since, fault: 'A drive is replaced by an empty one', said: saying(stdout), mended: '`./scripts/heal`' };
   });
   mustSucceed(await environment.script('check', ['--only', 'drives-online']));
   await expectWholeWithout([1, 2], async () => objects.lost());
+  counted(objects.size);
 });
 
 test('while a drive is away no request fails; when it is back, a check has what it missed healed', async () => {
   const missed: { mode: Mode; key: string; sha256: string }[] = [];
-  await underLoad('away', async () => {
+  await underLoad(async () => {
     await takeAway(2);
-    await untilCheckSays(/drive \/drives\/2 \(.*\) is permission-denied; MinIO goes on, until another one goes/);
+    const { stdout } = await untilCheckSays(
+      /drive \/drives\/2 \(.*\) is permission-denied; MinIO goes on, until another one goes/,
+    );
     expect(await redChecks()).toEqual(['drives-online']);
     const s3 = environment.s3();
     for (let index = 0; index < MISSED; index += 1) {
@@ -148,7 +185,10 @@ test('while a drive is away no request fails; when it is back, a check has what 
     }
     s3.destroy();
     await giveBack(2);
+    const since = performance.now();
     await untilCheckSays(/✔ drives-online/);
+    const fault = `A drive is away, and ${MISSED} objects are written meanwhile`;
+    return { since, fault, said: saying(stdout), mended: 'the heal that `./scripts/check` starts' };
   });
   expect(readAwayDrives(environment.state)).toEqual({});
   for (const { mode, ...object } of missed) objects.add(mode, object);
@@ -162,6 +202,7 @@ test('while a drive is away no request fails; when it is back, a check has what 
     s3.destroy();
     return lost;
   });
+  counted(missed.length);
 });
 
 test('with two drives away everything that needs MinIO follows from that, and nothing else is said', async () => {

@@ -22,7 +22,7 @@ import { ClientWatch } from '../helpers/e2e/client-watch';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { expire } from '../helpers/e2e/expired-certificate';
 import { halveAuditDevice } from '../helpers/e2e/half-audit-device';
-import { type FaultRow, writeFaultPage } from '../helpers/e2e/fault-page';
+import { faultPage, type FaultRow, writePage } from '../helpers/e2e/fault-page';
 import { measured } from '../helpers/e2e/measured';
 import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/object-set';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
@@ -657,7 +657,8 @@ test('all that was ever acknowledged opens', async () => {
   expect(await objects.lost()).toEqual([]);
   if (!LONG || process.env.EBS_WRITE_DOCS !== '1') return;
   const machine = `a machine with ${cpus().length} processors`;
-  writeFaultPage(path.join(projectRoot, 'docs', 'reliability.md'), rows, { startedAt, machine, cache: CACHE });
+  const page = faultPage(rows, { startedAt, machine, cache: CACHE });
+  writePage(path.join(projectRoot, 'docs', 'reliability.md'), page);
 });
 
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()) }) });
