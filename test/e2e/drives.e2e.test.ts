@@ -206,7 +206,9 @@ describe('moves', () => {
       const configuration = ['--config-dir', path.join(next.folder, 'mc')];
       for (const bucket of new Set(readable.map((object) => object.bucket))) {
         await output(program, [...configuration, 'mb', '--ignore-existing', `new/${bucket}`], { env });
-        await output(program, [...configuration, 'mirror', '--skip-errors', `old/${bucket}`, `new/${bucket}`], { env });
+        // only their client has the keys of SSE-C
+        const mirror = ['mirror', '--exclude', 'SSE-C/*', `old/${bucket}`, `new/${bucket}`];
+        await output(program, [...configuration, ...mirror], { env });
       }
 
       // THEN

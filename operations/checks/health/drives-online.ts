@@ -114,7 +114,7 @@ function mending(
   };
   const isVolume = kind === 'volume';
   const folder = isVolume ? `"$(docker volume inspect -f '{{.Mountpoint}}' ${source})"` : source;
-  const owner = `\`sudo chown ${SERVICE_UID}:${SERVICE_UID} ${folder} && sudo chmod 700 ${folder}\``;
+  const owner = `\`sudo install -d -o ${SERVICE_UID} -g ${SERVICE_UID} -m 700 ${folder}\``;
   if (drive.state === 'unformatted')
     return `MinIO formats and fills an empty drive by itself, within half a minute: wait`;
   if (drive.state === 'permission-denied') return `${owner}: MinIO takes it back within half a minute`;

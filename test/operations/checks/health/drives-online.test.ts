@@ -43,14 +43,14 @@ test.each([
     FOLDERS,
     { state: 'faulty' },
     'drive /drives/3 (folder /mnt/c) is faulty; MinIO goes on, until another one goes',
-    /^replace the disk, mount it on \/mnt\/c, `sudo chown 65532:65532 \/mnt\/c && sudo chmod 700 \/mnt\/c`, `docker restart ebs-test-minio`, which/,
+    /^replace the disk, mount it on \/mnt\/c, `sudo install -d -o 65532 -g 65532 -m 700 \/mnt\/c`, `docker restart ebs-test-minio`, which/,
   ],
   [
     'of somebody else',
     FOLDERS,
     { state: 'permission-denied' },
     'drive /drives/3 (folder /mnt/c) is permission-denied; MinIO goes on, until another one goes',
-    /^`sudo chown 65532:65532 \/mnt\/c && sudo chmod 700 \/mnt\/c`: MinIO takes it back within half a minute; then/,
+    /^`sudo install -d -o 65532 -g 65532 -m 700 \/mnt\/c`: MinIO takes it back within half a minute; then/,
   ],
   [
     'empty',
