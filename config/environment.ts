@@ -607,7 +607,7 @@ const shape = z.strictObject({
   schedule: schedule.prefault({}),
   notify: notify
     .optional()
-    .describe('Who is told of scheduled runs. Default: nobody; exit codes and the journal say it.'),
+    .describe('Where messages about scheduled runs go. Default: none is sent; exit codes and the journal say it.'),
   allowDataLoss: z
     .string()
     .optional()

@@ -37,7 +37,7 @@ export interface StateLayout {
   readonly earlierObjects: string;
   /** Which drives were seen away, and have not been healed since; nothing secret. */
   readonly awayDrives: string;
-  /** Held by whoever heals. */
+  /** Held by a heal. */
   readonly healLock: string;
   /** What the heal says that a check has started. */
   readonly healLog: string;

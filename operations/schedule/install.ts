@@ -24,15 +24,24 @@ export function unitFolder(): string {
   return path.join(process.env.XDG_CONFIG_HOME ?? path.join(homedir(), '.config'), 'systemd', 'user');
 }
 
+/**
+ * Variables that decide where state, caches, the Docker engine and an external Vault are. Units can be read by everybody, so
+ * none that holds a secret: no token, and no proxy, whose address may hold a password.
+ */
+const KEPT = [
+  ...['XDG_STATE_HOME', 'XDG_CACHE_HOME'],
+  ...['DOCKER_CONFIG', 'DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CERT_PATH', 'DOCKER_TLS_VERIFY'],
+  ...['VAULT_ADDR', 'VAULT_NAMESPACE', 'VAULT_CACERT'],
+];
+
 /** This process, as a unit is to run. */
 export function thisCaller(): Caller {
   const { uid, username } = userInfo();
-  const kept = ['XDG_STATE_HOME', 'XDG_CACHE_HOME', 'DOCKER_CONFIG'] as const;
   return {
     ...(uid === 0 ? { user: username } : {}),
     nodeFolder: path.dirname(process.execPath),
     variables: Object.fromEntries(
-      kept.flatMap((name) => {
+      KEPT.flatMap((name) => {
         const value = process.env[name];
         return value === undefined ? [] : [[name, value]];
       }),

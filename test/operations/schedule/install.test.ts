@@ -1,6 +1,12 @@
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { installUnits, removeUnits, requireUsable, type Systemd } from '../../../operations/schedule/install';
+import {
+  installUnits,
+  removeUnits,
+  requireUsable,
+  type Systemd,
+  thisCaller,
+} from '../../../operations/schedule/install';
 import type { Caller } from '../../../operations/schedule/units';
 import { newIdentity } from '../../../operations/backup/age/age-keys';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
@@ -28,6 +34,18 @@ beforeEach(async () => {
   recipient = await newIdentity(inFolder('identity'));
   mkdirSync(inFolder('backups'));
   writeFileSync(inFolder('secret'), 'https://hooks.test/x\n', { mode: 0o600 });
+});
+
+test('a unit has the variables by which its engine and Vault are found, and no secret', () => {
+  const before = { ...process.env };
+  try {
+    Object.assign(process.env, { DOCKER_HOST: 'ssh://nas', VAULT_ADDR: 'https://vault.test', VAULT_TOKEN: 'secret' });
+    const { variables } = thisCaller();
+    expect(variables).toMatchObject({ DOCKER_HOST: 'ssh://nas', VAULT_ADDR: 'https://vault.test' });
+    expect(JSON.stringify(variables)).not.toContain('secret');
+  } finally {
+    process.env = before;
+  }
 });
 
 const backup = (): string => `schedule: { backup: { to: ${inFolder('backups')}, recipients: [${recipient}] } }`;
