@@ -24,6 +24,9 @@ export type MutualTlsEndpoint = z.infer<typeof mutualTlsEndpoint>;
 const certificateFiles = z.strictObject({ certificate: z.string(), privateKey: z.string() });
 export type CertificateFiles = z.infer<typeof certificateFiles>;
 
+/** A Docker engine, as the environment file names it. */
+const engineSettings = z.strictObject({ host: z.string(), certPath: z.string().optional() });
+
 const leaf = z.strictObject({
   name: z.string(),
   usage: z.enum(['server', 'client']),
@@ -154,6 +157,21 @@ export const operationInputs = {
     renewalNote: z.string(),
   }),
 
+  /** Waits until one Vault of several is unsealed, and a healthy voter beside the others. */
+  'await-vault-node': z.strictObject({
+    /** Name of its host. */
+    host: z.string(),
+    endpoint: mutualTlsEndpoint,
+    /** By which the raft knows it. */
+    raftNode: z.string(),
+    /** The other Vaults. */
+    peers: z.array(mutualTlsEndpoint.extend({ raftNode: z.string() })),
+    threshold: z.number(),
+    unsealShareFiles: z.array(z.string()),
+    /** The token of the provisioner: it may ask for the state of the raft. */
+    tokenFile: z.string(),
+  }),
+
   /** Writes the configuration file of KES; with Vault, keeps the SecretID that it has or gets another. */
   'write-kes-configuration': z.strictObject({
     /** Only for master keys in Vault. */
@@ -178,6 +196,13 @@ export const operationInputs = {
     /** Where the keys are, noted at the first deploy. */
     place: keyStorePlace,
     placeFile: z.string(),
+  }),
+
+  /** Waits until one KES of several answers and reaches its key store. */
+  'await-kes-node': z.strictObject({
+    /** Name of its host. */
+    host: z.string(),
+    endpoint: mutualTlsEndpoint,
   }),
 
   /** Makes a running program read its files again, and proves that it did. */
@@ -229,6 +254,18 @@ export const operationInputs = {
         note: z.string(),
       })
       .optional(),
+  }),
+
+  /** Waits until objects can be written through every MinIO that runs, after one of several was deployed. */
+  'await-minio-node': z.strictObject({
+    /** Name of the host of the one that was deployed. */
+    host: z.string(),
+    /** All of them, in MinIO's order. */
+    nodes: z.array(
+      z.strictObject({ host: z.string(), engine: engineSettings, container: z.string(), endpoint: tlsEndpoint }),
+    ),
+    region: z.string(),
+    rootFile: z.string(),
   }),
 
   /** Waits until MinIO, its KMS and its IAM are ready, and creates the buckets. */

@@ -20,9 +20,12 @@ const operations: Operations = {
   'create-root-credentials': async () => (await import('./minio/create-root-credentials.js')).createRootCredentials,
   'store-aws-credentials': async () => (await import('./keys/aws-credentials.js')).storeAwsCredentials,
   'initialize-vault': async () => (await import('./vault/initialize-vault.js')).initializeVault,
+  'await-vault-node': async () => (await import('./vault/await-vault-node.js')).awaitVaultNode,
   'write-kes-configuration': async () => (await import('./kes/write-kes-configuration.js')).writeKesConfiguration,
+  'await-kes-node': async () => (await import('./kes/await-kes-node.js')).awaitKesNode,
   'reload-container': async () => (await import('./docker/reload-container.js')).reloadContainer,
   'create-master-keys': async () => (await import('./keys/create-master-keys.js')).createMasterKeys,
+  'await-minio-node': async () => (await import('./minio/await-minio-node.js')).awaitMinioNode,
   'provision-buckets': async () => (await import('./minio/provision-buckets.js')).provisionBuckets,
   'run-checks': async () => (await import('./checks/run-checks.js')).runChecks,
 };

@@ -1,0 +1,130 @@
+/**
+ * The gate behind each Vault of several: the deploy goes on to the next one when this one is a healthy voter of the raft
+ * again, beside every other that answers. Vault counts a node as a voter only about ten seconds after it joined.
+ */
+import { z } from 'zod';
+import type { OperationInput } from '../../config/operation-inputs';
+import { ExternalError, messageOf } from '../lib/errors';
+import { readSecret, type Secret } from '../lib/secret';
+import { NotYet, waitFor } from '../lib/wait';
+import { readShares } from './initialize-vault';
+import { VaultClient } from './vault-client';
+
+type Input = OperationInput<'await-vault-node'>;
+
+const UNSEALED_LIMIT_MS = 120_000;
+const VOTER_LIMIT_MS = 120_000;
+/** A peer that is away must not hold up every look. */
+const PEER_LIMIT_MS = 2_000;
+
+const autopilotState = z.object({
+  data: z.object({
+    leader: z.string().optional(),
+    failure_tolerance: z.number().default(0),
+    servers: z
+      .record(z.string(), z.object({ healthy: z.boolean(), status: z.string() }))
+      .nullish()
+      .transform((servers) => servers ?? {}),
+  }),
+});
+export type AutopilotState = z.infer<typeof autopilotState>['data'];
+
+export async function awaitVaultNode(input: Input): Promise<void> {
+  const vault = new VaultClient(input.endpoint);
+  try {
+    await waitUntilUnsealed(vault, input);
+    const token = readSecret(input.tokenFile);
+    if (token === undefined) {
+      throw new ExternalError(
+        `there is no token in ${input.tokenFile}, by which the raft of Vault is asked`,
+        'the first Vault makes it when it is initialised; run the deploy again',
+      );
+    }
+    await waitUntilVoter(vault.withToken(token), input);
+  } finally {
+    vault.close();
+  }
+}
+
+async function waitUntilUnsealed(vault: VaultClient, input: Input): Promise<void> {
+  const shares = readShares(input).slice(0, input.threshold);
+  await waitFor(
+    {
+      what: `Vault on host ${input.host} to be unsealed`,
+      timeoutMs: UNSEALED_LIMIT_MS,
+      intervalMs: 500,
+      hint: `\`docker logs\` of Vault and of its unsealer on host ${input.host} say why; ./scripts/unseal takes shares from a person`,
+    },
+    async () => {
+      const { initialized, sealed } = await vault.sealStatus();
+      if (!initialized) return new NotYet('it has not joined the others');
+      if (!sealed) return true;
+      if (shares.length < input.threshold) return new NotYet('it is sealed');
+      return unseal(vault, shares);
+    },
+  );
+}
+
+/** A node that has not joined refuses shares: "Vault is not initialized". */
+async function unseal(vault: VaultClient, shares: readonly Secret[]): Promise<true | NotYet> {
+  try {
+    for (const share of shares) if (!(await vault.unseal(share)).sealed) return true;
+    return new NotYet('it is sealed');
+  } catch (error) {
+    return new NotYet(`it refuses its unseal shares: ${messageOf(error)}`);
+  }
+}
+
+async function waitUntilVoter(vault: VaultClient, input: Input): Promise<void> {
+  const peers = input.peers.map(({ raftNode, ...endpoint }) => ({ raftNode, vault: new VaultClient(endpoint) }));
+  try {
+    const tolerance = await waitFor(
+      {
+        what: `Vault on host ${input.host} to be a healthy voter of the raft`,
+        timeoutMs: VOTER_LIMIT_MS,
+        intervalMs: 500,
+        hint: `\`docker logs\` of Vault on host ${input.host} says what keeps it; see whether the hosts reach each other on Vault's ports`,
+      },
+      async () => {
+        const [{ data }, answering] = await Promise.all([
+          vault.read('sys/storage/raft/autopilot/state').then((answer) => autopilotState.parse(answer)),
+          Promise.all(peers.map(async (peer) => ((await answers(peer.vault)) ? [peer.raftNode] : []))),
+        ]);
+        return judgeRaft(data, input.raftNode, answering.flat());
+      },
+    );
+    process.stderr.write(`Vault on host ${input.host} is a voter; the raft stands the loss of ${tolerance}\n`);
+  } finally {
+    vault.close();
+    for (const peer of peers) peer.vault.close();
+  }
+}
+
+async function answers(vault: VaultClient): Promise<boolean> {
+  try {
+    return (await vault.sealStatus(PEER_LIMIT_MS)).initialized;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param answering raft nodes of the other Vaults that answer; one that is away must not hold up the deploy
+ * @returns how many voters may be lost, once all that answer are healthy voters
+ */
+export function judgeRaft(state: AutopilotState, own: string, answering: readonly string[]): number | NotYet {
+  if (state.leader === undefined || state.leader === '') return new NotYet('the raft has no leader');
+  for (const name of [own, ...answering]) {
+    const server = state.servers[name];
+    if (server === undefined) {
+      // one that answers and was never in the raft, joins it when the deploy comes to its host
+      if (name !== own) continue;
+      return new NotYet(`${name} is not in the raft`);
+    }
+    if (!server.healthy) return new NotYet(`${name} is not healthy`);
+    if (!VOTERS.includes(server.status)) return new NotYet(`${name} is a ${server.status}`);
+  }
+  return state.failure_tolerance;
+}
+
+const VOTERS: readonly string[] = ['leader', 'voter'];
