@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   {
     ignores: [
-      ...['node_modules/', 'cdktf.out/', 'coverage/', 'dist/', '.toolchain/', '**/*.cjs', '**/*.mjs'],
+      ...['node_modules/', 'cdktf.out/', 'coverage/', 'dist/', 'api-docs/', '.toolchain/', '**/*.cjs', '**/*.mjs'],
       // an app of its own, which package.e2e.test.ts compiles with the package that it imports
       'examples/cdktf-app/',
     ],

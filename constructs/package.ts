@@ -4,6 +4,22 @@
  *
  * @packageDocumentation
  */
+export type { EngineAddress } from '../config/docker/docker-engine';
+export type { ImageSource, Program } from '../config/docker/image-source';
+export type {
+  Environment,
+  EnvironmentInput,
+  KeyStoreSettings,
+  VaultKeyStoreSettings,
+  VaultSettings,
+} from '../config/environment';
+export type { RetiredKeys } from '../config/kes/kes-clients';
+export type { Drive, KesNode, MinioNode, Node, NodeServer, NodeService, VaultNode } from '../config/node';
+export type { VaultAccess } from '../config/state/endpoints';
+export type { StateLayout } from '../config/state/layout';
+export type { Toolchain } from '../config/toolchain';
+export type { VaultVariables } from '../config/vault/external-vault';
+export type { KeyLocation } from '../config/vault/vault-policies';
 export { PostDeployChecks, type PostDeployChecksProps } from './checks/post-deploy-checks';
 export { DeclarationError } from './declaration-error';
 export {
@@ -13,6 +29,7 @@ export {
   type DeploymentProps,
   type DeploymentSettings,
 } from './deployment';
+export type { ServiceContainer } from './docker';
 export { Foundation, type FoundationProps } from './foundation';
 export { KesConfigurationFile, type KesConfigurationFileProps, KesServer, type KesServerProps } from './kes/kes-server';
 export { type Kms, MasterKeys, type MasterKeysProps } from './kes/master-keys';

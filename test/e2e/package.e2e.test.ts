@@ -1,5 +1,5 @@
 /** The package in the app of somebody else: packed, installed, synthesized with two deployments, and deployed. */
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DeploymentProps } from '../../constructs/deployment';
 import { toolchainSchema } from '../../config/toolchain';
@@ -75,6 +75,16 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await environment.remove();
+});
+
+test('the API docs have a page for each construct, and every type that a prop names', async () => {
+  // it fails where a prop or a method names a type that they do not have: typedoc.json
+  const docs = path.join(environment.folder, 'api-docs');
+  await output(bin('typedoc'), ['--out', docs], { cwd: projectRoot });
+  const constructs = ['Deployment', 'Foundation', 'VaultServer', 'KeyStore', 'KesServer', 'MasterKeys', 'MinioServer'];
+  expect(readdirSync(path.join(docs, 'classes'))).toEqual(
+    expect.arrayContaining(constructs.map((name) => `${name}.html`)),
+  );
 });
 
 test('the package has constructs with their types and the operations, and neither tests nor what is not for it', () => {
