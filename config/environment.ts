@@ -335,17 +335,21 @@ const images = z.discriminatedUnion('source', [
       'Must hold mc, too, for its health check, as the images of quay.io/minio/minio do. The checks fail where it takes ' +
         'forged writes: push the image that is built here by ./scripts/images push.',
     ),
+    haproxy: imageReference
+      .optional()
+      .describe('Needed for several hosts. Must hold busybox for its health check, as haproxy:lts-alpine does.'),
     programs: z
       .strictObject({
         vault: absolutePath.default(PROGRAM_PATHS.vault),
         kes: absolutePath.default(PROGRAM_PATHS.kes),
         minio: absolutePath.default(PROGRAM_PATHS.minio),
         mc: absolutePath.default(PROGRAM_PATHS.mc).describe('In the image of MinIO.'),
+        haproxy: absolutePath.default(PROGRAM_PATHS.haproxy),
       })
       .prefault({})
       .describe(
-        'Where the programs are in their images, such as minio: /usr/bin/silo for pgsty/silo. Default: where HashiCorp ' +
-          'and MinIO have them.',
+        'Where the programs are in their images, such as minio: /usr/bin/silo for pgsty/silo. Default: where HashiCorp, ' +
+          'MinIO and HAProxy have them.',
       ),
     dockerConfigFile: absolutePath
       .optional()

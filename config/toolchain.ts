@@ -10,7 +10,15 @@ export type ImageContext = z.infer<typeof imageContext>;
 
 export const toolchainSchema = z.strictObject({
   /** Build contexts, for `images: {source: build}`; absent where every image comes from a registry. */
-  images: z.strictObject({ vault: imageContext, kes: imageContext, minio: imageContext }).optional(),
+  images: z
+    .strictObject({
+      vault: imageContext,
+      kes: imageContext,
+      minio: imageContext,
+      /** Absent until an environment has several hosts. */
+      haproxy: imageContext.optional(),
+    })
+    .optional(),
   /** Exact versions of the Terraform providers that `terraform init` will find. */
   providers: z.strictObject({
     source: z.enum(['mirror', 'registry']),

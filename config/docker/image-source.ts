@@ -5,7 +5,7 @@ import type { Toolchain } from '../toolchain';
 import { registryOf } from './image-registry';
 
 /** The programs of a deployment. */
-export type Program = 'vault' | 'kes' | 'minio';
+export type Program = 'vault' | 'kes' | 'minio' | 'haproxy';
 
 /** Where an image comes from. */
 export type ImageSource =
@@ -39,13 +39,14 @@ export function imageSource(
     if (reference === undefined) throw new UsageError(`images.${program}: must be given, got nothing`);
     return { kind: 'registry', reference };
   }
-  if (toolchain.images === undefined) {
+  const built = toolchain.images?.[program];
+  if (built === undefined) {
     throw new UsageError(
       'the images of this environment are to be built, but nothing was built yet',
       'run ./scripts/toolchain (./scripts/up does it, too)',
     );
   }
-  return { kind: 'build', repository: `encrypted-backup-storage/${program}`, ...toolchain.images[program] };
+  return { kind: 'build', repository: `encrypted-backup-storage/${program}`, ...built };
 }
 
 /** The name by which a container asks for an image. It needs no look-up, so other stacks can use it. */
@@ -57,7 +58,7 @@ export function imageReference(source: ImageSource): string {
 export function registryLogins({ images }: Environment): { address: string; configFile: string }[] {
   if (images.source !== 'registry' || images.dockerConfigFile === undefined) return [];
   const { dockerConfigFile } = images;
-  const registries = [images.vault, images.kes, images.minio].flatMap((reference) =>
+  const registries = [images.vault, images.kes, images.minio, images.haproxy].flatMap((reference) =>
     reference === undefined ? [] : [registryOf(reference) ?? 'registry-1.docker.io'],
   );
   return [...new Set(registries)].map((address) => ({ address, configFile: dockerConfigFile }));

@@ -1,7 +1,13 @@
 import type { Environment } from '../environment';
 
-/** Where a program is in its image: where HashiCorp and MinIO have it in theirs, and so in ours. */
-export const PROGRAM_PATHS = { vault: '/bin/vault', kes: '/kes', minio: '/usr/bin/minio', mc: '/usr/bin/mc' } as const;
+/** Where a program is in its image: where HashiCorp, MinIO and HAProxy have it in theirs, and so in ours. */
+export const PROGRAM_PATHS = {
+  vault: '/bin/vault',
+  kes: '/kes',
+  minio: '/usr/bin/minio',
+  mc: '/usr/bin/mc',
+  haproxy: '/usr/local/sbin/haproxy',
+} as const;
 
 /** The same for the images of an environment. */
 export function programPaths({

@@ -2,7 +2,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { certificateIssue } from '../../config/state/certificate-files';
 import type { CertificateFiles } from '../../config/operation-inputs';
-import type { Program } from '../../config/docker/image-source';
+import type { SERVERS } from '../../config/node';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
 import { Operation } from '../operation';
@@ -55,7 +55,7 @@ export class Certificates extends Construct {
   }
 
   /** The certificate of a server. */
-  issue(server: Program): IssuedCertificate {
+  issue(server: keyof typeof SERVERS): IssuedCertificate {
     return { ...this.leaf(this.deployment.node[server].certificate), issuer: this };
   }
 

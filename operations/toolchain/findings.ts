@@ -69,7 +69,8 @@ export function linkMc(binary: string): void {
  */
 export function writeFindings(findings: Toolchain, file: string = toolchainFile): void {
   const old = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const images = findings.images ?? imagesOf(old);
+  const earlier = imagesOf(old);
+  const images = findings.images === undefined ? earlier : { ...earlier, ...findings.images };
   const text = `${JSON.stringify({ ...(images !== undefined && { images }), providers: findings.providers }, null, 2)}\n`;
   if (text !== old) writeFileAtomically(file, text, 0o644);
 }
@@ -81,6 +82,7 @@ function imagesOf(text: string): Toolchain['images'] {
   } catch {
     // none, or of another version of this project
   }
-  const exist = images !== undefined && Object.values(images).every(({ context }) => existsSync(context));
+  const exist =
+    images !== undefined && Object.values(images).every((image) => image === undefined || existsSync(image.context));
   return exist ? images : undefined;
 }

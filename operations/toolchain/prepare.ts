@@ -22,7 +22,8 @@ import {
   PINNED_GO,
   requireGoProxy,
 } from './go/go-toolchain';
-import { caBundle, imageContext, imageRecipes } from './images/image-contexts';
+import { fetchHaproxy } from './debian/haproxy';
+import { caBundle, haproxyRecipe, imageContext, imageRecipes } from './images/image-contexts';
 import { findProgram, goPlatform, thisMachine } from '../lib/machine';
 import {
   findBusybox,
@@ -55,6 +56,8 @@ export { builtMc } from './findings';
 export interface ToolchainRequest {
   readonly images: 'build' | 'registry';
   readonly providers?: ForcedProviders | undefined;
+  /** Whether an image of HAProxy is needed. @default false */
+  readonly balancer?: boolean;
 }
 
 export interface ToolchainSteps {
@@ -221,11 +224,14 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       if (busybox === undefined) throw new Error('busybox was checked by the prerequisites step');
       const shared = { busybox, caBundle: caBundle() };
       const made: Partial<NonNullable<Toolchain['images']>> = {};
-      for (const recipe of imageRecipes) {
-        made[recipe.name] = await imageContext(cache, recipe, binaries, shared, { signal, onProgress: report });
-      }
+      const work = { signal, onProgress: report };
+      const recipes = [
+        ...imageRecipes,
+        ...(request.balancer === true ? [haproxyRecipe(await fetchHaproxy(cache, work, machine))] : []),
+      ];
+      for (const recipe of recipes) made[recipe.name] = await imageContext(cache, recipe, binaries, shared, work);
       images = made as NonNullable<Toolchain['images']>;
-      return imageRecipes.map((recipe) => recipe.name).join(', ');
+      return recipes.map((recipe) => recipe.name).join(', ');
     },
   };
 

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import {
   chmod,
   copyFile,
+  cp,
   link,
   lstat,
   lutimes,
@@ -23,6 +24,7 @@ import {
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { MOST_DRIVES } from '../../../config/environment';
+import type { Program } from '../../../config/docker/image-source';
 import type { ImageContext } from '../../../config/toolchain';
 import { projectRoot } from '../../lib/project-root';
 import { type CacheLayout, provideFolder, type WorkOptions } from '../cache';
@@ -32,13 +34,15 @@ import { type GoProgram, kes, mc, minio, vault } from '../go/programs';
 
 /** An image that is built here. */
 export interface ImageRecipe {
-  readonly name: 'vault' | 'kes' | 'minio';
+  readonly name: Program;
   readonly dockerfile: string;
   readonly programs: readonly GoProgram[];
   /** Folders below `data/` of the context, which the Dockerfile gives to the container's user. */
   readonly dataFolders: readonly string[];
   /** Where published images have the program, if not in /usr/bin or /bin: links in the root folder. */
   readonly rootLinks: readonly string[];
+  /** Folder whose content is in the root folder, too; another content has another name. @default - only what is above */
+  readonly tree?: string;
 }
 
 const dockerfile = (name: string): string => path.join(projectRoot, 'toolchain', 'images', name, 'Dockerfile');
@@ -54,6 +58,16 @@ export const imageRecipes: readonly ImageRecipe[] = [
     rootLinks: [],
   },
 ];
+
+/** HAProxy is no Go program: it comes with its libraries. */
+export const haproxyRecipe = (tree: string): ImageRecipe => ({
+  name: 'haproxy',
+  dockerfile: dockerfile('haproxy'),
+  programs: [],
+  dataFolders: [],
+  rootLinks: [],
+  tree,
+});
 
 /** What becomes the root folder of the image, and the file of the context that the Dockerfile adds. */
 const ROOT = 'rootfs';
@@ -96,6 +110,7 @@ async function inputKey(
   hash.update(shared.caBundle);
   // the folder of a binary is named by its build key
   for (const program of recipe.programs) hash.update(`\0${binaryOf(program, binaries)}`);
+  if (recipe.tree !== undefined) hash.update(`\0${recipe.tree}`);
   return hash.digest('hex');
 }
 
@@ -133,6 +148,7 @@ async function fillContext(
 ): Promise<void> {
   const root = path.join(context, ROOT);
   const bin = path.join(root, 'usr', 'bin');
+  if (recipe.tree !== undefined) await cp(recipe.tree, root, { recursive: true, verbatimSymlinks: true });
   await mkdir(bin, { recursive: true });
   await symlink('usr/bin', path.join(root, 'bin'));
   for (const program of recipe.programs) {

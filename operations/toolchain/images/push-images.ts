@@ -11,7 +11,7 @@ const TARGET =
   /^(?:localhost|[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9.-]+(?=:))(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+$/;
 
 /** Repositories by program, as `images:` of an environment has them. */
-export type PushedImages = Readonly<Record<keyof NonNullable<Toolchain['images']>, string>>;
+export type PushedImages = { readonly [program in keyof NonNullable<Toolchain['images']>]: string };
 
 /** @throws UsageError where that is no place in a registry */
 export function requirePushTarget(target: string | undefined): string {
@@ -42,11 +42,11 @@ export async function pushImages(
   login: RegistryLogin | undefined,
   options: WorkOptions = {},
 ): Promise<PushedImages> {
-  const push = async (program: keyof typeof images): Promise<string> => {
+  const push = async (program: keyof typeof images, image: ImageContext): Promise<string> => {
     const repository = `${target}/${program}`;
-    const tag = `${repository}:${images[program].hash.slice(0, 16)}`;
+    const tag = `${repository}:${image.hash.slice(0, 16)}`;
     options.onProgress?.(`building ${program}`);
-    await buildImage(docker, tag, images[program], options.signal);
+    await buildImage(docker, tag, image, options.signal);
     try {
       options.onProgress?.(`pushing ${tag}`);
       return `${repository}@${await pushImage(docker, tag, login, options.signal)}`;
@@ -54,7 +54,13 @@ export async function pushImages(
       await forget(docker, tag);
     }
   };
-  return { vault: await push('vault'), kes: await push('kes'), minio: await push('minio') };
+  const { vault, kes, minio, haproxy } = images;
+  return {
+    vault: await push('vault', vault),
+    kes: await push('kes', kes),
+    minio: await push('minio', minio),
+    ...(haproxy === undefined ? {} : { haproxy: await push('haproxy', haproxy) }),
+  };
 }
 
 /** @throws ExternalError where Docker cannot build it */

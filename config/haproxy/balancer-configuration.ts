@@ -1,0 +1,157 @@
+/**
+ * The configuration of a host's HAProxy, which leads S3 clients to a MinIO that can serve, MinIO to a KES, and KES to the
+ * active Vault. It passes TLS on and ends none: it holds no key of a server. Facts: HAProxy 2.6, doc/configuration.txt.
+ */
+import { isIP } from 'node:net';
+
+/** Paths inside the container. */
+export const BALANCER_FILES = {
+  configuration: '/files/haproxy.cfg',
+  ca: '/files/ca.crt',
+  /** Shown to KES by its check. HAProxy reads the private key from the file of this name and `.key`. */
+  kesClient: '/files/kes-client.crt',
+  /** The same for Vault. */
+  vaultClient: '/files/vault-client.crt',
+} as const;
+
+/** Where the health check of the container asks; on loopback only. */
+export const BALANCER_HEALTH = 'http://127.0.0.1:8404/';
+
+/** A server that connections may be led to. */
+export interface BalancedServer {
+  /** Its certificate is issued for this name. */
+  readonly name: string;
+  /** IP address: HAProxy looks names up only when it starts. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface BalancedService {
+  /**
+   * Where clients connect to it: a port of all networks of the container, or of the one in which it has that name.
+   */
+  readonly bind: { readonly name?: string; readonly port: number };
+  readonly servers: readonly [BalancedServer, ...BalancedServer[]];
+}
+
+export interface BalancerConfiguration {
+  /** Connections go to any MinIO that has a read quorum. */
+  readonly s3: BalancedService;
+  /** Connections go to the first KES of the list that answers. */
+  readonly kes: BalancedService;
+  /** Connections go to the active Vault. @default - an external Vault, or none */
+  readonly vault?: BalancedService;
+}
+
+/** Everything that is wrong with a configuration: which property, the rule, the value got. Empty if nothing is. */
+export function balancerProblems(configuration: BalancerConfiguration): string[] {
+  const problems: string[] = [];
+  const refuse = (property: string, rule: string, got: unknown): void => {
+    problems.push(`\`${property}\` ${rule}, got: ${String(got)}`);
+  };
+  const requirePort = (property: string, port: number): void => {
+    if (!Number.isInteger(port) || port < 1024 || port > 65_535) {
+      refuse(property, 'must be a port from 1024 to 65535, because HAProxy is not root', port);
+    }
+  };
+  for (const [service, { bind, servers }] of servicesOf(configuration)) {
+    requirePort(`${service}.bind.port`, bind.port);
+    if (bind.name !== undefined && !NAME.test(bind.name)) refuse(`${service}.bind.name`, NAME_RULE, bind.name);
+    const names = servers.map(({ name }) => name);
+    servers.forEach(({ name, address, port }, index) => {
+      const at = `${service}.servers[${index}]`;
+      if (!NAME.test(name)) refuse(`${at}.name`, NAME_RULE, name);
+      if (names.indexOf(name) < index) refuse(`${at}.name`, 'must be unique, because checks tell servers by it', name);
+      if (isIP(address) === 0) refuse(`${at}.address`, 'must be an IP address', address);
+      requirePort(`${at}.port`, port);
+    });
+  }
+  return problems;
+}
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+const NAME_RULE = 'must have lower-case letters, digits and hyphens inside';
+
+function servicesOf({ s3, kes, vault }: BalancerConfiguration): (readonly [string, BalancedService])[] {
+  return [['s3', s3], ['kes', kes], ...(vault === undefined ? [] : [['vault', vault] as const])];
+}
+
+/**
+ * The file that HAProxy reads. The same configuration gives the same text.
+ *
+ * {@link balancerProblems} is asked before.
+ */
+export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): string {
+  return `${[
+    GENERAL,
+    // not /minio/health/cluster: without a write quorum every node would be down, and what can be read could not be
+    listener('s3', s3, { path: '/minio/health/cluster/read', algorithm: 'leastconn' }),
+    // not /v1/status: it fails while Vault elects a leader
+    listener('kes', kes, { path: '/version', algorithm: 'first-of-the-list', certificate: BALANCER_FILES.kesClient }),
+    ...(vault === undefined
+      ? []
+      : [
+          // a standby answers 429, a sealed one 503
+          listener('vault', vault, {
+            path: '/v1/sys/health',
+            algorithm: 'roundrobin',
+            certificate: BALANCER_FILES.vaultClient,
+          }),
+        ]),
+  ].join('\n\n')}\n`;
+}
+
+/**
+ * A check each second, each 300 ms once one failed: a host that is away is left out after 2 s at most, and its
+ * connections are closed so that clients try again instead of waiting. An idle connection may last as long as the longest
+ * silence of an S3 request: MinIO completes a large upload without a word.
+ */
+const GENERAL = `global
+  log stdout format raw local0 notice
+  maxconn 4096
+  ssl-load-extra-files key
+  ssl-default-server-options ssl-min-ver TLSv1.2
+
+defaults
+  log global
+  mode tcp
+  timeout connect 1s
+  timeout check 1s
+  timeout client 15m
+  timeout server 15m
+  timeout client-fin 10s
+  timeout server-fin 10s
+  retries 3
+  option redispatch 1
+  option clitcpka
+  option srvtcpka
+  default-server inter 1s fastinter 300ms fall 2 rise 1 on-marked-down shutdown-sessions check check-ssl verify required ca-file ${BALANCER_FILES.ca}
+
+frontend alive
+  mode http
+  bind ${new URL(BALANCER_HEALTH).host}
+  monitor-uri /`;
+
+interface Check {
+  readonly path: string;
+  readonly algorithm: 'leastconn' | 'roundrobin' | 'first-of-the-list';
+  /** What the check shows. @default - no certificate */
+  readonly certificate?: string;
+}
+
+function listener(service: string, { bind, servers }: BalancedService, check: Check): string {
+  const certificate = check.certificate === undefined ? '' : ` crt ${check.certificate}`;
+  return [
+    `listen ${service}`,
+    `  bind ${bind.name ?? ''}:${bind.port}`,
+    ...(check.algorithm === 'first-of-the-list' ? [] : [`  balance ${check.algorithm}`]),
+    '  option httpchk',
+    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${service}`,
+    '  http-check expect status 200',
+    ...servers.map(({ name, address, port }, index) => {
+      const backup = check.algorithm === 'first-of-the-list' && index > 0 ? ' backup' : '';
+      const host = isIP(address) === 6 ? `[${address}]` : address;
+      return `  server ${name} ${host}:${port} verifyhost ${name} check-sni ${name}${certificate}${backup}`;
+    }),
+  ].join('\n');
+}
