@@ -26,5 +26,18 @@ export const CLIENTS = {
   health: 'health',
 } as const;
 
+/**
+ * Who may connect to the Vaults of several hosts, by the names of their certificates. MinIO is not among them: any container
+ * reaches what is published on a host, and this is what stands between MinIO and Vault.
+ */
+export const VAULT_CLIENTS = {
+  /** The deploying machine. */
+  operator: 'operator',
+  /** The Vaults themselves, with their unsealers and health checks. */
+  vault: 'vault',
+  kes: 'kes',
+  balancer: 'balancer',
+} as const;
+
 /** The same of a client of KES that the environment file names. */
 export const clientLeaf = (name: string): string => `client-${name}`;

@@ -5,7 +5,9 @@ import { durationToMs, isDuration } from './duration';
 import type { Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
 import { embeddedVault } from './vault/vault';
 import { minioKeys } from './keys/master-keys';
+import { MOST_DRIVES } from './minio/parity';
 import { coversName, overlap } from './names';
+import { hostRules } from './host-rules';
 import { networkRules } from './network-rules';
 import { s3Names } from './minio/s3-endpoint';
 
@@ -38,6 +40,7 @@ export function crossFieldRules(
   return [
     ...engineRules(environment),
     ...portRules(environment),
+    ...hostRules(environment),
     ...networkRules(environment),
     ...keyStoreRules(environment, written),
     ...cacheRules(environment),
@@ -133,19 +136,10 @@ function riskRules({ images, minio }: Environment): Problem[] {
   return [{ path: ['minio', 'acceptedRisks'], message, fix: 'remove it', other: ['images', 'source'] }];
 }
 
-function driveRules({ minio, keyStore }: Environment): Problem[] {
-  const { drives, parity } = minio;
-  const problems: Problem[] = [];
-  const count = typeof drives === 'number' ? drives : drives.length;
-  const forParity = { path: ['minio', 'parity'], other: ['minio', 'drives'] };
-  if (parity !== undefined && count === 1) {
-    const message = 'must not be given with one drive: parity is kept on others';
-    problems.push({ ...forParity, message, fix: 'remove it, or declare four drives or more' });
-  } else if (parity !== undefined && parity > count / 2) {
-    const most = Math.floor(count / 2);
-    const message = `must be at most half of the drives (${most} of ${count})`;
-    problems.push({ ...forParity, message, fix: `write ${most} or less` });
-  }
+function driveRules(environment: Environment): Problem[] {
+  const { keyStore } = environment;
+  const { drives } = environment.minio;
+  const problems: Problem[] = environment.hosts === undefined ? erasureRules(environment.minio) : [];
   if (typeof drives === 'number') return problems;
   const folders = drives.map((drive) => (typeof drive === 'string' ? drive : drive.path));
   const keys = keyStore.type === 'filesystem' ? keyStore.path : undefined;
@@ -163,6 +157,25 @@ function driveRules({ minio, keyStore }: Environment): Problem[] {
     }
   });
   return problems;
+}
+
+function erasureRules({ drives, parity }: Environment['minio']): Problem[] {
+  const count = typeof drives === 'number' ? drives : drives.length;
+  if (count !== 1 && (count < 4 || count > MOST_DRIVES)) {
+    const message = `must be 1, or 4 to ${MOST_DRIVES}, because erasure coding is for four drives and more`;
+    return [{ path: ['minio', 'drives'], message, fix: 'declare one drive, or four and more', other: ['hosts'] }];
+  }
+  const forParity = { path: ['minio', 'parity'], other: ['minio', 'drives'] };
+  if (parity !== undefined && count === 1) {
+    const message = 'must not be given with one drive: parity is kept on others';
+    return [{ ...forParity, message, fix: 'remove it, or declare four drives or more' }];
+  }
+  if (parity !== undefined && parity > count / 2) {
+    const most = Math.floor(count / 2);
+    const message = `must be at most half of the drives (${most} of ${count})`;
+    return [{ ...forParity, message, fix: `write ${most} or less` }];
+  }
+  return [];
 }
 
 const isInside = (folder: string, outer: string): boolean => folder.startsWith(`${outer}/`);

@@ -203,10 +203,6 @@ const kes = z.strictObject({
   memoryMb: z.int().min(32).default(256),
 });
 
-/** As many as the image of MinIO has folders for, and as MinIO puts into one erasure set. */
-export const MOST_DRIVES = 16;
-const driveCount = (count: number): boolean => count === 1 || (count >= 4 && count <= MOST_DRIVES);
-const driveCountRule = `must be 1, or 4 to ${MOST_DRIVES}, because erasure coding is for four drives and more`;
 const driveFolder = z
   .string()
   .refine((folder) => folder !== '/' && path.posix.isAbsolute(folder) && path.posix.resolve(folder) === folder, {
@@ -215,30 +211,28 @@ const driveFolder = z
 
 const drives = z.union(
   [
-    z.int().refine(driveCount, { error: driveCountRule }),
-    z
-      .array(
-        z.union(
-          [
-            driveFolder,
-            z.strictObject({
-              path: driveFolder,
-              adopt: z
-                .boolean()
-                .default(false)
-                .describe('The folder holds the data of another MinIO, to be taken over.'),
-            }),
-          ],
-          { error: 'must be a folder, or {path, adopt}' },
-        ),
-      )
-      .refine(({ length }) => driveCount(length), { error: driveCountRule }),
+    z.int(),
+    z.array(
+      z.union(
+        [
+          driveFolder,
+          z.strictObject({
+            path: driveFolder,
+            adopt: z.boolean().default(false).describe('The folder holds the data of another MinIO, to be taken over.'),
+          }),
+        ],
+        { error: 'must be a folder, or {path, adopt}' },
+      ),
+    ),
   ],
   { error: 'must be a number of Docker volumes, or a list of folders' },
 );
 
 const minio = z.strictObject({
   port: port.default(9000).describe('Published port of the S3 API.'),
+  nodePort: port
+    .optional()
+    .describe('Port on which the nodes of several hosts reach each other’s MinIO; no client needs it. Default: 9010.'),
   hostnames: z
     .array(named(dnsName))
     .default([])
@@ -528,16 +522,34 @@ const notify = z.discriminatedUnion('type', [
   }),
 ]);
 
+const engineHost = z.string().superRefine((value, context) => {
+  const problem = engineHostProblem(value);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
+const host = z.strictObject({
+  name: named(environmentName).describe('Name of the host; stacks and certificates are named after it.'),
+  docker: engineHost.describe('Its Docker engine: ssh://[user@]host[:port], tcp://host:port or unix:///path.'),
+  certificates: absolutePath
+    .optional()
+    .describe('Folder with ca.pem, cert.pem and key.pem, for an engine that begins with tcp://.'),
+  address: z
+    .ipv4({ error: 'must be an IPv4 address, because the containers of a Docker network reach no other by default' })
+    .describe('Address by which the other hosts and this machine reach it.'),
+});
+
 const shape = z.strictObject({
   name: named(environmentName).describe('Name of the deployment; containers, volumes and folders are named after it.'),
+  hosts: z
+    .array(host)
+    .optional()
+    .describe(
+      'Three hosts or more, each with MinIO, KES and a balancer, and the first three with an embedded Vault (of five or ' +
+        'more the first five). Their order can never change. Default: one host, that of docker.host.',
+    ),
   docker: z
     .strictObject({
-      host: z
-        .string()
-        .superRefine((value, context) => {
-          const problem = engineHostProblem(value);
-          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-        })
+      host: engineHost
         .optional()
         .describe(
           'Docker engine: unix:///path, ssh://[user@]host[:port] or tcp://host:port. Default: the one that the docker ' +
@@ -641,6 +653,8 @@ export type FilesystemKeyStoreSettings = Extract<KeyStoreSettings, { type: 'file
 export type FilesSettings = Extract<Environment['tls'], { mode: 'files' }>;
 export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
+/** A host of several, as the environment file has it. */
+export type HostSettings = NonNullable<Environment['hosts']>[number];
 /** The drives of a MinIO, as the environment file has them. */
 export type DrivesSetting = Environment['minio']['drives'];
 

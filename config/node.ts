@@ -1,5 +1,6 @@
 /** The hosts of a deployment, and the one source of the names of what is on them. */
-import type { DrivesSetting, Environment } from './environment';
+import type { DockerSettings } from './docker/docker-engine';
+import type { DrivesSetting, Environment, HostSettings } from './environment';
 
 /** A program of a node. */
 export interface NodeService {
@@ -14,13 +15,17 @@ export interface NodeService {
 export interface NodeServer extends NodeService {
   /** Where it listens in the networks of the node. */
   readonly port: number;
-  /** How others reach it there. */
+  /** How others reach it there; from other hosts, too, where there are several. */
   readonly url: string;
+  /** How programs of the node reach whichever server of the deployment can answer. With one host: the same. */
+  readonly sharedUrl: string;
   /** Name of its certificate, and of the files of that. */
   readonly certificate: string;
 }
 
 export interface VaultNode extends NodeServer {
+  /** Its name in Raft. */
+  readonly raftId: string;
   readonly dataVolume: string;
   readonly auditVolume: string;
   readonly unsealer: NodeService;
@@ -45,20 +50,53 @@ export interface Drive {
   readonly path: string;
 }
 
+/** What leads the programs and clients of a host to what can answer, on whichever host that is. */
+export interface BalancerNode extends NodeService {
+  /** Its names in the networks of the node, by which programs ask for the deployment’s KES and Vault. */
+  readonly aliases: { readonly kes: string; readonly vault: string };
+}
+
 /** A host, and the part of a deployment that is on it. */
 export interface Node {
-  /** What is on it is named after it. */
+  /** What is on it is named after it. Hosts have engines of their own, so that it is the same on each. */
   readonly id: string;
+  /** From 1 on, in the order of the hosts. */
+  readonly number: number;
+  /** Absent: it is the only one. */
+  readonly host?: {
+    readonly name: string;
+    /** By which the other hosts and the deploying machine reach what is published on it. */
+    readonly address: string;
+  };
+  /** How its Docker engine is reached. */
+  readonly docker: DockerSettings;
   readonly networks: {
     /** MinIO and KES are in it. */
     readonly storage: string;
     /** An embedded Vault, its unsealer and KES are in it, and nothing else: MinIO cannot reach Vault. */
     readonly vault: string;
   };
-  readonly vault: VaultNode;
+  /** Absent: it is a host without Vault. */
+  readonly vault?: VaultNode;
   readonly kes: KesNode;
   readonly minio: MinioNode;
+  /** Absent: it is the only host, and there is nothing to choose. */
+  readonly balancer?: BalancerNode;
 }
+
+/** A node that has a Vault, as the first one always does. */
+export type VaultHost = Node & { readonly vault: VaultNode };
+
+export type Nodes = readonly [VaultHost, ...Node[]];
+
+/** Where nodes reach each other's MinIO, by default. */
+export const DEFAULT_NODE_PORT = 9010;
+
+/** Where the Vaults of several hosts reach each other, besides their API. */
+export const VAULT_CLUSTER_PORT = 8201;
+
+/** How many hosts have a Vault: a majority of three bears the loss of one, of five that of two, and more only cost time. */
+const vaultHosts = (hosts: number): number => (hosts < 5 ? 3 : 5);
 
 /** What is the same for the servers of every deployment. */
 export const SERVERS = {
@@ -67,20 +105,82 @@ export const SERVERS = {
   minio: { alias: 'minio', port: 9000, certificate: 'minio-server' },
 } as const;
 
+/** What the nodes of an environment follow from. */
+export type NodeSettings = Pick<Environment, 'name' | 'tls' | 'minio' | 'docker' | 'hosts' | 'kes' | 'keyStore'>;
+
 /** The nodes of an environment. */
-export function nodesOf({ name, tls, minio }: Pick<Environment, 'name' | 'tls' | 'minio'>): readonly [Node, ...Node[]] {
+export function nodesOf(environment: NodeSettings): Nodes {
+  const { name, docker, hosts } = environment;
   const id = nodeId(name);
-  const certificates = tls.mode === 'self-signed' ? 0 : 1 + tls.additional.length;
+  const only = {
+    id,
+    number: 1,
+    docker: { host: docker.host, certPath: docker.certPath },
+    networks: { storage: id, vault: `${id}-vault` },
+    vault: vaultNode(id),
+    kes: kesNode(id),
+    minio: minioNode(id, { certificates: certificatesFromElsewhere(environment), drives: environment.minio.drives }),
+  };
+  const [first, ...others] = hosts ?? [];
+  if (first === undefined) return [only];
   return [
-    {
-      id,
-      networks: { storage: id, vault: `${id}-vault` },
-      vault: vaultNode(id),
-      kes: kesNode(id),
-      minio: minioNode(id, { certificates, drives: minio.drives }),
-    },
+    ofHost(only, first, environment),
+    ...others.map((host, index) => {
+      const { vault, ...rest } = ofHost({ ...only, number: index + 2 }, host, environment);
+      return { ...rest, ...(index + 2 > vaultHosts(others.length + 1) ? {} : { vault }) };
+    }),
   ];
 }
+
+const certificatesFromElsewhere = ({ tls }: NodeSettings): number =>
+  tls.mode === 'self-signed' ? 0 : 1 + tls.additional.length;
+
+/**
+ * A node of several. Its servers listen on the ports on which they are published, so that a name and a port mean the same
+ * server inside and outside, and a node's own name is that of its network: MinIO wants it to be an address of its own.
+ */
+function ofHost(only: VaultHost, { name, docker, certificates, address }: HostSettings, environment: NodeSettings) {
+  const { kes, keyStore, minio } = environment;
+  const { number } = only;
+  const vaultPort = keyStore.type === 'vault' && keyStore.vault.mode === 'embedded' ? keyStore.vault.port : undefined;
+  const own = <Server extends NodeServer>(server: Server, port: number): Server => {
+    const alias = `${server.alias}-${number}`;
+    return {
+      ...server,
+      alias,
+      port,
+      url: `https://${alias}:${port}`,
+      sharedUrl: `https://${server.alias}:${port}`,
+      certificate: `${server.certificate}-${name}`,
+    };
+  };
+  const vault = own(only.vault, vaultPort ?? only.vault.port);
+  return {
+    ...only,
+    host: { name, address },
+    docker: {
+      host: docker,
+      certPath: certificates,
+      writtenAt: { host: `hosts[${number - 1}].docker`, certPath: `hosts[${number - 1}].certificates` },
+    },
+    vault: { ...vault, raftId: vault.alias },
+    kes: own(only.kes, kes.port),
+    minio: own(only.minio, minio.nodePort ?? DEFAULT_NODE_PORT),
+    balancer: {
+      ...serviceOf(only.id, 'balancer'),
+      aliases: { kes: only.kes.alias, vault: only.vault.alias },
+    },
+  };
+}
+
+/** A host in a message: ` on host b`; empty where there is one. */
+export const onHost = ({ host }: Pick<Node, 'host'>): string => (host === undefined ? '' : ` on host ${host.name}`);
+
+/** The nodes that have a Vault. */
+export const vaultNodes = (nodes: Nodes): readonly [VaultHost, ...VaultHost[]] => {
+  const [first, ...others] = nodes;
+  return [first, ...others.flatMap((node) => (node.vault === undefined ? [] : [{ ...node, vault: node.vault }]))];
+};
 
 /** The id of the node of an environment that has one. */
 export const nodeId = (environment: string): string => `ebs-${environment}`;
@@ -90,6 +190,7 @@ export function vaultNode(id: string): VaultNode {
   const { container, alias } = server;
   return {
     ...server,
+    raftId: container,
     dataVolume: `${container}-data`,
     auditVolume: `${container}-audit`,
     unsealer: serviceOf(id, `${alias}-unsealer`),
@@ -152,7 +253,8 @@ function serviceOf(id: string, alias: string): NodeService {
 
 function serverOf(id: string, server: keyof typeof SERVERS): NodeServer {
   const { alias, port, certificate } = SERVERS[server];
-  return { ...serviceOf(id, alias), port, url: `https://${alias}:${port}`, certificate };
+  const url = `https://${alias}:${port}`;
+  return { ...serviceOf(id, alias), port, url, sharedUrl: url, certificate };
 }
 
 const FILES = '-files';

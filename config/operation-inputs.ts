@@ -13,12 +13,21 @@ const tlsEndpoint = z.strictObject({
   caFile: z.string().optional(),
   /** The name to ask for and to verify. Absent: the host of the address. */
   serverName: z.string().optional(),
+  /** Servers of other hosts that answer for the same, tried in their order where that one does not. */
+  otherUrls: z.array(z.string()).optional(),
 });
 export type TlsEndpoint = z.infer<typeof tlsEndpoint>;
 
 /** The same for a client that shows a certificate. */
 const mutualTlsEndpoint = tlsEndpoint.extend({ certificateFile: z.string(), privateKeyFile: z.string() });
 export type MutualTlsEndpoint = z.infer<typeof mutualTlsEndpoint>;
+
+/** The same where only some servers ask for a certificate. */
+const clientEndpoint = tlsEndpoint.extend({
+  certificateFile: z.string().optional(),
+  privateKeyFile: z.string().optional(),
+});
+export type ClientEndpoint = z.infer<typeof clientEndpoint>;
 
 /** Where one certificate and its key are, on the machine that deploys. */
 const certificateFiles = z.strictObject({ certificate: z.string(), privateKey: z.string() });
@@ -143,7 +152,7 @@ export const operationInputs = {
   /** Initialises and unseals an embedded Vault and leaves a token with a narrow policy. */
   'initialize-vault': z.strictObject({
     environment: z.string(),
-    endpoint: tlsEndpoint,
+    endpoint: clientEndpoint,
     shares: z.number(),
     threshold: z.number(),
     unsealShareFiles: z.array(z.string()),
@@ -175,7 +184,7 @@ export const operationInputs = {
   /** Writes the configuration file of KES; with Vault, keeps the SecretID that it has or gets another. */
   'write-kes-configuration': z.strictObject({
     /** Only for master keys in Vault. */
-    vault: tlsEndpoint
+    vault: clientEndpoint
       .extend({
         namespace: z.string().optional(),
         /** File with the token. Absent: VAULT_TOKEN. */
@@ -224,6 +233,8 @@ export const operationInputs = {
         url: z.string(),
         /** Those that it must serve then, each under a name of its own, with the CA that issued it. */
         certificates: z.array(z.strictObject({ file: z.string(), caFile: z.string().optional() })),
+        /** What a client must show it. Absent: nothing. */
+        client: certificateFiles.optional(),
       }),
     ]),
   }),

@@ -18,7 +18,7 @@ import {
 } from '../config/docker/image-source';
 import { type Environment, type EnvironmentInput } from '../config/environment';
 import type { RetiredKeys } from '../config/kes/kes-clients';
-import { type Node, nodesOf } from '../config/node';
+import { nodesOf, type VaultHost } from '../config/node';
 import { PROVIDER_VERSIONS } from '../config/provider-versions';
 import { environmentOf } from '../config/settings';
 import { type StateLayout, stateLayout } from '../config/state/layout';
@@ -60,7 +60,7 @@ export class DeploymentBase {
   readonly migrationSource: KeyLocation | undefined;
   readonly vaultVariables: VaultVariables;
   /** The host that it is on, with the names of what is there. */
-  readonly node: Node;
+  readonly node: VaultHost;
   private readonly makers = new Map<string, { readonly stack: TerraformStack; readonly token: string }>();
 
   constructor(parts: DeploymentParts) {
@@ -104,7 +104,7 @@ export class DeploymentBase {
   /** How the deploy reaches Vault; undefined where the master keys are not in one. */
   get vaultAccess(): VaultAccess | undefined {
     const { environment, state, vaultVariables } = this;
-    return isInVault(environment) ? vaultAccess(environment.keyStore, state, vaultVariables) : undefined;
+    return isInVault(environment) ? vaultAccess(environment, state, vaultVariables) : undefined;
   }
 
   /**

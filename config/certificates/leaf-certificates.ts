@@ -1,36 +1,45 @@
-import { clientLeaf, CLIENTS } from '../deployment-names';
+import { clientLeaf, CLIENTS, VAULT_CLIENTS } from '../deployment-names';
 import type { Environment } from '../environment';
 import { embeddedVault } from '../vault/vault';
 import type { LeafCertificate } from '../operation-inputs';
 import { type NodeServer, nodesOf } from '../node';
-import { meansEveryAddress } from '../docker/reachable';
+import {
+  kesPublication,
+  meansEveryAddress,
+  minioPublication,
+  type Publication,
+  vaultPublication,
+} from '../docker/reachable';
 import { s3Names } from '../minio/s3-endpoint';
 
 /** Every certificate that the private CA of an environment issues. */
 export function leafCertificates(environment: Environment): LeafCertificate[] {
-  const { docker, kes, minio, tls } = environment;
+  const { kes, minio, tls } = environment;
   const vault = embeddedVault(environment);
-  const server = (
-    { certificate, alias }: NodeServer,
-    address: string,
-    hostnames: readonly string[] = [],
-    addresses: readonly string[] = [],
-  ): LeafCertificate => ({
-    name: certificate,
-    usage: 'server',
-    dnsNames: [...new Set([alias, 'localhost', ...hostnames])],
-    ipAddresses: [...new Set(['127.0.0.1', ...ownAddresses(address), ...addresses])],
-  });
-  const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
   return [
-    ...nodesOf(environment).flatMap((node) => [
-      ...(vault === undefined ? [] : [server(node.vault, vault.publishAddress)]),
-      server(node.kes, kes.publishAddress),
-      tls.mode === 'self-signed'
-        ? server(node.minio, docker.publishAddress, s3Names(minio), tls.ipAddresses)
-        : // beside its default certificate MinIO takes only those without addresses
-          { ...server(node.minio, docker.publishAddress), dnsNames: [node.minio.alias], ipAddresses: [] },
-    ]),
+    ...nodesOf(environment).flatMap((node): LeafCertificate[] => {
+      const server = (
+        { certificate, alias, sharedUrl }: NodeServer,
+        { address }: Publication,
+        hostnames: readonly string[] = [],
+        addresses: readonly string[] = [],
+      ): LeafCertificate => ({
+        name: certificate,
+        usage: 'server',
+        // with several hosts a server is also asked for by the name that all share
+        dnsNames: [...new Set([alias, new URL(sharedUrl).hostname, 'localhost', ...hostnames])],
+        ipAddresses: [...new Set(['127.0.0.1', ...ownAddresses(address), ...addresses])],
+      });
+      const s3 = minioPublication(environment, node);
+      return [
+        ...(vault === undefined || node.vault === undefined ? [] : [server(node.vault, vaultPublication(vault, node))]),
+        server(node.kes, kesPublication(environment, node)),
+        tls.mode === 'self-signed'
+          ? server(node.minio, s3, s3Names(minio), [...addressesOf(environment), ...tls.ipAddresses])
+          : // beside its default certificate MinIO takes only those without addresses
+            { ...server(node.minio, s3), dnsNames: [node.minio.alias], ipAddresses: [] },
+      ];
+    }),
     client(CLIENTS.minio),
     client(CLIENTS.keyCreator),
     client(CLIENTS.keyProver),
@@ -38,6 +47,14 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
     ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
 }
+
+/** The certificates of those who may connect to the Vaults of several hosts. They have a CA of their own. */
+export const vaultClientLeaves = (): LeafCertificate[] => Object.values(VAULT_CLIENTS).map(client);
+
+const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
+
+/** A balancer leads a client that asks for the address of its host to the MinIO of any host. */
+const addressesOf = ({ hosts = [] }: Environment): string[] => hosts.map(({ address }) => address);
 
 /** What a client of the same machine asks for, besides 127.0.0.1, where a port is published on `address`. */
 function ownAddresses(address: string): string[] {

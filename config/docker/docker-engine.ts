@@ -25,6 +25,8 @@ import { UsageError } from '../../operations/lib/errors';
 export interface DockerSettings {
   readonly host?: string | undefined;
   readonly certPath?: string | undefined;
+  /** Path of the settings in the file. @default - `docker.host` and `docker.certPath` */
+  readonly writtenAt?: { readonly host: string; readonly certPath: string };
 }
 
 /** An engine, and how it is reached. */
@@ -99,7 +101,10 @@ export function takesCertificates(host: string | undefined): boolean {
  * @throws UsageError that names the setting or variable, what is wrong, and the fix
  */
 export function resolveEngine(settings: DockerSettings, env: NodeJS.ProcessEnv): EngineAddress {
-  if (settings.host !== undefined) return address('docker.host', settings.host, settings.certPath);
+  if (settings.host !== undefined) {
+    const { host, certPath } = settings.writtenAt ?? { host: 'docker.host', certPath: 'docker.certPath' };
+    return address(host, settings.host, settings.certPath, certPath);
+  }
   const folder = configFolder(env);
   const host = env.DOCKER_HOST;
   const wantsTls = Boolean(env.DOCKER_TLS_VERIFY) || Boolean(env.DOCKER_TLS);
@@ -130,6 +135,11 @@ export function engineVariables({ host, transport, certPath = '', namedBy }: Eng
     ...(namedBy === undefined ? {} : { [NAMED_BY]: namedBy }),
   };
 }
+
+/** Variables by which a program is told of no engine: with several hosts each call names its own. */
+export const NO_ENGINE_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
+  ENGINE_VARIABLES.map((name) => [name, '']),
+);
 
 /**
  * Resolves the engine, and makes this process and its children speak to no other.
@@ -183,7 +193,12 @@ export function tcpEndpoint({ host }: EngineAddress): { readonly host: string; r
   return { host: parsed.hostname, port: Number(parsed.port) };
 }
 
-function address(namedBy: string, text: string, certPath: string | undefined): EngineAddress {
+function address(
+  namedBy: string,
+  text: string,
+  certPath: string | undefined,
+  certificatesNamedBy = 'DOCKER_CERT_PATH',
+): EngineAddress {
   const parsed = parseHost(text);
   if (parsed === undefined) {
     throw new UsageError(
@@ -197,7 +212,7 @@ function address(namedBy: string, text: string, certPath: string | undefined): E
   if (certPath === undefined && !isLoopbackName(parsed.hostname)) {
     throw new UsageError(
       `${namedBy}: ${PLAIN_TCP_PROBLEM}, got: ${text}`,
-      `use ssh://, or name a folder with ${TLS_FILES.join(', ')} in ${namedBy === 'docker.host' ? 'docker.certPath' : 'DOCKER_CERT_PATH'}`,
+      `use ssh://, or name a folder with ${TLS_FILES.join(', ')} in ${certificatesNamedBy}`,
     );
   }
   const port = parsed.port || (certPath === undefined ? '2375' : '2376');

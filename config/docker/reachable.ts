@@ -1,6 +1,7 @@
 /** The addresses on which services are published, and how the machine that deploys reaches them. */
 import { isIPv6 } from 'node:net';
 import type { EmbeddedVault, Environment } from '../environment';
+import { type Node, type NodeSettings, nodesOf } from '../node';
 
 /** Addresses that stand for all of a machine, each with the one by which it reaches itself. */
 const ALL_ADDRESSES: ReadonlyMap<string, string> = new Map([
@@ -33,12 +34,48 @@ export function publishedUrl(address: string, port: number): string {
   return `https://${urlHost(reachableAddress(address))}:${port}`;
 }
 
-/** How the machine that deploys reaches KES. */
-export function kesUrl({ kes }: Pick<Environment, 'kes'>): string {
-  return publishedUrl(kes.publishAddress, kes.port);
+/** Where a port is published on a Docker host. */
+export interface Publication {
+  /** Address to listen on; `0.0.0.0` and `::` are all of them. */
+  readonly address: string;
+  readonly port: number;
 }
 
-/** How it reaches an embedded Vault. */
+/** Where the KES of a node is published. */
+export const kesPublication = ({ kes }: Pick<Environment, 'kes'>, { host }: Pick<Node, 'host'>): Publication => ({
+  address: host?.address ?? kes.publishAddress,
+  port: kes.port,
+});
+
+/** Where the API of a node’s embedded Vault is published. */
+export const vaultPublication = (
+  { publishAddress, port }: EmbeddedVault,
+  { host }: Pick<Node, 'host'>,
+): Publication => ({ address: host?.address ?? publishAddress, port });
+
+/** Where clients find the S3 API on a node: its only MinIO, or its balancer. */
+export function s3Publication({ docker, minio }: Pick<Environment, 'docker' | 'minio'>, node: Pick<Node, 'host'>) {
+  const { publishAddress } = docker;
+  const everywhere = node.host === undefined || meansEveryAddress(publishAddress);
+  return { address: everywhere ? publishAddress : node.host.address, port: minio.port } satisfies Publication;
+}
+
+/** Where the MinIO of a node is published: for clients where it is the only one, else for the other nodes. */
+export const minioPublication = (environment: Pick<Environment, 'docker' | 'minio'>, node: Node): Publication =>
+  node.host === undefined ? s3Publication(environment, node) : { address: node.host.address, port: node.minio.port };
+
+/** How the machine that deploys reaches a publication on a node. */
+export function urlOf({ address, port }: Publication, { host }: Pick<Node, 'host'>): string {
+  // on another machine, every address is not its loopback
+  return publishedUrl(host !== undefined && meansEveryAddress(address) ? host.address : address, port);
+}
+
+/** How it reaches the KES of a node, by default the first. */
+export function kesUrl(environment: NodeSettings, node: Node = nodesOf(environment)[0]): string {
+  return urlOf(kesPublication(environment, node), node);
+}
+
+/** How it reaches an embedded Vault that is the only one. */
 export function embeddedVaultUrl({ publishAddress, port }: EmbeddedVault): string {
   return publishedUrl(publishAddress, port);
 }

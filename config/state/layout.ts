@@ -15,6 +15,8 @@ export interface StateLayout {
   readonly tls: string;
   /** The certificate of the private CA: what an S3 client must trust in self-signed mode. */
   readonly caCertificate: string;
+  /** The CA of those who may connect to the Vaults of several hosts, with their certificates. */
+  readonly vaultClients: string;
   /** The `trustedCAs` of the environment in one file. */
   readonly trustedCAs: string;
   /** The same, and the CAs that every system trusts. */
@@ -27,6 +29,8 @@ export interface StateLayout {
   readonly canaries: string;
   /** The Docker engine that the deployment is on; nothing secret. */
   readonly engine: string;
+  /** The same of each of several hosts, see {@link hostEngine}. */
+  readonly engines: string;
   /** Which change of Terraform's state in S3 this folder was at last part of; nothing secret. */
   readonly turn: string;
   /** Where the master keys are; nothing secret. */
@@ -71,6 +75,7 @@ export interface StateLayout {
   readonly secret: {
     readonly deployment: string;
     readonly tls: string;
+    readonly vaultClients: string;
     /** Folder with the key of the account at each ACME authority. */
     readonly acme: string;
     readonly unsealShare: (number: number) => string;
@@ -94,6 +99,9 @@ export const RESTORE_PREVIEW = '.restore-preflight';
 /** How folders in the state folder begin in which a backup is made that goes elsewhere. One that was killed leaves it. */
 export const UNFINISHED_BACKUP = 'unfinished-backup-';
 
+/** The note of the Docker engine of one of several hosts. */
+export const hostEngine = ({ engines }: StateLayout, host: string): string => path.join(engines, `${host}.json`);
+
 /** `$XDG_STATE_HOME/encrypted-backup-storage`, by default `~/.local/state/encrypted-backup-storage`. */
 export function defaultStateHome(env: NodeJS.ProcessEnv = process.env): string {
   const home = env.XDG_STATE_HOME;
@@ -115,6 +123,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secrets,
     tls: path.join(root, 'tls'),
     caCertificate: path.join(root, 'tls', 'ca.crt'),
+    vaultClients: path.join(root, 'tls', 'vault-clients'),
     trustedCAs: path.join(root, 'tls', 'trusted-cas.crt'),
     publicTrust: path.join(root, 'tls', 'public-trust.crt'),
     terraform: path.join(root, 'terraform'),
@@ -122,6 +131,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     canaries: path.join(root, 'keys.json'),
     earlierObjects: path.join(root, 'objects.json'),
     engine: path.join(root, 'engine.json'),
+    engines: path.join(root, 'engines'),
     turn: path.join(root, 'turn.json'),
     keyStore: path.join(root, 'key-store.json'),
     drives: path.join(root, 'drives.json'),
@@ -144,6 +154,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secret: {
       deployment: path.join(secrets, 'deployment.json'),
       tls: path.join(secrets, 'tls'),
+      vaultClients: path.join(secrets, 'tls', 'vault-clients'),
       acme: path.join(secrets, 'acme'),
       unsealShare: (number) => path.join(secrets, 'vault', `unseal-share-${number}`),
       rootToken: path.join(secrets, 'vault', 'root-token'),

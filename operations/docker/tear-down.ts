@@ -184,7 +184,7 @@ function deleteState(state: StateLayout): void {
     ...[state.secretIdNote, state.outdatedSecretIds],
     ...[state.keyStore, state.drives, state.canaries, state.earlierObjects, state.awayDrives, state.healLock],
     ...[state.environment, state.lastBackup, state.restore, state.rotation, state.rotationsLog],
-    ...[state.operations, state.secrets, state.deployment, state.engine, state.turn, state.scheduleLock],
+    ...[state.operations, state.secrets, state.deployment, state.engine, state.engines, state.turn, state.scheduleLock],
   ];
   for (const entry of ours) {
     rmSync(entry, { recursive: true, force: true });

@@ -128,15 +128,19 @@ export async function requireDataKeys(environment: Environment, state: StateLayo
 }
 
 async function requireRefusal(
-  { kes, minio }: Environment,
+  environment: Environment,
   state: StateLayout,
   certificateFile: string,
   privateKeyFile: string,
 ): Promise<void> {
-  const url = kesUrl({ kes });
+  const url = kesUrl(environment);
   const old = new HttpClient({ url, caFile: state.caCertificate, certificateFile, privateKeyFile });
   try {
-    const { status } = await old.send({ method: 'PUT', path: `/v1/key/generate/${minio.defaultKey}`, json: {} });
+    const { status } = await old.send({
+      method: 'PUT',
+      path: `/v1/key/generate/${environment.minio.defaultKey}`,
+      json: {},
+    });
     if (status !== 403) throw new ExternalError(`KES answers the old identity of MinIO with HTTP ${status}, not 403`);
   } finally {
     old.close();

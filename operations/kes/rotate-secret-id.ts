@@ -32,7 +32,7 @@ export function rotateSecretId({ loaded, rotation, deploy, prove }: RotationCont
   }
   const settings = keyStore.approle.secretId;
   const file = state.secret.kesConfiguration;
-  const access = vaultAccess(keyStore, state, vaultVariables(process.env));
+  const access = vaultAccess({ ...environment, keyStore }, state, vaultVariables(process.env));
   const withRole = async <T>(act: (role: AppRole) => Promise<T>): Promise<T> => {
     const role = new AppRole(access, { mount: keyStore.approle.mount, role: vaultNames(environment).kesRole });
     try {

@@ -23,16 +23,17 @@ const metadata = z.object({
 
 /** @returns undefined if Vault does not say: it refuses the token, or KV version 1 has nothing to tell */
 export async function keyInVault(
-  { keyStore }: Environment,
+  environment: Environment,
   state: StateLayout,
   key: string,
 ): Promise<KeyInVault | undefined> {
+  const { keyStore } = environment;
   if (keyStore.type !== 'vault') return undefined;
   const { mount, prefix, kvVersion } = keyStore;
   if (kvVersion === 1) return undefined;
   let vault: VaultClient | undefined;
   try {
-    const access = vaultAccess(keyStore, state, vaultVariables(process.env));
+    const access = vaultAccess({ ...environment, keyStore }, state, vaultVariables(process.env));
     vault = new VaultClient(access, readTokenFrom('VAULT_TOKEN', access.tokenFile)?.token);
     const { versions } = metadata.parse(await vault.read(`${mount}/metadata/${prefix}/${key}`)).data;
     // KES reads this version and no other (minio/kes v0.24.0, internal/keystore/vault/vault.go)

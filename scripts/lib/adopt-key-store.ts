@@ -175,6 +175,6 @@ async function presentInVault(loaded: LoadedVaultEnvironment, declared: readonly
 }
 
 function openVault({ environment, state }: LoadedVaultEnvironment): VaultClient {
-  const access = vaultAccess(environment.keyStore, state, vaultVariables(process.env));
+  const access = vaultAccess(environment, state, vaultVariables(process.env));
   return new VaultClient(access, readVaultToken(access.tokenFile).token);
 }

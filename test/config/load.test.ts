@@ -157,6 +157,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
   const oneAddress = 'must be one address, because whoever reaches Vault can cancel a rekeying without a token';
   const driveCount = 'must be 1, or 4 to 16, because erasure coding is for four drives and more';
+  const fourDrives = 'Declare one drive, or four and more.';
   const driveFolder = 'must be an absolute path without "." and "..", and without "/" at its end';
   const image = 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…';
 
@@ -237,10 +238,10 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['providers: {docker: v4.6.0}', 'providers.docker: must be an exact version such as 4.6.0, got: "v4.6.0".'],
     // drives
     ['minio: {drives: many}', 'minio.drives: must be a number of Docker volumes, or a list of folders, got: "many".'],
-    ['minio: {drives: 3}', `minio.drives: ${driveCount}, got: 3.`],
-    ['minio: {drives: 17}', `minio.drives: ${driveCount}, got: 17.`],
-    ['minio: {drives: []}', `minio.drives: ${driveCount}, got: [].`],
-    ['minio: {drives: [/a, /b]}', `minio.drives: ${driveCount}, got: ["/a","/b"].`],
+    ['minio: {drives: 3}', `minio.drives: ${driveCount}, got: 3. ${fourDrives}`],
+    ['minio: {drives: 17}', `minio.drives: ${driveCount}, got: 17. ${fourDrives}`],
+    ['minio: {drives: []}', `minio.drives: ${driveCount}, got: []. ${fourDrives}`],
+    ['minio: {drives: [/a, /b]}', `minio.drives: ${driveCount}, got: ["/a","/b"]. ${fourDrives}`],
     ['minio: {drives: 1.5}', 'minio.drives: must be a number of Docker volumes, or a list of folders, got: 1.5.'],
     ['minio: {drives: [mnt/a]}', `minio.drives[0]: ${driveFolder}, got: "mnt/a".`],
     ['minio: {drives: [/]}', `minio.drives[0]: ${driveFolder}, got: "/".`],

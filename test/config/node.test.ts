@@ -1,5 +1,6 @@
 import { parseEnvironment } from '../../config/load';
-import { holdsFiles, loaderOf, nodesOf, ownerOf, standbyOf } from '../../config/node';
+import { holdsFiles, loaderOf, nodesOf, onHost, ownerOf, standbyOf, vaultNodes } from '../../config/node';
+import { HOSTS } from '../helpers/deployment';
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
 
@@ -7,12 +8,16 @@ test('one host is a list of one node, and everything on it is named after the en
   expect(nodesOf(environment())).toEqual([
     {
       id: 'ebs-prod',
+      number: 1,
+      docker: {},
       networks: { storage: 'ebs-prod', vault: 'ebs-prod-vault' },
       vault: {
         container: 'ebs-prod-vault',
         alias: 'vault',
         port: 8200,
         url: 'https://vault:8200',
+        sharedUrl: 'https://vault:8200',
+        raftId: 'ebs-prod-vault',
         certificate: 'vault-server',
         files: 'ebs-prod-vault-files',
         dataVolume: 'ebs-prod-vault-data',
@@ -28,6 +33,7 @@ test('one host is a list of one node, and everything on it is named after the en
         alias: 'kes',
         port: 7373,
         url: 'https://kes:7373',
+        sharedUrl: 'https://kes:7373',
         certificate: 'kes-server',
         files: 'ebs-prod-kes-files',
         keyVolume: 'ebs-prod-kes-keys',
@@ -37,6 +43,7 @@ test('one host is a list of one node, and everything on it is named after the en
         alias: 'minio',
         port: 9000,
         url: 'https://minio:9000',
+        sharedUrl: 'https://minio:9000',
         certificate: 'minio-server',
         files: 'ebs-prod-minio-files',
         drives: [{ kind: 'volume', source: 'ebs-prod-minio-data', path: '/data' }],
@@ -82,4 +89,67 @@ test('several drives are volumes with a number, or folders of the host in their 
     [1, 2, 3, 4].map((number) => ({ kind: 'folder', source: `/d${number}`, path: `/drives/${number}` })),
   );
   expect(drives('[/d1]')).toEqual([{ kind: 'folder', source: '/d1', path: '/data' }]);
+});
+
+describe('several hosts', () => {
+  const nodes = nodesOf(environment(HOSTS));
+  const [first, second, third] = nodes;
+
+  test('the names of what is on a host are those of one host, since each has an engine of its own', () => {
+    const [only] = nodesOf(environment());
+    for (const { id, networks, vault, kes, minio } of nodes) {
+      expect({ id, networks }).toEqual({ id: only.id, networks: only.networks });
+      expect([vault?.container, kes.container, minio.container, minio.drives]).toEqual([
+        only.vault.container,
+        only.kes.container,
+        only.minio.container,
+        only.minio.drives,
+      ]);
+    }
+  });
+
+  test('each server has a name, a certificate and a port of its own, and one name that all share', () => {
+    expect(second?.host).toEqual({ name: 'b', address: '192.0.2.12' });
+    expect(second?.minio).toMatchObject({
+      alias: 'minio-2',
+      url: 'https://minio-2:9010',
+      sharedUrl: 'https://minio:9010',
+      certificate: 'minio-server-b',
+    });
+    expect(second?.kes).toMatchObject({ alias: 'kes-2', url: 'https://kes-2:7373', sharedUrl: 'https://kes:7373' });
+    expect(second?.vault).toMatchObject({ alias: 'vault-2', raftId: 'vault-2', url: 'https://vault-2:8200' });
+    expect(first.balancer).toMatchObject({
+      container: 'ebs-prod-balancer',
+      aliases: { kes: 'kes', vault: 'vault' },
+    });
+  });
+
+  test('its engine is told with the setting that names it', () => {
+    expect(third?.docker).toEqual({
+      host: 'tcp://192.0.2.13:2376',
+      certPath: '/etc/ebs/docker-c',
+      writtenAt: { host: 'hosts[2].docker', certPath: 'hosts[2].certificates' },
+    });
+  });
+
+  test.each([
+    [3, 3],
+    [4, 3],
+    [5, 5],
+    [16, 5],
+  ])('of %i hosts %i have a Vault', (count, vaults) => {
+    const hosts = Array.from({ length: count }, (_, index) => ({
+      name: `h${index}`,
+      docker: `ssh://h${index}`,
+      address: `192.0.2.${index + 1}`,
+    }));
+    const all = nodesOf(parseEnvironment(JSON.stringify({ name: 'prod', hosts }), 'test.yaml'));
+    expect(all.map(({ vault }) => vault !== undefined)).toEqual(hosts.map((_, index) => index < vaults));
+    expect(vaultNodes(all)).toHaveLength(vaults);
+  });
+
+  test('a message says which host, where there are several', () => {
+    expect(onHost(first)).toBe(' on host a');
+    expect(onHost(nodesOf(environment())[0])).toBe('');
+  });
 });

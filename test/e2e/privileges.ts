@@ -135,7 +135,7 @@ export function describePrivileges(subject: () => { environment: TestEnvironment
     test('the provisioner can destroy a SecretID of its own role by its accessor, and of no other role', async () => {
       const { environment } = subject();
       const { kesRole } = vaultNames(environment.loaded.environment);
-      const access = vaultAccess(inVault(environment.loaded.environment).keyStore, environment.state, {});
+      const access = vaultAccess(inVault(environment.loaded.environment), environment.state, {});
       const role = new AppRole(access, { mount: 'approle', role: kesRole });
       const other = new AppRole(access, { mount: 'approle', role: 'other' });
       try {

@@ -149,7 +149,7 @@ function logged(): string[] {
 
 function role(): AppRole {
   const { loaded, state } = environment;
-  return new AppRole(vaultAccess(inVault(loaded.environment).keyStore, state, {}), {
+  return new AppRole(vaultAccess(inVault(loaded.environment), state, {}), {
     mount: 'approle',
     role: vaultNames(loaded.environment).kesRole,
   });
@@ -601,7 +601,7 @@ test('neither the old nor the new secrets are in anything that was printed, logg
 });
 
 function vault(): VaultClient {
-  const { url, caFile } = vaultAccess(inVault(environment.loaded.environment).keyStore, environment.state, {});
+  const { url, caFile } = vaultAccess(inVault(environment.loaded.environment), environment.state, {});
   return new VaultClient({ url, ...(caFile === undefined ? {} : { caFile }) });
 }
 

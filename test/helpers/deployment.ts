@@ -70,6 +70,13 @@ export const EXTERNAL = 'name: local\nvault: { mode: external, address: "https:/
 export const FILESYSTEM = 'name: local\nkeyStore: { type: filesystem }\n';
 export const AWS =
   'name: local\nkeyStore: { type: aws, region: eu-central-1, kmsKey: alias/kes, caFile: /etc/aws.pem }\n';
+/** Three hosts, for an environment file. */
+export const HOSTS = `
+hosts:
+  - { name: a, docker: ssh://deploy@192.0.2.11, address: 192.0.2.11 }
+  - { name: b, docker: ssh://deploy@192.0.2.12, address: 192.0.2.12 }
+  - { name: c, docker: tcp://192.0.2.13:2376, certificates: /etc/ebs/docker-c, address: 192.0.2.13 }
+`;
 export const EVERYTHING = `name: local
 buckets:
   - { name: backup }

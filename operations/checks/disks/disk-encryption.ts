@@ -85,8 +85,10 @@ export function sourcesOf(environment: Environment): Source[] {
     })),
     volume(node.minio.files),
     volume(node.kes.files),
-    ...(vault === undefined ? [] : [node.vault.dataVolume, node.vault.auditVolume, node.vault.files].map(volume)),
-    ...(vault?.unseal === 'auto' ? [volume(node.vault.unsealer.files)] : []),
+    ...(vault === undefined || node.vault === undefined
+      ? []
+      : [node.vault.dataVolume, node.vault.auditVolume, node.vault.files].map(volume)),
+    ...(vault?.unseal === 'auto' && node.vault !== undefined ? [volume(node.vault.unsealer.files)] : []),
     ...(keyStore.type !== 'filesystem'
       ? []
       : keyStore.path === undefined

@@ -36,7 +36,7 @@ export function withoutOwnVault({ keyStore: { vault } }: VaultEnvironment): stri
 
 /** How the Vault of a deployment is reached. */
 export function accessOf({ loaded }: VaultContext): VaultAccess {
-  return vaultAccess(loaded.environment.keyStore, loaded.state, vaultVariables(process.env));
+  return vaultAccess(loaded.environment, loaded.state, vaultVariables(process.env));
 }
 
 /** Calls `use` with Vault without a token. */

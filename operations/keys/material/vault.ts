@@ -16,7 +16,7 @@ const answerV2 = z.object({ data: z.object({ data: z.record(z.string(), z.string
 
 /** @param kesConfiguration file that says how KES logs in */
 export async function openVaultKeyMaterial(
-  { argument, state }: LoadedEnvironment,
+  { argument, environment, state }: LoadedEnvironment,
   keyStore: VaultKeyStoreSettings,
   kesConfiguration: string,
 ): Promise<KeyMaterial> {
@@ -29,7 +29,7 @@ export async function openVaultKeyMaterial(
   }
   const keys = keyLocation(keyStore);
   const { boundCidrs } = keyStore.approle.secretId;
-  const access = vaultAccess(keyStore, state, vaultVariables(process.env));
+  const access = vaultAccess({ ...environment, keyStore }, state, vaultVariables(process.env));
   const anonymous = new VaultClient(access);
   let vault: VaultClient;
   try {

@@ -23,8 +23,8 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
-import { MOST_DRIVES } from '../../../config/environment';
 import type { Program } from '../../../config/docker/image-source';
+import { MOST_DRIVES } from '../../../config/minio/parity';
 import type { ImageContext } from '../../../config/toolchain';
 import { projectRoot } from '../../lib/project-root';
 import { type CacheLayout, provideFolder, type WorkOptions } from '../cache';

@@ -22,7 +22,7 @@ const STAYS_MS = [1, 3, 5, 8, 12, 18, 27, 40, 60];
 export async function halveAuditDevice({ environment, state }: LoadedEnvironment): Promise<number> {
   const device = AUDIT_DEVICES.at(-1);
   if (device === undefined) throw new Error('no audit device is declared');
-  const access = vaultAccess(inVault(environment).keyStore, state, {});
+  const access = vaultAccess(inVault(environment), state, {});
   const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
   const vault = new VaultClient(access, new Secret(token));
   const agent = new Agent({ ca: readFileSync(state.caCertificate), rejectUnauthorized: true, keepAlive: true });

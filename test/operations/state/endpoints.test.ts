@@ -42,7 +42,7 @@ test.each<[string, string[], string, object]>([
 });
 
 test('an embedded Vault is reached through its published port', () => {
-  expect(vaultAccess(inVault(parse('vault: { mode: embedded, port: 18200 }')).keyStore, state, {})).toEqual({
+  expect(vaultAccess(inVault(parse('vault: { mode: embedded, port: 18200 }')), state, {})).toEqual({
     url: 'https://127.0.0.1:18200',
     caFile: '/state/tls/ca.crt',
     tokenFile: '/state/secrets/vault/provisioner-token',
@@ -54,7 +54,7 @@ test('an external Vault has one address for all, and its token comes from the va
 
   const external = inVault(parse('vault: { mode: external, caFile: /ca.crt }'));
 
-  expect(vaultAccess(external.keyStore, state, variables)).toEqual({
+  expect(vaultAccess(external, state, variables)).toEqual({
     url: 'https://vault.example.org',
     namespace: 'team',
     caFile: '/ca.crt',
