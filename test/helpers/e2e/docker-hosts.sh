@@ -5,25 +5,36 @@
 #
 #   docker-hosts.sh N
 #
-# Starts N of them, prints a line when all answer, and ends all of them when its standard input ends: so they do not outlive
-# whoever started them, however that ends.
+# Starts N of them and says "ok" when all answer. Then it takes commands from its standard input, a line each, and says
+# "ok" or "failed" after each:
+#
+#   kill I      takes the power from host I: no process of it gets to say a word
+#   start I     switches it on again, with the disks that it had
+#   empty I     forgets the disks of a host that is off, so that the next start is that of a new machine
+#   cut I J     drops every packet between two hosts; join I J lets them pass again
+#
+# It ends all hosts when its standard input ends: so they do not outlive whoever started them, however that ends. What a
+# killed docker-hosts.sh left is removed by the next one.
 #
 # HOSTS_DIR: where their data, certificates and keys go. HOSTS_NET: host I is $HOSTS_NET.$((10+I)), this machine
-# $HOSTS_NET.1. HOSTS_PREFIX: of namespaces, interfaces and cgroups, 10 characters at most.
+# $HOSTS_NET.1. HOSTS_PREFIX: of namespaces, interfaces and cgroups, 10 characters at most. HOSTS_TEMPLATE: data root of
+# an engine that was stopped, copied for each new host; default: an empty one.
 set -euo pipefail
 dir=${HOSTS_DIR:?}
 net=${HOSTS_NET:?}
 pre=${HOSTS_PREFIX:?}
+template=${HOSTS_TEMPLATE:-}
+notes=/run/ebs-docker-hosts
 self=$(readlink -f "$0")
 
 ip_of() { echo "$net.$((10 + $1))"; }
 say() { echo "$*" >&2; }
 hosts() { local f; for f in "$dir"/h*/; do [ -d "$f" ] && basename "$f" | tr -d h; done 2>/dev/null || true; }
-# The PID namespace's init, seen from outside: only believed while it is a process that we started, by its start time.
+# A process that we started, seen from outside: only believed while it has the start time of then.
 started_at() { awk '{sub(/.*\) /,""); print $20}' "/proc/$1/stat" 2>/dev/null || true; }
-init_pid() {
+alive() { # FILE with pid and start time
   local pid at
-  read -r pid at 2>/dev/null <"$dir/h$1/init" || return 1
+  read -r pid at _ 2>/dev/null <"$1" || return 1
   [ "$(started_at "$pid")" = "$at" ] && echo "$pid"
 }
 
@@ -51,9 +62,9 @@ switch_up() { # the bridge lives in a namespace of its own: the root's FORWARD p
   ip link set "$pre-root" up
 }
 
-start() { # I: creates the namespace and starts its init in the background; `await` waits for it
+install_host() { # I: what a host keeps when it is off
   local i=$1 h="$dir/h$1" ip; ip=$(ip_of "$1")
-  mkdir -p "$h/etc-docker" "$h/ssh" "$h/docker"
+  mkdir -p "$h/etc-docker" "$h/ssh"
   sign "$h/server-key.pem" "$h/server.pem" "h$i" \
     "$(printf 'extendedKeyUsage=serverAuth\nsubjectAltName=IP:%s,DNS:h%s' "$ip" "$i")"
   ssh-keygen -q -t ed25519 -N '' -f "$h/ssh/key"
@@ -72,9 +83,18 @@ PidFile none
 MaxStartups 200
 MaxSessions 200
 CONF
+}
+
+boot() { # I: creates the namespace and starts its init in the background; `await` waits for it
+  local i=$1 h="$dir/h$1" ip; ip=$(ip_of "$1")
+  alive "$h/init" >/dev/null && { say "host $i is on already"; return 1; }
+  if [ ! -d "$h/docker" ]; then
+    if [ -n "$template" ]; then cp -a "$template" "$h/docker"; else mkdir "$h/docker"; fi
+  fi
   ip netns add "$pre-$i"
   ip -n "$pre-$i" link set lo up
-  ip link add eth0 netns "$pre-$i" type veth peer name "h$i" netns "$pre-sw"
+  # the address of the hardware stays when the power comes back: others have it in their tables
+  ip link add eth0 netns "$pre-$i" address "$(printf '02:eb:50:00:00:%02x' "$i")" type veth peer name "h$i" netns "$pre-sw"
   ip -n "$pre-sw" link set "h$i" master br0 up
   ip -n "$pre-$i" addr add "$ip/24" dev eth0
   ip -n "$pre-$i" link set eth0 up
@@ -115,10 +135,10 @@ _init() { # PID 1 of a host
 }
 
 await() { # I: until dockerd answers over tcp, and sshd listens
-  local i=$1 n
-  for n in $(seq 300); do
+  local i=$1
+  for _ in $(seq 300); do
     client "$i" version >/dev/null 2>&1 && return
-    init_pid "$i" >/dev/null || break
+    alive "$dir/h$i/init" >/dev/null || break
     sleep 0.1
   done
   say "host $i does not answer:"
@@ -128,26 +148,54 @@ await() { # I: until dockerd answers over tcp, and sshd listens
 client() { local i=$1; shift; docker --host "tcp://$(ip_of "$i"):2376" --tlsverify --tlscacert "$dir/tls/ca.pem" \
   --tlscert "$dir/tls/cert.pem" --tlskey "$dir/tls/key.pem" "$@"; }
 
-end() { # I: then removes what outlives the processes, as a reboot would
-  local i=$1 pid n c
-  if pid=$(init_pid "$i"); then
-    kill -KILL "$pid"
-    for n in $(seq 300); do init_pid "$i" >/dev/null || break; sleep 0.1; done
-  fi
+off() { # I: then removes what outlives the processes, as a reboot would
+  local i=$1 pid c
+  # the network goes first: a killed host closes no connection
   ip -n "$pre-sw" link del "h$i" 2>/dev/null || true
+  if pid=$(alive "$dir/h$i/init"); then
+    kill -KILL "$pid"
+    for _ in $(seq 300); do alive "$dir/h$i/init" >/dev/null || break; sleep 0.1; done
+  fi
+  rm -f "$dir/h$i/init"
   ip netns del "$pre-$i" 2>/dev/null || true
   for c in /sys/fs/cgroup/"$pre-$i" /sys/fs/cgroup/*/"$pre-$i"; do
     [ -d "$c" ] || continue
-    for n in $(seq 10); do find "$c" -depth -type d -exec rmdir {} + 2>/dev/null && break; sleep 0.1; done
+    for _ in $(seq 10); do find "$c" -depth -type d -exec rmdir {} + 2>/dev/null && break; sleep 0.1; done
   done
 }
 
+between() { # add|del I J: packets from one to the other, and back, end where they are routed
+  ip -n "$pre-$2" route "$1" blackhole "$(ip_of "$3")"
+  ip -n "$pre-$3" route "$1" blackhole "$(ip_of "$2")"
+}
+
+command() { # a line of the standard input
+  case $1 in
+    kill) off "$2" ;;
+    start) boot "$2"; await "$2" ;;
+    empty) alive "$dir/h$2/init" >/dev/null && return 1; rm -rf --one-file-system "$dir/h$2/docker" ;;
+    cut) between add "$2" "$3" ;;
+    join) between del "$2" "$3" ;;
+    *) say "no such command: $1"; return 1 ;;
+  esac
+}
+
 down() {
-  for i in $(hosts); do end "$i" & done
+  local i
+  for i in $(hosts); do off "$i" & done
   wait
   ip link del "$pre-root" 2>/dev/null || true
   ip netns del "$pre-sw" 2>/dev/null || true
   rm -rf --one-file-system "$dir"
+  rm -f "$notes/$pre"
+}
+
+sweep() { # what others left whose process is gone
+  local note
+  for note in "$notes"/*; do
+    [ -f "$note" ] && ! alive "$note" >/dev/null || continue
+    (pre=$(basename "$note"); read -r _ _ dir <"$note"; down)
+  done
 }
 
 if [ "${1:-}" = _init ]; then
@@ -157,10 +205,17 @@ if [ "${1:-}" = _init ]; then
 fi
 # an interrupt at the terminal is for the tests: they say when it is over
 trap '' INT
+mkdir -p "$notes"
+sweep
 trap down EXIT
+echo "$$ $(started_at $$) $dir" >"$notes/$pre"
 certs
 switch_up
-for i in $(seq "$1"); do start "$i"; done
+for i in $(seq "$1"); do install_host "$i"; boot "$i"; done
 for i in $(seq "$1"); do await "$i"; done
-echo ready
-cat >/dev/null
+echo ok
+set +e
+while read -r -a words; do
+  (set -e; command "${words[@]}")
+  [ $? = 0 ] && echo ok || echo failed
+done

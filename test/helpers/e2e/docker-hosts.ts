@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { projectRoot } from '../../../operations/lib/project-root';
 import { thisMachine } from '../../../operations/lib/machine';
 import { install, type Missing } from '../../../operations/toolchain/prerequisites';
@@ -27,9 +28,12 @@ export class DockerHosts {
   private readonly folder: string;
   private readonly net: string;
   private readonly process: ChildProcess;
+  private readonly answers: AsyncIterator<string>;
   private readonly closing: (() => void)[] = [];
+  /** The program takes one command at a time. */
+  private turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(count: number, within: string) {
+  private constructor(count: number, within: string, template: string | undefined) {
     this.folder = mkdtempSync(path.join(within, 'hosts-'));
     this.certPath = path.join(this.folder, 'tls');
     const [random = 0] = randomBytes(1);
@@ -39,30 +43,67 @@ export class DockerHosts {
       HOSTS_DIR: this.folder,
       HOSTS_NET: this.net,
       HOSTS_PREFIX: `ebs${randomBytes(2).toString('hex')}`,
+      ...(template === undefined ? {} : { HOSTS_TEMPLATE: template }),
     };
-    this.process = spawn(PROGRAM, [String(count)], {
+    const program = spawn(PROGRAM, [String(count)], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...variables },
     });
+    this.process = program;
+    this.answers = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @param within where their data goes: some hundred megabytes each */
-  static async start(count: number, within: string): Promise<DockerHosts> {
+  /**
+   * @param within where their data goes: some hundred megabytes each
+   * @param template data root of an engine that was stopped, with which each begins. Default: nothing
+   */
+  static async start(count: number, within: string, template?: string): Promise<DockerHosts> {
     if (!thisMachine().root) throw new Error('Docker hosts of the tests need root, for namespaces of the kernel');
     const missing = needed.filter(({ file }) => !existsSync(file));
     const context = { signal: new AbortController().signal, report: () => undefined, announce: () => undefined };
     await install(missing, thisMachine(), context);
-    const hosts = new DockerHosts(count, within);
-    const { process: program } = hosts;
-    await new Promise<void>((resolve, reject) => {
-      program.stdout?.once('data', () => {
-        resolve();
-      });
-      program.once('exit', (code) => {
-        reject(new Error(`docker-hosts.sh ended with exit code ${code}`));
-      });
-    });
+    const hosts = new DockerHosts(count, within, template);
+    await hosts.answer(`${count} hosts`);
     return hosts;
+  }
+
+  /** Takes the power from a host: its connections are not closed, and its programs write nothing more. */
+  async powerOff(host: number): Promise<void> {
+    await this.command(`kill ${host}`);
+  }
+
+  /** Switches a host on again, and waits for its engine. */
+  async powerOn(host: number): Promise<void> {
+    await this.command(`start ${host}`);
+  }
+
+  /** Puts a new machine in the place of a host that is off. */
+  async replace(host: number): Promise<void> {
+    await this.command(`empty ${host}`);
+    await this.command(`start ${host}`);
+  }
+
+  /** Lets no packet pass between two hosts; both still reach everybody else. */
+  async cut(one: number, other: number): Promise<void> {
+    await this.command(`cut ${one} ${other}`);
+  }
+
+  async join(one: number, other: number): Promise<void> {
+    await this.command(`join ${one} ${other}`);
+  }
+
+  private async command(line: string): Promise<void> {
+    const done = this.turn.then(async () => {
+      this.process.stdin?.write(`${line}\n`);
+      await this.answer(line);
+    });
+    this.turn = done.catch(() => undefined);
+    await done;
+  }
+
+  private async answer(line: string): Promise<void> {
+    const { value = 'ended' } = (await this.answers.next()) as { readonly value?: string };
+    if (value !== 'ok') throw new Error(`docker-hosts.sh: ${line}: ${value}`);
   }
 
   /** Kills all of them, with what they run and hold. */
