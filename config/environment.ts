@@ -292,6 +292,10 @@ const minio = z.strictObject({
     ),
 });
 
+const balancer = z.strictObject({
+  memoryMb: z.int().min(64).optional().describe('Default: 256.'),
+});
+
 const encryption = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('sse-s3').describe('Under the default key.') }),
   z.strictObject({
@@ -606,6 +610,7 @@ const shape = z.strictObject({
   keyStore: keyStore.prefault({ type: 'vault' }),
   kes: kes.prefault({}),
   minio: minio.prefault({}),
+  balancer: balancer.optional().describe('The HAProxy of each of several hosts.'),
   buckets: z.array(bucket).default([]),
   tls: tls.prefault({ mode: 'self-signed' }),
   trustedCAs: z

@@ -11,12 +11,8 @@ import { embeddedVault } from './vault/vault';
 const FEWEST_HOSTS = 3;
 
 export function hostRules(environment: Environment): Problem[] {
-  const { hosts, minio } = environment;
-  if (hosts === undefined) {
-    if (minio.nodePort === undefined) return [];
-    const message = 'must not be given without hosts: one MinIO has no others to reach';
-    return [{ path: ['minio', 'nodePort'], message, fix: 'remove it', other: ['hosts'] }];
-  }
+  const { hosts } = environment;
+  if (hosts === undefined) return settingsOfSeveralHosts(environment);
   if (hosts.length < FEWEST_HOSTS) {
     const message = `must be ${FEWEST_HOSTS} hosts or more: of two none can tell the loss of the other from that of the network, and the one that is left has no majority`;
     const fix = 'name three hosts, or write docker.host for one';
@@ -26,8 +22,26 @@ export function hostRules(environment: Environment): Problem[] {
     ...hosts.flatMap((host, index) => hostProblems(host, index, hosts)),
     ...settingsOfOneHost(environment),
     ...portRules(environment),
+    ...imageRules(environment),
     ...erasureRules(environment, hosts.length),
   ];
+}
+
+/** What is of no use to one host. */
+function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
+  const refuse = (path: Problem['path'], why: string): Problem => {
+    return { path, message: `must not be given without hosts: ${why}`, fix: 'remove it', other: ['hosts'] };
+  };
+  return [
+    ...(minio.nodePort === undefined ? [] : [refuse(['minio', 'nodePort'], 'one MinIO has no others to reach')]),
+    ...(balancer === undefined ? [] : [refuse(['balancer'], 'one host has no balancer')]),
+  ];
+}
+
+function imageRules({ images }: Environment): Problem[] {
+  if (images.source !== 'registry' || images.haproxy !== undefined) return [];
+  const message = 'must be given with hosts: each has a balancer';
+  return [{ path: ['images', 'haproxy'], message, fix: 'name an image of HAProxy with its digest', other: ['hosts'] }];
 }
 
 function hostProblems(host: HostSettings, index: number, hosts: readonly HostSettings[]): Problem[] {

@@ -9,7 +9,7 @@ import { dockerEngine } from '../operations/docker/docker';
 import { pinEngine } from '../config/docker/docker-engine';
 import { UsageError } from '../operations/lib/errors';
 import { registryLogin } from '../operations/docker/registry-logins';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/images/push-images';
 import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -17,7 +17,7 @@ import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/images push REGISTRY/PATH [environment] [--docker-config FILE] [--json]
 
-Pushes the images that are built here, as REGISTRY/PATH/vault, kes and minio, and prints the \`images:\` block with their
+Pushes the images that are built here, as REGISTRY/PATH/vault, kes, minio and, with several hosts, haproxy, and prints the \`images:\` block with their
 digests. In an environment file this block deploys them on any machine whose Docker Engine reaches the registry. What is
 not built yet is built first.
 
@@ -53,7 +53,10 @@ void main(async (args, signal) => {
   const configFile = dockerConfigFile(values['docker-config']);
   const login = configFile === undefined ? undefined : registryLogin(configFile, `${target}/kes`);
 
-  const { prerequisites, engine, builds } = prepareToolchain({ images: 'build', providers: environment.providers });
+  const { prerequisites, engine, builds } = prepareToolchain({
+    ...toolchainRequest(environment),
+    images: 'build',
+  });
   let pushed: PushedImages | undefined;
   const push: Step = {
     title: 'Push',

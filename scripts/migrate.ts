@@ -16,7 +16,7 @@ import { forgetSource } from '../operations/keys/migrate/forget-source';
 import { type Migration, moveKeys } from '../operations/keys/migrate/move-keys';
 import { requirePossible, requireSameEnvironment } from '../operations/keys/migrate/require-possible';
 import { providerCache, thisTerraform } from '../operations/terraform/terraform';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { adoptingDeploy } from './lib/adopting-deploy';
@@ -135,7 +135,7 @@ async function steps(migration: Migration, verbose: boolean): Promise<Step[]> {
 }
 
 function toolchainOf({ environment }: LoadedEnvironment): ReturnType<typeof prepareToolchain> {
-  return prepareToolchain({ images: environment.images.source, providers: environment.providers });
+  return prepareToolchain(toolchainRequest(environment));
 }
 
 function provenStep(title: string, { environment, state }: LoadedEnvironment): Step {

@@ -17,7 +17,7 @@ import { type SynthesizedFolder, thisTerraform } from '../operations/terraform/t
 import type { PlanReport } from '../operations/terraform/plan/report';
 import { EXIT } from '../operations/lib/print-error';
 import { askEngine, engineUnreachable } from '../operations/docker/docker-engine';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { main, parseCommandLine } from './lib/command-line';
 import { drivesStep } from './lib/drives-step';
@@ -150,10 +150,7 @@ interface PlanSource {
 async function planEnvironment(source: PlanSource, signal: AbortSignal): Promise<PlanReport> {
   const { loaded, folder, questions = [], copy } = source;
   const { environment } = loaded;
-  const { prerequisites, builds } = prepareToolchain({
-    images: environment.images.source,
-    providers: environment.providers,
-  });
+  const { prerequisites, builds } = prepareToolchain(toolchainRequest(environment));
   await showSteps([prerequisites, ...questions, ...builds], signal);
   const stacks = synthesize(loaded, folder);
   if (copy !== undefined) {

@@ -33,7 +33,7 @@ import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/dock
 import { UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
 import { removeEmptyStateFolder, tearDownSteps } from '../operations/docker/tear-down';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
@@ -216,10 +216,7 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
   const { environment, state } = target;
   // main.ts lets this deploy through, and no other until the restore has ended
   process.env.EBS_RESTORE = environment.name;
-  const { prerequisites, builds } = prepareToolchain({
-    images: environment.images.source,
-    providers: environment.providers,
-  });
+  const { prerequisites, builds } = prepareToolchain(toolchainRequest(environment));
   const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   // one that was killed may have made mounts that Terraform had no time to write down

@@ -26,7 +26,7 @@ import { rotateRootCredentials } from '../operations/minio/rotate-root-credentia
 import { rotateSecretId } from '../operations/kes/rotate-secret-id';
 import { rotateUnsealKeys } from '../operations/vault/rotate-unseal-keys';
 import { cutStates } from '../operations/terraform/terraform-state';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { showSteps } from './lib/progress';
@@ -123,10 +123,7 @@ void main(async (args, signal) => {
     const rotation = Rotation.begin(state, what, argument);
     if (rotation.resumed) process.stderr.write(`going on with what was begun on ${rotation.startedAt.toISOString()}\n`);
     try {
-      const { prerequisites, builds } = prepareToolchain({
-        images: environment.images.source,
-        providers: environment.providers,
-      });
+      const { prerequisites, builds } = prepareToolchain(toolchainRequest(environment));
       const deploy: RotationContext['deploy'] = (title, range) => ({
         ...deployStep(loaded, values.verbose ?? false, range),
         title,

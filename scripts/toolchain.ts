@@ -6,7 +6,7 @@ import { UsageError } from '../operations/lib/errors';
 import { cacheLayout } from '../operations/toolchain/cache';
 import { exportToolchain } from '../operations/toolchain/transfer/export';
 import { importToolchain } from '../operations/toolchain/transfer/import';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
@@ -71,10 +71,7 @@ void main(async (args, signal) => {
   }
   const { environment } = loadEnvironment(positionals[0]);
   pinEngine(environment.docker);
-  const { prerequisites, engine, builds } = prepareToolchain({
-    images: environment.images.source,
-    providers: environment.providers,
-  });
+  const { prerequisites, engine, builds } = prepareToolchain(toolchainRequest(environment));
   await showSteps([prerequisites, engine, ...builds], signal);
   if (values.json) process.stdout.write(`${JSON.stringify(readToolchain(), null, 2)}\n`);
 });

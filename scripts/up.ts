@@ -5,7 +5,7 @@ import { pinEngine } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { readCanaries } from '../operations/state/canaries';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
-import { prepareToolchain } from '../operations/toolchain/prepare';
+import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { removeEmptyStateFolder } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
@@ -59,10 +59,7 @@ void main(async (args, signal) => {
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   const deploy = async (): Promise<void> => {
-    const { prerequisites, engine, builds } = prepareToolchain({
-      images: environment.images.source,
-      providers: environment.providers,
-    });
+    const { prerequisites, engine, builds } = prepareToolchain(toolchainRequest(environment));
     const steps = [
       prerequisites,
       engine,

@@ -14,6 +14,9 @@ export const BALANCER_FILES = {
   vaultClient: '/files/vault-client.crt',
 } as const;
 
+/** HAProxy was seen to need 11 MB; each of its 4096 connections may have 33 KB of buffers. */
+export const DEFAULT_BALANCER_MEMORY_MB = 256;
+
 /** Where the health check of the container asks; on loopback only. */
 export const BALANCER_HEALTH = 'http://127.0.0.1:8404/';
 

@@ -29,8 +29,8 @@ export interface ServiceContainerProps {
   /** Program and arguments; replaces the image's own. */
   readonly command: readonly [string, ...string[]];
   readonly networks: readonly [string, ...string[]];
-  /** Its name in each of them. */
-  readonly alias: string;
+  /** Its name in all of them; or one for each, in their order. */
+  readonly alias: string | readonly string[];
   /** @default - none */
   readonly volumes?: readonly { readonly name: string; readonly path: string; readonly readOnly: boolean }[];
   /** Existing folders of the Docker host. @default - none */
@@ -99,7 +99,10 @@ export class ServiceContainer extends Construct {
         ...environmentLabels(props.deployment),
         ...(props.readAtStart ?? []).map((value, index) => ({ label: `${READ_AT_START_LABEL}.${index + 1}`, value })),
       ],
-      networksAdvanced: props.networks.map((name) => ({ name, aliases: [props.alias] })),
+      networksAdvanced: props.networks.map((name, index) => ({
+        name,
+        aliases: typeof props.alias === 'string' ? [props.alias] : props.alias.slice(index, index + 1),
+      })),
       volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
         volumeName: name,
         containerPath: path,

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { resolveEngine } from '../../config/docker/docker-engine';
+import type { Environment } from '../../config/environment';
 import type { Toolchain } from '../../config/toolchain';
 import { linkMc, toolchainFile, writeFindings } from './findings';
 import { UsageError } from '../lib/errors';
@@ -58,6 +59,15 @@ export interface ToolchainRequest {
   readonly providers?: ForcedProviders | undefined;
   /** Whether an image of HAProxy is needed. @default false */
   readonly balancer?: boolean;
+}
+
+/** What an environment needs. */
+export function toolchainRequest({
+  images,
+  providers,
+  hosts,
+}: Pick<Environment, 'images' | 'providers' | 'hosts'>): ToolchainRequest {
+  return { images: images.source, providers, balancer: hosts !== undefined };
 }
 
 export interface ToolchainSteps {

@@ -10,9 +10,12 @@ export function imagesStep(environment: Environment): Step[] {
   const { images, docker } = environment;
   if (images.source !== 'registry') return [];
   const { dockerConfigFile } = images;
-  const wanted = (['vault', 'kes', 'minio'] as const).flatMap((program): WantedImage[] => {
+  const wanted = (['vault', 'kes', 'minio', 'haproxy'] as const).flatMap((program): WantedImage[] => {
     const reference = images[program];
-    const needed = program !== 'vault' || embeddedVault(environment) !== undefined;
+    const needed =
+      program === 'vault'
+        ? embeddedVault(environment) !== undefined
+        : program !== 'haproxy' || environment.hosts !== undefined;
     return needed && reference !== undefined ? [{ setting: `images.${program}`, reference }] : [];
   });
   return [

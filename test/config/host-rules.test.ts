@@ -6,6 +6,7 @@ import { thrownBy } from '../helpers/thrown';
 const A = '{ name: a, docker: "ssh://a", address: 192.0.2.11 }';
 const B = '{ name: b, docker: "ssh://b", address: 192.0.2.12 }';
 const C = '{ name: c, docker: "ssh://c", address: 192.0.2.13 }';
+const IMAGE = `registry.example.org/x@sha256:${'0'.repeat(64)}`;
 const hosts = (...of: string[]) => `hosts: [${of.join(', ')}]`;
 const many = (count: number) =>
   hosts(
@@ -25,6 +26,10 @@ test.each([
   ['several drives on each', `${HOSTS}minio: { drives: [/mnt/1, /mnt/2] }`],
   ['an external Vault', `${HOSTS}vault: { mode: external, address: "https://vault.example.com" }`],
   ['master keys in AWS', `${HOSTS}keyStore: { type: aws, region: eu-central-1 }`],
+  [
+    'images of a registry, and a balancer with more memory',
+    `${HOSTS}images: { source: registry, vault: ${IMAGE}, kes: ${IMAGE}, minio: ${IMAGE}, haproxy: ${IMAGE} }\nbalancer: { memoryMb: 512 }`,
+  ],
   ['S3 on every address of each host', `${HOSTS}docker: { publishAddress: 0.0.0.0 }`],
   ['this machine among them', hosts('{ name: a, docker: "unix:///run/docker.sock", address: 192.0.2.11 }', B, C)],
 ])('%s can be declared', (_, text) => {
@@ -36,6 +41,16 @@ test.each([
     'one host',
     hosts(A),
     'hosts: must be 3 hosts or more: of two none can tell the loss of the other from that of the network, and the one that is left has no majority, got: [{"name":"a","docker":"ssh://a","address":"192.0.2.11"}]. Name three hosts, or write docker.host for one.',
+  ],
+  [
+    'a balancer of one host',
+    'balancer: { memoryMb: 128 }',
+    'balancer: must not be given without hosts: one host has no balancer, got: {"memoryMb":128}. Remove it.',
+  ],
+  [
+    'images of a registry without HAProxy',
+    `${HOSTS}images: { source: registry, vault: ${IMAGE}, kes: ${IMAGE}, minio: ${IMAGE} }`,
+    'images.haproxy: must be given with hosts: each has a balancer, got nothing. Name an image of HAProxy with its digest.',
   ],
   [
     'one name twice',

@@ -29,6 +29,7 @@ export const BUILT: Toolchain = {
     vault: { context: '/cache/vault', hash: 'a'.repeat(64) },
     kes: { context: '/cache/kes', hash: 'b'.repeat(64) },
     minio: { context: '/cache/minio', hash: 'c'.repeat(64) },
+    haproxy: { context: '/cache/haproxy', hash: 'd'.repeat(64) },
   },
   providers: { source: 'mirror', ...PROVIDER_VERSIONS },
 };
