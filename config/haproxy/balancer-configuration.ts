@@ -110,13 +110,12 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
  * silence of an S3 request: MinIO completes a large upload without a word.
  */
 const GENERAL = `global
-  log stdout format raw local0 notice
   maxconn 4096
+  hard-stop-after 2s
   ssl-load-extra-files key
   ssl-default-server-options ssl-min-ver TLSv1.2
 
 defaults
-  log global
   mode tcp
   timeout connect 1s
   timeout check 1s

@@ -43,8 +43,10 @@ export interface ServiceContainerProps {
   readonly healthCheck?: HealthCheck;
   /** Upper limit of memory; swap is not used. */
   readonly memoryMb: number;
+  /** What makes the program end. @default SIGTERM */
+  readonly stopSignal?: string;
   /**
-   * Time between SIGTERM and SIGKILL when the container is stopped or replaced.
+   * Time between this signal and SIGKILL when the container is stopped or replaced.
    *
    * @default 10 - seconds; databases need 30 or more
    */
@@ -90,7 +92,7 @@ export class ServiceContainer extends Construct {
       // unless it is told which signal that is; `unless-stopped` would leave it down after a crash or a reboot even then
       // (moby, daemon/kill.go and restartmanager.go)
       restart: 'always',
-      stopSignal: 'SIGTERM',
+      stopSignal: props.stopSignal ?? 'SIGTERM',
       stopTimeout: props.stopSeconds ?? 10,
       destroyGraceSeconds: props.stopSeconds ?? 10,
       logDriver: 'json-file',

@@ -76,8 +76,9 @@ export class Balancer extends Construct {
       ports: [{ container: SERVERS.minio.port, host: s3.port, address: s3.address }],
       healthCheck: { command: ['busybox', 'wget', '-q', '-O', '/dev/null', BALANCER_HEALTH] },
       memoryMb: environment.balancer?.memoryMb ?? DEFAULT_BALANCER_MEMORY_MB,
-      // clients try again at once, at another host; waiting for their connections to end would keep the port closed
-      stopSeconds: 2,
+      // it takes no new connection then, and ends with the last or after 2 s; of SIGTERM it knows nothing as the first process
+      stopSignal: 'SIGUSR1',
+      stopSeconds: 5,
       readAtStart: Object.values(files.versions),
       dependsOn: [files.dependable],
     });

@@ -1,6 +1,6 @@
 /**
  * HAProxy as Debian and Ubuntu ship it, with the libraries that it needs: fetched by apt, which verifies the signatures
- * of the distribution, and not installed. See docs/adr/0059-haproxy-from-debian.md.
+ * of the distribution, and not installed. See docs/adr/0059-haproxy-from-the-distribution.md.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

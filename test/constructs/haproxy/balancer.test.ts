@@ -131,6 +131,7 @@ test('is hardened like every other program, and has the memory that the settings
     read_only: true,
     capabilities: { drop: ['ALL'] },
     memory: 128,
+    stop_signal: 'SIGUSR1',
     entrypoint: ['/usr/local/sbin/haproxy'],
     command: ['-db', '-f', '/files/haproxy.cfg'],
   });
