@@ -9,14 +9,44 @@ export interface VaultNames {
   readonly kesPolicy: string;
   readonly kesRole: string;
   readonly provisionerPolicy: string;
+  /** Of the token that reads metrics. */
+  readonly metricsPolicy: string;
 }
 
 export function vaultNames({ name }: Pick<Environment, 'name'>): VaultNames {
-  return { kesPolicy: `ebs-${name}-kes`, kesRole: `ebs-${name}-kes`, provisionerPolicy: `ebs-${name}-provisioner` };
+  return {
+    kesPolicy: `ebs-${name}-kes`,
+    kesRole: `ebs-${name}-kes`,
+    provisionerPolicy: `ebs-${name}-provisioner`,
+    metricsPolicy: `ebs-${name}-metrics`,
+  };
+}
+
+/** What belongs to one environment in Prometheus and its kin, by its name there. */
+export interface MonitoringNames {
+  /** Scrape jobs. */
+  readonly jobs: Readonly<Record<'vault' | 'kes' | 'minio', string>>;
+  readonly ruleGroup: string;
+  readonly dashboard: string;
+  /** The file for the textfile collector. */
+  readonly textfile: string;
+}
+
+export function monitoringNames({ name }: Pick<Environment, 'name'>): MonitoringNames {
+  const own = `ebs-${name}`;
+  return {
+    jobs: { vault: `${own}-vault`, kes: `${own}-kes`, minio: `${own}-minio` },
+    ruleGroup: own,
+    dashboard: own,
+    textfile: `${own}.prom`,
+  };
 }
 
 /** Bucket of the objects that a deploy leaves, to see later whether they still open. */
 export const EARLIER_OBJECTS_BUCKET = 'ebs-earlier-objects';
+
+/** The user of MinIO that reads metrics, and its policy. */
+export const METRICS_USER = 'ebs-metrics';
 
 /** Clients of KES: the names of their policies, of their certificates, and of the files of those. */
 export const CLIENTS = {
@@ -24,6 +54,7 @@ export const CLIENTS = {
   keyCreator: 'key-creator',
   keyProver: 'key-prover',
   health: 'health',
+  monitoring: 'monitoring',
 } as const;
 
 /**

@@ -542,6 +542,15 @@ const host = z.strictObject({
     .describe('Address by which the other hosts and this machine reach it.'),
 });
 
+const monitoring = z.strictObject({
+  textfile: absolutePath
+    .optional()
+    .describe(
+      'Folder on this machine that node_exporter reads (--collector.textfile.directory). Checks, backups and drills leave ' +
+        'ebs-<name>.prom there: what failed, what ends when, what is saved. Default: they write none.',
+    ),
+});
+
 const shape = z.strictObject({
   name: named(environmentName).describe('Name of the deployment; containers, volumes and folders are named after it.'),
   hosts: z
@@ -629,6 +638,12 @@ const shape = z.strictObject({
   notify: notify
     .optional()
     .describe('Where messages about scheduled runs go. Default: none is sent; exit codes and the journal say it.'),
+  monitoring: monitoring
+    .optional()
+    .describe(
+      'Metrics of MinIO, KES and an embedded Vault for Prometheus, each with an identity that may read metrics and nothing ' +
+        'else. Default: there is no such identity.',
+    ),
   allowDataLoss: z
     .string()
     .optional()

@@ -159,6 +159,10 @@ export const operationInputs = {
     rootTokenFile: z.string(),
     provisionerTokenFile: z.string(),
     provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
+    /** Only where somebody reads metrics: the token for that, and its policy. */
+    metrics: z
+      .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
+      .optional(),
     canariesFile: z.string(),
     /** The note of where the keys of the canaries are: perhaps not in this Vault. */
     placeFile: z.string(),
@@ -287,6 +291,16 @@ export const operationInputs = {
     buckets: z.array(bucketSettings),
     /** Whether to keep the policy that denies SSE-C. */
     denySseC: z.boolean(),
+    /** Only where somebody reads metrics. */
+    metrics: z
+      .strictObject({
+        /** `{accessKey, secretKey}` of the user. */
+        userFile: z.string(),
+        tokenFile: z.string(),
+        /** When it must run again, and when the token ends, is noted here. */
+        renewalNote: z.string(),
+      })
+      .optional(),
   }),
 
   /** Runs the post-deploy checks and writes their reports. */

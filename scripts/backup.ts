@@ -13,6 +13,7 @@ import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { signerLine } from '../operations/backup/bundle/signature';
 import { UsageError } from '../operations/lib/errors';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
+import { leaveMetrics } from '../operations/monitoring/textfile';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--new-signer] [--json]
@@ -78,6 +79,7 @@ void main(async (args) => {
   const result = await withDeploymentLock(state, `backing up ${environment.name}`, () =>
     backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),
   );
+  leaveMetrics(loaded);
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : text(result));
 });
 

@@ -12,6 +12,7 @@ import type { RunOptions } from '../operations/checks/runner';
 import { whileQuiet } from '../operations/checks/outage/while-quiet';
 import { requireNoOtherEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
+import { leaveMetrics } from '../operations/monitoring/textfile';
 import { withLock } from '../operations/lib/lock';
 import { EXIT, printError } from '../operations/lib/print-error';
 import { type CheckCall, parseCheckCall } from './lib/check-call';
@@ -84,6 +85,7 @@ void main(async (args, signal) => {
     });
     for (const left of report.leftOut) lines.write(`${describeLeftOut(left)}\n`);
     const files = folder === undefined ? undefined : writeReport(folder, report);
+    if (loaded !== undefined && folder === loaded.state.reports) leaveMetrics(loaded);
     if (call.json) process.stdout.write(jsonOf(report));
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
     if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);

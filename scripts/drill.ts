@@ -1,6 +1,6 @@
 /** `./scripts/drill`: the disaster, rehearsed on a copy. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodesOf } from '../config/node';
 import { pinEngine } from '../config/docker/docker-engine';
@@ -21,11 +21,13 @@ import {
   writeObjects,
 } from '../operations/backup/drill/drill';
 import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill/drill-report';
+import { noteDrill } from '../operations/backup/drill/last-drill';
 import { dockerEngine } from '../operations/docker/docker';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { ExternalError, messageOf } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
 import { describeHolder, withLock } from '../operations/lib/lock';
+import { leaveMetrics } from '../operations/monitoring/textfile';
 import { dockerResourcesOf, tearDownSteps } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -76,6 +78,11 @@ void main(async (args, signal) => {
   });
   const report: DrillReport = { ...rehearsed, recoveryPoint };
   if (values.junit !== undefined) writeFileAtomically(path.resolve(values.junit), drillJunit(report), 0o644);
+  // an environment that is only a file has no place for it
+  if (existsSync(state.deployment)) {
+    noteDrill(state, report);
+    leaveMetrics(original);
+  }
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : drillText(report));
   signal.throwIfAborted();
   if (report.outcome === 'failed') throw new ExternalError(`the drill of ${environment.name} failed`, report.problem);

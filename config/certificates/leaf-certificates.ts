@@ -44,6 +44,7 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
     client(CLIENTS.keyCreator),
     client(CLIENTS.keyProver),
     client(CLIENTS.health),
+    ...(environment.monitoring === undefined ? [] : [client(CLIENTS.monitoring)]),
     ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
 }

@@ -12,6 +12,9 @@ export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 /** The client that Docker's health check is: it may ask for the status and nothing else. */
 export const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes: ['/v1/status'] };
 
+/** The client that Prometheus is: it may ask for metrics and nothing else. */
+const MONITORING_CLIENT: KesClient = { name: CLIENTS.monitoring, keys: [], routes: ['/v1/metrics'] };
+
 /**
  * Who may do what with the master keys. MinIO may not create one: it would silently make a new key under the name of
  * one that is missing, and what was written before could never be read again.
@@ -20,7 +23,7 @@ export const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes
  *   those who wrote it
  */
 export function kesClients(
-  environment: Pick<Environment, 'minio' | 'buckets' | 'kes'>,
+  environment: Pick<Environment, 'minio' | 'buckets' | 'kes' | 'monitoring'>,
   retired: RetiredKeys,
 ): KesClient[] {
   const all = masterKeys(environment);
@@ -29,6 +32,7 @@ export function kesClients(
     { name: CLIENTS.keyCreator, keys: [{ actions: ['create'], names: all }] },
     { name: CLIENTS.keyProver, keys: use(all, Object.values(retired).flat()), routes: ['/v1/status', '/v1/ready'] },
     HEALTH_CLIENT,
+    ...(environment.monitoring === undefined ? [] : [MONITORING_CLIENT]),
     ...environment.kes.clients.map(({ name, keys }) => {
       const client = clientLeaf(name);
       return { name: client, keys: use(keys, retired[client]) };

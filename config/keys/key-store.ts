@@ -6,12 +6,14 @@ import { vaultNames } from '../deployment-names';
 import type { Environment, VaultEnvironment, VaultKeyStoreSettings, VaultSettings } from '../environment';
 import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
+import { embeddedVault } from '../vault/vault';
 import { type RetiredKeys, kesClients } from '../kes/kes-clients';
 import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from '../kes/kes-configuration';
 import { nodesOf } from '../node';
 import {
   kesPolicyRules,
   type KeyLocation,
+  METRICS_RULES,
   policyDocument,
   type PolicyRule,
   provisionerPolicyRules,
@@ -45,11 +47,13 @@ export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
   const { keyStore } = environment;
   const names = vaultNames(environment);
   const embedded = keyStore.vault.mode === 'embedded';
+  const metrics = metricsPolicy(environment);
   return provisionerPolicyRules({
     keys: keyLocation(keyStore),
     existingKvMount: keyStore.existingMount,
     kesPolicy: names.kesPolicy,
     ...(embedded ? { provisionerPolicy: names.provisionerPolicy } : {}),
+    ...(metrics === undefined ? {} : { metricsPolicy: metrics.name }),
     appRoleMount: keyStore.approle.mount,
     existingAppRoleMount: keyStore.approle.existingMount,
     role: names.kesRole,
@@ -57,6 +61,12 @@ export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
     auditDevices: embedded ? AUDIT_DEVICES.map(({ name }) => name) : [],
     allowDataLoss: environment.allowDataLoss === environment.name,
   });
+}
+
+/** The policy of the token that reads the metrics of an embedded Vault; undefined if nobody reads them. */
+export function metricsPolicy(environment: Environment): { name: string; document: string } | undefined {
+  if (environment.monitoring === undefined || embeddedVault(environment) === undefined) return undefined;
+  return { name: vaultNames(environment).metricsPolicy, document: policyDocument(METRICS_RULES) };
 }
 
 /** The same as a policy: that of the token with which an embedded Vault is provisioned. */

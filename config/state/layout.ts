@@ -49,6 +49,8 @@ export interface StateLayout {
   readonly secretIdNote: string;
   /** Accessors of SecretIDs that another has replaced and that must be destroyed; gone when they are. Nothing secret. */
   readonly outdatedSecretIds: string;
+  /** `{generation, renewAfter, expires}` of the token that reads MinIO's metrics; nothing secret. */
+  readonly minioMetricsNote: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** What the newest backup holds, and where it went; nothing secret. */
@@ -90,6 +92,11 @@ export interface StateLayout {
     readonly backupSigningKey: string;
     readonly minioConfigEnv: string;
     readonly minioRoot: string;
+    /** The token that reads the metrics of an embedded Vault. */
+    readonly vaultMetricsToken: string;
+    /** The user of MinIO that reads metrics, and the token that is made of its secret key. */
+    readonly minioMetricsUser: string;
+    readonly minioMetricsToken: string;
   };
 }
 
@@ -140,6 +147,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     healLog: path.join(root, 'logs', 'heal.log'),
     secretIdNote: path.join(root, 'secret-id.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
+    minioMetricsNote: path.join(root, 'minio-metrics-token.json'),
     reports: path.join(root, 'reports'),
     lastBackup: path.join(root, 'last-backup.json'),
     restore: path.join(root, 'restore.json'),
@@ -165,6 +173,9 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       backupSigningKey: path.join(secrets, 'backup', 'signing.pem'),
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
+      vaultMetricsToken: path.join(secrets, 'metrics', 'vault-token'),
+      minioMetricsUser: path.join(secrets, 'metrics', 'minio-user.json'),
+      minioMetricsToken: path.join(secrets, 'metrics', 'minio-token'),
     },
   };
 }

@@ -61,6 +61,12 @@ export function migrationPolicyRules(own: KeyLocation, source: KeyLocation): Pol
   return [...kesPolicyRules(own), { path: keyPath(source), capabilities: ['read'] }];
 }
 
+/** What the token that reads metrics may do. It renews itself, so that it stays the same in whatever reads by it. */
+export const METRICS_RULES: readonly PolicyRule[] = [
+  { path: 'sys/metrics', capabilities: ['read'] },
+  { path: 'auth/token/renew-self', capabilities: ['update'] },
+];
+
 /** What the token of the `keystore` stack is for. */
 export interface ProvisionedObjects {
   readonly keys: KeyLocation;
@@ -73,6 +79,8 @@ export interface ProvisionedObjects {
    * @default - an administrator writes it
    */
   readonly provisionerPolicy?: string;
+  /** The policy of the token that reads metrics. @default - there is no such token */
+  readonly metricsPolicy?: string;
   readonly appRoleMount: string;
   /** Whether the AppRole backend is someone else's, who made it before. */
   readonly existingAppRoleMount: boolean;
@@ -92,7 +100,7 @@ export interface ProvisionedObjects {
  * `create` (hashicorp/vault, sdk/framework/backend.go, HandleExistenceCheck).
  */
 export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[] {
-  const { keys, kesPolicy, provisionerPolicy, appRoleMount, auditDevices } = objects;
+  const { keys, kesPolicy, provisionerPolicy, metricsPolicy, appRoleMount, auditDevices } = objects;
   const role = `auth/${appRoleMount}/role/${objects.role}`;
   return [
     {
@@ -152,6 +160,15 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
             path: 'auth/token/lookup-accessor',
             capabilities: ['update'],
             why: 'and says what each token may do; by its accessor nobody can use it',
+          },
+        ] satisfies PolicyRule[])),
+    ...(metricsPolicy === undefined
+      ? []
+      : ([
+          {
+            path: `sys/policies/acl/${metricsPolicy}`,
+            capabilities: ['read'],
+            why: 'to see whether the policy of the token that reads metrics is the declared one',
           },
         ] satisfies PolicyRule[])),
     { path: 'sys/auth', capabilities: ['read'], why: 'which auth methods there are' },

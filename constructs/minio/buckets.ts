@@ -9,7 +9,8 @@ export interface BucketsProps {
 }
 
 /**
- * Buckets, each with its default encryption, and the policy that denies SSE-C where that is denied. A bucket that is no
+ * Buckets, each with its default encryption, the policy that denies SSE-C where that is denied, and the user that reads
+ * metrics where somebody does. A bucket that is no
  * longer declared stays: nothing here deletes data.
  */
 export class Buckets extends Construct {
@@ -18,6 +19,14 @@ export class Buckets extends Construct {
   constructor(scope: Construct, id: string, { deployment, minio }: BucketsProps) {
     super(scope, id);
     const { environment, runner, state } = deployment;
+    const metrics =
+      environment.monitoring === undefined
+        ? undefined
+        : {
+            userFile: state.secret.minioMetricsUser,
+            tokenFile: state.secret.minioMetricsToken,
+            renewalNote: state.minioMetricsNote,
+          };
     this.operation = new Operation(this, 'Provision', {
       runner,
       operation: 'provision-buckets',
@@ -27,7 +36,11 @@ export class Buckets extends Construct {
         rootFile: state.secret.minioRoot,
         buckets: environment.buckets,
         denySseC: environment.minio.sseC === 'deny',
+        ...(metrics === undefined ? {} : { metrics }),
       },
+      ...(metrics === undefined
+        ? {}
+        : { renewal: { note: metrics.renewalNote, makes: [metrics.userFile, metrics.tokenFile] } }),
       triggers: { container: minio.container.containerId },
       dependsOn: [minio.dependable],
     });

@@ -4,7 +4,7 @@ import { vaultNames } from '../../config/deployment-names';
 import { vaultNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { publishedUrl } from '../../config/docker/reachable';
-import { provisionerPolicy } from '../../config/keys/key-store';
+import { metricsPolicy, provisionerPolicy } from '../../config/keys/key-store';
 import type { VaultNode } from '../../config/node';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { embeddedVault, isInVault } from '../../config/vault/vault';
@@ -58,12 +58,17 @@ export class VaultServer extends Construct {
     const network = vaultNetwork(environment);
     if (!deployment.isMade(network.name)) declareNetwork(this, 'Network', { ...network, deployment });
     const { caCertificate: ca } = state;
+    const metrics = metricsPolicy(environment);
+    const configuration = {
+      ...serverConfiguration(node, deployment.hasPublishedImages),
+      ...(metrics === undefined ? {} : { telemetry: TELEMETRY }),
+    };
     const files = new FileVolume(this, 'Files', {
       deployment,
       name: node.files,
       image,
       files: [
-        { path: 'vault.json', content: JSON.stringify(serverConfiguration(node, deployment.hasPublishedImages)) },
+        { path: 'vault.json', content: JSON.stringify(configuration) },
         { path: 'ca.crt', source: ca },
         { path: 'server.crt', source: certificate.certificate },
         { path: 'server.key', source: certificate.privateKey },
@@ -91,6 +96,8 @@ export class VaultServer extends Construct {
       },
       memoryMb: vault.memoryMb,
       stopSeconds: 30,
+      // vault, command/server.go: telemetry is set up only then
+      ...(metrics === undefined ? {} : { readAtStart: [files.versionOf('vault.json')] }),
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
     this.endpoint = { url: publishedUrl(vault.publishAddress, vault.port), caFile: ca };
@@ -127,12 +134,16 @@ export class VaultServer extends Construct {
           name: vaultNames(environment).provisionerPolicy,
           document: provisionerPolicy(environment),
         },
+        ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
         // if it names master keys, an empty Vault has lost them and is not initialised
         canariesFile: state.canaries,
         placeFile: state.keyStore,
         renewalNote,
       },
-      renewal: { note: renewalNote },
+      renewal: {
+        note: renewalNote,
+        ...(metrics === undefined ? {} : { makes: [state.secret.vaultMetricsToken] }),
+      },
       // a container that was replaced starts sealed
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],
@@ -181,6 +192,9 @@ export class VaultServer extends Construct {
  * minute, and so can anybody who knows the RoleID, which is no secret. A SecretID of 122 random bits is not guessed.
  */
 const NO_LOCKOUT = { approle: { disable_lockout: true } };
+
+/** How long Vault keeps a value that does not change: a counter that is forgotten between two looks says nothing. */
+const TELEMETRY = { prometheus_retention_time: '24h', disable_hostname: true };
 
 /**
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault

@@ -11,14 +11,13 @@ import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
-import { projectRoot } from '../lib/project-root';
 import { drivesText, nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
 import { provenKey } from '../keys/material/proven-key';
 import { openAdmin } from '../minio/minio-admin';
-import { kes, mc, minio, vault } from '../toolchain/go/programs';
+import { versionsOf } from '../toolchain/versions';
 import { proveDeployedKeys } from '../keys/verify-master-keys';
 import { MINIO_FORMAT_FILE, readMountedFile } from '../docker/mounted-files';
 import type { ArchiveEntry } from './bundle/archive';
@@ -71,7 +70,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
     keyStore: environment.keyStore.type,
     masterKeys: keys,
     notSaved: await notSaved(loaded),
-    versions: versionsOf(loaded),
+    versions: versionsOf(environment),
   };
   return { header, entries: entriesOf(loaded, keys) };
 }
@@ -171,38 +170,4 @@ function deploymentId({ environment, argument, state }: LoadedEnvironment): stri
       `deploy it with: ./scripts/up ${argument}`,
     );
   }
-}
-
-/** Version of this project, and for each program the pinned module, or the image that was pulled. */
-function versionsOf({ environment }: LoadedEnvironment): Record<string, string> {
-  const { version } = z
-    .object({ version: z.string() })
-    .parse(JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8')));
-  const { images } = environment;
-  if (images.source === 'registry') {
-    const { kes: kesImage, minio: minioImage, vault: vaultImage } = images;
-    return {
-      toolkit: version,
-      kes: kesImage,
-      minio: minioImage,
-      ...(vaultImage === undefined ? {} : { vault: vaultImage }),
-    };
-  }
-  const programs = [vault, kes, minio, mc].map((program) => [
-    program.name,
-    moduleVersion(program.module, program.package),
-  ]);
-  return { toolkit: version, ...(Object.fromEntries(programs) as Record<string, string>) };
-}
-
-/** The version that a go.mod requires of the module that a package is in. */
-function moduleVersion(folder: string, goPackage: string): string {
-  const lines = readFileSync(path.join(folder, 'go.mod'), 'utf8').split('\n');
-  const required = lines
-    .map((line) => /^\s*(?:require )?(\S+) (v\S+)/.exec(line))
-    .find((match) => {
-      const name = match?.[1];
-      return name !== undefined && (goPackage === name || goPackage.startsWith(`${name}/`));
-    });
-  return required?.[2] ?? 'unknown';
 }

@@ -10,6 +10,7 @@ import { leaveObjects } from '../minio/earlier-objects';
 import { ExternalError, messageOf } from '../lib/errors';
 import { NO_CONNECTION } from '../lib/http';
 import { NotYet, waitFor } from '../lib/wait';
+import { leaveMetrics } from '../monitoring/textfile';
 
 /** Runs the post-deploy checks, writes their report and fails when one of them did not pass. */
 export async function runChecks({ environment }: OperationInput<'run-checks'> = {}): Promise<void> {
@@ -22,6 +23,7 @@ export async function runChecks({ environment }: OperationInput<'run-checks'> = 
     }),
   );
   const files = writeReport(loaded.state.reports, report);
+  leaveMetrics(loaded);
   if (report.outcome !== 'passed') throw failureOf(loaded.argument, report, files);
   await leaveObjects(loaded);
 }

@@ -266,6 +266,17 @@ export class MinioAdmin {
     await this.call({ method: 'PUT', path: `${ADMIN}/add-canned-policy`, query: { name }, body });
   }
 
+  /** Makes a user with this secret key and this policy alone, or makes it so. */
+  async putUser({ accessKey, secretKey }: S3Credentials, policy: string): Promise<void> {
+    const body = sealForAdmin(
+      this.secretKey,
+      Buffer.from(JSON.stringify({ secretKey: secretKey.reveal(), status: 'enabled' })),
+    );
+    await this.call({ method: 'PUT', path: `${ADMIN}/add-user`, query: { accessKey }, body });
+    const query = { policyName: policy, userOrGroup: accessKey, isGroup: 'false' };
+    await this.call({ method: 'PUT', path: `${ADMIN}/set-user-or-group-policy`, query });
+  }
+
   /** The document of an IAM policy; undefined if there is none of this name. */
   async policy(name: string): Promise<unknown> {
     const { status, text } = await this.call(

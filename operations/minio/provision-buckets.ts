@@ -10,6 +10,7 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from './sse-c-policy';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/http';
+import { provisionMetricsReader } from './metrics-reader';
 import { MinioAdmin } from './minio-admin';
 import { readCredentials, s3Client } from './s3-client';
 import { NotYet, waitFor } from '../lib/wait';
@@ -37,10 +38,11 @@ export async function provisionBuckets(input: Input): Promise<void> {
   http.close();
 
   const credentials = readCredentials(input.rootFile);
-  if (input.denySseC) {
+  if (input.denySseC || input.metrics !== undefined) {
     const admin = new MinioAdmin(input.endpoint, input.region, credentials);
     try {
-      await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+      if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+      if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
     } finally {
       admin.close();
     }

@@ -45,9 +45,10 @@ export async function initializeVault(input: Input): Promise<void> {
   // before anything is put in
   rmSync(markOf(input), { force: true });
   await waitUntilActive(vault);
-  await ensureProvisionerToken(vault, input);
-  const third = (TOKEN_PERIOD_HOURS * 60 * 60 * 1000) / 3;
-  noteRenewal(input.renewalNote, new Date(Date.now() + third));
+  await ensureTokens(vault, input);
+  const [now, life] = [Date.now(), TOKEN_PERIOD_HOURS * 60 * 60 * 1000];
+  const expires = new Date(now + life).toISOString();
+  noteRenewal(input.renewalNote, new Date(now + life / 3), new Date(now), { expires });
   vault.close();
 }
 
@@ -133,7 +134,7 @@ async function unseal(vault: VaultClient, input: Input): Promise<void> {
   process.stderr.write('unsealed Vault\n');
 }
 
-async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise<void> {
+async function ensureTokens(vault: VaultClient, input: Input): Promise<void> {
   const token = readSecret(input.provisionerTokenFile);
   const leftoverRoot = readSecret(input.rootTokenFile);
   if (token !== undefined && leftoverRoot === undefined && (await isGood(vault, token, input))) return;
@@ -146,25 +147,44 @@ async function ensureProvisionerToken(vault: VaultClient, input: Input): Promise
   // so that the next run finds and revokes it, should this one be killed
   writeFileAtomically(input.rootTokenFile, rootToken.reveal());
   await vault.withToken(rootToken).usedUp(async (root) => {
-    const { name, document } = input.provisionerPolicy;
-    await root.write(`sys/policies/acl/${name}`, { policy: document });
-    const created = tokenCreation.parse(
-      await root.write('auth/token/create-orphan', {
-        policies: [name],
-        display_name: 'encrypted-backup-storage-provisioner',
-        period: `${TOKEN_PERIOD_HOURS}h`,
-      }),
-    );
-    writeFileAtomically(input.provisionerTokenFile, created.auth.client_token);
-    if (token !== undefined) {
-      const revoked = await root.probe('POST', 'auth/token/revoke', { token: token.reveal() });
-      if (revoked >= 300 && revoked !== 400 && revoked !== 403) {
-        throw new ExternalError(`Vault did not revoke the old provisioner token (HTTP ${revoked})`);
-      }
-    }
+    const { provisionerTokenFile: tokenFile, provisionerPolicy: policy, metrics } = input;
+    await replaceToken(root, { what: 'provisioner', tokenFile, policy });
+    if (metrics !== undefined) await replaceToken(root, { what: 'metrics', ...metrics, withoutDefault: true });
   });
   rmSync(input.rootTokenFile, { force: true });
-  process.stderr.write('made a provisioner token with a narrow policy and revoked the root token\n');
+  const also = input.metrics === undefined ? '' : ', one that reads metrics,';
+  process.stderr.write(`made a provisioner token with a narrow policy${also} and revoked the root token\n`);
+}
+
+interface NewToken {
+  readonly what: 'provisioner' | 'metrics';
+  readonly tokenFile: string;
+  readonly policy: Input['provisionerPolicy'];
+  /** Whether it may do only what the policy says. @default - also what Vault's policy `default` says */
+  readonly withoutDefault?: boolean;
+}
+
+/** Writes the policy, makes a token with it, and revokes the one that is in the file. */
+async function replaceToken(
+  root: VaultClient,
+  { what, tokenFile, policy: { name, document }, withoutDefault = false }: NewToken,
+): Promise<void> {
+  const token = readSecret(tokenFile);
+  await root.write(`sys/policies/acl/${name}`, { policy: document });
+  const created = tokenCreation.parse(
+    await root.write('auth/token/create-orphan', {
+      policies: [name],
+      display_name: `encrypted-backup-storage-${what}`,
+      period: `${TOKEN_PERIOD_HOURS}h`,
+      ...(withoutDefault ? { no_default_policy: true } : {}),
+    }),
+  );
+  writeFileAtomically(tokenFile, created.auth.client_token);
+  if (token === undefined) return;
+  const revoked = await root.probe('POST', 'auth/token/revoke', { token: token.reveal() });
+  if (revoked >= 300 && revoked !== 400 && revoked !== 403) {
+    throw new ExternalError(`Vault did not revoke the old ${what} token (HTTP ${revoked})`);
+  }
 }
 
 /**
@@ -184,11 +204,12 @@ async function isAlive(vault: VaultClient, rootToken: Secret): Promise<boolean> 
   }
 }
 
-/** Renews the token where it is as declared. */
+/** Renews the tokens where they are as declared. */
 async function isGood(vault: VaultClient, token: Secret, input: Input): Promise<boolean> {
   const provisioner = vault.withToken(token);
   try {
     if ((await provisionerProblem(provisioner, input.provisionerPolicy)) !== undefined) return false;
+    if (input.metrics !== undefined && !(await isGoodForMetrics(vault, provisioner, input.metrics))) return false;
     await provisioner.write('auth/token/renew-self');
     return true;
   } finally {
@@ -196,7 +217,26 @@ async function isGood(vault: VaultClient, token: Secret, input: Input): Promise<
   }
 }
 
-/** What keeps a provisioner token from being what is declared now; undefined if nothing does. */
+async function isGoodForMetrics(
+  vault: VaultClient,
+  provisioner: VaultClient,
+  { tokenFile, policy }: NonNullable<Input['metrics']>,
+): Promise<boolean> {
+  const token = readSecret(tokenFile);
+  if (token === undefined || (await provisionerProblem(provisioner, policy)) !== undefined) return false;
+  const reader = vault.withToken(token);
+  try {
+    await reader.write('auth/token/renew-self');
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return false;
+    throw error;
+  } finally {
+    reader.close();
+  }
+}
+
+/** What keeps a provisioner token, or a policy that it may read, from being what is declared now; undefined if nothing does. */
 export async function provisionerProblem(
   provisioner: VaultClient,
   { name, document }: Input['provisionerPolicy'],

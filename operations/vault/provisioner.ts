@@ -9,7 +9,13 @@ import { readSecret } from '../lib/secret';
 /** What the initialisation of an embedded Vault gets, as far as it is about the provisioner token. */
 export type ProvisionerRequest = Pick<
   OperationInput<'initialize-vault'>,
-  'endpoint' | 'threshold' | 'unsealShareFiles' | 'provisionerTokenFile' | 'provisionerPolicy' | 'renewalNote'
+  | 'endpoint'
+  | 'threshold'
+  | 'unsealShareFiles'
+  | 'provisionerTokenFile'
+  | 'provisionerPolicy'
+  | 'metrics'
+  | 'renewalNote'
 >;
 
 /**
@@ -31,7 +37,7 @@ export async function requireProvisioner(request: ProvisionerRequest): Promise<s
   try {
     const health = await vault.health().catch(() => undefined);
     if (health !== 200) return undefined;
-    const problem = await provisionerProblem(provisioner, request.provisionerPolicy);
+    const problem = (await provisionerProblem(provisioner, request.provisionerPolicy)) ?? metricsProblem(request);
     if (problem === undefined) return undefined;
     const shares = readShares(request).length;
     if (shares < request.threshold) {
@@ -48,4 +54,11 @@ export async function requireProvisioner(request: ProvisionerRequest): Promise<s
     provisioner.close();
     vault.close();
   }
+}
+
+/** A token that is there and is refused is made anew by the deploy when it renews it. */
+function metricsProblem({ metrics }: ProvisionerRequest): string | undefined {
+  return metrics === undefined || readSecret(metrics.tokenFile) !== undefined
+    ? undefined
+    : `there is no ${metrics.tokenFile}, the token that reads the metrics of Vault`;
 }

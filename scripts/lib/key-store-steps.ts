@@ -5,7 +5,7 @@ import type { Environment } from '../../config/environment';
 import { remoteMachine, resolveEngine } from '../../config/docker/docker-engine';
 import { masterKeys } from '../../config/keys/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/vault/external-vault';
-import { provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
+import { metricsPolicy, provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
 import { declaredPlace, inSameVault } from '../../config/keys/key-store-place';
 import { readKeyStoreNote } from '../../operations/state/key-store-note';
 import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
@@ -63,6 +63,7 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
   const { environment, state } = loaded;
   const { vault } = environment.keyStore;
   if (vault.mode !== 'embedded') return [];
+  const metrics = metricsPolicy(environment);
   return [
     {
       title: 'Vault',
@@ -75,6 +76,7 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
             name: vaultNames(environment).provisionerPolicy,
             document: provisionerPolicy(environment),
           },
+          ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
           renewalNote: `${state.tls}/provisioner-token.json`,
         };
         // a deployment from before the two addresses were apart has Vault at that of S3

@@ -94,6 +94,7 @@ const MADE_ANEW: ReadonlySet<string> = new Set(
   [
     LAYOUT.secret.rootToken,
     LAYOUT.secret.provisionerToken,
+    ...[LAYOUT.secret.vaultMetricsToken, LAYOUT.secret.minioMetricsUser, LAYOUT.secret.minioMetricsToken],
     path.join(path.dirname(LAYOUT.secret.rootToken), INITIALISING),
   ].map(relative),
 );

@@ -5,7 +5,7 @@ import { durationToMs } from '../../../config/duration';
 import { vaultNames } from '../../../config/deployment-names';
 import { embeddedVault } from '../../../config/vault/vault';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { AUDIT_DEVICES, kesPolicy, provisionerPolicy } from '../../../config/keys/key-store';
+import { AUDIT_DEVICES, kesPolicy, metricsPolicy, provisionerPolicy } from '../../../config/keys/key-store';
 import { nodesOf } from '../../../config/node';
 import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
@@ -125,11 +125,13 @@ const vaultPolicies: VaultCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const names = vaultNames(environment);
+      const metrics = metricsPolicy(environment);
       const declared: Record<string, string> = {
         [names.kesPolicy]: kesPolicy(environment.keyStore),
         ...(embeddedVault(environment) !== undefined
           ? { [names.provisionerPolicy]: provisionerPolicy(environment) }
           : {}),
+        ...(metrics === undefined ? {} : { [metrics.name]: metrics.document }),
       };
       const bytes: Record<string, number> = {};
       for (const [name, text] of Object.entries(declared)) {
@@ -140,7 +142,7 @@ const vaultPolicies: VaultCheck = {
           actual === undefined
             ? `there is no policy ${name} in Vault`
             : `the policy ${name} in Vault is not the declared one: ${lineDifference(text, actual.policy)}`,
-          name === names.provisionerPolicy
+          name !== names.kesPolicy
             ? `\`docker rm -f ${nodesOf(environment)[0].vault.container}\`, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
                 'the policy is written again'
             : `./scripts/up ${context.loaded.argument} writes it again; find out in Vault's audit log who changed it`,

@@ -1,0 +1,182 @@
+/** What Prometheus warns of. Each rule has a heading of its name in docs/operations.md, which says what to do. */
+import { monitoringNames } from '../../config/deployment-names';
+import type { Environment } from '../../config/environment';
+import { embeddedVault } from '../../config/vault/vault';
+
+export interface AlertRule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for: string;
+  readonly labels: { readonly severity: 'critical' | 'warning'; readonly environment: string };
+  readonly annotations: { readonly summary: string; readonly runbook: string };
+}
+
+/** How long a rule waits and looks back. Tests wait less. */
+export interface Timing {
+  /** How long it must be true. */
+  readonly hold: (duration: string) => string;
+  /** How far back a rate looks. */
+  readonly window: (duration: string) => string;
+}
+
+const AS_DECLARED: Timing = { hold: (duration) => duration, window: (duration) => duration };
+
+/** A deploy renews what has a third of its life left. A weekly one comes before this. */
+const LATE_SHARE = 0.3;
+const CA_NOTICE = '90 * 86400';
+/** Two nights, and the random delays. */
+const MISSED_NIGHTLY = '50 * 3600';
+
+/** The rules of an environment. Those about the textfile are there only if it is written. */
+export function alertRules(environment: Environment, { hold, window }: Timing = AS_DECLARED): AlertRule[] {
+  const { name, monitoring, schedule } = environment;
+  const of = `environment="${name}"`;
+  const rule = (
+    alert: string,
+    severity: AlertRule['labels']['severity'],
+    duration: string,
+    expr: string,
+    summary: string,
+  ): AlertRule => ({
+    alert,
+    expr,
+    for: hold(duration),
+    labels: { severity, environment: name },
+    annotations: { summary: `${name}: ${summary}`, runbook: `docs/operations.md#${alert.toLowerCase()}` },
+  });
+  const away = (service: 'minio' | 'kes' | 'vault'): string =>
+    `max by (node) (up{job="${monitoringNames(environment).jobs[service]}"}) == 0`;
+  const increase = (metric: string, duration: string): string => `increase(${metric}{${of}}[${window(duration)}])`;
+  const used = `1 - minio_system_drive_free_bytes{${of}} / minio_system_drive_total_bytes{${of}}`;
+  const services = [
+    rule('EbsMinioUnavailable', 'critical', '2m', away('minio'), 'MinIO on {{ $labels.node }} gives no metrics'),
+    rule('EbsKesUnavailable', 'critical', '2m', away('kes'), 'KES on {{ $labels.node }} gives no metrics'),
+    rule(
+      'EbsKeyStoreFailing',
+      'critical',
+      '1m',
+      `${increase('kes_http_request_failure', '5m')} > 0`,
+      'KES answers with 5xx: it does not reach its key store',
+    ),
+    rule(
+      'EbsKesRefusing',
+      'warning',
+      '15m',
+      `rate(kes_http_request_error{${of}}[${window('10m')}]) > 0.05`,
+      'KES keeps refusing requests',
+    ),
+    rule(
+      'EbsDriveOffline',
+      'critical',
+      '2m',
+      `max by (environment) (minio_cluster_health_drives_offline_count{${of}}) > 0`,
+      '{{ $value }} drives of MinIO are offline',
+    ),
+    rule(
+      'EbsDriveHealingLong',
+      'warning',
+      '12h',
+      `max by (environment) (minio_cluster_erasure_set_healing_drives_count{${of}}) > 0`,
+      '{{ $value }} drives have been healing for half a day',
+    ),
+    rule(
+      'EbsDriveFilling',
+      'warning',
+      '5m',
+      `(${used}) > 0.8 <= 0.9`,
+      'drive {{ $labels.drive }} is {{ $value | humanizePercentage }} full',
+    ),
+    rule(
+      'EbsDriveNearlyFull',
+      'critical',
+      '5m',
+      `(${used}) > 0.9`,
+      'drive {{ $labels.drive }} is {{ $value | humanizePercentage }} full; MinIO writes nothing at 99 %',
+    ),
+    rule(
+      'EbsFailedLogins',
+      'warning',
+      '1m',
+      `${increase('minio_api_requests_rejected_auth_total', '5m')} > 200`,
+      'MinIO refused {{ $value }} requests for their signature or access key',
+    ),
+  ];
+  const vault =
+    embeddedVault(environment) === undefined
+      ? []
+      : [
+          rule(
+            'EbsVaultUnavailable',
+            'critical',
+            '2m',
+            away('vault'),
+            'Vault on {{ $labels.node }} is sealed, without a leader, or away',
+          ),
+          rule(
+            'EbsAuditFailing',
+            'critical',
+            '1m',
+            `${increase('vault_audit_sink_failure', '5m')} > 0`,
+            'Vault cannot write to an audit device; with none left it answers nothing',
+          ),
+        ];
+  if (monitoring?.textfile === undefined) return [...services, ...vault];
+  const left = `(ebs_expiry_timestamp_seconds{${of}} - time())`;
+  const told = [
+    rule(
+      'EbsExpiring',
+      'warning',
+      '1h',
+      `${left} / ebs_expiry_life_seconds{${of},kind!="ca"} < ${LATE_SHARE} or ${left} < ${CA_NOTICE} and ebs_expiry_timestamp_seconds{kind="ca"}`,
+      '{{ $labels.kind }} {{ $labels.name }} ends, and no deploy renewed it',
+    ),
+    rule('EbsCheckFailed', 'critical', '0s', `ebs_check_failed{${of}} == 1`, 'the check {{ $labels.id }} did not pass'),
+    rule(
+      'EbsKeyNotInBackup',
+      'critical',
+      '1h',
+      `ebs_keys_not_in_backup{${of}} > 0`,
+      '{{ $value }} master keys are in no backup',
+    ),
+    rule(
+      'EbsDriveUnhealed',
+      'warning',
+      '15m',
+      `ebs_drives_unhealed{${of}} > 0`,
+      '{{ $value }} drives were away, and no heal has looked at them since',
+    ),
+    rule('EbsDrillFailed', 'critical', '0s', `ebs_drill_passed{${of}} == 0`, 'the last drill failed'),
+    rule(
+      'EbsClockOff',
+      'warning',
+      '15m',
+      `(abs(node_timex_offset_seconds) > 1 or node_timex_sync_status == 0) and on (instance) ebs_info{${of}}`,
+      'the clock of {{ $labels.instance }} is wrong, or nothing sets it',
+    ),
+  ];
+  const scheduled = [
+    ...(schedule.jobs.includes('check')
+      ? [
+          rule(
+            'EbsCheckMissing',
+            'warning',
+            '15m',
+            `time() - ebs_check_timestamp_seconds{${of}} > ${MISSED_NIGHTLY} or absent(ebs_check_timestamp_seconds{${of}})`,
+            'no check has run for two nights',
+          ),
+        ]
+      : []),
+    ...(schedule.jobs.includes('backup') && schedule.backup !== undefined
+      ? [
+          rule(
+            'EbsBackupMissing',
+            'critical',
+            '15m',
+            `time() - ebs_backup_timestamp_seconds{${of}} > ${MISSED_NIGHTLY} or absent(ebs_backup_timestamp_seconds{${of}})`,
+            'no backup was made for two nights',
+          ),
+        ]
+      : []),
+  ];
+  return [...services, ...vault, ...told, ...scheduled];
+}

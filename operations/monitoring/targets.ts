@@ -1,0 +1,100 @@
+/** What Prometheus reads of a deployment, and by which files it is let in. */
+import { CLIENTS, monitoringNames } from '../../config/deployment-names';
+import { publishedUrl } from '../../config/docker/reachable';
+import type { Environment } from '../../config/environment';
+import { type NodeServer, nodesOf } from '../../config/node';
+import type { StateLayout } from '../../config/state/layout';
+import { embeddedVault } from '../../config/vault/vault';
+
+/** Files by which Prometheus knows a server, and is known by it. */
+export interface MetricsFiles {
+  /** The private CA: every server shows a certificate of it to who asks for its name in the networks of the node. */
+  readonly ca: string;
+  readonly minioToken: string;
+  readonly kesCertificate: string;
+  readonly kesKey: string;
+  readonly vaultToken: string;
+}
+
+/** Where they are in the state folder. */
+export function metricsFiles({ caCertificate, tls, secret }: StateLayout): MetricsFiles {
+  return {
+    ca: caCertificate,
+    minioToken: secret.minioMetricsToken,
+    kesCertificate: `${tls}/${CLIENTS.monitoring}.crt`,
+    kesKey: `${secret.tls}/${CLIENTS.monitoring}.key`,
+    vaultToken: secret.vaultMetricsToken,
+  };
+}
+
+/** Parts of MinIO's metrics; it has no path for all of them (minio/minio, cmd/metrics-v3-handler.go). */
+const MINIO_PARTS = ['api', 'system', 'cluster'] as const;
+
+/** One scrape job of Prometheus. */
+export interface ScrapeJob {
+  readonly job_name: string;
+  readonly scheme: 'https';
+  readonly metrics_path?: string;
+  readonly params?: Readonly<Record<string, readonly string[]>>;
+  readonly authorization?: { readonly type: 'Bearer'; readonly credentials_file: string };
+  readonly tls_config: Readonly<Record<'ca_file' | 'server_name', string>> &
+    Partial<Record<'cert_file' | 'key_file', string>>;
+  readonly static_configs: readonly {
+    readonly targets: readonly string[];
+    readonly labels: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** The scrape jobs: one for each service. An external Vault is scraped by who runs it. */
+export function scrapeJobs(environment: Environment, files: MetricsFiles): ScrapeJob[] {
+  const nodes = nodesOf(environment);
+  const [node] = nodes;
+  const vault = embeddedVault(environment);
+  const { jobs } = monitoringNames(environment);
+  const targets = (
+    address: string,
+    port: number,
+    parts: readonly Readonly<Record<string, string>>[] = [{}],
+  ): ScrapeJob['static_configs'] =>
+    nodes.flatMap(({ id }) =>
+      parts.map((labels) => ({
+        targets: [new URL(publishedUrl(address, port)).host],
+        labels: { environment: environment.name, node: id, ...labels },
+      })),
+    );
+  const tls = ({ alias }: NodeServer) => ({ ca_file: files.ca, server_name: alias });
+  const bearer = (file: string) => ({ type: 'Bearer' as const, credentials_file: file });
+  return [
+    {
+      job_name: jobs.minio,
+      scheme: 'https',
+      authorization: bearer(files.minioToken),
+      tls_config: tls(node.minio),
+      static_configs: targets(
+        environment.docker.publishAddress,
+        environment.minio.port,
+        MINIO_PARTS.map((part) => ({ part, __metrics_path__: `/minio/metrics/v3/${part}` })),
+      ),
+    },
+    {
+      job_name: jobs.kes,
+      scheme: 'https',
+      metrics_path: '/v1/metrics',
+      tls_config: { ...tls(node.kes), cert_file: files.kesCertificate, key_file: files.kesKey },
+      static_configs: targets(environment.kes.publishAddress, environment.kes.port),
+    },
+    ...(vault === undefined
+      ? []
+      : [
+          {
+            job_name: jobs.vault,
+            scheme: 'https' as const,
+            metrics_path: '/v1/sys/metrics',
+            params: { format: ['prometheus'] },
+            authorization: bearer(files.vaultToken),
+            tls_config: tls(node.vault),
+            static_configs: targets(vault.publishAddress, vault.port),
+          },
+        ]),
+  ];
+}
