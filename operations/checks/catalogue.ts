@@ -17,6 +17,7 @@ import { holeChecks } from './holes/hole-checks';
 import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
+import { metricsReaderChecks } from './privileges/metrics-readers';
 import { serviceChecks } from './health/services';
 import { vaultDriftChecks, vaultSealChecks } from './drift/vault-drift';
 import { vaultPrivilegeChecks } from './privileges/vault-privileges';
@@ -43,6 +44,7 @@ export const catalogue: readonly Check[] = [
   ...kesPrivilegeChecks,
   ...vaultPrivilegeChecks,
   vaultRootTokens,
+  ...metricsReaderChecks,
   ...dependenceChecks,
 ];
 

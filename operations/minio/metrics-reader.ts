@@ -13,10 +13,25 @@ type Files = NonNullable<OperationInput<'provision-buckets'>['metrics']>;
 
 const LIFE_MS = 365 * 24 * 60 * 60 * 1000;
 
-/** The only action that MinIO asks for at its metrics (minio/pkg, policy/admin-action.go). */
+/**
+ * The only action that MinIO asks for at its metrics (minio/pkg, policy/admin-action.go). What is denied every user may do
+ * for itself unless it is denied (minio/minio, cmd/admin-handlers-users.go): other credentials would outlive these.
+ */
 const metricsPolicy = {
   Version: '2012-10-17',
-  Statement: [{ Effect: 'Allow', Action: ['admin:Prometheus'] }],
+  Statement: [
+    { Effect: 'Allow', Action: ['admin:Prometheus'] },
+    {
+      Effect: 'Deny',
+      Action: [
+        'admin:CreateUser',
+        'admin:CreateServiceAccount',
+        'admin:UpdateServiceAccount',
+        'admin:RemoveServiceAccount',
+        'admin:ListServiceAccounts',
+      ],
+    },
+  ],
 } as const;
 
 /** Makes user and token, or keeps those that there are and makes the token last longer. */

@@ -24,6 +24,8 @@ export const plantedFaults: readonly PlantedFault[] = [
 export const withoutFault: Readonly<Record<string, string>> = {
   'vault-root-tokens':
     'it looks for tokens that are older than an hour; test/operations/checks/privileges/vault-checks.test.ts shows it red',
+  'metrics-readers-confined':
+    'it needs a deployment that declares monitoring; test/e2e/monitoring.e2e.test.ts shows it red',
   'drives-online':
     'it needs a deployment with several drives; test/e2e/heal.e2e.test.ts shows it red on one, alone among all checks',
   'drive-space':

@@ -50,6 +50,19 @@ export const CLIENT_PROGRAMS = {
     aptPackages: ['docker-registry'],
     what: 'docker-registry, from which images are pulled',
   },
+  prometheus: {
+    names: ['prometheus'],
+    versionArgument: '--version',
+    // brings promtool, too
+    aptPackages: ['prometheus'],
+    what: 'prometheus, which reads the metrics',
+  },
+  'node-exporter': {
+    names: ['prometheus-node-exporter', 'node_exporter'],
+    versionArgument: '--version',
+    aptPackages: ['prometheus-node-exporter'],
+    what: 'node_exporter, which passes on what only we know',
+  },
 } as const satisfies Readonly<Record<string, Program>>;
 export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 

@@ -28,7 +28,7 @@ let sealed: boolean;
 /** Whether the answer to the initialisation arrives. */
 let vaultAnswers: boolean;
 /** Answers instead. */
-let instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+let instead: ((request: IncomingMessage, response: ServerResponse, body: string) => void) | undefined;
 
 beforeEach(async () => {
   jest.spyOn(process.stderr, 'write').mockReturnValue(true);
@@ -39,9 +39,9 @@ beforeEach(async () => {
   vaultAnswers = true;
   instead = undefined;
   // a Vault that was never initialised, and does what its root token asks
-  vault = await TlsServer.start(await ca.issue('vault'), (request, response) => {
+  vault = await TlsServer.start(await ca.issue('vault'), (request, response, body) => {
     if (instead !== undefined) {
-      instead(request, response);
+      instead(request, response, body);
       return;
     }
     const { method, url } = request;
@@ -206,5 +206,64 @@ describe('an initialisation that was killed', () => {
       message: `Vault is initialised and sealed, and 0 of the 1 unseal shares that it needs are in ${folder()}`,
       hint: 'put the shares back, or unseal Vault by hand: ./scripts/unseal local',
     });
+  });
+});
+
+describe('with a token that reads metrics', () => {
+  const metricsFile = (): string => path.join(folder(), 'metrics-token');
+  const POLICY = { name: 'metrics', document: 'path "sys/metrics" {}' };
+  /** What was asked, as `METHOD path`, with what was sent. */
+  let asked: { what: string; token: string | undefined; body: Record<string, unknown> }[];
+  /** The policies that Vault has. */
+  let policies: Record<string, string>;
+
+  beforeEach(() => {
+    asked = [];
+    policies = {};
+    rmSync(input.canariesFile);
+    input = { ...input, metrics: { tokenFile: metricsFile(), policy: POLICY } };
+    instead = ({ method = '', url = '', headers }, response, text) => {
+      const body = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
+      asked.push({ what: `${method} ${url}`, token: headers['x-vault-token'] as string | undefined, body });
+      response.end(JSON.stringify(answerOf(method, url, body)));
+    };
+  });
+
+  function answerOf(method: string, url: string, body: Record<string, unknown>): unknown {
+    const policy = /^\/v1\/sys\/policies\/acl\/(.*)$/.exec(url)?.[1];
+    if (policy !== undefined) {
+      if (method === 'POST') policies[policy] = String(body.policy);
+      return { data: { policy: policies[policy] ?? 'another' } };
+    }
+    if (url === '/v1/sys/seal-status') return { t: 1, n: 1, progress: 0, initialized, sealed };
+    if (url === '/v1/sys/init') {
+      initialized = true;
+      sealed = false;
+      return { keys: ['share'], root_token: 'root' };
+    }
+    if (url === '/v1/auth/token/create-orphan') return { auth: { client_token: `token of ${String(body.policies)}` } };
+    return {};
+  }
+
+  const made = () => asked.filter(({ what }) => what === 'POST /v1/auth/token/create-orphan');
+
+  test('it has its policy alone, and is made by the root token that ends then', async () => {
+    await initializeVault(input);
+    expect(readFileSync(metricsFile(), 'utf8')).toBe('token of metrics');
+    expect(policies).toEqual({ provisioner: '', metrics: POLICY.document });
+    expect(made().map(({ token, body }) => [token, body.policies, body.no_default_policy])).toEqual([
+      ['root', ['provisioner'], undefined],
+      ['root', ['metrics'], true],
+    ]);
+    expect(asked.at(-1)).toMatchObject({ what: 'POST /v1/auth/token/revoke-self', token: 'root' });
+  });
+
+  test('it stays, and is renewed by itself', async () => {
+    await initializeVault(input);
+    asked = [];
+    await initializeVault(input);
+    expect(made()).toEqual([]);
+    const renewals = asked.filter(({ what }) => what === 'POST /v1/auth/token/renew-self');
+    expect(renewals.map(({ token }) => token)).toEqual(['token of metrics', 'token of provisioner']);
   });
 });
