@@ -45,6 +45,9 @@ export function monitoringNames({ name }: Pick<Environment, 'name'>): Monitoring
 /** Bucket of the objects that a deploy leaves, to see later whether they still open. */
 export const EARLIER_OBJECTS_BUCKET = 'ebs-earlier-objects';
 
+/** The client of KES that reads metrics, where somebody does; see {@link CLIENTS}. */
+export const METRICS_CLIENT = 'monitoring';
+
 /** The user of MinIO that reads metrics, and its policy. */
 export const METRICS_USER = 'ebs-metrics';
 
@@ -54,7 +57,6 @@ export const CLIENTS = {
   keyCreator: 'key-creator',
   keyProver: 'key-prover',
   health: 'health',
-  monitoring: 'monitoring',
 } as const;
 
 /**

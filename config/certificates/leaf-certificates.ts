@@ -1,4 +1,4 @@
-import { clientLeaf, CLIENTS, VAULT_CLIENTS } from '../deployment-names';
+import { clientLeaf, CLIENTS, METRICS_CLIENT, VAULT_CLIENTS } from '../deployment-names';
 import type { Environment } from '../environment';
 import { embeddedVault } from '../vault/vault';
 import type { LeafCertificate } from '../operation-inputs';
@@ -44,7 +44,7 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
     client(CLIENTS.keyCreator),
     client(CLIENTS.keyProver),
     client(CLIENTS.health),
-    ...(environment.monitoring === undefined ? [] : [client(CLIENTS.monitoring)]),
+    ...(environment.monitoring === undefined ? [] : [client(METRICS_CLIENT)]),
     ...kes.clients.map(({ name }) => client(clientLeaf(name))),
   ];
 }

@@ -1,4 +1,4 @@
-import { clientLeaf, CLIENTS } from '../deployment-names';
+import { clientLeaf, CLIENTS, METRICS_CLIENT } from '../deployment-names';
 import type { Environment } from '../environment';
 import { masterKeys, minioKeys } from '../keys/master-keys';
 import type { KesClient } from './kes-configuration';
@@ -13,7 +13,7 @@ export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 export const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes: ['/v1/status'] };
 
 /** The client that Prometheus is: it may ask for metrics and nothing else. */
-const MONITORING_CLIENT: KesClient = { name: CLIENTS.monitoring, keys: [], routes: ['/v1/metrics'] };
+const MONITORING_CLIENT: KesClient = { name: METRICS_CLIENT, keys: [], routes: ['/v1/metrics'] };
 
 /**
  * Who may do what with the master keys. MinIO may not create one: it would silently make a new key under the name of

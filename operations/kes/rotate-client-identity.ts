@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { CLIENTS } from '../../config/deployment-names';
+import { CLIENTS, METRICS_CLIENT } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { kesUrl } from '../../config/docker/reachable';
 import { certificateIssue } from '../../config/state/certificate-files';
@@ -17,9 +17,6 @@ import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 import { rollingRestart } from './rolling-restart';
 
-/** Every client of KES; MinIO is the one that matters. */
-const IDENTITIES = Object.values(CLIENTS);
-
 /**
  * Other keys for the clients of KES. KES knows both identities of each while they change over, and the old one no more
  * when MinIO makes data keys by the new one.
@@ -30,6 +27,8 @@ const IDENTITIES = Object.values(CLIENTS);
  */
 export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
+  // MinIO is the one that matters
+  const identities = [...Object.values(CLIENTS), ...(environment.monitoring === undefined ? [] : [METRICS_CLIENT])];
   const certificate = (name: string): string => path.join(state.tls, `${name}.crt`);
   const privateKey = (name: string): string => path.join(state.secret.tls, `${name}.key`);
   /** Where KES does not look for identities. */
@@ -41,8 +40,8 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       id: 'issue',
       title: 'New client keys',
       run: async () => {
-        await issueNextIdentities(certificateIssue(environment, state), IDENTITIES);
-        return IDENTITIES.join(', ');
+        await issueNextIdentities(certificateIssue(environment, state), identities);
+        return identities.join(', ');
       },
     },
     { id: 'allow', ...deploy('Have KES know both identities', { to: 'kes' }) },
@@ -50,7 +49,7 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       id: 'switch',
       title: 'Install the new keys',
       run: async () => {
-        for (const client of IDENTITIES) {
+        for (const client of identities) {
           const next = nextIdentity(client);
           const previous = previousIdentity(client);
           // as long as the new key waits, what lies in its place is the old one
@@ -79,7 +78,7 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       run: async () => {
         const old = certificate(previousIdentity(CLIENTS.minio));
         if (existsSync(old)) renameSync(old, refused);
-        for (const client of IDENTITIES) rmSync(certificate(previousIdentity(client)), { force: true });
+        for (const client of identities) rmSync(certificate(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
     },
@@ -98,7 +97,7 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       title: 'Destroy the old keys',
       run: async () => {
         rmSync(refused, { force: true });
-        for (const client of IDENTITIES) rmSync(privateKey(previousIdentity(client)), { force: true });
+        for (const client of identities) rmSync(privateKey(previousIdentity(client)), { force: true });
         return Promise.resolve(undefined);
       },
     },

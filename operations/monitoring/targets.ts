@@ -1,8 +1,8 @@
 /** What Prometheus reads of a deployment, and by which files it is let in. */
-import { CLIENTS, monitoringNames } from '../../config/deployment-names';
-import { publishedUrl } from '../../config/docker/reachable';
+import { METRICS_CLIENT, monitoringNames } from '../../config/deployment-names';
+import { kesUrl, minioPublication, urlOf, vaultPublication } from '../../config/docker/reachable';
 import type { Environment } from '../../config/environment';
-import { type NodeServer, nodesOf } from '../../config/node';
+import { type Node, type NodeServer, nodesOf, vaultNodes } from '../../config/node';
 import type { StateLayout } from '../../config/state/layout';
 import { embeddedVault } from '../../config/vault/vault';
 
@@ -21,8 +21,8 @@ export function metricsFiles({ caCertificate, tls, secret }: StateLayout): Metri
   return {
     ca: caCertificate,
     minioToken: secret.minioMetricsToken,
-    kesCertificate: `${tls}/${CLIENTS.monitoring}.crt`,
-    kesKey: `${secret.tls}/${CLIENTS.monitoring}.key`,
+    kesCertificate: `${tls}/${METRICS_CLIENT}.crt`,
+    kesKey: `${secret.tls}/${METRICS_CLIENT}.key`,
     vaultToken: secret.vaultMetricsToken,
   };
 }
@@ -51,18 +51,12 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
   const [node] = nodes;
   const vault = embeddedVault(environment);
   const { jobs } = monitoringNames(environment);
-  const targets = (
-    address: string,
-    port: number,
-    parts: readonly Readonly<Record<string, string>>[] = [{}],
-  ): ScrapeJob['static_configs'] =>
-    nodes.flatMap(({ id }) =>
-      parts.map((labels) => ({
-        targets: [new URL(publishedUrl(address, port)).host],
-        labels: { environment: environment.name, node: id, ...labels },
-      })),
-    );
-  const tls = ({ alias }: NodeServer) => ({ ca_file: files.ca, server_name: alias });
+  const target = (url: string, { id, host }: Node, labels: Readonly<Record<string, string>> = {}) => ({
+    targets: [new URL(url).host],
+    labels: { environment: environment.name, node: host?.name ?? id, ...labels },
+  });
+  // every server of a kind has it in its certificate
+  const tls = ({ sharedUrl }: NodeServer) => ({ ca_file: files.ca, server_name: new URL(sharedUrl).hostname });
   const bearer = (file: string) => ({ type: 'Bearer' as const, credentials_file: file });
   return [
     {
@@ -70,10 +64,13 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
       scheme: 'https',
       authorization: bearer(files.minioToken),
       tls_config: tls(node.minio),
-      static_configs: targets(
-        environment.docker.publishAddress,
-        environment.minio.port,
-        MINIO_PARTS.map((part) => ({ part, __metrics_path__: `/minio/metrics/v3/${part}` })),
+      static_configs: nodes.flatMap((one) =>
+        MINIO_PARTS.map((part) =>
+          target(urlOf(minioPublication(environment, one), one), one, {
+            part,
+            __metrics_path__: `/minio/metrics/v3/${part}`,
+          }),
+        ),
       ),
     },
     {
@@ -81,7 +78,7 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
       scheme: 'https',
       metrics_path: '/v1/metrics',
       tls_config: { ...tls(node.kes), cert_file: files.kesCertificate, key_file: files.kesKey },
-      static_configs: targets(environment.kes.publishAddress, environment.kes.port),
+      static_configs: nodes.map((one) => target(kesUrl(environment, one), one)),
     },
     ...(vault === undefined
       ? []
@@ -93,7 +90,7 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
             params: { format: ['prometheus'] },
             authorization: bearer(files.vaultToken),
             tls_config: tls(node.vault),
-            static_configs: targets(vault.publishAddress, vault.port),
+            static_configs: vaultNodes(nodes).map((one) => target(urlOf(vaultPublication(vault, one), one), one)),
           },
         ]),
   ];

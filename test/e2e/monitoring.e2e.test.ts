@@ -119,16 +119,24 @@ const faults: readonly (readonly [string, Fault])[] = [
     'MinIO is stopped',
     {
       alert: 'EbsMinioUnavailable',
-      plant: async () => container('minio').stop(),
-      mend: async () => container('minio').start(),
+      plant: async () => {
+        await container('minio').stop();
+      },
+      mend: async () => {
+        await container('minio').start();
+      },
     },
   ],
   [
     'KES is stopped',
     {
       alert: 'EbsKesUnavailable',
-      plant: async () => container('kes').stop(),
-      mend: async () => container('kes').start(),
+      plant: async () => {
+        await container('kes').stop();
+      },
+      mend: async () => {
+        await container('kes').start();
+      },
     },
   ],
   [
@@ -139,7 +147,9 @@ const faults: readonly (readonly [string, Fault])[] = [
         await container('vault-unsealer').stop();
         await container('vault').restart();
       },
-      mend: async () => container('vault-unsealer').start(),
+      mend: async () => {
+        await container('vault-unsealer').start();
+      },
     },
   ],
   [
@@ -249,20 +259,21 @@ const faults: readonly (readonly [string, Fault])[] = [
     'a drill failed',
     {
       alert: 'EbsDrillFailed',
-      plant: async () => Promise.resolve(noteDrillOf('failed')),
-      mend: async () => Promise.resolve(noteDrillOf('passed')),
+      plant: async () => noteDrillOf('failed'),
+      mend: async () => noteDrillOf('passed'),
     },
   ],
 ];
 
 /** A drill takes minutes: it is its report that counts here. */
-function noteDrillOf(outcome: 'passed' | 'failed'): void {
+async function noteDrillOf(outcome: 'passed' | 'failed'): Promise<void> {
   const at = new Date().toISOString();
   noteDrill(environment.state, {
     ...{ version: 1, environment: environment.name, copy: 'a copy', startedAt: at, finishedAt: at, outcome },
     ...{ steps: [], recoveryPoint: { masterKeys: 2, notInBackup: [] }, firstObjectSeconds: 10 },
   });
   leaveMetrics(environment.loaded);
+  return Promise.resolve();
 }
 
 test.each(faults)('%s: that is its alert, and nothing else', async (_, { alert, plant, mend }) => {

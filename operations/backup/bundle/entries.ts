@@ -15,7 +15,7 @@
  * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
  */
 import path from 'node:path';
-import { CLIENTS } from '../../../config/deployment-names';
+import { CLIENTS, METRICS_CLIENT } from '../../../config/deployment-names';
 import { kesName } from '../../../config/names';
 import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { SERVERS } from '../../../config/node';
@@ -112,6 +112,7 @@ const CERTIFICATES: readonly string[] = [
   'ca',
   ...Object.values(SERVERS).map(({ certificate }) => certificate),
   ...Object.values(CLIENTS),
+  METRICS_CLIENT,
 ];
 
 function isCertificate(name: string | undefined): boolean {
