@@ -78,11 +78,14 @@ export class Prometheus {
   /** Waits until these fire and no other, and says which others fired on the way. */
   async until(expected: readonly string[], timeoutMs = 90_000): Promise<string[]> {
     const others = new Set<string>();
-    await waitFor({ what: `the alerts to be: ${expected.join(', ') || 'none'}`, timeoutMs, intervalMs: 250 }, async () => {
-      const now = await this.firing();
-      for (const name of now) if (!expected.includes(name)) others.add(name);
-      return now.join() === [...expected].sort().join() ? true : new NotYet(now.join(', ') || 'none');
-    });
+    await waitFor(
+      { what: `the alerts to be: ${expected.join(', ') || 'none'}`, timeoutMs, intervalMs: 250 },
+      async () => {
+        const now = await this.firing();
+        for (const name of now) if (!expected.includes(name)) others.add(name);
+        return now.join() === [...expected].sort().join() ? true : new NotYet(now.join(', ') || 'none');
+      },
+    );
     return [...others];
   }
 
