@@ -644,6 +644,18 @@ const shape = z.strictObject({
       'Metrics of MinIO, KES and an embedded Vault for Prometheus, each with an identity that may read metrics and nothing ' +
         'else. Default: there is no such identity.',
     ),
+  reports: z
+    .strictObject({
+      keep: z
+        .int()
+        .min(1)
+        .default(20)
+        .describe('Runs of all checks whose reports stay in reports/history, and go into each backup.'),
+    })
+    .optional()
+    .describe(
+      'Reports of the checks. Default: those of the last 20 runs stay. Signed records of all runs stay for ever.',
+    ),
   allowDataLoss: z
     .string()
     .optional()

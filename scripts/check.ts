@@ -7,11 +7,12 @@ import { checkEndpoint } from '../operations/checks/check-endpoint';
 import { checkEnvironment } from '../operations/checks/check-environment';
 import { jsonOf, type Report } from '../operations/checks/report/model';
 import { describeCounts, describeLeftOut, describeResult } from '../operations/checks/report/text';
-import { writeReport } from '../operations/checks/report/write';
+import { type ReportFiles, writeReport } from '../operations/checks/report/write';
 import type { RunOptions } from '../operations/checks/runner';
 import { whileQuiet } from '../operations/checks/outage/while-quiet';
 import { requireNoOtherEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
+import { keepReport } from '../operations/evidence/keep-report';
 import { leaveMetrics } from '../operations/monitoring/textfile';
 import { withLock } from '../operations/lib/lock';
 import { EXIT, printError } from '../operations/lib/print-error';
@@ -84,8 +85,13 @@ void main(async (args, signal) => {
       onResult: (result) => lines.write(`${describeResult(result)}\n`),
     });
     for (const left of report.leftOut) lines.write(`${describeLeftOut(left)}\n`);
-    const files = folder === undefined ? undefined : writeReport(folder, report);
-    if (loaded !== undefined && folder === loaded.state.reports) leaveMetrics(loaded);
+    let files: ReportFiles | undefined;
+    if (loaded !== undefined && folder === loaded.state.reports) {
+      files = await keepReport(loaded, report);
+      leaveMetrics(loaded);
+    } else if (folder !== undefined) {
+      files = writeReport(folder, report);
+    }
     if (call.json) process.stdout.write(jsonOf(report));
     else process.stdout.write(`${describeCounts(report)} (${(report.durationMs / 1000).toFixed(1)} s)\n`);
     if (files !== undefined) process.stderr.write(`report: ${files.html}\n`);

@@ -53,6 +53,10 @@ export interface StateLayout {
   readonly minioMetricsNote: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
+  /** A signed record of each of them, in a chain; nothing secret. */
+  readonly evidence: string;
+  /** Held by who adds one. */
+  readonly evidenceLock: string;
   /** What the newest backup holds, and where it went; nothing secret. */
   readonly lastBackup: string;
   /** Says that a restore is under way; gone when it has ended well. */
@@ -90,6 +94,8 @@ export interface StateLayout {
     readonly awsCredentials: string;
     /** By which the deployment signs its backups; made with the first one. */
     readonly backupSigningKey: string;
+    /** By which it signs the records of its reports; made with the first one. */
+    readonly evidenceSigningKey: string;
     readonly minioConfigEnv: string;
     readonly minioRoot: string;
     /** The token that reads the metrics of an embedded Vault. */
@@ -149,6 +155,8 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     minioMetricsNote: path.join(root, 'minio-metrics-token.json'),
     reports: path.join(root, 'reports'),
+    evidence: path.join(root, 'reports', 'evidence.jsonl'),
+    evidenceLock: path.join(root, 'evidence.lock'),
     lastBackup: path.join(root, 'last-backup.json'),
     restore: path.join(root, 'restore.json'),
     rotation: path.join(root, 'rotation.json'),
@@ -171,6 +179,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       awsCredentials: path.join(secrets, 'aws', 'credentials.json'),
       migrationSource: path.join(secrets, 'kes', 'migration-source.yaml'),
       backupSigningKey: path.join(secrets, 'backup', 'signing.pem'),
+      evidenceSigningKey: path.join(secrets, 'evidence', 'signing.pem'),
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
       vaultMetricsToken: path.join(secrets, 'metrics', 'vault-token'),

@@ -1,7 +1,7 @@
 /**
  * Gathers what a backup holds: everything that cannot be made again, and nothing that can; see entries.ts.
  *
- * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; reports and logs. What of
+ * Not in it: objects; Terraform's state; tokens and the SecretID, which a restore makes anew; logs; reports as pages. What of
  * MinIO's settings cannot be saved is named in the header, see minio-settings.ts.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -132,9 +132,10 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveE
  */
 export function stateFiles(state: StateLayout): string[] {
   // younger than some deployments
-  const more = [state.earlierObjects].filter((file) => existsSync(file));
+  const more = [state.earlierObjects, state.evidence].filter((file) => existsSync(file));
+  const reports = historyOf(state.reports);
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
-  const found = [...always, ...more]
+  const found = [...always, ...more, ...reports]
     .flatMap((entry) => filesBelow(entry))
     .filter((file) => !file.endsWith('.tmp'))
     .map((file) => path.relative(state.root, file))
@@ -145,6 +146,13 @@ export function stateFiles(state: StateLayout): string[] {
     `the state folder ${state.root} holds files that no backup has: ${strange.join(', ')}`,
     'a backup would be without them: move what is yours elsewhere',
   );
+}
+
+/** The reports as JSON: what the chain of records has the SHA-256 of. */
+function historyOf(reports: string): string[] {
+  const folder = path.join(reports, 'history');
+  const files = existsSync(folder) ? readdirSync(folder).sort() : [];
+  return files.filter((file) => file.endsWith('.json')).map((file) => path.join(folder, file));
 }
 
 function filesBelow(entry: string): string[] {

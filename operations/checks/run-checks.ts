@@ -5,7 +5,8 @@ import { checkEnvironment } from './check-environment';
 import { withServices } from './context';
 import type { Report } from './report/model';
 import { describeCounts, describeResult } from './report/text';
-import { type ReportFiles, writeReport } from './report/write';
+import type { ReportFiles } from './report/write';
+import { keepReport } from '../evidence/keep-report';
 import { leaveObjects } from '../minio/earlier-objects';
 import { ExternalError, messageOf } from '../lib/errors';
 import { NO_CONNECTION } from '../lib/http';
@@ -22,7 +23,7 @@ export async function runChecks({ environment }: OperationInput<'run-checks'> = 
       onResult: (result) => process.stderr.write(`${describeResult(result)}\n`),
     }),
   );
-  const files = writeReport(loaded.state.reports, report);
+  const files = await keepReport(loaded, report);
   leaveMetrics(loaded);
   if (report.outcome !== 'passed') throw failureOf(loaded.argument, report, files);
   await leaveObjects(loaded);

@@ -7,7 +7,7 @@
  * | `bundle.json`        | what it is a backup of; the first                                                      |
  * | `environment.yaml`   | the environment file                                                                   |
  * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
- * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares              |
+ * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares, reports     |
  * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
  * | `minio/buckets.zip`  | policies, life cycles, tags, quotas, event rules and encryption of the buckets         |
  * | `minio/settings.txt` | settings of the server, such as the targets of events                                  |
@@ -85,7 +85,13 @@ const FILES: ReadonlySet<string> = new Set(
     ...['renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map((name) =>
       path.join(LAYOUT.tls, name),
     ),
-    ...[LAYOUT.secret.awsCredentials, LAYOUT.secret.backupSigningKey, LAYOUT.secret.minioConfigEnv],
+    ...[
+      LAYOUT.secret.awsCredentials,
+      LAYOUT.secret.backupSigningKey,
+      LAYOUT.secret.evidenceSigningKey,
+      LAYOUT.evidence,
+      LAYOUT.secret.minioConfigEnv,
+    ],
     ...[LAYOUT.secret.minioRoot, `${LAYOUT.secret.minioRoot}${PREVIOUS}`],
   ].map(relative),
 );
@@ -104,6 +110,8 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   { pattern: /^tls\/([^/]+)\.crt$/, named: isCertificate },
   // the certificate of a client whose key was replaced lies beside that key
   { pattern: /^secrets\/tls\/([^/]+)\.(?:key|crt)$/, named: isCertificate },
+  // what happened on which day, for who must show it later
+  { pattern: /^reports\/history\/checks-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)\.json$/, named: isThere },
   { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
   { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
 ];

@@ -39,7 +39,8 @@ import {
   SETTINGS_ENTRY,
   STATE_FOLDER,
 } from './entries';
-import { isSignedBy, type Provenance, signatureEntry } from './signature';
+import { isSignedBy } from '../../lib/ed25519';
+import { type Provenance, signatureEntry } from './signature';
 
 /**
  * Opens a bundle and proves that it is one's own and whole, before anything of it is used.

@@ -3,23 +3,18 @@
  * So a deployment signs its backups with an Ed25519 key of its own, which signs nothing else, and a restore asks for the
  * public half: docs/adr/0040.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { environmentName } from '../../../config/names';
 import type { StateLayout } from '../../../config/state/layout';
+import { newSigningKey, PUBLIC_KEY, type SigningKey, signingKeyIn } from '../../lib/ed25519';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { readLastBackup } from '../last-backup';
 
 const PREFIX = 'ed25519:';
-/** 32 bytes, base64. */
-const PUBLIC_KEY = /^ed25519:[A-Za-z0-9+/]{43}=$/;
 /** How a file of identities tells of a signer; the environment is the one whose backups it signs. */
 const SIGNER_LINE = /^#\s*signer:\s*(.*)$/;
-
-/** What stands before the 32 bytes of a public key in its DER encoding (RFC 8410, section 4). */
-const SPKI_START = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** `signature.json`, the last entry of a bundle. */
 export const signatureEntry = z.strictObject({
@@ -42,12 +37,6 @@ export interface Signer {
 export interface Provenance {
   readonly signers: readonly Signer[];
   readonly sha256?: string;
-}
-
-/** The private half, with what it is called by. */
-export interface SigningKey {
-  readonly publicKey: string;
-  readonly sign: (content: Buffer) => SignatureEntry;
 }
 
 /** The line with which a signer is kept beside an identity. */
@@ -113,17 +102,6 @@ function signersIn(file: string, option: string): Signer[] {
   });
 }
 
-/** Whether it was signed with the private half of this key. */
-export function isSignedBy(
-  publicKey: string,
-  content: Buffer,
-  { signature }: Pick<SignatureEntry, 'signature'>,
-): boolean {
-  const der = Buffer.concat([SPKI_START, Buffer.from(publicKey.slice(PREFIX.length), 'base64')]);
-  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
-  return verify(null, content, key, Buffer.from(signature, 'base64'));
-}
-
 /**
  * The key of a deployment, made with its first backup. The lock of the environment must be held.
  *
@@ -136,11 +114,12 @@ export function signingKey(state: StateLayout, anew: boolean): SigningKey {
   const pem = anew ? undefined : readIfExists(file);
   if (pem === undefined) {
     if (newest?.signer !== undefined && !anew) throw lost(`is gone: there is no ${file}`, newest.createdAt);
-    const made = generateKeyPairSync('ed25519').privateKey;
-    writeFileAtomically(file, made.export({ format: 'pem', type: 'pkcs8' }));
-    return signingKeyOf(made);
+    const made = newSigningKey();
+    writeFileAtomically(file, made.pem);
+    return made.key;
   }
-  const key = signingKeyOf(privateKeyIn(file, pem));
+  const key = signingKeyIn(pem);
+  if (key === undefined) throw new ExternalError(`${file} is not an Ed25519 key in PEM`, 'put it back from a backup');
   if (newest?.signer === undefined || newest.signer === key.publicKey) return key;
   throw lost(`is not the one in ${file}`, newest.createdAt);
 }
@@ -151,23 +130,4 @@ function lost(what: string, createdAt: string): ExternalError {
     'put it back: it is in every backup, as state/secrets/backup/signing.pem. To sign with another key from now on, ' +
       'write --new-signer, and keep the new signer with the identity',
   );
-}
-
-function privateKeyIn(file: string, pem: string): KeyObject {
-  try {
-    const key = createPrivateKey(pem);
-    if (key.asymmetricKeyType === 'ed25519') return key;
-  } catch {
-    // what it says may be of the key
-  }
-  throw new ExternalError(`${file} is not an Ed25519 key in PEM`, 'put it back from a backup');
-}
-
-function signingKeyOf(privateKey: KeyObject): SigningKey {
-  const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
-  const publicKey = `${PREFIX}${der.subarray(SPKI_START.length).toString('base64')}`;
-  return {
-    publicKey,
-    sign: (content) => ({ signer: publicKey, signature: sign(null, content, privateKey).toString('base64') }),
-  };
 }

@@ -10,7 +10,7 @@ import { type BundleHeader, json, type Manifest, sha256 } from './bundle';
 import { alreadyThere } from '../destination';
 import { HEADER_ENTRY, MANIFEST_ENTRY, SIGNATURE_ENTRY } from './entries';
 import { openFor } from './open-bundle';
-import type { SigningKey } from './signature';
+import type { SigningKey } from '../../lib/ed25519';
 
 /** What was written. */
 export interface WrittenBundle {

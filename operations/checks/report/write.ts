@@ -6,7 +6,7 @@ import { htmlOf } from './html';
 import { junitOf } from './junit';
 import { jsonOf, type Report } from './model';
 
-/** How many runs are kept. */
+/** How many runs are kept, unless somebody said how many. */
 const HISTORY = 20;
 
 /** The formats, and what writes them; the JSON last, so that a program that waits for it finds the others, too. */
@@ -22,7 +22,7 @@ export function reportFiles(folder: string): ReportFiles {
 }
 
 /** Writes `checks.json`, `checks.xml` and `checks.html`, and the same into `history/` under the time of the run. */
-export function writeReport(folder: string, report: Report): ReportFiles {
+export function writeReport(folder: string, report: Report, keep = HISTORY): ReportFiles {
   const history = path.join(folder, 'history');
   mkdirSync(history, { recursive: true, mode: 0o700 });
   const files = reportFiles(folder);
@@ -31,16 +31,16 @@ export function writeReport(folder: string, report: Report): ReportFiles {
     writeFileAtomically(path.join(history, `checks-${report.startedAt.replaceAll(':', '-')}.${format}`), text, 0o644);
     writeFileAtomically(files[format as keyof ReportFiles], text, 0o644);
   }
-  prune(history);
+  prune(history, keep);
   return files;
 }
 
-/** Removes all formats of the runs before the last 20, and nothing that is not a report. */
-function prune(history: string): void {
+/** Removes all formats of the runs before the last ones, and nothing that is not a report. */
+function prune(history: string, keep: number): void {
   const runOf = (file: string): string | undefined => /^(checks-\d{4}-[\dT.-]+Z)\.(?:html|xml|json)$/.exec(file)?.[1];
   const files = readdirSync(history);
   const runs = [...new Set(files.map(runOf).filter((run) => run !== undefined))].sort();
-  const old = runs.slice(0, -HISTORY);
+  const old = runs.slice(0, -keep);
   for (const file of files) {
     if (old.includes(runOf(file) ?? '')) rmSync(path.join(history, file), { force: true });
   }

@@ -10,11 +10,11 @@ import { openBundle } from '../../../../operations/backup/bundle/open-bundle';
 import {
   provenance,
   type Provenance,
-  type SigningKey,
   signerLine,
   signingKey,
 } from '../../../../operations/backup/bundle/signature';
 import { writeBundle } from '../../../../operations/backup/bundle/write-bundle';
+import type { SigningKey } from '../../../../operations/lib/ed25519';
 import { ExternalError, UsageError } from '../../../../operations/lib/errors';
 import { byDigest, each, ENTRIES, forge, HEADER, manifestOf, type Member, membersWith } from '../../../helpers/bundle';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
