@@ -7,12 +7,7 @@ import { readIdentities } from '../../../../operations/backup/age/age-keys';
 import { entriesIn } from '../../../../operations/backup/bundle/archive';
 import { noteBackup } from '../../../../operations/backup/last-backup';
 import { openBundle } from '../../../../operations/backup/bundle/open-bundle';
-import {
-  provenance,
-  type Provenance,
-  signerLine,
-  signingKey,
-} from '../../../../operations/backup/bundle/signature';
+import { provenance, type Provenance, signerLine, signingKey } from '../../../../operations/backup/bundle/signature';
 import { writeBundle } from '../../../../operations/backup/bundle/write-bundle';
 import type { SigningKey } from '../../../../operations/lib/ed25519';
 import { ExternalError, UsageError } from '../../../../operations/lib/errors';
