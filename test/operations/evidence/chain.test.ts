@@ -34,7 +34,9 @@ async function fiveDays(): Promise<string[]> {
 }
 
 const lines = (): string[] => linesOf(readFileSync(state().evidence, 'utf8'));
-const rewrite = (changed: readonly string[]): void => writeFileSync(state().evidence, `${changed.join('\n')}\n`);
+const rewrite = (changed: readonly string[]): void => {
+  writeFileSync(state().evidence, `${changed.join('\n')}\n`);
+};
 const verified = (options: { from?: string; to?: string; head?: string } = {}, key = publicKey()) =>
   verifyReports({ folder: state().reports, publicKey: key, ...options });
 const nth = <T>(list: readonly T[], index: number): T => {

@@ -86,7 +86,7 @@ test('every rule has its heading in the runbook, and every such heading its rule
 describe('--write', () => {
   const deploy = (): ReturnType<typeof watched> => {
     const environment = watched();
-    for (const file of Object.values(metricsFiles(environment.state))) {
+    for (const file of Object.values<string>({ ...metricsFiles(environment.state) })) {
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, `content of ${path.basename(file)}`);
     }
