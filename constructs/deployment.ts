@@ -1,10 +1,11 @@
 import { DockerProvider } from '@cdktf/provider-docker/lib/provider';
 import { VaultProvider } from '@cdktf/provider-vault/lib/provider';
-import { TerraformStack } from 'cdktf';
+import { TerraformStack, TerraformVariable } from 'cdktf';
 import type { IConstruct } from 'constructs';
 import {
   DEFAULT_SOCKET,
   type EngineAddress,
+  deployVariables,
   engineVariables,
   resolveEngine,
   SSH_OPTIONS,
@@ -18,14 +19,14 @@ import {
 } from '../config/docker/image-source';
 import { type Environment, type EnvironmentInput } from '../config/environment';
 import type { RetiredKeys } from '../config/kes/kes-clients';
-import { nodesOf, type VaultHost } from '../config/node';
+import { type Node, type Nodes, nodesOf } from '../config/node';
 import { PROVIDER_VERSIONS } from '../config/provider-versions';
 import { environmentOf } from '../config/settings';
 import { type StateLayout, stateLayout } from '../config/state/layout';
 import { vaultAccess, type VaultAccess } from '../config/state/endpoints';
 import type { Toolchain } from '../config/toolchain';
 import type { VaultVariables } from '../config/vault/external-vault';
-import { isInVault } from '../config/vault/vault';
+import { isInVault, VAULT_ADDRESS_VARIABLE } from '../config/vault/vault';
 import type { KeyLocation } from '../config/vault/vault-policies';
 import { fileHash, literal, quoted } from './expressions';
 import { type OperationRunner, OWN_RUNNER } from './operation';
@@ -46,6 +47,8 @@ export interface DeploymentParts {
   readonly migrationSource?: KeyLocation;
   /** The external Vault as `VAULT_ADDR` and its kin describe it; the settings win. */
   readonly vaultVariables: VaultVariables;
+  /** The host that is declared. @default - the first, or the only one */
+  readonly node?: Node;
 }
 
 /** Everything that the constructs of one deployment have in common. It declares nothing by itself. */
@@ -59,11 +62,15 @@ export class DeploymentBase {
   readonly environmentFile: string | undefined;
   readonly migrationSource: KeyLocation | undefined;
   readonly vaultVariables: VaultVariables;
-  /** The host that it is on, with the names of what is there. */
-  readonly node: VaultHost;
-  private readonly makers = new Map<string, { readonly stack: TerraformStack; readonly token: string }>();
+  /** Every host that it is on, with the names of what is there. */
+  readonly nodes: Nodes;
+  /** The host that is declared. */
+  readonly node: Node;
+  private readonly parts: DeploymentParts;
+  private makers = new Map<string, { readonly stack: TerraformStack; readonly token: string }>();
 
   constructor(parts: DeploymentParts) {
+    this.parts = parts;
     this.environment = parts.environment;
     this.engine = parts.engine;
     this.state = parts.state;
@@ -73,7 +80,28 @@ export class DeploymentBase {
     this.environmentFile = parts.environmentFile;
     this.migrationSource = parts.migrationSource;
     this.vaultVariables = parts.vaultVariables;
-    [this.node] = nodesOf(parts.environment);
+    this.nodes = nodesOf(parts.environment);
+    this.node = parts.node ?? this.nodes[0];
+  }
+
+  /** The same deployment on one of its hosts: what is declared with it is on that host, by an engine of its own. */
+  at(node: Node): DeploymentBase {
+    if (node.host === undefined) return this;
+    const engine = resolveEngine(node.docker, {});
+    const runner = { ...this.runner, variables: { ...this.runner.variables, ...engineVariables(engine) } };
+    const there = new DeploymentBase({ ...this.parts, node, engine, runner });
+    there.makers = this.makers;
+    return there;
+  }
+
+  /** The names by which programs of this host reach the same programs of others. */
+  peers(server: 'vault' | 'minio'): { readonly name: string; readonly address: string }[] {
+    return this.nodes.flatMap((other) => {
+      const name = other[server]?.alias;
+      return other.number === this.node.number || other.host === undefined || name === undefined
+        ? []
+        : [{ name, address: other.host.address }];
+    });
   }
 
   /** Containers, volumes and folders are named after it. */
@@ -134,10 +162,13 @@ export class DeploymentBase {
     const vault = this.vaultAccess;
     if (vault === undefined) return;
     new VaultProvider(stack, 'vault', {
-      address: vault.url,
+      address: this.vaultAddress(stack, vault),
       // evaluated by Terraform when it talks to Vault; a token of the environment is not even named
       ...(vault.tokenFile === undefined ? {} : { token: `\${trimspace(file(${quoted(vault.tokenFile)}))}` }),
       ...(vault.caFile === undefined ? {} : { caCertFile: literal(vault.caFile) }),
+      ...(vault.certificateFile === undefined || vault.privateKeyFile === undefined
+        ? {}
+        : { clientAuth: [{ certFile: literal(vault.certificateFile), keyFile: literal(vault.privateKeyFile) }] }),
       ...(vault.namespace === undefined ? {} : { namespace: vault.namespace }),
       // a child is for secrets that end with it; no resource here has one, and each deploy would leave a token behind
       skipChildToken: true,
@@ -145,6 +176,17 @@ export class DeploymentBase {
       maxRetries: 5,
     });
     stack.addOverride('terraform.required_providers.vault.version', this.toolchain.providers.vault);
+  }
+
+  /** Of several Vaults the first; another where a deploy says so, because that host is away. */
+  private vaultAddress(stack: TerraformStack, { url, otherUrls }: VaultAccess): string {
+    if (otherUrls === undefined) return url;
+    const variable = new TerraformVariable(stack, VAULT_ADDRESS_VARIABLE, {
+      type: 'string',
+      default: url,
+      description: 'Address of a Vault that answers',
+    });
+    return variable.stringValue;
   }
 
   /**
@@ -220,7 +262,7 @@ function partsOf(props: DeploymentProps): DeploymentParts {
   const environment = environmentOf(settings, `deployment ${props.name}`);
   const state = stateLayout(environment.name, stateDirectory);
   // nothing of this machine is read: two synths are equal
-  const { docker } = environment;
+  const [{ docker }] = nodesOf(environment);
   const engine: EngineAddress =
     docker.host === undefined ? { host: DEFAULT_SOCKET, transport: 'unix' } : resolveEngine(docker, {});
   return {
@@ -232,7 +274,7 @@ function partsOf(props: DeploymentProps): DeploymentParts {
       providers: { source: 'registry', ...PROVIDER_VERSIONS },
     },
     retiredKeys: retiredKeys ?? {},
-    runner: runner ?? { program: OWN_RUNNER, variables: engineVariables(engine), journal: state.operations },
+    runner: runner ?? { program: OWN_RUNNER, variables: deployVariables(environment, engine), journal: state.operations },
     vaultVariables: {},
   };
 }

@@ -1,7 +1,8 @@
 import { App } from 'cdktf';
 import path from 'node:path';
-import { engineVariables, resolveEngine } from '../config/docker/docker-engine';
+import { deployVariables, resolveEngine } from '../config/docker/docker-engine';
 import { requireDeployable } from '../operations/state/deployable';
+import { nodesOf } from '../config/node';
 import { vaultVariables } from '../config/vault/external-vault';
 import { declaredPlace, inSameVault } from '../config/keys/key-store-place';
 import { readKeyStoreNote } from '../operations/state/key-store-note';
@@ -30,7 +31,7 @@ function migrationSourceOf({ environment, state }: LoadedEnvironment): Pick<Depl
 export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outdir?: string): App {
   requireDeployable(loaded, process.env);
   const { environment, file, state } = loaded;
-  const engine = resolveEngine(environment.docker, process.env);
+  const engine = resolveEngine(nodesOf(environment)[0].docker, process.env);
   // each terraform_data would ask Terraform for its version again; required_version in every stack says the same
   const app = new App({ skipValidation: true, ...(outdir === undefined ? {} : { outdir }) });
   const deployment = new DeploymentBase({
@@ -43,7 +44,7 @@ export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outd
     runner: {
       journal: state.operations,
       program: path.join(projectRoot, 'operations', 'run'),
-      variables: engineVariables(engine),
+      variables: deployVariables(environment, engine),
     },
     ...migrationSourceOf(loaded),
     vaultVariables: vaultVariables(process.env),

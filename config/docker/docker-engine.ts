@@ -141,6 +141,11 @@ export const NO_ENGINE_VARIABLES: Readonly<Record<string, string>> = Object.from
   ENGINE_VARIABLES.map((name) => [name, '']),
 );
 
+/** Variables of what acts on a whole deployment: they name its engine where it is one. */
+export function deployVariables({ hosts }: { readonly hosts?: unknown }, engine: EngineAddress): Record<string, string> {
+  return hosts === undefined ? engineVariables(engine) : { ...NO_ENGINE_VARIABLES };
+}
+
 /**
  * Resolves the engine, and makes this process and its children speak to no other.
  *

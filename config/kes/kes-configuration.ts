@@ -44,6 +44,9 @@ export const KES_FILES = {
   privateKey: '/files/server.key',
   ca: '/files/ca.crt',
   vaultCa: '/files/vault-ca.crt',
+  /** By which it is known to the Vaults of several hosts. */
+  vaultClient: '/files/vault-client.crt',
+  vaultClientKey: '/files/vault-client.key',
 } as const;
 
 /** What KES logs when it was told by SIGHUP to read its files again, and to log in again (cmd/kes/server.go). */
@@ -72,6 +75,8 @@ const kesKeyStore = z.discriminatedUnion('type', [
     appRole: z.strictObject({ mount: z.string(), role: z.string() }),
     /** Path of the CA certificates of Vault inside the KES container. Default: those of the image. */
     caFile: z.string().optional(),
+    /** Paths there of what it shows Vault. Default: nothing. */
+    client: z.strictObject({ certificate: z.string(), key: z.string() }).optional(),
     /** How often KES looks whether Vault answers. */
     ping: z.string(),
   }),
@@ -234,7 +239,16 @@ function renderKeyStore(keyStore: KesKeyStore, login: KesLogin): Record<string, 
         version: `v${keyStore.kvVersion}`,
         prefix: keyStore.prefix,
         approle: { engine: keyStore.appRole.mount, id: login.roleId, secret: login.secretId.reveal() },
-        ...(keyStore.caFile === undefined ? {} : { tls: { ca: keyStore.caFile } }),
+        ...(keyStore.caFile === undefined
+          ? {}
+          : {
+              tls: {
+                ca: keyStore.caFile,
+                ...(keyStore.client === undefined
+                  ? {}
+                  : { cert: keyStore.client.certificate, key: keyStore.client.key }),
+              },
+            }),
         status: { ping: keyStore.ping },
       },
     };

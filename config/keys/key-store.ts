@@ -8,7 +8,7 @@ import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
 import { embeddedVault } from '../vault/vault';
 import { type RetiredKeys, kesClients } from '../kes/kes-clients';
-import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER } from '../kes/kes-configuration';
+import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER, type VaultKeyStore } from '../kes/kes-configuration';
 import { nodesOf } from '../node';
 import {
   kesPolicyRules,
@@ -98,7 +98,7 @@ function kesKeyStore(environment: Environment, variables: VaultVariables): KesKe
   const { keyStore } = environment;
   switch (keyStore.type) {
     case 'vault': {
-      const { endpoint, namespace, caFile } = vaultOfKes(environment, keyStore.vault, variables);
+      const { endpoint, namespace, caFile, client } = vaultOfKes(environment, keyStore.vault, variables);
       return {
         type: 'vault',
         endpoint,
@@ -106,6 +106,7 @@ function kesKeyStore(environment: Environment, variables: VaultVariables): KesKe
         ...keyLocation(keyStore),
         appRole: { mount: keyStore.approle.mount, role: vaultNames(environment).kesRole },
         ...(caFile === undefined ? {} : { caFile }),
+        ...(client === undefined ? {} : { client }),
         ping: '10s',
       };
     }
@@ -125,8 +126,17 @@ function vaultOfKes(
   environment: Environment,
   vault: VaultSettings,
   variables: VaultVariables,
-): { readonly endpoint: string; readonly namespace?: string; readonly caFile?: string } {
-  if (vault.mode === 'embedded') return { endpoint: nodesOf(environment)[0].vault.url, caFile: KES_FILES.vaultCa };
+): Pick<VaultKeyStore, 'endpoint' | 'namespace' | 'caFile' | 'client'> {
+  if (vault.mode === 'embedded') {
+    const [{ host, vault: node }] = nodesOf(environment);
+    return {
+      endpoint: node.sharedUrl,
+      caFile: KES_FILES.vaultCa,
+      ...(host === undefined
+        ? {}
+        : { client: { certificate: KES_FILES.vaultClient, key: KES_FILES.vaultClientKey } }),
+    };
+  }
   const { url, namespace, caFile } = externalVaultAddress(vault, variables);
   return {
     endpoint: url,

@@ -12,7 +12,7 @@ export interface MinioKms {
 /** The KMS of an environment's MinIO. */
 export function minioKms(environment: Environment): MinioKms {
   const { defaultKey, autoEncryption } = environment.minio;
-  return { endpoints: nodesOf(environment).map(({ kes }) => kes.url), defaultKey, autoEncryption };
+  return { endpoints: [nodesOf(environment)[0].kes.sharedUrl], defaultKey, autoEncryption };
 }
 
 /**
@@ -20,6 +20,7 @@ export function minioKms(environment: Environment): MinioKms {
  *
  * @param domain below which names mean buckets. Default: names mean none
  * @param parity drives that may be lost without a loss of objects. Default: MinIO's own
+ * @param isCluster whether there are other nodes
  */
 export function minioVariables(
   {
@@ -28,6 +29,7 @@ export function minioVariables(
     parity,
   }: { readonly region: string; readonly domain?: string | undefined; readonly parity?: number | undefined },
   kms: MinioKms,
+  isCluster = false,
 ): Readonly<Record<string, string>> {
   return {
     MINIO_CONFIG_ENV_FILE: '/files/config.env',
@@ -42,5 +44,7 @@ export function minioVariables(
     MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
     MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
     MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
+    // by default it waits ten minutes for the answers of a host that lost its power (--conn-user-timeout, hidden)
+    ...(isCluster ? { MINIO_CONN_USER_TIMEOUT: '10s' } : {}),
   };
 }

@@ -1,7 +1,7 @@
 /** Which certificates an environment has in its state folder, and what the operations that put them there are told. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { certificateRenewalNote, leafCertificates } from '../certificates/leaf-certificates';
+import { certificateRenewalNote, leafCertificates, vaultClientLeaves } from '../certificates/leaf-certificates';
 import type { AcmeSettings, Environment, FilesSettings } from '../environment';
 import { acmeDomains, s3RequiredNames } from '../minio/s3-endpoint';
 import type { CertificateFiles, OperationInput } from '../operation-inputs';
@@ -18,6 +18,18 @@ export function certificateIssue(environment: Environment, state: StateLayout): 
     validityDays: environment.tls.validityDays,
     leaves: leafCertificates(environment),
     renewalNote: certificateRenewalNote(state.tls),
+  };
+}
+
+/** The same about those who may connect to several Vaults: their CA is another, of which MinIO has no certificate. */
+export function vaultClientIssue(environment: Environment, state: StateLayout): OperationInput<'issue-certificates'> {
+  return {
+    environment: environment.name,
+    certificateFolder: state.vaultClients,
+    privateKeyFolder: state.secret.vaultClients,
+    validityDays: environment.tls.validityDays,
+    leaves: vaultClientLeaves(),
+    renewalNote: certificateRenewalNote(state.vaultClients),
   };
 }
 

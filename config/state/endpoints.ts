@@ -116,3 +116,6 @@ export function vaultClientFiles(state: StateLayout, client: string): Certificat
     privateKey: path.join(state.secret.vaultClients, `${client}.key`),
   };
 }
+
+/** The CA of those clients. */
+export const vaultClientCa = (state: StateLayout): string => path.join(state.vaultClients, 'ca.crt');

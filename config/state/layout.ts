@@ -136,7 +136,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secrets,
     tls: path.join(root, 'tls'),
     caCertificate: path.join(root, 'tls', 'ca.crt'),
-    vaultClients: path.join(root, 'tls', 'vault-clients'),
+    vaultClients: path.join(root, 'vault-clients'),
     trustedCAs: path.join(root, 'tls', 'trusted-cas.crt'),
     publicTrust: path.join(root, 'tls', 'public-trust.crt'),
     terraform: path.join(root, 'terraform'),
@@ -170,7 +170,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     secret: {
       deployment: path.join(secrets, 'deployment.json'),
       tls: path.join(secrets, 'tls'),
-      vaultClients: path.join(secrets, 'tls', 'vault-clients'),
+      vaultClients: path.join(secrets, 'vault-clients'),
       acme: path.join(secrets, 'acme'),
       unsealShare: (number) => path.join(secrets, 'vault', `unseal-share-${number}`),
       rootToken: path.join(secrets, 'vault', 'root-token'),

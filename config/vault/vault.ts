@@ -1,5 +1,8 @@
 import type { EmbeddedVault, Environment, VaultEnvironment } from '../environment';
 
+/** The Terraform variable by which a deploy names one of several Vaults. */
+export const VAULT_ADDRESS_VARIABLE = 'vault_address';
+
 export function isInVault(environment: Environment): environment is VaultEnvironment {
   return environment.keyStore.type === 'vault';
 }

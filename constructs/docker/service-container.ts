@@ -14,13 +14,6 @@ export interface HealthCheck {
   readonly intervalSeconds?: number;
 }
 
-/** Where a port is published on the Docker host. */
-export interface Publication {
-  /** Address to listen on; `0.0.0.0` and `::` are all of them. */
-  readonly address: string;
-  readonly port: number;
-}
-
 export interface ServiceContainerProps {
   readonly deployment: DeploymentBase;
   readonly name: string;
@@ -31,6 +24,8 @@ export interface ServiceContainerProps {
   readonly networks: readonly [string, ...string[]];
   /** Its name in all of them; or one for each, in their order. */
   readonly alias: string | readonly string[];
+  /** Names that it looks up, with their addresses: of programs on other hosts. @default - none */
+  readonly hosts?: readonly { readonly name: string; readonly address: string }[];
   /** @default - none */
   readonly volumes?: readonly { readonly name: string; readonly path: string; readonly readOnly: boolean }[];
   /** Existing folders of the Docker host. @default - none */
@@ -105,6 +100,9 @@ export class ServiceContainer extends Construct {
         name,
         aliases: typeof props.alias === 'string' ? [props.alias] : props.alias.slice(index, index + 1),
       })),
+      ...(props.hosts === undefined || props.hosts.length === 0
+        ? {}
+        : { host: props.hosts.map(({ name, address }) => ({ host: name, ip: address })) }),
       volumes: (props.volumes ?? []).map(({ name, path, readOnly }) => ({
         volumeName: name,
         containerPath: path,

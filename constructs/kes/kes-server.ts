@@ -1,10 +1,10 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { otherIdentities } from '../../config/certificates/leaf-certificates';
-import { CLIENTS } from '../../config/deployment-names';
+import { CLIENTS, VAULT_CLIENTS } from '../../config/deployment-names';
 import { networksOfService } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
-import { publishedUrl } from '../../config/docker/reachable';
+import { kesPublication } from '../../config/docker/reachable';
 import { durationToMs } from '../../config/duration';
 import type { VaultEnvironment } from '../../config/environment';
 import { KES_FILES, KES_RELOADED, kesConfigurationProblems, KEY_FOLDER } from '../../config/kes/kes-configuration';
@@ -12,9 +12,9 @@ import { proxyVariables } from '../../config/kes/proxy';
 import { kesConfiguration } from '../../config/keys/key-store';
 import { declaredPlace } from '../../config/keys/key-store-place';
 import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
-import type { VaultAccess } from '../../config/state/endpoints';
+import { kesNodeEndpoint, type VaultAccess, vaultClientFiles } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
-import { isInVault } from '../../config/vault/vault';
+import { embeddedVault, isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
 import { DataVolume, FileVolume, ServiceContainer } from '../docker';
@@ -129,6 +129,7 @@ export class KesServer extends Construct {
   /** Issues the certificates of its clients. */
   readonly issuer: Certificates;
   private readonly reload: Operation<'reload-container'>;
+  private readonly gate: Operation<'await-kes-node'> | undefined;
 
   constructor(scope: Construct, id: string, { deployment, certificate }: KesServerProps) {
     super(scope, id);
@@ -139,6 +140,11 @@ export class KesServer extends Construct {
     const image = deployment.image(this, 'kes');
     const program = programPaths(environment).kes;
     const vaultCa = deployment.vaultAccess?.caFile;
+    const { host } = deployment.node;
+    const vaultClient =
+      host === undefined || embeddedVault(environment) === undefined
+        ? undefined
+        : vaultClientFiles(state, VAULT_CLIENTS.kes);
     const trusted = [
       ...(trustedCAs.length === 0 ? [] : [{ folder: TRUSTED_CAS.thirdParty, source: state.trustedCAs }]),
       ...(keyStore.type !== 'aws' || keyStore.caFile === undefined
@@ -154,6 +160,12 @@ export class KesServer extends Construct {
         { path: 'server-config.yaml', source: state.secret.kesConfiguration },
         { path: 'ca.crt', source: state.caCertificate },
         ...(vaultCa === undefined ? [] : [{ path: 'vault-ca.crt', source: vaultCa }]),
+        ...(vaultClient === undefined
+          ? []
+          : [
+              { path: 'vault-client.crt', source: vaultClient.certificate },
+              { path: 'vault-client.key', source: vaultClient.privateKey },
+            ]),
         ...trusted.map(({ path, source }) => ({ path, source })),
         { path: 'server.crt', source: certificate.certificate },
         { path: 'server.key', source: certificate.privateKey },
@@ -166,6 +178,7 @@ export class KesServer extends Construct {
       keys === undefined || keys.path !== undefined || deployment.isMade(node.keyVolume)
         ? undefined
         : declareKeyVolume(this, deployment);
+    const published = kesPublication(environment, deployment.node);
     const [network, ...networks] = networksOfService(environment, 'kes');
     this.container = new ServiceContainer(this, 'Server', {
       deployment,
@@ -181,7 +194,7 @@ export class KesServer extends Construct {
           : [{ name: node.keyVolume, path: KEY_FOLDER, readOnly: false }]),
       ],
       ...(keys?.path === undefined ? {} : { folders: [{ host: keys.path, path: KEY_FOLDER, readOnly: false }] }),
-      ports: [{ container: node.port, host: kes.port, address: kes.publishAddress }],
+      ports: [{ container: node.port, host: published.port, address: published.address }],
       healthCheck: {
         // the certificate is shown and verified on both sides, so this fails with a broken or expired one
         command: [
@@ -206,7 +219,7 @@ export class KesServer extends Construct {
       readAtStart: trusted.map(({ path }) => files.versionOf(path)),
       dependsOn: [files.dependable, ...(keyVolume === undefined ? [] : [keyVolume.dependable])],
     });
-    this.endpoint = { url: publishedUrl(kes.publishAddress, kes.port), caFile: state.caCertificate };
+    this.endpoint = kesNodeEndpoint(environment, state, deployment.node);
     this.reload = new Operation(this, 'Reload', {
       runner,
       operation: 'reload-container',
@@ -218,6 +231,14 @@ export class KesServer extends Construct {
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
+    if (host === undefined) return;
+    this.gate = new Operation(this, 'Await', {
+      runner,
+      operation: 'await-kes-node',
+      input: { host: host.name, endpoint: this.as(CLIENTS.keyProver) },
+      triggers: { container: this.container.containerId, reload: this.runId },
+      dependsOn: [this.reload.dependable],
+    });
   }
 
   /** How one of its clients reaches it from the machine that deploys. */
@@ -228,7 +249,7 @@ export class KesServer extends Construct {
 
   /** For the `dependsOn` of what needs KES with its present configuration. */
   get dependable(): ITerraformDependable {
-    return this.reload.dependable;
+    return (this.gate ?? this.reload).dependable;
   }
 
   /** Changes when KES was made to read other files. */

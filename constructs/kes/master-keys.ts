@@ -1,9 +1,10 @@
-import type { ITerraformDependable } from 'cdktf';
+import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { clientLeaf, CLIENTS } from '../../config/deployment-names';
 import { masterKeys } from '../../config/keys/master-keys';
 import { type MinioKms, minioKms } from '../../config/minio/minio-variables';
 import type { CertificateFiles, OperationInput } from '../../config/operation-inputs';
+import { kesEndpoint } from '../../config/state/endpoints';
 import type { DeploymentBase } from '../deployment';
 import { Operation } from '../operation';
 import type { KesServer } from './kes-server';
@@ -11,6 +12,8 @@ import type { KesServer } from './kes-server';
 export interface MasterKeysProps {
   readonly deployment: DeploymentBase;
   readonly kes: KesServer;
+  /** The KES of other hosts, which serve the same keys. @default - there is one */
+  readonly replicas?: readonly KesServer[];
 }
 
 /** KES with its keys, as a server uses it that encrypts under them. */
@@ -31,14 +34,16 @@ export class MasterKeys extends Construct {
   constructor(scope: Construct, id: string, props: MasterKeysProps) {
     super(scope, id);
     this.props = props;
-    const { deployment, kes } = props;
+    const { deployment, kes, replicas = [] } = props;
     const { environment, state } = deployment;
+    // whichever answers
+    const as = (client: string) => ({ ...kes.as(client), ...kesEndpoint(environment, state) });
     this.operation = new Operation(this, 'Create', {
       runner: deployment.runner,
       operation: 'create-master-keys',
       input: {
-        creator: kes.as(CLIENTS.keyCreator),
-        prover: kes.as(CLIENTS.keyProver),
+        creator: as(CLIENTS.keyCreator),
+        prover: as(CLIENTS.keyProver),
         keys: masterKeys(environment),
         clients: Object.fromEntries(
           environment.kes.clients.flatMap(({ name, keys }) => keys.map((key) => [key, clientLeaf(name)])),
@@ -46,8 +51,17 @@ export class MasterKeys extends Construct {
         canariesFile: state.canaries,
         ...dataOf(deployment),
       },
-      triggers: { container: kes.container.containerId, reload: kes.runId },
-      dependsOn: [kes.dependable],
+      triggers: {
+        container: kes.container.containerId,
+        reload: kes.runId,
+        ...Object.fromEntries(
+          replicas.flatMap(({ container, runId }, index) => [
+            [`container ${index + 2}`, container.containerId],
+            [`reload ${index + 2}`, runId],
+          ]),
+        ),
+      },
+      dependsOn: TerraformStack.of(kes) === TerraformStack.of(this) ? [kes.dependable] : [],
     });
   }
 

@@ -1,4 +1,6 @@
+import { TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
+import { s3Endpoint } from '../../config/state/endpoints';
 import type { DeploymentBase } from '../deployment';
 import { Operation } from '../operation';
 import type { MinioServer } from './minio-server';
@@ -6,6 +8,8 @@ import type { MinioServer } from './minio-server';
 export interface BucketsProps {
   readonly deployment: DeploymentBase;
   readonly minio: MinioServer;
+  /** The MinIO of other hosts, which serve the same buckets. @default - there is one */
+  readonly replicas?: readonly MinioServer[];
 }
 
 /**
@@ -16,7 +20,7 @@ export interface BucketsProps {
 export class Buckets extends Construct {
   private readonly operation: Operation<'provision-buckets'>;
 
-  constructor(scope: Construct, id: string, { deployment, minio }: BucketsProps) {
+  constructor(scope: Construct, id: string, { deployment, minio, replicas = [] }: BucketsProps) {
     super(scope, id);
     const { environment, runner, state } = deployment;
     const metrics =
@@ -31,7 +35,7 @@ export class Buckets extends Construct {
       runner,
       operation: 'provision-buckets',
       input: {
-        endpoint: minio.endpoint,
+        endpoint: s3Endpoint(environment, state),
         region: environment.minio.region,
         rootFile: state.secret.minioRoot,
         buckets: environment.buckets,
@@ -41,8 +45,13 @@ export class Buckets extends Construct {
       ...(metrics === undefined
         ? {}
         : { renewal: { note: metrics.renewalNote, makes: [metrics.userFile, metrics.tokenFile] } }),
-      triggers: { container: minio.container.containerId },
-      dependsOn: [minio.dependable],
+      triggers: {
+        container: minio.container.containerId,
+        ...Object.fromEntries(
+          replicas.map(({ container }, index) => [`container ${index + 2}`, container.containerId]),
+        ),
+      },
+      dependsOn: TerraformStack.of(minio) === TerraformStack.of(this) ? [minio.dependable] : [],
     });
   }
 

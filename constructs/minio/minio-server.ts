@@ -2,11 +2,12 @@ import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { storageNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
+import { minioPublication } from '../../config/docker/reachable';
 import { minioVariables } from '../../config/minio/minio-variables';
-import type { MinioNode } from '../../config/node';
+import type { MinioNode, Node, Nodes } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/state/certificate-files';
-import { s3Endpoint } from '../../config/state/endpoints';
+import { minioNodeEndpoint } from '../../config/state/endpoints';
 import type { DeploymentBase } from '../deployment';
 import { DataVolume, FileVolume, Forgotten, ServiceContainer } from '../docker';
 import type { Kms } from '../kes/master-keys';
@@ -30,15 +31,17 @@ export class MinioServer extends Construct {
   readonly endpoint: TlsEndpoint;
   readonly container: ServiceContainer;
   private readonly reload: Operation<'reload-container'>;
+  private readonly gate: Operation<'await-minio-node'> | undefined;
 
   constructor(scope: Construct, id: string, { deployment, kes, certificate }: MinioServerProps) {
     super(scope, id);
     const { environment, runner, state } = deployment;
-    const { docker, minio } = environment;
+    const { minio } = environment;
     const node = deployment.node.minio;
     const image = deployment.image(this, 'minio');
     const programs = programPaths(environment);
-    this.endpoint = s3Endpoint(environment, state);
+    const { host } = deployment.node;
+    this.endpoint = minioNodeEndpoint(environment, state, deployment.node);
 
     // or it ends, for want of its default key; and a key is not created where there is a volume: it may have been lost
     const after = TerraformStack.of(kes.keys) === TerraformStack.of(this) ? [kes.keys.dependable] : [];
@@ -74,6 +77,7 @@ export class MinioServer extends Construct {
       const volume = new Construct(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`);
       new Forgotten(volume, 'Resource', 'docker_volume');
     });
+    const published = minioPublication(environment, deployment.node);
     this.container = new ServiceContainer(this, 'Server', {
       deployment,
       name: node.container,
@@ -89,7 +93,7 @@ export class MinioServer extends Construct {
         // by default it waits 30 s for the headers of each connection, and anybody can open many
         '--read-header-timeout',
         '10s',
-        drivesArgument(node.drives),
+        drivesArgument(deployment.nodes, node),
       ],
       networks: [deployment.reference(this, storageNetwork(environment).name)],
       alias: node.alias,
@@ -100,8 +104,9 @@ export class MinioServer extends Construct {
       ...(folders.length === 0
         ? {}
         : { folders: folders.map(({ source, path }) => ({ host: source, path, readOnly: false })) }),
-      ports: [{ container: node.port, host: minio.port, address: docker.publishAddress }],
-      variables: minioVariables(minio, kes),
+      hosts: deployment.peers('minio'),
+      ports: [{ container: node.port, host: published.port, address: published.address }],
+      variables: minioVariables(minio, kes, host !== undefined),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [
@@ -149,11 +154,29 @@ export class MinioServer extends Construct {
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
+    if (host === undefined) return;
+    this.gate = new Operation(this, 'Await', {
+      runner,
+      operation: 'await-minio-node',
+      input: {
+        host: host.name,
+        nodes: deployment.nodes.map((peer) => ({
+          host: peer.host?.name ?? '',
+          engine: engineOf(peer),
+          container: peer.minio.container,
+          endpoint: minioNodeEndpoint(environment, state, peer),
+        })),
+        region: minio.region,
+        rootFile: state.secret.minioRoot,
+      },
+      triggers: { container: this.container.containerId },
+      dependsOn: [this.reload.dependable],
+    });
   }
 
   /** For the `dependsOn` of what needs MinIO with its present certificates. */
   get dependable(): ITerraformDependable {
-    return this.reload.dependable;
+    return (this.gate ?? this.reload).dependable;
   }
 
   /** Changes when MinIO was made to read other files. */
@@ -162,9 +185,17 @@ export class MinioServer extends Construct {
   }
 }
 
-/** How MinIO is told of its drives: several as one set, by an ellipsis of its own. */
-const drivesArgument = ([first, ...others]: MinioNode['drives']): string =>
-  others.length === 0 ? first.path : first.path.replace(/1$/, `{1...${others.length + 1}}`);
+/** How MinIO is told of its drives, and of those of other nodes: several by an ellipsis of its own. */
+function drivesArgument(nodes: Nodes, { drives: [first, ...others], alias, port }: MinioNode): string {
+  const drives = others.length === 0 ? first.path : first.path.replace(/1$/, `{1...${others.length + 1}}`);
+  if (nodes.length === 1) return drives;
+  return `https://${alias.replace(/\d+$/, `{1...${nodes.length}}`)}:${port}${drives}`;
+}
+
+/** How the engine of a host is reached, for an operation that asks several. */
+function engineOf({ docker: { host = '', certPath } }: Node): { host: string; certPath?: string } {
+  return { host, ...(certPath === undefined ? {} : { certPath }) };
+}
 
 /**
  * Where MinIO looks for its certificates: the default one, which clients get who ask for an address, and a folder for

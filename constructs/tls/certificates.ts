@@ -1,8 +1,10 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { certificateIssue } from '../../config/state/certificate-files';
+import { certificateIssue, vaultClientIssue } from '../../config/state/certificate-files';
+import { vaultClientFiles } from '../../config/state/endpoints';
 import type { CertificateFiles } from '../../config/operation-inputs';
-import type { SERVERS } from '../../config/node';
+import { type Node, SERVERS } from '../../config/node';
+import { embeddedVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
 import { Operation } from '../operation';
@@ -52,11 +54,13 @@ export class Certificates extends Construct {
       ...(dependsOn === undefined ? {} : { dependsOn }),
     });
     for (const file of [this.ca, ...makes]) deployment.made(this, file, this.operation.runId);
+    if (environment.hosts !== undefined && embeddedVault(environment) !== undefined) this.issueVaultClients();
   }
 
   /** The certificate of a server. */
-  issue(server: keyof typeof SERVERS): IssuedCertificate {
-    return { ...this.leaf(this.deployment.node[server].certificate), issuer: this };
+  issue(server: keyof typeof SERVERS, node: Node = this.deployment.node): IssuedCertificate {
+    const { certificate } = node[server] ?? SERVERS[server];
+    return { ...this.leaf(certificate), issuer: this };
   }
 
   /** The files of one certificate, by the name of what it is for. */
@@ -75,5 +79,22 @@ export class Certificates extends Construct {
   /** For the `dependsOn` of what needs the files. */
   get dependable(): ITerraformDependable {
     return this.operation.dependable;
+  }
+
+  private issueVaultClients(): void {
+    const { environment, runner, state } = this.deployment;
+    const input = vaultClientIssue(environment, state);
+    const files = input.leaves.map(({ name }) => vaultClientFiles(state, name));
+    new Operation(this, 'VaultClients', {
+      runner,
+      operation: 'issue-certificates',
+      input,
+      renewal: {
+        note: input.renewalNote,
+        makes: files.flatMap(({ certificate, privateKey }) => [certificate, privateKey]),
+      },
+      // both mark the environment as deployed
+      dependsOn: [this.operation.dependable],
+    });
   }
 }

@@ -1,12 +1,15 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { vaultNames } from '../../config/deployment-names';
+import { VAULT_CLIENTS, vaultNames } from '../../config/deployment-names';
 import { vaultNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
-import { publishedUrl } from '../../config/docker/reachable';
+import { vaultPublication } from '../../config/docker/reachable';
+import type { EmbeddedVault, VaultEnvironment } from '../../config/environment';
 import { metricsPolicy, provisionerPolicy } from '../../config/keys/key-store';
-import type { VaultNode } from '../../config/node';
-import type { TlsEndpoint } from '../../config/operation-inputs';
+import { VAULT_CLUSTER_PORT, type VaultHost, vaultNodes } from '../../config/node';
+import type { MutualTlsEndpoint, TlsEndpoint } from '../../config/operation-inputs';
+import { vaultClientCa, vaultClientFiles, vaultNodeEndpoint } from '../../config/state/endpoints';
+import type { StateLayout } from '../../config/state/layout';
 import { embeddedVault, isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
@@ -27,32 +30,38 @@ export interface VaultServerProps {
  */
 const SHARES_ARE_ENOUGH = ['generate-root', 'rekey'];
 
-const CLUSTER_PORT = 8201;
-
 /**
  * Scales Raft's waits. By Vault's default, 5, a single server waits 5 to 10 s, after each start, for a leader that there
  * is not; with 1, "recommended for production", 1 to 2 s (developer.hashicorp.com, Vault, storage "raft").
  */
 const RAFT_MULTIPLIER = 1;
 
+/** Where the files are by which the Vaults of several hosts know their clients, and are known to each other. */
+const CLIENT_FILES = { ca: 'clients-ca.crt', certificate: 'client.crt', privateKey: 'client.key' } as const;
+
 /**
  * One Vault server with integrated storage, initialised, unsealed and left with a token that can do no more than
- * declare the key store. The root token is revoked.
+ * declare the key store. The root token is revoked. With several hosts it is a member of their Raft, which the first one
+ * begins, and lets nobody connect who has no certificate of {@link VAULT_CLIENTS}.
  */
 export class VaultServer extends Construct {
   /** How the machine that deploys reaches it. */
   readonly endpoint: TlsEndpoint;
   readonly container: ServiceContainer;
-  private readonly initialize: Operation<'initialize-vault'>;
+  /** The last thing that is done: it is unsealed. */
+  readonly dependable: ITerraformDependable;
 
   constructor(scope: Construct, id: string, { deployment, certificate }: VaultServerProps) {
     super(scope, id);
     const { environment, runner, state } = deployment;
-    const node = deployment.node.vault;
     const vault = embeddedVault(environment);
     if (vault === undefined || !isInVault(environment)) {
       throw new DeclarationError(this, '`deployment` must have an embedded Vault, got: another key store');
     }
+    const host = hostOf(deployment, this);
+    const node = host.vault;
+    const isCluster = host.host !== undefined;
+    const clients = isCluster ? clientFiles(state) : [];
     const image = deployment.image(this, 'vault');
     const program = programPaths(environment).vault;
     const network = vaultNetwork(environment);
@@ -60,7 +69,7 @@ export class VaultServer extends Construct {
     const { caCertificate: ca } = state;
     const metrics = metricsPolicy(environment);
     const configuration = {
-      ...serverConfiguration(node, deployment.hasPublishedImages),
+      ...serverConfiguration(deployment, host),
       ...(metrics === undefined ? {} : { telemetry: TELEMETRY }),
     };
     const files = new FileVolume(this, 'Files', {
@@ -72,11 +81,13 @@ export class VaultServer extends Construct {
         { path: 'ca.crt', source: ca },
         { path: 'server.crt', source: certificate.certificate },
         { path: 'server.key', source: certificate.privateKey },
+        ...clients,
       ],
     });
     const takeOver = deployment.hasPublishedImages ? { takeOverWith: image } : {};
     const data = new DataVolume(this, 'Data', { deployment, name: node.dataVolume, ...takeOver });
     const audit = new DataVolume(this, 'Audit', { deployment, name: node.auditVolume, ...takeOver });
+    const published = vaultPublication(vault, host);
     this.container = new ServiceContainer(this, 'Server', {
       deployment,
       name: node.container,
@@ -89,9 +100,20 @@ export class VaultServer extends Construct {
         { name: data.name, path: '/vault/data', readOnly: false },
         { name: audit.name, path: '/vault/audit', readOnly: false },
       ],
-      ports: [{ container: node.port, host: vault.port, address: vault.publishAddress }],
+      hosts: deployment.peers('vault'),
+      ports: [
+        { container: node.port, host: published.port, address: published.address },
+        ...(isCluster ? [{ container: VAULT_CLUSTER_PORT, host: VAULT_CLUSTER_PORT, address: published.address }] : []),
+      ],
       healthCheck: {
-        command: ['env', `VAULT_ADDR=https://127.0.0.1:${node.port}`, 'VAULT_CACERT=/files/ca.crt', program, 'status'],
+        command: [
+          'env',
+          `VAULT_ADDR=https://127.0.0.1:${node.port}`,
+          'VAULT_CACERT=/files/ca.crt',
+          ...(isCluster ? Object.entries(CLIENT_VARIABLES).map(([name, value]) => `${name}=${value}`) : []),
+          program,
+          'status',
+        ],
         intervalSeconds: 10,
       },
       memoryMb: vault.memoryMb,
@@ -100,7 +122,7 @@ export class VaultServer extends Construct {
       ...(metrics === undefined ? {} : { readAtStart: [files.versionOf('vault.json')] }),
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
-    this.endpoint = { url: publishedUrl(vault.publishAddress, vault.port), caFile: ca };
+    this.endpoint = vaultNodeEndpoint(environment, vault, state, host);
 
     const reload = new Operation(this, 'Reload', {
       runner,
@@ -112,21 +134,63 @@ export class VaultServer extends Construct {
           kind: 'certificates',
           url: this.endpoint.url,
           certificates: [{ file: certificate.certificate, caFile: ca }],
+          ...(isCluster ? { client: vaultClientFiles(state, VAULT_CLIENTS.operator) } : {}),
         },
       },
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
-    const renewalNote = `${state.tls}/provisioner-token.json`;
     const shares = Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1));
-    this.initialize = new Operation(this, 'Initialize', {
+    const openers = shares.slice(0, vault.threshold);
+    // the others join the first, and are opened by the same shares
+    const open = host.number === 1 ? this.initialize(deployment, environment, vault, shares, reload) : reload;
+    if (vault.unseal === 'auto') this.addUnsealer(deployment, host, openers, open);
+    if (!isCluster) {
+      this.dependable = open.dependable;
+      return;
+    }
+    const gate = new Operation(this, 'Await', {
+      runner,
+      operation: 'await-vault-node',
+      input: {
+        host: host.host.name,
+        endpoint: mutual(this.endpoint, state),
+        raftNode: node.raftId,
+        peers: vaultNodes(deployment.nodes)
+          .filter(({ number }) => number !== host.number)
+          .map((peer) => ({
+            ...mutual(vaultNodeEndpoint(environment, vault, state, peer), state),
+            raftNode: peer.vault.raftId,
+          })),
+        threshold: vault.threshold,
+        unsealShareFiles: shares,
+        tokenFile: state.secret.provisionerToken,
+      },
+      triggers: { container: this.container.containerId },
+      dependsOn: [open.dependable],
+    });
+    this.dependable = gate.dependable;
+  }
+
+  /** Makes it the Vault of this deployment, and the first member of a Raft of several. */
+  private initialize(
+    deployment: DeploymentBase,
+    environment: VaultEnvironment,
+    { shares: count, threshold }: EmbeddedVault,
+    shares: string[],
+    reload: Operation<'reload-container'>,
+  ): Operation<'initialize-vault'> {
+    const { state, runner } = deployment;
+    const metrics = metricsPolicy(environment);
+    const renewalNote = `${state.tls}/provisioner-token.json`;
+    const initialize = new Operation(this, 'Initialize', {
       runner,
       operation: 'initialize-vault',
       input: {
         environment: environment.name,
         endpoint: this.endpoint,
-        shares: vault.shares,
-        threshold: vault.threshold,
+        shares: count,
+        threshold,
         unsealShareFiles: shares,
         rootTokenFile: state.secret.rootToken,
         provisionerTokenFile: state.secret.provisionerToken,
@@ -148,42 +212,78 @@ export class VaultServer extends Construct {
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],
     });
-    for (const share of shares) deployment.made(this, share, this.initialize.runId);
-    if (vault.unseal === 'auto') this.addUnsealer(deployment, image, program, shares.slice(0, vault.threshold));
+    for (const share of shares) deployment.made(this, share, initialize.runId);
+    return initialize;
   }
 
-  /** For the `dependsOn` of what needs an unsealed Vault. */
-  get dependable(): ITerraformDependable {
-    return this.initialize.dependable;
-  }
-
-  private addUnsealer(deployment: DeploymentBase, image: string, program: string, shares: readonly string[]): void {
-    const node = deployment.node.vault;
+  private addUnsealer(
+    deployment: DeploymentBase,
+    host: VaultHost,
+    shares: readonly string[],
+    after: Operation<'initialize-vault' | 'reload-container'>,
+  ): void {
+    const node = host.vault;
+    const { environment, state } = deployment;
+    const isCluster = host.host !== undefined;
+    const image = deployment.image(this, 'vault');
     const files = new FileVolume(this, 'UnsealerFiles', {
       deployment,
       name: node.unsealer.files,
       image,
       files: [
         { path: 'unseal.sh', content: UNSEAL_SCRIPT },
-        { path: 'ca.crt', source: deployment.state.caCertificate },
+        { path: 'ca.crt', source: state.caCertificate },
+        ...(isCluster ? clientFiles(state).filter(({ path }) => path !== CLIENT_FILES.ca) : []),
         // written by the initialisation in this same apply; a rekeying gets here by their hash
         ...shares.map((source, index) => ({ path: `unseal-share-${index + 1}`, source })),
       ],
-      dependsOn: [this.initialize.dependable],
+      dependsOn: [after.dependable],
     });
     new ServiceContainer(this, 'Unsealer', {
       deployment,
       name: node.unsealer.container,
       image,
-      command: ['sh', '/files/unseal.sh', program],
-      networks: [deployment.reference(this, vaultNetwork(deployment.environment).name)],
+      command: ['sh', '/files/unseal.sh', programPaths(environment).vault],
+      networks: [deployment.reference(this, vaultNetwork(environment).name)],
       alias: node.unsealer.alias,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
-      variables: { VAULT_ADDR: node.url, VAULT_CACERT: '/files/ca.crt' },
+      variables: {
+        VAULT_ADDR: node.url,
+        VAULT_CACERT: '/files/ca.crt',
+        ...(isCluster ? CLIENT_VARIABLES : {}),
+      },
       memoryMb: 256,
       dependsOn: [files.dependable],
     });
   }
+}
+
+/** The host that is declared, where it has a Vault. */
+function hostOf({ node }: DeploymentBase, scope: Construct): VaultHost {
+  const { vault } = node;
+  if (vault === undefined)
+    throw new DeclarationError(scope, '`deployment` must be at a host with a Vault, got: another');
+  return { ...node, vault };
+}
+
+/** By which Vault’s own program is known to it. */
+const CLIENT_VARIABLES = {
+  VAULT_CLIENT_CERT: `/files/${CLIENT_FILES.certificate}`,
+  VAULT_CLIENT_KEY: `/files/${CLIENT_FILES.privateKey}`,
+};
+
+function clientFiles(state: StateLayout): { readonly path: string; readonly source: string }[] {
+  const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.vault);
+  return [
+    { path: CLIENT_FILES.ca, source: vaultClientCa(state) },
+    { path: CLIENT_FILES.certificate, source: certificate },
+    { path: CLIENT_FILES.privateKey, source: privateKey },
+  ];
+}
+
+function mutual(endpoint: TlsEndpoint, state: StateLayout): MutualTlsEndpoint {
+  const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.operator);
+  return { ...endpoint, certificateFile: certificate, privateKeyFile: privateKey };
 }
 
 /**
@@ -200,26 +300,44 @@ const TELEMETRY = { prometheus_retention_time: '24h', disable_hostname: true };
  * Vault's configuration file. `disable_mlock` and `cluster_addr` must be written with integrated storage, or Vault
  * 1.20 and later does not start (hashicorp/vault, command/server.go).
  */
-function serverConfiguration(
-  { container, alias, port, url }: VaultNode,
-  mayBeVersion2: boolean,
-): Record<string, unknown> {
+function serverConfiguration(deployment: DeploymentBase, { host, vault }: VaultHost): Record<string, unknown> {
+  const { alias, port, raftId, url } = vault;
+  const others = vaultNodes(deployment.nodes).filter((peer) => peer.vault.raftId !== raftId);
   return {
     ui: false,
     disable_mlock: true,
     api_addr: url,
-    cluster_addr: `https://${alias}:${CLUSTER_PORT}`,
-    storage: { raft: { path: '/vault/data', node_id: container, performance_multiplier: RAFT_MULTIPLIER } },
+    cluster_addr: `https://${alias}:${VAULT_CLUSTER_PORT}`,
+    storage: {
+      raft: {
+        path: '/vault/data',
+        node_id: raftId,
+        performance_multiplier: RAFT_MULTIPLIER,
+        ...(others.length === 0
+          ? {}
+          : {
+              retry_join: others.map((peer) => ({
+                leader_api_addr: peer.vault.url,
+                leader_ca_cert_file: '/files/ca.crt',
+                leader_client_cert_file: CLIENT_VARIABLES.VAULT_CLIENT_CERT,
+                leader_client_key_file: CLIENT_VARIABLES.VAULT_CLIENT_KEY,
+              })),
+            }),
+      },
+    },
     listener: {
       tcp: {
         address: `0.0.0.0:${port}`,
-        cluster_address: `0.0.0.0:${CLUSTER_PORT}`,
+        cluster_address: `0.0.0.0:${VAULT_CLUSTER_PORT}`,
         tls_cert_file: '/files/server.crt',
         tls_key_file: '/files/server.key',
         tls_min_version: 'tls12',
+        ...(host === undefined
+          ? {}
+          : { tls_require_and_verify_client_cert: true, tls_client_ca_file: `/files/${CLIENT_FILES.ca}` }),
       },
     },
     user_lockout: NO_LOCKOUT,
-    ...(mayBeVersion2 ? { enable_unauthenticated_access: SHARES_ARE_ENOUGH } : {}),
+    ...(deployment.hasPublishedImages ? { enable_unauthenticated_access: SHARES_ARE_ENOUGH } : {}),
   };
 }

@@ -180,7 +180,7 @@ export function removeEmptyStateFolder(state: StateLayout): void {
 function deleteState(state: StateLayout): void {
   const ours = [
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
-    ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls],
+    ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.vaultClients],
     ...[state.secretIdNote, state.outdatedSecretIds, state.minioMetricsNote, state.evidenceLock],
     ...[state.keyStore, state.drives, state.canaries, state.earlierObjects, state.awayDrives, state.healLock],
     ...[state.environment, state.lastBackup, state.restore, state.rotation, state.rotationsLog],
