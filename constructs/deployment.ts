@@ -274,7 +274,11 @@ function partsOf(props: DeploymentProps): DeploymentParts {
       providers: { source: 'registry', ...PROVIDER_VERSIONS },
     },
     retiredKeys: retiredKeys ?? {},
-    runner: runner ?? { program: OWN_RUNNER, variables: deployVariables(environment, engine), journal: state.operations },
+    runner: runner ?? {
+      program: OWN_RUNNER,
+      variables: deployVariables(environment, engine),
+      journal: state.operations,
+    },
     vaultVariables: {},
   };
 }

@@ -1,7 +1,8 @@
 import { Construct } from 'constructs';
-import { storageNetwork } from '../config/docker/networks';
+import { storageNetwork, vaultNetwork } from '../config/docker/networks';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { certificateImport, certificateOrder } from '../config/state/certificate-files';
+import { hostEngine } from '../config/state/layout';
 import { embeddedVault } from '../config/vault/vault';
 import type { DeploymentBase } from './deployment';
 import { declareNetwork, Image } from './docker';
@@ -27,20 +28,12 @@ export class Foundation extends Construct {
 /** The same without a construct around it. */
 export function declareFoundation(scope: Construct, deployment: DeploymentBase): Certificates {
   const { environment, state, runner } = deployment;
-  declareNetwork(scope, 'Network', { ...storageNetwork(environment), deployment });
-  if (embeddedVault(environment) !== undefined) new Image(scope, 'VaultImage', { deployment, program: 'vault' });
-  new Image(scope, 'KesImage', { deployment, program: 'kes' });
-  new Image(scope, 'MinioImage', { deployment, program: 'minio' });
-
-  const engine = new Operation(scope, 'Engine', {
-    runner,
-    operation: 'remember-engine',
-    input: { file: state.engine },
-  });
+  // several hosts have stacks of their own
+  const onHost = environment.hosts === undefined ? [declareHost(scope, deployment)] : [];
   const certificates = new Certificates(scope, 'Certificates', {
     deployment,
     // it marks the environment as deployed: from then on the engine must be known
-    dependsOn: [engine.dependable],
+    dependsOn: onHost.map(({ dependable }) => dependable),
   });
   // it writes the marker of a deployment, see operations/state/intact-state.ts: a kill may leave no other secrets without that
   const dependsOn = [certificates.dependable];
@@ -70,6 +63,27 @@ export function declareFoundation(scope: Construct, deployment: DeploymentBase):
   });
   deployment.made(root, state.secret.minioConfigEnv, root.runId);
   return certificates;
+}
+
+/** What everything on a host stands on: networks and images. */
+export function declareHost(scope: Construct, deployment: DeploymentBase): Operation<'remember-engine'> {
+  const { environment, node, state, runner } = deployment;
+  declareNetwork(scope, 'Network', { ...storageNetwork(environment), deployment });
+  if (node.host !== undefined && embeddedVault(environment) !== undefined) {
+    declareNetwork(scope, 'VaultNetwork', { ...vaultNetwork(environment), deployment });
+  }
+  if (embeddedVault(environment) !== undefined && node.vault !== undefined) {
+    new Image(scope, 'VaultImage', { deployment, program: 'vault' });
+  }
+  new Image(scope, 'KesImage', { deployment, program: 'kes' });
+  new Image(scope, 'MinioImage', { deployment, program: 'minio' });
+  if (node.host !== undefined) new Image(scope, 'HaproxyImage', { deployment, program: 'haproxy' });
+
+  return new Operation(scope, 'Engine', {
+    runner,
+    operation: 'remember-engine',
+    input: { file: node.host === undefined ? state.engine : hostEngine(state, node.host.name) },
+  });
 }
 
 /** Certificates of the S3 API that the private CA does not issue. */

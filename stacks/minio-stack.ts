@@ -9,36 +9,58 @@ import { Buckets } from '../constructs/minio/buckets';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { EnvironmentStack } from './environment-stack';
+import { ofHost } from './host-stack';
 
-/** MinIO with its buckets: what the backup clients talk to. */
+/** MinIO, and where it is the only one its buckets: what the backup clients talk to. */
 export class MinioStack extends EnvironmentStack {
   readonly server: MinioServer;
-  readonly buckets: Buckets;
 
   constructor(scope: Construct, deployment: DeploymentBase, ca: Certificates, keys: MasterKeys) {
-    super(scope, 'minio', deployment);
+    super(scope, ofHost('minio', deployment), deployment);
     deployment.useDocker(this);
-    const { environment, state } = deployment;
     this.server = new MinioServer(this, 'Minio', {
       deployment,
       kes: keys.asKmsFor('minio'),
-      certificate: ca.issue('minio'),
+      certificate: ca.issue('minio', deployment.node),
     });
-    this.buckets = new Buckets(this, 'Buckets', { deployment, minio: this.server });
-
-    const output = (id: string, value: unknown, description: string) =>
-      new TerraformOutput(this, id, { value, description, staticId: true });
-    const caFile = s3CaFile(environment, state);
-    output('s3_endpoint', s3Url(environment), 'Address of the S3 API');
-    if (caFile !== undefined) {
-      output('ca_certificate', literal(caFile), 'CA certificate that S3 clients must trust');
-      output('ca_certificate_pem', fileText(caFile), 'The same certificate itself, PEM');
-    }
-    output('region', environment.minio.region, 'Region to tell S3 clients');
-    output(
-      'buckets',
-      environment.buckets.map(({ name }) => name),
-      'Buckets',
-    );
   }
+
+  declareBuckets(deployment: DeploymentBase): Buckets {
+    return declareBuckets(this, deployment, [this.server]);
+  }
+}
+
+/** The buckets of several MinIO. */
+export class BucketsStack extends EnvironmentStack {
+  readonly buckets: Buckets;
+
+  constructor(scope: Construct, deployment: DeploymentBase, servers: readonly [MinioServer, ...MinioServer[]]) {
+    super(scope, 'minio', deployment);
+    this.buckets = declareBuckets(this, deployment, servers);
+  }
+}
+
+/** The buckets, and what their clients must be told. */
+function declareBuckets(
+  stack: EnvironmentStack,
+  deployment: DeploymentBase,
+  [minio, ...replicas]: readonly [MinioServer, ...MinioServer[]],
+): Buckets {
+  const { environment, state } = deployment;
+  const buckets = new Buckets(stack, 'Buckets', { deployment, minio, replicas });
+  const output = (id: string, value: unknown, description: string) =>
+    new TerraformOutput(stack, id, { value, description, staticId: true });
+  const caFile = s3CaFile(environment, state);
+  output('s3_endpoint', s3Url(environment), 'Address of the S3 API');
+  if (caFile !== undefined) {
+    output('ca_certificate', literal(caFile), 'CA certificate that S3 clients must trust');
+    output('ca_certificate_pem', fileText(caFile), 'The same certificate itself, PEM');
+  }
+  output('region', environment.minio.region, 'Region to tell S3 clients');
+  output(
+    'buckets',
+    environment.buckets.map(({ name }) => name),
+    'Buckets',
+  );
+  return buckets;
 }

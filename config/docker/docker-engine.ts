@@ -142,7 +142,10 @@ export const NO_ENGINE_VARIABLES: Readonly<Record<string, string>> = Object.from
 );
 
 /** Variables of what acts on a whole deployment: they name its engine where it is one. */
-export function deployVariables({ hosts }: { readonly hosts?: unknown }, engine: EngineAddress): Record<string, string> {
+export function deployVariables(
+  { hosts }: { readonly hosts?: unknown },
+  engine: EngineAddress,
+): Record<string, string> {
   return hosts === undefined ? engineVariables(engine) : { ...NO_ENGINE_VARIABLES };
 }
 

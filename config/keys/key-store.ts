@@ -8,7 +8,13 @@ import { secretsManagerEndpoint } from './aws';
 import { externalVaultAddress, type VaultVariables } from '../vault/external-vault';
 import { embeddedVault } from '../vault/vault';
 import { type RetiredKeys, kesClients } from '../kes/kes-clients';
-import { KES_FILES, type KesConfiguration, type KesKeyStore, KEY_FOLDER, type VaultKeyStore } from '../kes/kes-configuration';
+import {
+  KES_FILES,
+  type KesConfiguration,
+  type KesKeyStore,
+  KEY_FOLDER,
+  type VaultKeyStore,
+} from '../kes/kes-configuration';
 import { nodesOf } from '../node';
 import {
   kesPolicyRules,
@@ -132,9 +138,7 @@ function vaultOfKes(
     return {
       endpoint: node.sharedUrl,
       caFile: KES_FILES.vaultCa,
-      ...(host === undefined
-        ? {}
-        : { client: { certificate: KES_FILES.vaultClient, key: KES_FILES.vaultClientKey } }),
+      ...(host === undefined ? {} : { client: { certificate: KES_FILES.vaultClient, key: KES_FILES.vaultClientKey } }),
     };
   }
   const { url, namespace, caFile } = externalVaultAddress(vault, variables);

@@ -11,7 +11,7 @@ import type Docker from 'dockerode';
 import type { Environment } from '../../config/environment';
 import type { LoadedEnvironment } from '../state/load';
 import { networksOf } from '../../config/docker/networks';
-import { STACKS } from '../terraform/stack-names';
+import { everyStack } from '../terraform/stack-names';
 import { nodesOf, standbyOf } from '../../config/node';
 import type { OwnerLabel } from './docker';
 import { isProbe } from './networks-preflight';
@@ -122,7 +122,7 @@ async function orphansAmong({ containers, networks }: Orphans, loaded: LoadedEnv
   // a first deploy finds out by itself whether the state can be reached
   if (containers.length === 0 && networks.length === 0) return { containers, networks };
   // of every stack: that of a Vault which the environment file no longer has still names what a migration reads
-  const states = await Promise.all(STACKS.map((stack) => managedResources(loaded, stack)));
+  const states = await Promise.all(everyStack(loaded.environment).map((stack) => managedResources(loaded, stack)));
   const { name, state } = loaded.environment;
   // with containers the first stack was done, and its state written
   if (state.backend === 's3' && containers.length > 0 && states.every((made) => made === undefined)) {

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import type { Environment } from '../../config/environment';
-import { STACKS, type StackName } from './stack-names';
+import { everyStack } from './stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
 import { parsedJson } from '../lib/json';
 import { otherStorage } from '../minio/s3-client';
@@ -55,11 +55,7 @@ export class UnreadableStateError extends ExternalError {}
  * @returns undefined if there is none yet
  * @throws UnreadableStateError if it cannot be read
  */
-export async function readRemoteState(
-  environment: string,
-  state: S3State,
-  stack: StackName,
-): Promise<string | undefined> {
+export async function readRemoteState(environment: string, state: S3State, stack: string): Promise<string | undefined> {
   return readObject(state, `${state.keyPrefix}/${environment}/${stack}.tfstate`);
 }
 
@@ -74,9 +70,10 @@ const lockInfo = z.object({ ID: z.string(), Operation: z.string(), Who: z.string
  *
  * @throws ExternalError that names who holds it
  */
-export async function requireUnlocked({ name, state }: Pick<Environment, 'name' | 'state'>): Promise<void> {
+export async function requireUnlocked(environment: Environment): Promise<void> {
+  const { name, state } = environment;
   if (state.backend !== 's3') return;
-  const keys = STACKS.map((stack) => `${state.keyPrefix}/${name}/${stack}.tfstate`);
+  const keys = everyStack(environment).map((stack) => `${state.keyPrefix}/${name}/${stack}.tfstate`);
   const locks = await Promise.all(keys.map((key) => readObject(state, `${key}.tflock`).catch(unlessUnreadable)));
   const held = keys.flatMap((key, index) => {
     const text = locks[index];

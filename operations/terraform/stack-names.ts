@@ -1,7 +1,10 @@
-import type { Environment } from '../../config/environment';
+import { type Node, nodesOf, type NodeSettings, vaultNodes } from '../../config/node';
 import { embeddedVault } from '../../config/vault/vault';
 
-/** The stacks, in the order in which they are deployed: each depends on those before it. */
+/**
+ * The stages of a deploy, in their order. With one host each is a stack. With several, what is on a host has a stack for each
+ * host, and a stage is those and what follows from all of them: `minio-a`, `minio-b`, `minio-c`, `minio`.
+ */
 export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
 
 export type StackName = (typeof STACKS)[number];
@@ -24,9 +27,37 @@ export type StackRange =
   | { [From in StackName]: { readonly from: From; readonly to?: Following<From> } }[StackName];
 
 /** The stacks of an environment that are in a range, in their order. */
-export function stacksIn(environment: Pick<Environment, 'keyStore'>, { from, to }: StackRange = {}): StackName[] {
+export function stacksIn(environment: NodeSettings, { from, to }: StackRange = {}): string[] {
   const first = from === undefined ? 0 : STACKS.indexOf(from);
   const last = to === undefined ? STACKS.length - 1 : STACKS.indexOf(to);
-  const hasVault = embeddedVault(environment) !== undefined;
-  return STACKS.slice(first, last + 1).filter((stack) => stack !== 'vault' || hasVault);
+  return STACKS.slice(first, last + 1).flatMap((stage) => stacksOf(environment, stage));
+}
+
+/** Every stack that an environment has or, with master keys elsewhere, may have had: that of its embedded Vault. */
+export function everyStack(environment: NodeSettings): string[] {
+  return STACKS.flatMap((stage) => (stage === 'vault' ? vaultStacks(environment) : stacksOf(environment, stage)));
+}
+
+/** The stacks of a stage that are on hosts. */
+const onHosts = (stage: string, nodes: readonly Node[]): string[] =>
+  nodes.flatMap(({ host }) => (host === undefined ? [] : [`${stage}-${host.name}`]));
+
+function stacksOf(environment: NodeSettings, stage: StackName): string[] {
+  const nodes = nodesOf(environment);
+  switch (stage) {
+    case 'foundation':
+      return [stage, ...onHosts('host', nodes)];
+    case 'vault':
+      return embeddedVault(environment) === undefined ? [] : vaultStacks(environment);
+    case 'kes':
+    case 'minio':
+      return [...onHosts(stage, nodes), stage];
+    case 'keystore':
+    case 'checks':
+      return [stage];
+  }
+}
+
+function vaultStacks(environment: NodeSettings): string[] {
+  return environment.hosts === undefined ? ['vault'] : onHosts('vault', vaultNodes(nodesOf(environment)));
 }

@@ -2,7 +2,6 @@ import { existsSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
-import type { StackName } from './stack-names';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
 import { parsedJson } from '../lib/json';
@@ -34,7 +33,7 @@ export interface MadeResource {
  */
 export async function managedResources(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  stack: StackName,
+  stack: string,
 ): Promise<MadeResource[] | undefined> {
   const found = await readState(loaded, stack);
   if (found === undefined) return undefined;
@@ -49,7 +48,7 @@ export async function managedResources(
 
 async function readState(
   { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  stack: StackName,
+  stack: string,
 ): Promise<{ readonly where: string; readonly content: unknown; readonly hint: string } | undefined> {
   const { name, state: backend } = environment;
   if (backend.backend === 's3') {
@@ -71,7 +70,7 @@ export const APPROLE_ROLE = 'vault_approle_auth_backend_role';
 /** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */
 export async function deployedPaths(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  stack: StackName,
+  stack: string,
 ): Promise<Set<string>> {
   const made = (await managedResources(loaded, stack)) ?? [];
   return new Set(

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../state/load';
-import { STACKS, type StackName } from '../stack-names';
+import { everyStack } from '../stack-names';
 import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { caFilesOf } from '../../certificates/trusted-roots';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
@@ -43,7 +43,7 @@ const planCopy = z.strictObject({
   /** Files elsewhere that the environment file names: texts, or null where it is a secret. */
   outside: z.record(z.string(), z.string().nullable()),
   /** Terraform's state of each stack that has one. */
-  terraform: z.partialRecord(z.enum(STACKS), z.string()),
+  terraform: z.record(z.string().regex(/^[a-z0-9-]+$/), z.string()),
 });
 export type PlanCopy = z.infer<typeof planCopy>;
 
@@ -86,8 +86,8 @@ export async function copyForPlans({ environment, argument, state }: LoadedEnvir
       return content === undefined ? [] : [[hashOf(content), hashOf(standIn(file))] as const];
     }),
   ]);
-  const terraform: Partial<Record<StackName, string>> = {};
-  for (const stack of STACKS) {
+  const terraform: Record<string, string> = {};
+  for (const stack of everyStack(environment)) {
     const text = await stateOf(environment, state, stack);
     if (text !== undefined) terraform[stack] = text.replaceAll(/\b[0-9a-f]{64}\b/g, (hash) => hidden.get(hash) ?? hash);
   }
@@ -236,7 +236,7 @@ function outsideFiles({ keyStore, tls, trustedCAs }: Environment): { open: strin
   };
 }
 
-async function stateOf(environment: Environment, state: StateLayout, stack: StackName): Promise<string | undefined> {
+async function stateOf(environment: Environment, state: StateLayout, stack: string): Promise<string | undefined> {
   const { name, state: backend } = environment;
   if (backend.backend === 's3') return readRemoteState(name, backend, stack);
   return readIfExists(path.join(state.terraform, `${stack}.tfstate`));
