@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import type { DeploymentBase } from '../constructs/deployment';
 import { declareHost } from '../constructs/foundation';
+import { Balancer } from '../constructs/haproxy/balancer';
 import { EnvironmentStack } from './environment-stack';
 
 /** What everything on one of several hosts stands on: networks, images, and the balancer. */
@@ -10,6 +11,11 @@ export class HostStack extends EnvironmentStack {
     super(scope, ofHost('host', deployment), deployment);
     deployment.useDocker(this, { withLogins: true });
     declareHost(this, deployment);
+    const { node } = deployment;
+    const { host, balancer } = node;
+    if (host !== undefined && balancer !== undefined) {
+      new Balancer(this, 'Balancer', { deployment, node: { ...node, host, balancer } });
+    }
   }
 }
 
