@@ -9,6 +9,8 @@ import { keyStorePlace } from './keys/key-store-place';
 /** How a program is reached from where the deploy runs. */
 const tlsEndpoint = z.strictObject({
   url: z.string(),
+  /** Servers of other hosts that answer for the same, tried in their order where that one does not. */
+  otherUrls: z.array(z.string()).optional(),
   /** CA certificates, PEM. Absent: the system's. */
   caFile: z.string().optional(),
   /** The name to ask for and to verify. Absent: the host of the address. */

@@ -2,10 +2,11 @@
  * One HTTPS request with its own CA and, if need be, a client certificate. Certificates are always verified.
  */
 import { readFileSync } from 'node:fs';
-import { Agent, request as httpsRequest } from 'node:https';
+import { type Agent, request as httpsRequest } from 'node:https';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { TlsEndpoint } from '../../config/operation-inputs';
+import { agentFor } from './failover-agent';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'LIST';
@@ -71,7 +72,7 @@ export class HttpClient {
   ) {
     this.base = new URL(endpoint.url);
     if (this.base.protocol !== 'https:') throw new Error(`address must begin with https://, got: ${endpoint.url}`);
-    this.agent = new Agent({
+    this.agent = agentFor(endpoint, {
       keepAlive: true,
       // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
       rejectUnauthorized: true,

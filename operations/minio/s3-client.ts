@@ -1,12 +1,13 @@
 import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { readFileSync } from 'node:fs';
-import { Agent, type AgentOptions } from 'node:https';
+import type { AgentOptions } from 'node:https';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
+import { agentFor } from '../lib/failover-agent';
 import { MAX_ANSWER_BYTES } from '../lib/http';
 import { secretText } from '../lib/secret';
 
@@ -55,7 +56,7 @@ export function s3Client(options: S3Options): S3Client {
     maxAttempts: options.attempts ?? 3,
     requestHandler: {
       requestTimeout: 30_000,
-      ...connections(endpoint.caFile, { keepAlive: options.keepAlive ?? true, maxSockets: 128 }, endpoint.serverName),
+      ...connections(endpoint, { keepAlive: options.keepAlive ?? true, maxSockets: 128 }),
     },
   });
   s3.middlewareStack.add(
@@ -93,7 +94,7 @@ export function otherStorage(
     ...WITHOUT_CHECKSUMS,
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestHandler: connections(caFile),
+    requestHandler: connections({ caFile }),
   });
   boundAnswers(s3, who, limit);
   return s3;
@@ -106,11 +107,11 @@ const WITHOUT_CHECKSUMS = {
 } as const;
 
 /** The time for a connection counts from the making of a request, so also while it waits for a free socket. */
-function connections(caFile: string | undefined, more: AgentOptions = {}, servername?: string) {
+function connections({ caFile, serverName, url = '', otherUrls }: Partial<TlsEndpoint>, more: AgentOptions = {}) {
   // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
   const verified = { rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile) } : {}) };
-  const name = servername === undefined ? {} : { servername };
-  return { connectionTimeout: 30_000, httpsAgent: new Agent({ ...more, ...verified, ...name }) };
+  const name = serverName === undefined ? {} : { servername: serverName };
+  return { connectionTimeout: 30_000, httpsAgent: agentFor({ url, otherUrls }, { ...more, ...verified, ...name }) };
 }
 
 /**
