@@ -3,7 +3,10 @@ import { existsSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { CommandError } from '../lib/command';
+import { ExternalError } from '../lib/errors';
 import { constructPaths, DeployEvents } from './deploy-events';
+import { shownPlan } from './plan/plan-stack';
+import { attributesOf, type TerraformPlan } from './plan/terraform-plan';
 import {
   asksForInit,
   initialize,
@@ -26,6 +29,17 @@ export interface DeployOptions {
   readonly onProgress: (now: string) => void;
   /** Called when a stack is as it is declared, with what that changed. */
   readonly onDeployed: (stack: string, changes: string) => void;
+  /** @default - whatever a plan replaces is replaced */
+  readonly keep?: Keep | undefined;
+}
+
+/** Containers that this deploy must not take away, not even to make them anew. */
+export interface Keep {
+  /** Their names. */
+  readonly containers: readonly string[];
+  /** Completes the sentence "… must not be replaced now:". */
+  readonly because: string;
+  readonly hint: string;
 }
 
 /** A stack that could not be planned or applied. */
@@ -74,6 +88,9 @@ export async function deployStacks(stacks: readonly SynthesizedFolder[], options
         continue;
       }
       ahead.discard();
+      if (options.keep !== undefined) {
+        requireKept(stack.name, await shownPlan(stack.folder, options.terraform, PLAN_FILE), options.keep);
+      }
       options.onDeployed(stack.name, await apply(stack, options));
     }
   } finally {
@@ -163,6 +180,17 @@ async function tryPlan(
       asksForInit: events.errors.some(asksForInit),
     };
   }
+}
+
+/** @throws ExternalError if the plan of a stack takes away what must be kept */
+export function requireKept(stack: string, plan: TerraformPlan, { containers, because, hint }: Keep): void {
+  const lost = plan.resource_changes.flatMap(({ type, change }) => {
+    const { name } = attributesOf(change.before);
+    const isLost = type === 'docker_container' && change.actions.includes('delete');
+    return isLost && typeof name === 'string' && containers.includes(name) ? [name] : [];
+  });
+  if (lost.length === 0) return;
+  throw new ExternalError(`${stack}: container ${lost.join(', ')} must not be replaced now: ${because}`, hint);
 }
 
 async function apply(stack: SynthesizedFolder, options: DeployOptions): Promise<string> {

@@ -6,7 +6,7 @@ import { diagnosticOf, initialize, runTerraform, type SynthesizedFolder, type Te
 import { REFUSED, refusedAddress } from './protection';
 import type { Problem } from './report';
 import { firstDeploy, linksOf, type StackLinks, type StackSummary, summarizePlan } from './summarize';
-import { type SynthesizedStack, synthesizedStack, terraformPlan } from './terraform-plan';
+import { type SynthesizedStack, synthesizedStack, type TerraformPlan, terraformPlan } from './terraform-plan';
 
 export interface PlanRun extends TerraformRun {
   /** Whether Docker and Vault are asked what there is. */
@@ -63,11 +63,15 @@ export async function planStack({ folder }: SynthesizedFolder, terraform: PlanRu
     if (error.exitCode !== 2) return failed(folder, terraform, declared, lines, error);
     changed = true;
   }
-  const shown: string[] = [];
-  await runTerraform(folder, terraform, ['show', '-json', PLAN_FILE], { onLine: (line) => void shown.push(line) });
-  const json = shown.find((line) => line.startsWith('{')) ?? '';
-  const summary = summarizePlan(terraformPlan.parse(JSON.parse(json)), declared);
+  const summary = summarizePlan(await shownPlan(folder, terraform, PLAN_FILE), declared);
   return { kind: 'planned', changed, links: linksOf(declared), ...summary };
+}
+
+/** What Terraform shows of a plan file, without writing it anywhere: it holds values. */
+export async function shownPlan(folder: string, terraform: TerraformRun, file: string): Promise<TerraformPlan> {
+  const shown: string[] = [];
+  await runTerraform(folder, terraform, ['show', '-json', file], { onLine: (line) => void shown.push(line) });
+  return terraformPlan.parse(JSON.parse(shown.find((line) => line.startsWith('{')) ?? ''));
 }
 
 async function failed(

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { DeployError, deployStacks } from '../../../operations/terraform/deploy';
+import { DeployError, deployStacks, requireKept } from '../../../operations/terraform/deploy';
+import { terraformPlan } from '../../../operations/terraform/plan/terraform-plan';
 import type { SynthesizedFolder } from '../../../operations/terraform/terraform';
 import { terraformIsThere } from '../../helpers/terraform';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { rejectionOf } from '../../helpers/thrown';
+import { rejectionOf, thrownBy } from '../../helpers/thrown';
 
 const folder = useTemporaryFolder();
 const env = {
@@ -111,5 +112,32 @@ async function deploy(stacks: readonly SynthesizedFolder[], signal = new AbortCo
     expect(await rejectionOf(deploying)).toMatchObject({ message: 'interrupted' });
     expect(readFileSync(path.join(folder(), 'state', 'a.tfstate'), 'utf8')).toContain('"terraform_data"');
     expect(existsSync(path.join(folder(), 'state', 'b.tfstate'))).toBe(false);
+  });
+});
+
+describe('containers that a deploy must keep', () => {
+  const KEEP = { containers: ['ebs-demo-minio'], because: 'host c is away', hint: 'wait for it' };
+  const planOf = (actions: string[], name: string, type = 'docker_container') =>
+    terraformPlan.parse({ resource_changes: [{ address: 'it', type, change: { actions, before: { name } } }] });
+
+  test.each([
+    ['replaced', ['delete', 'create']],
+    ['taken away', ['delete']],
+  ])('are not %s', (_, actions) => {
+    const error = thrownBy(() => {
+      requireKept('demo-minio-a', planOf(actions, 'ebs-demo-minio'), KEEP);
+    });
+    expect(error.message).toBe('demo-minio-a: container ebs-demo-minio must not be replaced now: host c is away');
+  });
+
+  test.each([
+    ['made', planOf(['create'], 'ebs-demo-minio')],
+    ['changed where they are', planOf(['update'], 'ebs-demo-minio')],
+    ['replaced, where they are others', planOf(['delete', 'create'], 'ebs-demo-kes')],
+    ['replaced, where they are no containers', planOf(['delete', 'create'], 'ebs-demo-minio', 'docker_volume')],
+  ])('may be %s', (_, plan) => {
+    expect(() => {
+      requireKept('demo-minio-a', plan, KEEP);
+    }).not.toThrow();
   });
 });
