@@ -15,8 +15,6 @@ const tlsEndpoint = z.strictObject({
   caFile: z.string().optional(),
   /** The name to ask for and to verify. Absent: the host of the address. */
   serverName: z.string().optional(),
-  /** Servers of other hosts that answer for the same, tried in their order where that one does not. */
-  otherUrls: z.array(z.string()).optional(),
 });
 export type TlsEndpoint = z.infer<typeof tlsEndpoint>;
 
@@ -77,7 +75,11 @@ const secretId = z.discriminatedUnion('delivery', [
 /** The input of each operation, by the operation's name. */
 export const operationInputs = {
   /** Notes which Docker engine the deployment is on. */
-  'remember-engine': z.strictObject({ file: z.string() }),
+  'remember-engine': z.strictObject({
+    file: z.string(),
+    /** With several hosts: the place of this one among them. */
+    number: z.number().optional(),
+  }),
 
   /** Makes or renews the private CA and the leaf certificates. */
   'issue-certificates': z.strictObject({

@@ -3,7 +3,7 @@ import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
 import { MIGRATION_VARIABLE, requireSameKeyStore } from '../operations/state/key-store-note';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { loadEnvironment } from '../operations/state/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
@@ -65,7 +65,7 @@ void main(async (args) => {
   const recipients = readRecipients(values.recipient ?? []);
   const loaded = loadEnvironment(positionals[0]);
   const { environment, argument, state } = loaded;
-  pinEngine(environment.docker);
+  pinEngines(environment);
   if (readIfExists(state.deployment) === undefined) {
     throw new UsageError(
       `environment ${environment.name} is not deployed: there is no ${state.deployment}`,

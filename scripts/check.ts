@@ -1,5 +1,5 @@
 /** `./scripts/check`: proves again, at any time, what the last deploy proved. */
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { triesHoles } from '../operations/checks/catalogue';
 import type { Check, CheckDescription } from '../operations/checks/check';
@@ -117,8 +117,8 @@ async function runOf(
     return { report: await checkEndpoint({ endpoint, region, expected, checks, tryKnownHoles, ...running }), folder };
   }
   const loaded = loadEnvironment(call.environment);
-  const { name, docker } = loaded.environment;
-  pinEngine(docker);
+  const { name } = loaded.environment;
+  pinEngines(loaded.environment);
   await requireNoOtherEngine(loaded);
   sayWhat(name, checks.length);
   const options = { ...running, ...(complete && !call.disruptive ? {} : { checks }) };

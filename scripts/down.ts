@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { vaultNames } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
 import { drivesText, nodesOf } from '../config/node';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker/docker';
@@ -54,7 +54,7 @@ void main(async (args, signal) => {
   const { environment, state } = loaded;
   const deleteData = values['delete-data'] ?? false;
   if (deleteData && values.confirm !== undefined) requireName(values.confirm, loaded);
-  pinEngine(environment.docker);
+  pinEngines(environment);
 
   const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };

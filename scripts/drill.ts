@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodesOf } from '../config/node';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
 import { defaultStateHome } from '../config/state/layout';
 import { projectRoot } from '../operations/lib/project-root';
@@ -63,7 +63,7 @@ void main(async (args, signal) => {
   }
   const original = loadEnvironment(positionals[0]);
   const { environment, state } = original;
-  pinEngine(environment.docker);
+  pinEngines(environment);
   await requireOwnEngine(original);
   const recoveryPoint = recoveryPointOf(state, new Date());
   mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });

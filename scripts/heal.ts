@@ -1,5 +1,5 @@
 /** `./scripts/heal`: brings every object back to all drives. */
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { ExternalError } from '../operations/lib/errors';
 import { waitForLock } from '../operations/lib/lock';
 import { printable } from '../operations/lib/printable';
@@ -40,7 +40,7 @@ void main(async (args, signal) => {
   }
   const loaded = loadEnvironment(positionals[0]);
   requireHealable(loaded);
-  pinEngine(loaded.environment.docker);
+  pinEngines(loaded.environment);
   const result = await heal(loaded, values.deep === true ? 'deep' : 'normal', signal);
   const { looked, healed, passes } = result;
   if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);

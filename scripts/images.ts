@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { loadEnvironment } from '../operations/state/load';
 import { readToolchain } from '../operations/toolchain/findings';
 import { dockerEngine } from '../operations/docker/docker';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { UsageError } from '../operations/lib/errors';
 import { registryLogin } from '../operations/docker/registry-logins';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
@@ -49,7 +49,7 @@ void main(async (args, signal) => {
   }
   const target = requirePushTarget(positionals[1]);
   const { environment } = loadEnvironment(positionals[2]);
-  pinEngine(environment.docker);
+  pinEngines(environment);
   const configFile = dockerConfigFile(values['docker-config']);
   const login = configFile === undefined ? undefined : registryLogin(configFile, `${target}/kes`);
 

@@ -5,7 +5,7 @@ import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
 import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../config/keys/key-store-place';
 import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/key-store-note';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { CommandError } from '../operations/lib/command';
@@ -66,7 +66,7 @@ void main(async (args, signal) => {
   const verbose = values.verbose ?? false;
   requireSameEnvironment(source, target);
   requireIntactState(source.environment.name, state);
-  pinEngine(source.environment.docker);
+  pinEngines(source.environment);
   await requireOwnEngine(source);
   const variables = vaultVariables(process.env);
   const from = declaredPlace(source.environment, variables);

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
-import { DEFAULT_SOCKET, pinEngine, resolveEngine } from '../config/docker/docker-engine';
+import { DEFAULT_SOCKET, pinEngine, pinEngines, resolveEngine } from '../config/docker/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
@@ -105,7 +105,7 @@ async function exportCopy(loaded: LoadedEnvironment, file: string): Promise<void
 
 async function planFromHere(loaded: LoadedEnvironment, signal: AbortSignal): Promise<PlanReport> {
   requireDeployable(loaded, process.env);
-  pinEngine(loaded.environment.docker);
+  pinEngines(loaded.environment);
   await requireNobodyAtWork(loaded);
   const report = await inTemporaryFolder((folder) =>
     planEnvironment(

@@ -1,6 +1,6 @@
 /** `./scripts/rotate`: replaces one kind of secret, under the running deployment. */
 import { requireDeployable } from '../operations/state/deployable';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { backupCoverageWarning } from '../operations/backup/last-backup';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
@@ -102,7 +102,7 @@ void main(async (args, signal) => {
   if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
   const loaded = loadEnvironment(rest[ofMasterKey ? 1 : 0]);
   requireDeployed(loaded);
-  pinEngine(loaded.environment.docker);
+  pinEngines(loaded.environment);
   await requireOwnEngine(loaded);
   if (kind === 'inventory') {
     await showInventory(loaded);

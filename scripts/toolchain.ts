@@ -1,5 +1,5 @@
 /** `./scripts/toolchain`: prerequisites, Docker Engine, images and providers, without deploying anything. */
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { loadEnvironment } from '../operations/state/load';
 import { readToolchain } from '../operations/toolchain/findings';
 import { UsageError } from '../operations/lib/errors';
@@ -70,7 +70,7 @@ void main(async (args, signal) => {
     return;
   }
   const { environment } = loadEnvironment(positionals[0]);
-  pinEngine(environment.docker);
+  pinEngines(environment);
   const { prerequisites, engine, builds } = prepareToolchain(toolchainRequest(environment));
   await showSteps([prerequisites, engine, ...builds], signal);
   if (values.json) process.stdout.write(`${JSON.stringify(readToolchain(), null, 2)}\n`);

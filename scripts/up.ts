@@ -1,11 +1,12 @@
 /** `./scripts/up`: from a bare machine to a deployment that has proved itself. */
 import { mkdirSync } from 'node:fs';
 import { requireDeployable } from '../operations/state/deployable';
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { readCanaries } from '../operations/state/canaries';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
+import { HostsHere } from '../operations/docker/hosts-here';
 import { removeEmptyStateFolder } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
@@ -13,6 +14,7 @@ import { adoptingDeploy } from './lib/adopting-deploy';
 import { certificatesStep } from './lib/certificates-step';
 import { deploymentNoteStep, drivesStep } from './lib/drives-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { hostsStep } from './lib/hosts-step';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { objectLockStep } from './lib/object-lock-step';
@@ -55,26 +57,27 @@ void main(async (args, signal) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
-  pinEngine(environment.docker);
+  pinEngines(environment);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   const deploy = async (): Promise<void> => {
+    const hosts = new HostsHere();
+    const isCluster = environment.hosts !== undefined;
     const { prerequisites, engine, builds } = prepareToolchain(toolchainRequest(environment));
     const steps = [
       prerequisites,
-      engine,
-      ownEngineStep(loaded, values.engine),
-      orphansStep(loaded),
-      drivesStep(loaded),
-      portsStep(loaded),
-      networksStep(loaded),
-      ...imagesStep(environment),
+      ...(isCluster ? [hostsStep(loaded, hosts)] : [engine, ownEngineStep(loaded, values.engine)]),
+      orphansStep(loaded, hosts),
+      drivesStep(loaded, undefined, hosts),
+      portsStep(loaded, hosts),
+      networksStep(loaded, hosts),
+      ...imagesStep(environment, hosts),
       ...keyStoreSteps(loaded, Object.keys(readCanaries(state.canaries))),
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       objectLockStep(loaded),
       ...builds,
-      ...(await adoptingDeploy(loaded, values.verbose ?? false)),
+      ...(await adoptingDeploy(loaded, values.verbose ?? false, undefined, hosts)),
       provenKeysStep(loaded),
       deploymentNoteStep(loaded),
     ];

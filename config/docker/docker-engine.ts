@@ -162,6 +162,20 @@ export function pinEngine(settings: DockerSettings, env: NodeJS.ProcessEnv = pro
   return engine;
 }
 
+/**
+ * Has this process and its children speak to the engine of an environment and no other. With several hosts that is none:
+ * each call names the one that it is for, and a variable would win over that.
+ *
+ * @throws UsageError like {@link resolveEngine}
+ */
+export function pinEngines(
+  { docker, hosts }: { readonly docker: DockerSettings; readonly hosts?: unknown },
+  env: NodeJS.ProcessEnv = process.env,
+): void {
+  if (hosts === undefined) pinEngine(docker, env);
+  else for (const name of [...ENGINE_VARIABLES, NAMED_BY]) Reflect.deleteProperty(env, name);
+}
+
 /** An engine for a message. */
 export function describeEngine({ host, namedBy }: EngineAddress): string {
   return namedBy === undefined ? `the default socket, ${host}` : `${namedBy}, ${host}`;

@@ -11,7 +11,8 @@ import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
-import { drivesText, nodesOf } from '../../config/node';
+import type Docker from 'dockerode';
+import { type Drive, drivesText, nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
@@ -77,8 +78,22 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 
 /** MinIO's id of the data on the environment's drives; undefined if there is none. A drive that was wiped says nothing. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
-  const docker = dockerEngine(environment.docker);
-  for (const { kind, source } of nodesOf(environment)[0].minio.drives) {
+  let unanswered: unknown;
+  for (const { docker, minio } of nodesOf(environment)) {
+    try {
+      const id = await idOnDrives(dockerEngine(docker), minio.drives);
+      if (id !== undefined) return id;
+    } catch (error) {
+      // a host that is away says nothing, and the others have the same id
+      unanswered = error;
+    }
+  }
+  if (unanswered !== undefined) throw unanswered;
+  return undefined;
+}
+
+async function idOnDrives(docker: Docker, drives: readonly Drive[]): Promise<string | undefined> {
+  for (const { kind, source } of drives) {
     const mount = kind === 'volume' ? { volume: source } : { folder: source };
     const format = await readMountedFile(docker, mount, MINIO_FORMAT_FILE);
     if (format !== undefined) return minioFormat.parse(JSON.parse(format.toString('utf8'))).id;

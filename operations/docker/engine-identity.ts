@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
+import type { OperationInput } from '../../config/operation-inputs';
 import type { LoadedEnvironment } from '../state/load';
 import type { StateLayout } from '../../config/state/layout';
 import { dockerEngine } from './docker';
@@ -22,6 +23,8 @@ const engineNote = z.object({
   name: z.string(),
   /** How it was reached when it was noted. */
   host: z.string(),
+  /** With several hosts: the place of this one among them. */
+  number: z.number().optional(),
 });
 
 /** An engine as a deployment remembers it. */
@@ -30,14 +33,14 @@ export type EngineNote = z.infer<typeof engineNote>;
 type Place = Pick<LoadedEnvironment, 'environment' | 'state'>;
 
 /** @throws UsageError if the note is none */
-export function readEngineNote(state: StateLayout): EngineNote | undefined {
-  const text = readIfExists(state.engine);
+export function readEngineNote({ engine: file }: Pick<StateLayout, 'engine'>): EngineNote | undefined {
+  const text = readIfExists(file);
   if (text === undefined) return undefined;
   try {
     return engineNote.parse(JSON.parse(text));
   } catch (error) {
     throw new UsageError(
-      `${state.engine} does not say which Docker engine this deployment is on: ${messageOf(error)}`,
+      `${file} does not say which Docker engine this deployment is on: ${messageOf(error)}`,
       'remove it where the engine is the right one: ./scripts/up looks for the deployment there and writes it again',
     );
   }
@@ -126,6 +129,8 @@ export async function requireOwnEngine(
 
 /** The same for a command that has something to do without an engine, too: one that does not answer is not asked. */
 export async function requireNoOtherEngine(place: Place): Promise<void> {
+  // each of several hosts names its engine, so that no variable leads elsewhere
+  if (place.environment.hosts !== undefined) return;
   if (!existsSync(place.state.deployment) && readEngineNote(place.state) === undefined) return;
   try {
     await requireOwnEngine(place);
@@ -135,8 +140,11 @@ export async function requireNoOtherEngine(place: Place): Promise<void> {
 }
 
 /** For a deploy: notes the engine unless there is a note, which must name this one. */
-export async function rememberThisEngine({ file }: { readonly file: string }): Promise<void> {
-  const met = await meetEngine(resolveEngine({}, process.env));
+export async function rememberThisEngine({ file, number }: OperationInput<'remember-engine'>): Promise<void> {
+  const met = {
+    ...(await meetEngine(resolveEngine({}, process.env))),
+    ...(number === undefined ? {} : { number }),
+  };
   const text = readIfExists(file);
   if (text === undefined) {
     rememberEngine(file, met);

@@ -2,8 +2,9 @@
 import { statfsSync, statSync } from 'node:fs';
 import type Docker from 'dockerode';
 import { resolveEngine } from '../../config/docker/docker-engine';
-import { drivesText } from '../../config/node';
-import { dockerEngine } from '../docker/docker';
+import { drivesText, type Node } from '../../config/node';
+import { onEachNode } from '../docker/each-node';
+import { HostsHere } from '../docker/hosts-here';
 import { isMissingFolder, MINIO_FORMAT_FILE, readMountedFile, withMountedFiles } from '../docker/mounted-files';
 import { deployedDrives, notedDeployment } from '../state/drives-note';
 import type { LoadedEnvironment } from '../state/load';
@@ -26,10 +27,25 @@ export async function requireUsableFolders(
   { environment, state }: LoadedEnvironment,
   announce: (line: string) => void,
   restored?: string,
+  hosts = new HostsHere(),
 ): Promise<string> {
-  const docker = dockerEngine(environment.docker);
+  const folders = await onEachNode(hosts.here(environment), async (node, docker) =>
+    requireUsableFoldersOf({ environment, state, node, docker, announce, restored }),
+  );
+  return [...new Set(folders)].join(', ');
+}
+
+interface FoldersOfNode extends Pick<LoadedEnvironment, 'environment' | 'state'> {
+  readonly node: Node;
+  readonly docker: Docker;
+  readonly announce: (line: string) => void;
+  readonly restored: string | undefined;
+}
+
+async function requireUsableFoldersOf(of: FoldersOfNode): Promise<string> {
+  const { environment, state, node, docker, announce, restored } = of;
   // one behind a port of this machine may be anywhere
-  const isHere = resolveEngine(environment.docker, process.env).transport === 'unix';
+  const isHere = resolveEngine(node.docker, process.env).transport === 'unix';
   const drives = await Promise.all(
     declaredFolders(environment.minio.drives).map(async (declared): Promise<DriveFacts> => ({
       ...declared,
@@ -48,7 +64,7 @@ export async function requireUsableFolders(
     ...(ids.length === 0 || restored !== undefined ? {} : { objectsOn: drivesText(deployed) }),
     ...(isHere ? { systemDevice: statSync('/').dev } : {}),
   });
-  for (const warning of warnings) announce(warning);
+  for (const warning of warnings) announce(`${node.host === undefined ? '' : `host ${node.host.name}: `}${warning}`);
   return drives.map(({ folder }) => folder).join(', ');
 }
 

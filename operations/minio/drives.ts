@@ -11,14 +11,15 @@ export interface ReadableDrive {
 }
 
 export function readableDrives({ environment }: Pick<LoadedEnvironment, 'environment'>): readonly ReadableDrive[] {
-  const [{ minio }] = nodesOf(environment);
-  return minio.drives.map(({ path: drive }) => ({
-    path: drive,
-    read: async (folder) => {
-      // loading it takes longer than most checks run
-      const { dockerEngine } = await import('../docker/docker.js');
-      const container = dockerEngine(environment.docker).getContainer(minio.container);
-      return container.getArchive({ path: `${drive}/${folder}` });
-    },
-  }));
+  return nodesOf(environment).flatMap(({ docker, host, minio }) =>
+    minio.drives.map(({ path: drive }) => ({
+      path: host === undefined ? drive : `${host.name}:${drive}`,
+      read: async (folder) => {
+        // loading it takes longer than most checks run
+        const { dockerEngine } = await import('../docker/docker.js');
+        const container = dockerEngine(docker).getContainer(minio.container);
+        return container.getArchive({ path: `${drive}/${folder}` });
+      },
+    })),
+  );
 }

@@ -1,5 +1,6 @@
 import { resolveEngine } from '../../config/docker/docker-engine';
 import { requireHarmlessVaultVariables, vaultVariables } from '../../config/vault/external-vault';
+import { requireSameHosts } from './hosts-note';
 import { requireIntactState } from './intact-state';
 import { requireSameDrives } from './drives-note';
 import { requireSameKeyStore } from './key-store-note';
@@ -13,7 +14,8 @@ import { requireReachablePorts } from '../docker/remote-engine';
  */
 export function requireDeployable({ environment, state }: LoadedEnvironment, env: NodeJS.ProcessEnv): void {
   requireIntactState(environment.name, state);
-  requireReachablePorts(environment, resolveEngine(environment.docker, env));
+  if (environment.hosts === undefined) requireReachablePorts(environment, resolveEngine(environment.docker, env));
+  requireSameHosts(environment, state);
   requireHarmlessVaultVariables(environment.keyStore, env);
   requireSameKeyStore(environment, vaultVariables(env), state, env);
   requireSameDrives(environment, state);

@@ -59,6 +59,8 @@ export interface ToolchainRequest {
   readonly providers?: ForcedProviders | undefined;
   /** Whether an image of HAProxy is needed. @default false */
   readonly balancer?: boolean;
+  /** Whether this machine may need an engine of its own: not where each of several hosts names one. @default true */
+  readonly ownEngine?: boolean;
 }
 
 /** What an environment needs. */
@@ -67,7 +69,8 @@ export function toolchainRequest({
   providers,
   hosts,
 }: Pick<Environment, 'images' | 'providers' | 'hosts'>): ToolchainRequest {
-  return { images: images.source, providers, balancer: hosts !== undefined };
+  const isCluster = hosts !== undefined;
+  return { images: images.source, providers, balancer: isCluster, ownEngine: !isCluster };
 }
 
 export interface ToolchainSteps {
@@ -143,8 +146,9 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       if (lacksGo) missing.push(missingGo(own?.version, anyGoWillDo()));
       else await requireModules(context);
       if (request.images === 'build' && findBusybox() === undefined) missing.push(missingBusybox);
-      const answer = await askEngine();
-      if ('problem' in answer && needsEngineInstalled(answer.problem)) missing.push(missingEngine(answer.problem));
+      const answer = (request.ownEngine ?? true) ? await askEngine() : undefined;
+      if (answer !== undefined && 'problem' in answer && needsEngineInstalled(answer.problem))
+        missing.push(missingEngine(answer.problem));
       await install(missing, machine, context);
       if (lacksGo) await requireModules(context);
       const installed = missing.flatMap((item) => item.aptPackages);

@@ -1,4 +1,5 @@
 import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
+import type { HostsHere } from '../../operations/docker/hosts-here';
 import type { Following } from '../../operations/terraform/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
@@ -15,12 +16,13 @@ export async function adoptingDeploy(
   loaded: LoadedEnvironment,
   verbose: boolean,
   range?: KeyStoreRange,
+  hosts?: HostsHere,
 ): Promise<Step[]> {
-  if (!isLoadedInVault(loaded) || !(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range)];
+  if (!isLoadedInVault(loaded) || !(await mayNeedAdoption(loaded))) return [deployStep(loaded, verbose, range, hosts)];
   return [
     // what is in Vault can only be adopted when Vault runs
-    deployStep(loaded, verbose, { to: 'vault' }),
+    deployStep(loaded, verbose, { to: 'vault' }, hosts),
     adoptKeyStoreStep(loaded),
-    deployStep(loaded, verbose, { ...range, from: 'keystore' }),
+    deployStep(loaded, verbose, { ...range, from: 'keystore' }, hosts),
   ];
 }

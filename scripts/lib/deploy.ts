@@ -1,11 +1,13 @@
 /** A deploy as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
+import { nodesOf } from '../../config/node';
 import { type LoadedEnvironment, loadEnvironment } from '../../operations/state/load';
+import { HostsHere } from '../../operations/docker/hosts-here';
 import { type StackRange, stacksIn } from '../../operations/terraform/stack-names';
 import { requireNoOtherEngine } from '../../operations/docker/engine-identity';
 import { ExternalError, UsageError } from '../../operations/lib/errors';
 import type { Step } from '../../operations/lib/step';
-import { DeployError, deployStacks } from '../../operations/terraform/deploy';
+import { DeployError, deployStacks, type Keep } from '../../operations/terraform/deploy';
 import { providerCache, thisTerraform } from '../../operations/terraform/terraform';
 import { takeTurn } from '../../operations/terraform/turn';
 import { howToLimitProcesses } from './process-limit';
@@ -13,8 +15,16 @@ import { duration } from './progress';
 import { howToUnlock } from './state-lock';
 import { synthesize } from './synthesize';
 
-/** @param range what is to be deployed; what is before it must be as it shall be. Default: everything */
-export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: StackRange): Step {
+/**
+ * @param range what is to be deployed; what is before it must be as it shall be. Default: everything
+ * @param hosts what is on one that is away is left out, and so are the checks, which would find only that
+ */
+export function deployStep(
+  loaded: LoadedEnvironment,
+  verbose: boolean,
+  range?: StackRange,
+  hosts = new HostsHere(),
+): Step {
   const { environment, file, state } = loaded;
   const chosen = stacksIn(environment, range);
   return {
@@ -28,7 +38,11 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
       };
       // before Terraform takes what it does not find there for gone
       await requireNoOtherEngine(loaded);
-      const named = chosen.map((stack) => `${environment.name}-${stack}`);
+      const { missing } = hosts;
+      const isAway = (stack: string): boolean =>
+        missing.some((host) => PER_HOST.some((stage) => stack === `${stage}-${host}`));
+      const here = chosen.filter((stack) => !isAway(stack) && (missing.length === 0 || stack !== 'checks'));
+      const named = here.map((stack) => `${environment.name}-${stack}`);
       // a step before this one may have edited the file
       const stacks = synthesize(loadEnvironment(file), state.cdktfOut).filter(({ name }) => named.includes(name));
       if (stacks.length !== named.length) {
@@ -49,6 +63,7 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
           onDeployed: (stack, changes) => {
             finished(`${stack}: ${changes}`);
           },
+          ...(missing.length === 0 ? {} : { keep: quorumOf(loaded, missing) }),
           ...(verbose && { onText: (text: string) => void process.stderr.write(`${text}\n`) }),
         });
       } catch (error) {
@@ -61,7 +76,20 @@ export function deployStep(loaded: LoadedEnvironment, verbose: boolean, range?: 
           { cause: error },
         );
       }
-      return undefined;
+      return missing.length === 0 ? undefined : `without ${missing.join(', ')}, and without the checks`;
     },
+  };
+}
+
+/** The stages of which each host has a stack of its own. */
+const PER_HOST = ['host', 'vault', 'kes', 'minio'];
+
+/** While a host is away, each of the others is needed: for the majority of Vault, and to write an object. */
+function quorumOf({ environment, argument }: LoadedEnvironment, away: readonly string[]): Keep {
+  const [{ minio, vault }] = nodesOf(environment);
+  return {
+    containers: [minio.container, vault.container],
+    because: `host ${away.join(', ')} is away, and without one more neither MinIO nor Vault might go on`,
+    hint: `bring the host back, then ./scripts/up ${argument}; or put back what was changed in the environment file`,
   };
 }

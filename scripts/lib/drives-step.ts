@@ -1,17 +1,18 @@
 import { declaredFolders } from '../../operations/minio/drives-preflight';
+import { HostsHere } from '../../operations/docker/hosts-here';
 import { noteDeployment } from '../../operations/state/drives-note';
 import type { LoadedEnvironment } from '../../operations/state/load';
 import type { Step } from '../../operations/lib/step';
 
 /** @param restored MinIO's id of the data that a restore is for */
-export function drivesStep(loaded: LoadedEnvironment, restored?: string): Step {
+export function drivesStep(loaded: LoadedEnvironment, restored?: string, hosts = new HostsHere()): Step {
   return {
     title: 'Drives',
     applies: () => declaredFolders(loaded.environment.minio.drives).length > 0,
     run: async ({ announce }) => {
       // only where it is needed: it takes long to load
       const { requireUsableFolders } = await import('../../operations/minio/drive-folders.js');
-      return requireUsableFolders(loaded, announce, restored);
+      return requireUsableFolders(loaded, announce, restored, hosts);
     },
   };
 }

@@ -1,13 +1,14 @@
 import type { Environment } from '../../config/environment';
 import { embeddedVault } from '../../config/vault/vault';
-import { dockerEngine } from '../../operations/docker/docker';
+import { onEachNode } from '../../operations/docker/each-node';
+import { HostsHere } from '../../operations/docker/hosts-here';
 import { requirePullableImages, type WantedImage } from '../../operations/docker/images-preflight';
 import { registryLogin } from '../../operations/docker/registry-logins';
 import type { Step } from '../../operations/lib/step';
 
 /** Asked before anything is deployed from them. */
-export function imagesStep(environment: Environment): Step[] {
-  const { images, docker } = environment;
+export function imagesStep(environment: Environment, hosts = new HostsHere()): Step[] {
+  const { images } = environment;
   if (images.source !== 'registry') return [];
   const { dockerConfigFile } = images;
   const wanted = (['vault', 'kes', 'minio', 'haproxy'] as const).flatMap((program): WantedImage[] => {
@@ -22,12 +23,16 @@ export function imagesStep(environment: Environment): Step[] {
     {
       title: 'Images',
       run: async () => {
-        const { here, pullable } = await requirePullableImages({
-          images: wanted,
-          docker: dockerEngine(docker),
-          loginOf: (reference) =>
-            dockerConfigFile === undefined ? undefined : registryLogin(dockerConfigFile, reference),
-        });
+        const found = await onEachNode(hosts.here(environment), async (_, docker) =>
+          requirePullableImages({
+            images: wanted,
+            docker,
+            loginOf: (reference) =>
+              dockerConfigFile === undefined ? undefined : registryLogin(dockerConfigFile, reference),
+          }),
+        );
+        const here = Math.min(...found.map((one) => one.here));
+        const pullable = Math.max(...found.map((one) => one.pullable));
         return [...(here > 0 ? [`${here} here`] : []), ...(pullable > 0 ? [`${pullable} can be pulled`] : [])].join(
           ', ',
         );

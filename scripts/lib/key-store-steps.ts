@@ -2,14 +2,15 @@
 import { existsSync } from 'node:fs';
 import { vaultNames } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
-import { remoteMachine, resolveEngine } from '../../config/docker/docker-engine';
+import { type DockerSettings, remoteMachine, resolveEngine } from '../../config/docker/docker-engine';
 import { masterKeys } from '../../config/keys/master-keys';
 import { externalVaultAddress, vaultVariables } from '../../config/vault/external-vault';
 import { metricsPolicy, provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
 import { declaredPlace, inSameVault } from '../../config/keys/key-store-place';
 import { readKeyStoreNote } from '../../operations/state/key-store-note';
 import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
-import { embeddedVaultUrl, publishedUrl } from '../../config/docker/reachable';
+import { publishedUrl } from '../../config/docker/reachable';
+import { embeddedVaultEndpoint } from '../../config/state/endpoints';
 import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/keys/key-folder-preflight';
 import { requireProvisioner } from '../../operations/vault/provisioner';
@@ -80,11 +81,11 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
           renewalNote: `${state.tls}/provisioner-token.json`,
         };
         // a deployment from before the two addresses were apart has Vault at that of S3
-        const urls = new Set([embeddedVaultUrl(vault), publishedUrl(environment.docker.publishAddress, vault.port)]);
+        const endpoint = embeddedVaultEndpoint(environment, vault, state);
+        const urls = new Set([endpoint.url, publishedUrl(environment.docker.publishAddress, vault.port)]);
+        const places = environment.hosts === undefined ? [...urls].map((url) => ({ ...endpoint, url })) : [endpoint];
         let problem: string | undefined;
-        for (const url of urls) {
-          problem ??= await requireProvisioner({ ...request, endpoint: { url, caFile: state.caCertificate } });
-        }
+        for (const place of places) problem ??= await requireProvisioner({ ...request, endpoint: place });
         if (problem !== undefined) announce(`${problem}: the deploy makes both again by the unseal shares`);
         return undefined;
       },
@@ -138,6 +139,6 @@ function keyFolderStep({ keyStore, docker }: Environment): Step[] {
 }
 
 /** Whether the engine is on this machine; one behind a port of this machine may be anywhere. */
-export function isLocalEngine(docker: Environment['docker']): boolean {
+export function isLocalEngine(docker: DockerSettings): boolean {
   return resolveEngine(docker, process.env).transport === 'unix';
 }

@@ -1,40 +1,54 @@
 /** Whether the ports of an environment are free. */
 import { ENVIRONMENT_LABEL } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { type Node, VAULT_CLUSTER_PORT } from '../../config/node';
+import { kesPublication, minioPublication, s3Publication, vaultPublication } from '../../config/docker/reachable';
 import { embeddedVault } from '../../config/vault/vault';
 import type { LoadedEnvironment } from '../../operations/state/load';
-import { dockerEngine } from '../../operations/docker/docker';
+import { onEachNode } from '../../operations/docker/each-node';
+import { HostsHere } from '../../operations/docker/hosts-here';
 import { requireFreePorts, type WantedPort } from '../../operations/docker/ports-preflight';
 import type { Step } from '../../operations/lib/step';
 import { isLocalEngine } from './key-store-steps';
 import { shortPath } from './short-path';
 
 /** Asked before the long builds, so that a taken port is known at once. */
-export function portsStep({ environment, file }: LoadedEnvironment): Step {
+export function portsStep({ environment, file }: LoadedEnvironment, hosts = new HostsHere()): Step {
   return {
     title: 'Ports',
     run: async () => {
-      const ports = wantedPorts(environment);
-      await requireFreePorts({
-        ports,
-        owner: { name: ENVIRONMENT_LABEL, value: environment.name },
-        docker: dockerEngine(environment.docker),
-        local: isLocalEngine(environment.docker),
-        settings: shortPath(file),
+      const ports = await onEachNode(hosts.here(environment), async (node, docker) => {
+        const wanted = wantedPorts(environment, node);
+        await requireFreePorts({
+          ports: wanted,
+          owner: { name: ENVIRONMENT_LABEL, value: environment.name },
+          docker,
+          local: isLocalEngine(node.docker),
+          settings: shortPath(file),
+        });
+        return wanted.map(({ port }) => port);
       });
-      return ports.map(({ port }) => port).join(', ');
+      return [...new Set(ports.flat())].join(', ');
     },
   };
 }
 
-function wantedPorts(environment: Environment): WantedPort[] {
-  const { docker, kes, minio } = environment;
-  const vault = embeddedVault(environment);
+function wantedPorts(environment: Environment, node: Node): WantedPort[] {
+  const vault = node.vault === undefined ? undefined : embeddedVault(environment);
+  const several = node.host !== undefined;
   return [
     ...(vault === undefined
       ? []
-      : [{ address: vault.publishAddress, port: vault.port, purpose: 'Vault API, vault.port' }]),
-    { address: kes.publishAddress, port: kes.port, purpose: 'KES API, kes.port' },
-    { address: docker.publishAddress, port: minio.port, purpose: 'S3 API, minio.port' },
+      : [
+          { ...vaultPublication(vault, node), purpose: 'Vault API, vault.port' },
+          ...(several
+            ? [{ address: node.host.address, port: VAULT_CLUSTER_PORT, purpose: 'Vault, from host to host' }]
+            : []),
+        ]),
+    { ...kesPublication(environment, node), purpose: 'KES API, kes.port' },
+    ...(several
+      ? [{ ...minioPublication(environment, node), purpose: 'MinIO, from host to host, minio.nodePort' }]
+      : []),
+    { ...s3Publication(environment, node), purpose: 'S3 API, minio.port' },
   ];
 }
