@@ -78,14 +78,14 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 
 /** MinIO's id of the data on the environment's drives; undefined if there is none. A drive that was wiped says nothing. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
-  let unanswered: unknown;
+  let unanswered: Error | undefined;
   for (const { docker, minio } of nodesOf(environment)) {
     try {
       const id = await idOnDrives(dockerEngine(docker), minio.drives);
       if (id !== undefined) return id;
     } catch (error) {
       // a host that is away says nothing, and the others have the same id
-      unanswered = error;
+      unanswered = error as Error;
     }
   }
   if (unanswered !== undefined) throw unanswered;

@@ -4,11 +4,10 @@ import path from 'node:path';
 import { CLIENTS } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
 import { requireSecrets } from '../state/intact-state';
-import { kesUrl } from '../../config/docker/reachable';
 import { minioKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
-import { s3Endpoint } from '../../config/state/endpoints';
+import { kesEndpoint, s3Endpoint } from '../../config/state/endpoints';
 import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/http';
@@ -34,7 +33,7 @@ export async function withServices<T>(
     privateKeyFile: path.join(state.secret.tls, `${CLIENTS.keyProver}.key`),
   };
   requireDeployed(loaded, [state.caCertificate, state.secret.minioRoot, ...Object.values(kesFiles)]);
-  const kes = new KesClient({ url: kesUrl(environment), caFile: state.caCertificate, ...kesFiles });
+  const kes = new KesClient({ ...kesEndpoint(environment, state), ...kesFiles });
   const published = elsewhere ?? s3Endpoint(environment, state);
   const minio = new HttpClient(published);
   try {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../../config/environment';
+import { kesEndpoint } from '../../config/state/endpoints';
 import { kesUrl } from '../../config/docker/reachable';
 import { KES_RELOADED } from '../../config/kes/kes-configuration';
 import { restoreCall } from '../state/restore-call';
@@ -12,6 +13,7 @@ import { ExternalError, messageOf } from '../lib/errors';
 import { NoAnswer } from '../lib/http';
 import { KesClient, KesError } from '../kes/kes-client';
 import { type KeyInVault, keyInVault, missing, type Problem, replaced, unproven, unreadable } from './lost-keys';
+import { onEachNode } from '../docker/each-node';
 import { reloadContainer } from '../docker/reload-container';
 import { NotYet, waitFor } from '../lib/wait';
 
@@ -97,11 +99,16 @@ export async function verifyMasterKeys(environment: Environment, state: StateLay
     } catch (error) {
       if (!(error instanceof NotLetIn)) throw error;
       // it would notice by itself when four fifths of its token's period are over
-      await reloadContainer({
-        container: nodesOf(environment)[0].kes.container,
-        signal: 'SIGHUP',
-        proof: { ...KES_RELOADED, url: kesUrl(environment) },
-      });
+      await onEachNode(nodesOf(environment), async (node, docker) =>
+        reloadContainer(
+          {
+            container: node.kes.container,
+            signal: 'SIGHUP',
+            proof: { ...KES_RELOADED, url: kesUrl(environment, node) },
+          },
+          docker,
+        ),
+      );
       return `${described(await prove())}; KES had to log in again, because Vault no longer knew its token`;
     }
   } finally {
@@ -186,8 +193,7 @@ export async function proveDeployedKeys(environment: Environment, state: StateLa
 
 function proverOf(environment: Environment, state: StateLayout): KesClient {
   return new KesClient({
-    url: kesUrl(environment),
-    caFile: state.caCertificate,
+    ...kesEndpoint(environment, state),
     certificateFile: path.join(state.tls, 'key-prover.crt'),
     privateKeyFile: path.join(state.secret.tls, 'key-prover.key'),
   });

@@ -15,8 +15,8 @@
  * | `signature.json`     | by whom it is: over the bytes of the manifest, and so over everything; the last        |
  */
 import path from 'node:path';
-import { CLIENTS, METRICS_CLIENT } from '../../../config/deployment-names';
-import { kesName } from '../../../config/names';
+import { CLIENTS, METRICS_CLIENT, VAULT_CLIENTS } from '../../../config/deployment-names';
+import { environmentName, kesName } from '../../../config/names';
 import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { SERVERS } from '../../../config/node';
 import { INITIALISING } from '../../vault/initialize-vault';
@@ -82,8 +82,8 @@ const FILES: ReadonlySet<string> = new Set(
     ...[LAYOUT.deployment, LAYOUT.canaries, LAYOUT.earlierObjects, LAYOUT.secret.deployment],
     ...[LAYOUT.trustedCAs, LAYOUT.publicTrust],
     // when a certificate or the provisioner token is due, and who issued what
-    ...['renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map((name) =>
-      path.join(LAYOUT.tls, name),
+    ...['vault-clients/renewal.json', 'renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map(
+      (name) => path.join(LAYOUT.tls, name),
     ),
     ...[
       LAYOUT.secret.awsCredentials,
@@ -112,21 +112,31 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   { pattern: /^secrets\/tls\/([^/]+)\.(?:key|crt)$/, named: isCertificate },
   // what happened on which day, for who must show it later
   { pattern: /^reports\/history\/checks-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)\.json$/, named: isThere },
+  // of those who may connect to the Vaults of several hosts
+  { pattern: /^tls\/vault-clients\/([^/]+)\.crt$/, named: isVaultClient },
+  { pattern: /^secrets\/tls\/vault-clients\/([^/]+)\.key$/, named: isVaultClient },
   { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
   { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
 ];
 
-const CERTIFICATES: readonly string[] = [
-  'ca',
-  ...Object.values(SERVERS).map(({ certificate }) => certificate),
-  ...Object.values(CLIENTS),
-  METRICS_CLIENT,
-];
+const SERVER_CERTIFICATES = Object.values(SERVERS).map(({ certificate }) => certificate);
+const CERTIFICATES: readonly string[] = ['ca', ...SERVER_CERTIFICATES, ...Object.values(CLIENTS), METRICS_CLIENT];
 
 function isCertificate(name: string | undefined): boolean {
   const own = name?.replace(/\.(?:next|previous)$/, '') ?? '';
-  if (CERTIFICATES.includes(own) || /^s3(?:-additional-\d{1,3})?$/.test(own)) return true;
+  if (CERTIFICATES.includes(own) || isOfHost(own) || /^s3(?:-additional-\d{1,3})?$/.test(own)) return true;
   return own.startsWith('client-') && kesName.test(own.slice('client-'.length));
+}
+
+/** With several hosts, a server has a certificate for each. */
+function isOfHost(name: string): boolean {
+  return SERVER_CERTIFICATES.some(
+    (certificate) => name.startsWith(`${certificate}-`) && environmentName.test(name.slice(certificate.length + 1)),
+  );
+}
+
+function isVaultClient(name: string | undefined): boolean {
+  return ['ca', ...Object.values(VAULT_CLIENTS)].includes(name ?? '');
 }
 
 function isThere(group: string | undefined): boolean {
