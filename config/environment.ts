@@ -59,6 +59,17 @@ const vault = z.discriminatedUnion('mode', [
           'Vault can cancel a rekeying without a token (CVE-2026-5807).',
       ),
     memoryMb: z.int().min(128).default(512),
+    auditLog: z
+      .strictObject({
+        maxMb: z
+          .int()
+          .min(1)
+          .default(100)
+          .describe('Size from which the audit log is put aside after the nightly checks, and a new one is begun.'),
+        keep: z.int().min(1).default(30).describe('Files that were put aside and stay; the oldest goes.'),
+      })
+      .optional()
+      .describe('Rotation of the audit log, which every request makes longer. Default: nothing rotates it.'),
   }),
   z.strictObject({
     mode: z.literal('external').describe('An existing Vault; its token is never in this file.'),

@@ -24,6 +24,7 @@ import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { type Phase, Rotation } from '../operations/state/rotation';
 import { rotateRootCredentials } from '../operations/minio/rotate-root-credentials';
 import { rotateSecretId } from '../operations/kes/rotate-secret-id';
+import { rotateAuditLogs } from '../operations/vault/rotate-audit-log';
 import { rotateUnsealKeys } from '../operations/vault/rotate-unseal-keys';
 import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
@@ -42,11 +43,11 @@ const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>>
 };
 
 /** Those that need to know more, and what rotates nothing. */
-const OTHERS = ['ca', 'master-key', 'inventory'];
+const OTHERS = ['ca', 'master-key', 'audit-log', 'inventory'];
 
 const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
        ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]
-       ./scripts/rotate inventory [environment]
+       ./scripts/rotate audit-log|inventory [environment]
 
 Replaces one kind of secret while the deployment keeps serving. The old one goes only when the new one has proved
 itself. After an interruption run it again: it resumes. It deploys: other changes of the environment file
@@ -63,6 +64,8 @@ are applied, too. What was done is in rotations.log of the state folder.
   master-key NAME  a key of MinIO: writes the new name into the environment file, re-seals the data keys of objects, and
                    retires the old key, which is never deleted. Versions stay under it, and MinIO may open them by it;
                    when they are gone, the same command withdraws it. For the default key MinIO restarts
+  audit-log        no secret: puts the audit log of an embedded Vault aside and has Vault begin a new one, whatever its
+                   size; for vault.auditLog
   inventory        rotates nothing: prints what is under which master key
 
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
@@ -104,6 +107,10 @@ void main(async (args, signal) => {
   requireDeployed(loaded);
   pinEngines(loaded.environment);
   await requireOwnEngine(loaded);
+  if (kind === 'audit-log') {
+    await putAuditLogAside(loaded);
+    return;
+  }
   if (kind === 'inventory') {
     await showInventory(loaded);
     return;
@@ -228,6 +235,21 @@ function requireDeployed(loaded: LoadedEnvironment): void {
     throw new UsageError(
       `${cut} was cut short, as by a kill of Terraform in the middle of writing it`,
       `./scripts/up ${argument} finds again what it named; then run this again`,
+    );
+  }
+}
+
+async function putAuditLogAside(loaded: LoadedEnvironment): Promise<void> {
+  const rotated = await rotateAuditLogs(loaded, { always: true });
+  if (rotated.length === 0) {
+    throw new UsageError(
+      `environment ${loaded.environment.name} does not declare vault.auditLog, or has no Vault of its own`,
+      'write `auditLog: {}` below vault: it says how many files stay',
+    );
+  }
+  for (const { container, putAside, removed } of rotated) {
+    process.stdout.write(
+      `${container}: ${putAside ?? 'nothing'} put aside, removed: ${removed.join(', ') || 'none'}\n`,
     );
   }
 }

@@ -32,9 +32,12 @@ export interface AuditDevice {
   readonly filePath: string;
 }
 
+/** In the Vault container. */
+export const AUDIT_LOG = '/vault/audit/audit.log';
+
 /** Of an embedded Vault. Two, because Vault stops answering when it can write to none. */
 export const AUDIT_DEVICES: readonly AuditDevice[] = [
-  { name: 'file', filePath: '/vault/audit/audit.log' },
+  { name: 'file', filePath: AUDIT_LOG },
   { name: 'stdout', filePath: 'stdout' },
 ];
 

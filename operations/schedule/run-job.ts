@@ -9,6 +9,7 @@ import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { describeHolder, type Lock, lockHolder, tryLock } from '../lib/lock';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
 import type { LoadedEnvironment } from '../state/load';
+import { rotateAuditLogs } from '../vault/rotate-audit-log';
 import { commandOf, JOB_TIMES } from './jobs';
 import { isTold, type Message, notify } from './notify';
 import { removeOldBackups } from './old-backups';
@@ -82,6 +83,11 @@ async function ranAlone(
     requireDeployed(loaded, job);
     lock = await turn(loaded, signal);
     const ended = await runCommand(command(job, file, environment, started), signal);
+    if (job === 'check') {
+      for (const { container, putAside } of await rotateAuditLogs(loaded)) {
+        if (putAside !== undefined) process.stderr.write(`put the audit log of ${container} aside as ${putAside}\n`);
+      }
+    }
     const { backup } = environment.schedule;
     if (job === 'backup' && ended.exitCode === 0 && backup !== undefined && !backup.to.startsWith('s3://')) {
       const removed = removeOldBackups(backup.to, environment.name, backup.keep);

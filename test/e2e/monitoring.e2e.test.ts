@@ -243,14 +243,13 @@ const faults: readonly (readonly [string, Fault])[] = [
       alert: 'EbsExpiring',
       plant: async () => {
         const file = path.join(environment.state.tls, 'health.crt');
-        copyFileSync(file, `${file}.kept`);
+        copyFileSync(file, path.join(environment.folder, 'health.crt'));
         await expire(environment.state, 'health');
         await backUp();
       },
       mend: async () => {
         const file = path.join(environment.state.tls, 'health.crt');
-        copyFileSync(`${file}.kept`, file);
-        rmSync(`${file}.kept`);
+        copyFileSync(path.join(environment.folder, 'health.crt'), file);
         await backUp();
       },
     },

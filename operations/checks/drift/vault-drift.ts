@@ -5,8 +5,8 @@ import { durationToMs } from '../../../config/duration';
 import { vaultNames } from '../../../config/deployment-names';
 import { embeddedVault } from '../../../config/vault/vault';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { AUDIT_DEVICES, kesPolicy, metricsPolicy, provisionerPolicy } from '../../../config/keys/key-store';
-import { nodesOf } from '../../../config/node';
+import { AUDIT_DEVICES, AUDIT_LOG, kesPolicy, metricsPolicy, provisionerPolicy } from '../../../config/keys/key-store';
+import { nodesOf, onHost, vaultNodes } from '../../../config/node';
 import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
 import { containerOf } from '../at-rest/containers';
@@ -110,6 +110,44 @@ async function requireWritable(context: VaultContext, sinceSeconds: number): Pro
     `free space where ${container.name}'s volume for /vault/audit lies, or move old records away. When no device can be written, Vault answers nothing`,
   );
 }
+
+const auditWritten: VaultCheck = {
+  from: 'vault',
+  id: 'vault-audit-written',
+  title: 'What Vault is asked is in its audit log a moment later',
+  proves: `${AUDIT_LOG} of the Vault that answers becomes longer by a request.`,
+  doesNotProve: 'That older records are still there: docs/operations.md says how long they stay.',
+  severity: 'high',
+  skipReason: withoutOwnVault,
+  run: async (context) =>
+    withProvisioner(context, async (vault) => {
+      const { environment } = context.loaded;
+      const { dockerEngine, outputOf } = await import('../../docker/docker.js');
+      const hosts = vaultNodes(nodesOf(environment));
+      const sizes = async (): Promise<Record<string, number>> =>
+        Object.fromEntries(
+          await Promise.all(
+            hosts.map(async (node): Promise<[string, number]> => {
+              const container = dockerEngine(node.docker).getContainer(node.vault.container);
+              const { code, output } = await outputOf(container, ['stat', '-c', '%s', AUDIT_LOG]);
+              return [`${node.vault.container}${onHost(node)}`, code === 0 ? Number(output) : 0];
+            }),
+          ),
+        );
+      const before = await sizes();
+      await vault.read('auth/token/lookup-self');
+      const after = await sizes();
+      const evidence = { before, after };
+      // with several hosts whoever is asked passes it on to the active one, which writes it
+      if (Object.entries(after).some(([name, size]) => size > (before[name] ?? 0))) return evidence;
+      throw new CheckFailure(
+        `${AUDIT_LOG} does not grow when Vault is asked something: it was removed or replaced under Vault, which writes elsewhere`,
+        hosts.map(({ vault: { container } }) => `\`docker kill -s HUP ${container}\``).join(', ') +
+          ' has Vault open it again; find out who moved it',
+        evidence,
+      );
+    }),
+};
 
 const policyShape = z.object({ policy: z.string() });
 
@@ -282,6 +320,7 @@ export const vaultDriftChecks: readonly VaultCheck[] = [
   vaultPolicies,
   vaultRole,
   vaultAudit,
+  auditWritten,
 ];
 
 function unsealing({ loaded }: VaultContext): string {

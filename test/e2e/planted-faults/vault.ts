@@ -181,6 +181,20 @@ export const vaultFaults: readonly PlantedFault[] = [
     },
   },
   {
+    name: 'the audit log was removed under Vault',
+    red: {
+      'vault-audit-written': {
+        message: /^\/vault\/audit\/audit\.log does not grow when Vault is asked something: /,
+        fix: /^`docker kill -s HUP ebs-.*-vault` has Vault open it again/,
+      },
+    },
+    plant: async (bench) => {
+      const vault = bench.container('vault');
+      bench.mendBy(async () => vault.kill({ signal: 'SIGHUP' }));
+      await bench.execute(vault, ['rm', '/vault/audit/audit.log']);
+    },
+  },
+  {
     name: 'something before Vault adds a token for everybody',
     red: {
       'vault-anonymous-refused': {
