@@ -74,3 +74,9 @@ export const VAULT_CLIENTS = {
 
 /** The same of a client of KES that the environment file names. */
 export const clientLeaf = (name: string): string => `client-${name}`;
+
+/** How users and policies of clients of the S3 API begin: what begins so in MinIO is ours. */
+export const CLIENT_PREFIX = 'ebs-client-';
+
+/** The user of a client of the S3 API, and its policy. */
+export const clientUser = (name: string): string => `${CLIENT_PREFIX}${name}`;

@@ -47,6 +47,7 @@ export function crossFieldRules(
     ...riskRules(environment),
     ...driveRules(environment),
     ...bucketRules(environment),
+    ...kesClientRules(environment),
     ...clientRules(environment),
     ...certificateRules(environment),
     ...scheduleRules(environment),
@@ -301,7 +302,7 @@ function domainRule({ domain, hostnames }: Environment['minio']): Problem[] {
 }
 
 /** A key that two programs share is a key by which one opens what is the other's. */
-function clientRules(environment: Environment): Problem[] {
+function kesClientRules(environment: Environment): Problem[] {
   const problems: Problem[] = [];
   const owners = new Map(minioKeys(environment).map((key): [string, string] => [key, 'MinIO']));
   const { clients } = environment.kes;
@@ -322,6 +323,45 @@ function clientRules(environment: Environment): Problem[] {
     });
   });
   return problems;
+}
+
+/** Clients of the S3 API. */
+function clientRules({ buckets, clients }: Environment): Problem[] {
+  return clients.flatMap(({ name, access }, index) => {
+    const at = ['clients', index];
+    const problems: Problem[] = [];
+    const twin = clients.findIndex((other) => other.name === name);
+    if (twin < index) {
+      const message = `must differ from clients[${twin}].name`;
+      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['clients', twin, 'name'] });
+    }
+    access.forEach(({ bucket, may, objectLock }, number) => {
+      const here = [...at, 'access', number];
+      const position = buckets.findIndex((declared) => declared.name === bucket);
+      const declared = buckets[position];
+      if (declared === undefined) {
+        const message = 'must be a bucket that is declared';
+        problems.push({ path: [...here, 'bucket'], message, fix: 'declare it in buckets', other: ['buckets'] });
+        return;
+      }
+      if (may === 'append' && !declared.versioning) {
+        const message = `must not be append where buckets[${position}].versioning is false: what is overwritten would be gone`;
+        const other = ['buckets', position, 'versioning'];
+        problems.push({ path: [...here, 'may'], message, fix: 'write versioning: true for the bucket', other });
+      }
+      if (!objectLock) return;
+      const path = [...here, 'objectLock'];
+      if (!declared.objectLock) {
+        const message = `must be false where buckets[${position}].objectLock is`;
+        const other = ['buckets', position, 'objectLock'];
+        problems.push({ path, message, fix: 'remove it, or declare a bucket with object lock', other });
+      } else if (may === 'read') {
+        const message = 'must be false for a client that may only read';
+        problems.push({ path, message, fix: 'remove it, or write may: append', other: [...here, 'may'] });
+      }
+    });
+    return problems;
+  });
 }
 
 function hostRule(names: readonly string[], other: Problem['path']): Problem[] {

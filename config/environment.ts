@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { engineHostProblem } from './docker/docker-engine';
 import { durationRule, isDuration } from './duration';
 import { crossFieldRules } from './environment-rules';
-import { bucketName, dnsName, environmentName, kesName, type NameRule, vaultPath } from './names';
+import { bucketName, dnsName, environmentName, kesName, type NameRule, objectPrefix, vaultPath } from './names';
 import { CHECKED_ROWS } from './guard-rules';
 import { PROGRAM_PATHS } from './docker/program-paths';
 import { PROVIDER_VERSIONS } from './provider-versions';
@@ -334,6 +334,38 @@ const bucket = z.strictObject({
     ),
 });
 
+/** MinIO ends an access key after a year at the latest (minio/minio, cmd/iam-store.go, maxServiceAccountExpiry). */
+const MOST_EXPIRE_DAYS = 365;
+
+const clientAccess = z.strictObject({
+  bucket: named(bucketName).describe('A declared bucket.'),
+  prefix: named(objectPrefix).optional().describe('Beginning of the objects’ names. Default: the whole bucket.'),
+  may: z
+    .enum(['read', 'append', 'write'])
+    .describe(
+      'read: list and read. append: write besides, and delete nothing but lock files of restic; needs versioning, so that ' +
+        'nothing is overwritten for good. write: delete besides, but no older version.',
+    ),
+  objectLock: z
+    .boolean()
+    .default(false)
+    .describe('true: it may set retention and legal hold on its objects, and lift its legal holds. Veeam does.'),
+});
+
+const client = z.strictObject({
+  name: named(environmentName).describe('Name of the client; its user and policy in MinIO are ebs-client-NAME.'),
+  access: z.array(clientAccess).min(1).describe('What it may do, and where. Everything else is refused.'),
+  expireDays: z
+    .int()
+    .min(1)
+    .max(MOST_EXPIRE_DAYS)
+    .optional()
+    .describe(
+      'Life of its access key, in days. A deploy in the last third makes another one; the old one works until its end. ' +
+        'Default: it does not end.',
+    ),
+});
+
 const images = z.discriminatedUnion('source', [
   z.strictObject({ source: z.literal('build').describe('Build from pinned Go modules.') }),
   z.strictObject({
@@ -632,6 +664,13 @@ const shape = z.strictObject({
   minio: minio.prefault({}),
   balancer: balancer.optional().describe('The HAProxy of each of several hosts.'),
   buckets: z.array(bucket).default([]),
+  clients: z
+    .array(client)
+    .default([])
+    .describe(
+      'Who uses the S3 API, each with an identity of its own. The deploy makes their credentials, and takes away those of ' +
+        'a client that is no longer named: ./scripts/client. Default: none.',
+    ),
   tls: tls.prefault({ mode: 'self-signed' }),
   trustedCAs: z
     .array(absolutePath)
@@ -698,6 +737,7 @@ export type AcmeSettings = Extract<Environment['tls'], { mode: 'acme' }>;
 export type BucketSettings = Environment['buckets'][number];
 /** A host of several, as the environment file has it. */
 export type HostSettings = NonNullable<Environment['hosts']>[number];
+export type ClientSettings = Environment['clients'][number];
 /** The drives of a MinIO, as the environment file has them. */
 export type DrivesSetting = Environment['minio']['drives'];
 

@@ -60,6 +60,16 @@ export const GUARD_RULES = [
     advisories: [],
   },
   { id: 'malformed-query', does: 'refuses a query that cannot be parsed', advisories: [] },
+  {
+    id: 'condition-name',
+    does: 'refuses a header or parameter with the name of a policy condition, such as Prefix or SourceIp',
+    advisories: ['none public'],
+  },
+  {
+    id: 'force-delete',
+    does: 'refuses to delete every version of an object without the right to delete versions',
+    advisories: ['none public'],
+  },
 ] as const satisfies readonly GuardRule[];
 
 export type GuardRuleId = (typeof GUARD_RULES)[number]['id'];
@@ -83,7 +93,8 @@ export type GuardCorrectionId = (typeof GUARD_CORRECTIONS)[number]['id'];
 /**
  * Rows of which the checks find out whether a MinIO lets them through, and which an environment may so accept as a risk.
  * Not among them: what is a function of other servers (`select`), what needs a damaged drive (`tampered-status`), and what
- * hardens the others (`repeated-parameter`, `malformed-query`).
+ * hardens the others (`repeated-parameter`, `malformed-query`). What confines clients (`condition-name`, `force-delete`)
+ * the checks of clients try.
  */
 export const CHECKED_ROWS = [
   ...(['unsigned-streaming', 'archive-upload', 'unsigned-header'] as const),

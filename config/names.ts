@@ -45,6 +45,18 @@ export const vaultPath: NameRule = {
   rule: 'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end',
 };
 
+/**
+ * The beginning of objects' names to which a client is confined: whole folders, so that `a/` never means `ab/`. Without
+ * what policies read as a pattern or a variable (`*`, `?`, `$`), and without segments that a path could climb by.
+ */
+export const objectPrefix: NameRule = {
+  test: (value) =>
+    value.length <= 512 &&
+    /^(?:[0-9A-Za-z._=@+-]+\/)+$/.test(value) &&
+    !value.split('/').some((part) => part === '.' || part === '..'),
+  rule: 'must be segments of 0-9, A-Z, a-z, ".", "_", "=", "@", "+" and "-", each with a "/" after it, and none "." or ".."',
+};
+
 /** A DNS name without a trailing dot; a leading wildcard label is allowed. */
 export const dnsName: NameRule = {
   test: (value) =>

@@ -307,6 +307,33 @@ export const operationInputs = {
       .optional(),
   }),
 
+  /** Gives each client of the S3 API its identity, and takes away those of others that a deploy made. */
+  'provision-clients': z.strictObject({
+    endpoint: tlsEndpoint,
+    region: z.string(),
+    rootFile: z.string(),
+    clients: z.array(
+      z.strictObject({
+        name: z.string(),
+        grants: z.array(
+          z.strictObject({
+            bucket: z.string(),
+            prefix: z.string().optional(),
+            may: z.enum(['read', 'append', 'write']),
+            objectLock: z.boolean(),
+            keys: z.array(z.string()),
+          }),
+        ),
+        expireDays: z.number().optional(),
+      }),
+    ),
+    denySseC: z.boolean(),
+    /** Folder of their access keys, a file for each. */
+    folder: z.string(),
+    /** When it must run again is noted here. */
+    renewalNote: z.string(),
+  }),
+
   /** Runs the post-deploy checks and writes their reports. */
   'run-checks': z.strictObject({
     /** The settings of the deployment, as an environment file writes them. Absent: they are in `EBS_ENVIRONMENT`. */

@@ -40,6 +40,12 @@ export interface DeploymentParts {
   readonly toolchain: Toolchain;
   /** Master keys that have a canary and are no longer declared: they stay readable. */
   readonly retiredKeys: RetiredKeys;
+  /**
+   * Whether an earlier deploy made clients of the S3 API, so that those which are no longer declared are taken away.
+   *
+   * @default false
+   */
+  readonly hadClients?: boolean;
   readonly runner: OperationRunner;
   /** Absolute path of the environment file. @default - there is none: the checks are told the settings */
   readonly environmentFile?: string;
@@ -58,6 +64,7 @@ export class DeploymentBase {
   readonly state: StateLayout;
   readonly toolchain: Toolchain;
   readonly retiredKeys: RetiredKeys;
+  readonly hadClients: boolean;
   readonly runner: OperationRunner;
   readonly environmentFile: string | undefined;
   readonly migrationSource: KeyLocation | undefined;
@@ -76,6 +83,7 @@ export class DeploymentBase {
     this.state = parts.state;
     this.toolchain = parts.toolchain;
     this.retiredKeys = parts.retiredKeys;
+    this.hadClients = parts.hadClients ?? false;
     this.runner = parts.runner;
     this.environmentFile = parts.environmentFile;
     this.migrationSource = parts.migrationSource;
@@ -243,6 +251,12 @@ export interface DeploymentProps extends DeploymentSettings {
    * @default - none
    */
   readonly retiredKeys?: RetiredKeys;
+  /**
+   * Whether clients were declared once: those that are no longer declared are taken away.
+   *
+   * @default false
+   */
+  readonly hadClients?: boolean;
   /** @default - the operations of this package */
   readonly runner?: OperationRunner;
 }
@@ -258,7 +272,7 @@ export class Deployment extends DeploymentBase {
 }
 
 function partsOf(props: DeploymentProps): DeploymentParts {
-  const { stateDirectory, imageContexts, retiredKeys, runner, ...settings } = props;
+  const { stateDirectory, imageContexts, retiredKeys, hadClients, runner, ...settings } = props;
   const environment = environmentOf(settings, `deployment ${props.name}`);
   const state = stateLayout(environment.name, stateDirectory);
   // nothing of this machine is read: two synths are equal
@@ -274,6 +288,7 @@ function partsOf(props: DeploymentProps): DeploymentParts {
       providers: { source: 'registry', ...PROVIDER_VERSIONS },
     },
     retiredKeys: retiredKeys ?? {},
+    ...(hadClients === undefined ? {} : { hadClients }),
     runner: runner ?? {
       program: OWN_RUNNER,
       variables: deployVariables(environment, engine),

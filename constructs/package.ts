@@ -34,6 +34,7 @@ export { Foundation, type FoundationProps } from './foundation';
 export { KesConfigurationFile, type KesConfigurationFileProps, KesServer, type KesServerProps } from './kes/kes-server';
 export { type Kms, MasterKeys, type MasterKeysProps } from './kes/master-keys';
 export { Buckets, type BucketsProps } from './minio/buckets';
+export { Clients, type ClientsProps } from './minio/clients';
 export { MinioServer, type MinioServerProps } from './minio/minio-server';
 export type { OperationRunner } from './operation';
 export { Certificates, type CertificatesProps, type IssuedCertificate } from './tls/certificates';

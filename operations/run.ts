@@ -27,6 +27,7 @@ const operations: Operations = {
   'create-master-keys': async () => (await import('./keys/create-master-keys.js')).createMasterKeys,
   'await-minio-node': async () => (await import('./minio/await-minio-node.js')).awaitMinioNode,
   'provision-buckets': async () => (await import('./minio/provision-buckets.js')).provisionBuckets,
+  'provision-clients': async () => (await import('./minio/clients/provision-clients.js')).provisionClients,
   'run-checks': async () => (await import('./checks/run-checks.js')).runChecks,
 };
 

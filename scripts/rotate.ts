@@ -22,6 +22,7 @@ import {
 } from '../operations/keys/rotate-master-key';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { type Phase, Rotation } from '../operations/state/rotation';
+import { finishClient, requireRotatable, rotateClient } from '../operations/minio/clients/rotate-client';
 import { rotateRootCredentials } from '../operations/minio/rotate-root-credentials';
 import { rotateSecretId } from '../operations/kes/rotate-secret-id';
 import { rotateAuditLogs } from '../operations/vault/rotate-audit-log';
@@ -43,10 +44,11 @@ const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>>
 };
 
 /** Those that need to know more, and what rotates nothing. */
-const OTHERS = ['ca', 'master-key', 'audit-log', 'inventory'];
+const OTHERS = ['ca', 'client', 'master-key', 'audit-log', 'inventory'];
 
 const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
        ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]
+       ./scripts/rotate client NAME [environment] [--days N | --finish]
        ./scripts/rotate audit-log|inventory [environment]
 
 Replaces one kind of secret while the deployment keeps serving. The old one goes only when the new one has proved
@@ -61,6 +63,8 @@ are applied, too. What was done is in rotations.log of the state folder.
                    kes.clients
   unseal-keys      the unseal shares of an embedded Vault, as many as the environment declares
   root-credentials the password of MinIO's root user, which clients that use it need then; MinIO restarts
+  client NAME      the access key of a client of the S3 API: the new one works beside the old one, until --finish, or for
+                   --days. Nothing restarts; ./scripts/client show NAME prints the new one
   master-key NAME  a key of MinIO: writes the new name into the environment file, re-seals the data keys of objects, and
                    retires the old key, which is never deleted. Versions stay under it, and MinIO may open them by it;
                    when they are gone, the same command withdraws it. For the default key MinIO restarts
@@ -69,7 +73,8 @@ are applied, too. What was done is in rotations.log of the state folder.
   inventory        rotates nothing: prints what is under which master key
 
   environment      a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
-  --finish         ends what \`rotate ca\` began
+  --finish         ends what \`rotate ca\` or \`rotate client\` began
+  --days N         days after which the old access key of a client ends by itself
   --to NEW         name of the new master key (default: NAME with the month, such as archive-2026-11)
   --verbose        show everything that Terraform says
   -h, --help       this text
@@ -84,10 +89,11 @@ void main(async (args, signal) => {
     {
       to: { type: 'string' },
       finish: { type: 'boolean' },
+      days: { type: 'string' },
       verbose: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
-    args.includes('master-key') ? 2 : 1,
+    args.includes('master-key') || args.includes('client') ? 2 : 1,
   );
   if (values.help) {
     process.stdout.write(HELP);
@@ -101,9 +107,11 @@ void main(async (args, signal) => {
       'See ./scripts/rotate --help.',
     );
   }
-  if (values.finish === true && kind !== 'ca') throw new UsageError('--finish: is only for ca');
+  const ofClient = kind === 'client';
+  if (values.finish === true && kind !== 'ca' && !ofClient) throw new UsageError('--finish: is only for ca and client');
+  if (values.days !== undefined && !ofClient) throw new UsageError(`--days: is only for client, got: ${values.days}`);
   if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
-  const loaded = loadEnvironment(rest[ofMasterKey ? 1 : 0]);
+  const loaded = loadEnvironment(rest[ofMasterKey || ofClient ? 1 : 0]);
   requireDeployed(loaded);
   pinEngines(loaded.environment);
   await requireOwnEngine(loaded);
@@ -123,7 +131,9 @@ void main(async (args, signal) => {
     ? masterKeyRotation(loaded, rest[0], values.to)
     : kind === 'ca'
       ? caRotation(loaded, values.finish ?? false)
-      : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
+      : ofClient
+        ? clientRotation(loaded, rest[0], { finish: values.finish ?? false, days: values.days })
+        : { what: kind, steps: ROTATIONS[kind] ?? (() => []) };
   const { environment, argument, state } = loaded;
 
   await withDeploymentLock(state, `rotating ${what} of ${environment.name}`, async () => {
@@ -205,6 +215,33 @@ function caRotation(loaded: LoadedEnvironment, finish: boolean): Chosen {
   const { environment, argument } = loaded;
   const ended = `Two CAs of ${environment.name} are trusted. Give both to its clients (./scripts/ca ${argument}), then: ./scripts/rotate ca ${argument} --finish`;
   return { what, steps: beginCa, ended };
+}
+
+function clientRotation(
+  loaded: LoadedEnvironment,
+  name: string | undefined,
+  { finish, days: given }: { readonly finish: boolean; readonly days: string | undefined },
+): Chosen {
+  if (name === undefined) throw new UsageError('NAME: must be given, got nothing', 'See ./scripts/rotate --help.');
+  const days = given === undefined ? undefined : Number(given);
+  if (days !== undefined && !(Number.isInteger(days) && days >= 1 && days <= 365)) {
+    throw new UsageError(`--days: must be a whole number from 1 to 365, got: ${given ?? ''}`);
+  }
+  if (finish && days !== undefined) throw new UsageError('--days: must not be given with --finish');
+  const what = [`client ${name}`, ...(finish ? ['--finish'] : days === undefined ? [] : [`--days ${days}`])].join(' ');
+  // a rotation that is under way has changed what is asked for here
+  if (Rotation.unfinished(loaded.state) === undefined) requireRotatable(loaded, name, finish);
+  if (finish) return { what, steps: (context) => finishClient(context, name) };
+  const { argument } = loaded;
+  const then =
+    days === undefined
+      ? `then: ./scripts/rotate client ${name} ${argument} --finish`
+      : `the old one ends after ${days} ${days === 1 ? 'day' : 'days'}, or by --finish`;
+  return {
+    what,
+    steps: (context) => rotateClient(context, name, days),
+    ended: `Client ${name} has a second access key. Give it to the client (./scripts/client show ${name} ${argument} --for PROGRAM), ${then}`,
+  };
 }
 
 async function showInventory(loaded: LoadedEnvironment): Promise<void> {

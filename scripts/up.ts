@@ -13,6 +13,7 @@ import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-m
 import { adoptingDeploy } from './lib/adopting-deploy';
 import { certificatesStep } from './lib/certificates-step';
 import { deploymentNoteStep, drivesStep } from './lib/drives-step';
+import { clientsStep } from './lib/clients-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { hostsStep } from './lib/hosts-step';
 import { imagesStep } from './lib/images-step';
@@ -76,6 +77,7 @@ void main(async (args, signal) => {
       ...certificatesStep(loaded),
       masterKeysStep(loaded),
       objectLockStep(loaded),
+      clientsStep(loaded),
       ...builds,
       ...(await adoptingDeploy(loaded, values.verbose ?? false, undefined, hosts)),
       provenKeysStep(loaded),

@@ -7,6 +7,7 @@ import { vaultVariables } from '../config/vault/external-vault';
 import { declaredPlace, inSameVault } from '../config/keys/key-store-place';
 import { readKeyStoreNote } from '../operations/state/key-store-note';
 import type { LoadedEnvironment } from '../operations/state/load';
+import { hasClients } from '../operations/state/clients';
 import { retiredKeysByClient } from '../operations/state/retired-keys';
 import { projectRoot } from '../operations/lib/project-root';
 import type { Toolchain } from '../config/toolchain';
@@ -41,6 +42,7 @@ export function declareApp(loaded: LoadedEnvironment, toolchain: Toolchain, outd
     state,
     toolchain,
     retiredKeys: retiredKeysByClient(environment, state),
+    hadClients: hasClients(state),
     runner: {
       journal: state.operations,
       program: path.join(projectRoot, 'operations', 'run'),

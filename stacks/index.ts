@@ -40,14 +40,14 @@ export function declareStacks(app: Construct, deployment: DeploymentBase): void 
       ).keys
     : kes[0].declareKeys(deployment);
   const minio = mapped(deployments, (there) => chain.add(new MinioStack(app, there, ca, keys)));
-  const buckets = isCluster
+  const { buckets, clients } = isCluster
     ? chain.add(
         new BucketsStack(
           app,
           deployment,
           mapped(minio, ({ server }) => server),
         ),
-      ).buckets
+      ).declared
     : minio[0].declareBuckets(deployment);
 
   chain.add(
@@ -60,6 +60,7 @@ export function declareStacks(app: Construct, deployment: DeploymentBase): void 
       ...numbered('minio', minio, ({ server }) => server.container.containerId),
       ...numbered('minio files', minio, ({ server }) => server.runId),
       buckets: buckets.runId,
+      ...(clients === undefined ? {} : { clients: clients.runId }),
       // nothing else is deployed when it is asked for
       ...(environment.requireDiskEncryption ? { 'disk encryption': 'required' } : {}),
     }),

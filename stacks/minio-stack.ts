@@ -6,6 +6,7 @@ import type { DeploymentBase } from '../constructs/deployment';
 import { fileText, literal } from '../constructs/expressions';
 import type { MasterKeys } from '../constructs/kes/master-keys';
 import { Buckets } from '../constructs/minio/buckets';
+import { Clients } from '../constructs/minio/clients';
 import { MinioServer } from '../constructs/minio/minio-server';
 import type { Certificates } from '../constructs/tls/certificates';
 import { EnvironmentStack } from './environment-stack';
@@ -25,19 +26,26 @@ export class MinioStack extends EnvironmentStack {
     });
   }
 
-  declareBuckets(deployment: DeploymentBase): Buckets {
+  declareBuckets(deployment: DeploymentBase): DeclaredBuckets {
     return declareBuckets(this, deployment, [this.server]);
   }
 }
 
 /** The buckets of several MinIO. */
 export class BucketsStack extends EnvironmentStack {
-  readonly buckets: Buckets;
+  readonly declared: DeclaredBuckets;
 
   constructor(scope: Construct, deployment: DeploymentBase, servers: readonly [MinioServer, ...MinioServer[]]) {
     super(scope, 'minio', deployment);
-    this.buckets = declareBuckets(this, deployment, servers);
+    this.declared = declareBuckets(this, deployment, servers);
   }
+}
+
+/** The buckets, and who uses them. */
+export interface DeclaredBuckets {
+  readonly buckets: Buckets;
+  /** Undefined where none are declared and none were. */
+  readonly clients: Clients | undefined;
 }
 
 /** The buckets, and what their clients must be told. */
@@ -45,9 +53,11 @@ function declareBuckets(
   stack: EnvironmentStack,
   deployment: DeploymentBase,
   [minio, ...replicas]: readonly [MinioServer, ...MinioServer[]],
-): Buckets {
+): DeclaredBuckets {
   const { environment, state } = deployment;
   const buckets = new Buckets(stack, 'Buckets', { deployment, minio, replicas });
+  const withClients = environment.clients.length > 0 || deployment.hadClients;
+  const clients = withClients ? new Clients(stack, 'Clients', { deployment, buckets }) : undefined;
   const output = (id: string, value: unknown, description: string) =>
     new TerraformOutput(stack, id, { value, description, staticId: true });
   const caFile = s3CaFile(environment, state);
@@ -62,5 +72,5 @@ function declareBuckets(
     environment.buckets.map(({ name }) => name),
     'Buckets',
   );
-  return buckets;
+  return { buckets, clients };
 }

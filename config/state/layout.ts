@@ -47,6 +47,8 @@ export interface StateLayout {
   readonly healLog: string;
   /** `{generation, renewAfter, expires}` of the SecretID of KES, if it ends. */
   readonly secretIdNote: string;
+  /** `{generation, renewAfter}` of the access keys of clients, if one of them ends. Nothing secret. */
+  readonly clientsNote: string;
   /** Accessors of SecretIDs that another has replaced and that must be destroyed; gone when they are. Nothing secret. */
   readonly outdatedSecretIds: string;
   /** `{generation, renewAfter, expires}` of the token that reads MinIO's metrics; nothing secret. */
@@ -103,6 +105,8 @@ export interface StateLayout {
     /** The user of MinIO that reads metrics, and the token that is made of its secret key. */
     readonly minioMetricsUser: string;
     readonly minioMetricsToken: string;
+    /** Folder with the access keys of each client of the S3 API. It stays when the last client is gone. */
+    readonly clients: string;
   };
 }
 
@@ -152,6 +156,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     healLock: path.join(root, 'heal.lock'),
     healLog: path.join(root, 'logs', 'heal.log'),
     secretIdNote: path.join(root, 'secret-id.json'),
+    clientsNote: path.join(root, 'clients.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     minioMetricsNote: path.join(root, 'minio-metrics-token.json'),
     reports: path.join(root, 'reports'),
@@ -185,6 +190,12 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       vaultMetricsToken: path.join(secrets, 'metrics', 'vault-token'),
       minioMetricsUser: path.join(secrets, 'metrics', 'minio-user.json'),
       minioMetricsToken: path.join(secrets, 'metrics', 'minio-token'),
+      clients: path.join(secrets, 'clients'),
     },
   };
+}
+
+/** The file of a client in the folder of the access keys of clients, see {@link StateLayout.secret}. */
+export function clientFile(folder: string, name: string): string {
+  return path.join(folder, `${name}.json`);
 }

@@ -1,4 +1,4 @@
-import { TerraformStack } from 'cdktf';
+import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import type { DeploymentBase } from '../deployment';
@@ -58,5 +58,10 @@ export class Buckets extends Construct {
   /** Changes each time the buckets were provisioned. */
   get runId(): string {
     return this.operation.runId;
+  }
+
+  /** For the `dependsOn` of what needs the buckets, or a MinIO that serves. */
+  get dependable(): ITerraformDependable {
+    return this.operation.dependable;
   }
 }

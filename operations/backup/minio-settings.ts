@@ -1,10 +1,10 @@
 /** The settings of MinIO that are in no object: what a backup holds of them, what it cannot hold, and how they come back. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { inflateRawSync } from 'node:zlib';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import { nodesOf } from '../../config/node';
 import { dockerEngine, waitUntilHealthy } from '../docker/docker';
+import { filesInZip } from '../lib/zip';
 import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';
 
 /**
@@ -31,35 +31,6 @@ export async function settingsNotSaved(
 /** Names of the files in a ZIP archive, from its central directory. */
 export function namesInZip(archive: Buffer): string[] {
   return [...filesInZip(archive).keys()];
-}
-
-/** More than one file of MinIO's settings has. */
-const MOST_FILE_BYTES = 64 * 1024 * 1024;
-
-/** The files of a ZIP archive by their names (APPNOTE 4.3.7, 4.3.12, 4.3.16); each is unpacked when it is called. */
-function filesInZip(archive: Buffer): Map<string, () => Buffer> {
-  const files = new Map<string, () => Buffer>();
-  let at = archive.length - 22;
-  while (at >= 0 && archive.readUInt32LE(at) !== 0x06054b50) at -= 1;
-  if (at < 0) throw new Error('not a ZIP archive: it has no central directory');
-  let count = archive.readUInt16LE(at + 10);
-  for (let entry = archive.readUInt32LE(at + 16); count > 0; count -= 1) {
-    const [method, name, extra, comment] = [10, 28, 30, 32].map((offset) => archive.readUInt16LE(entry + offset)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const packed = archive.readUInt32LE(entry + 20);
-    const local = archive.readUInt32LE(entry + 42);
-    files.set(archive.toString('utf8', entry + 46, entry + 46 + name), () => {
-      const start = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
-      const content = archive.subarray(start, start + packed);
-      return method === 0 ? content : inflateRawSync(content, { maxOutputLength: MOST_FILE_BYTES });
-    });
-    entry += 46 + name + extra + comment;
-  }
-  return files;
 }
 
 const statuses = z.record(z.string(), z.object({ status: z.string().optional() }));

@@ -2,6 +2,7 @@
 import { UsageError } from '../lib/errors';
 import { atRestChecks } from './at-rest/at-rest';
 import type { Check } from './check';
+import { clientChecks } from './clients/client-checks';
 import { containerDriftChecks } from './drift/container-drift';
 import { declaredChecks } from './drift/declared';
 import { expiryChecks } from './health/expiry';
@@ -36,6 +37,7 @@ export const catalogue: readonly Check[] = [
   ...driveSpaceChecks,
   ...diskChecks,
   ...declaredChecks,
+  ...clientChecks,
   ...roundTrips,
   ...atRestChecks,
   ...refusals,

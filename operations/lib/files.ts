@@ -38,6 +38,11 @@ export function writeFileAtomically(file: string, content: string | Uint8Array, 
   renameDurably(temporary, file);
 }
 
+/** Makes a folder of secrets, if it is not there. */
+export function ensureFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
 /** Renames, so that a power cut afterwards does not bring the old name back. Both are in one folder. */
 export function renameDurably(from: string, to: string): void {
   renameSync(from, to);

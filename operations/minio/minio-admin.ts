@@ -156,6 +156,25 @@ export class MinioAdmin {
     await this.call({ method: 'PUT', path: `${ADMIN}/set-group-status`, query: { group, status: 'disabled' } });
   }
 
+  async deletePolicy(name: string): Promise<void> {
+    await this.call({ method: 'DELETE', path: `${ADMIN}/remove-canned-policy`, query: { name } });
+  }
+
+  /** Removes a user with its access keys. */
+  async deleteUser(name: string): Promise<void> {
+    await this.call({ method: 'DELETE', path: `${ADMIN}/remove-user`, query: { accessKey: name } });
+  }
+
+  async leaveGroup(group: string, user: string): Promise<void> {
+    const body = Buffer.from(JSON.stringify({ group, members: [user], isRemove: true }));
+    await this.call({ method: 'PUT', path: `${ADMIN}/update-group-members`, body });
+  }
+
+  async deleteAccessKey(accessKey: string): Promise<void> {
+    const query = { accessKey };
+    await this.call({ method: 'DELETE', path: `${ADMIN}/delete-service-account`, query }, [200, 204]);
+  }
+
   /** Policies, life cycles, tags, quotas, encryption and so on of all buckets as a ZIP archive. */
   async exportBuckets(): Promise<Buffer> {
     return (await this.call({ method: 'GET', path: `${ADMIN}/export-bucket-metadata`, query: { bucket: '' } })).bytes;

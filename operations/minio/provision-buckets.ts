@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { OperationInput } from '../../config/operation-inputs';
-import { DENY_SSE_C_POLICY, denySseCPolicy } from './sse-c-policy';
+import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/minio/sse-c-policy';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/http';
 import { provisionMetricsReader } from './metrics-reader';

@@ -70,6 +70,7 @@ describe('a file that says nothing but the name', () => {
         acceptedRisks: [],
       },
       buckets: [],
+      clients: [],
       tls: { mode: 'self-signed', validityDays: 365, ipAddresses: [] },
       trustedCAs: [],
       schedule: { jobs: ['deploy', 'check', 'backup', 'drill'] },
@@ -113,6 +114,9 @@ minio:
 buckets:
   - { name: plain }
   - { name: locked, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
+clients:
+  - { name: postgres, access: [{ bucket: plain, prefix: postgres/16/, may: write }] }
+  - { name: veeam, access: [{ bucket: locked, may: append, objectLock: true }, { bucket: plain, may: read }], expireDays: 90 }
 tls: { mode: self-signed, validityDays: 90, ipAddresses: [192.0.2.7, '2001:db8::7'] }
 trustedCAs: [/etc/pki/company, /etc/ssl/vault-ca.pem]
 state: { backend: s3, directory: /srv/ebs, bucket: states, keyPrefix: prod, region: eu, endpoint: https://s3.aws.example }
@@ -153,6 +157,8 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     'must be 1 to 80 characters of 0-9, A-Z, a-z, "_" and "-", without "-" at either end, and not "_" alone';
   const bucketName =
     'must be 3 to 63 characters of a-z, 0-9, "-" and ".", with a letter or digit at either end and around each ".", and no IP address';
+  const objectPrefix =
+    'must be segments of 0-9, A-Z, a-z, ".", "_", "=", "@", "+" and "-", each with a "/" after it, and none "." or ".."';
   const vaultPath =
     'must be segments of 0-9, A-Z, a-z, "_" and "-" joined by single slashes, without a slash at either end';
   const oneAddress = 'must be one address, because whoever reaches Vault can cancel a rekeying without a token';
@@ -332,6 +338,26 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     // clients of KES
     ['kes: {clients: [{name: w, keys: []}]}', 'kes.clients[0].keys: must be at least 1, got: [].'],
     ['kes: {clients: [{name: w/x, keys: [k]}]}', `kes.clients[0].name: ${kesName}, got: "w/x".`],
+    // clients
+    [
+      'buckets: [{name: backup}]\nclients: [{name: Postgres, access: [{bucket: backup, may: read}]}]',
+      'clients[0].name: must be 1 to 32 characters of a-z, 0-9 and "-", beginning with a letter and not ending with "-", got: "Postgres".',
+    ],
+    ['buckets: [{name: backup}]\nclients: [{name: c, access: []}]', 'clients[0].access: must be at least 1, got: [].'],
+    ...['/a/', 'a', 'a//b/', '../a/', 'a/../b/', 'a*/', 'a?/', '${aws:username}/', 'ä/', ''].map(
+      (prefix): [string, string] => [
+        `buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read, prefix: '${prefix}'}]}]`,
+        `clients[0].access[0].prefix: ${objectPrefix}, got: ${JSON.stringify(prefix)}.`,
+      ],
+    ),
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: delete}]}]',
+      'clients[0].access[0].may: must be one of read, append, write, got: "delete".',
+    ],
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], expireDays: 400}]',
+      'clients[0].expireDays: must be at most 365, got: 400.',
+    ],
     // buckets
     ['buckets: [backup]', 'buckets[0]: must be a map of settings, got: "backup".'],
     ['buckets: [{name: Backup}]', `buckets[0].name: ${bucketName}, got: "Backup".`],
@@ -611,6 +637,26 @@ describe('settings that contradict each other', () => {
     [
       'kes: {clients: [{name: w, keys: [a]}, {name: v, keys: [a]}]}',
       'kes.clients[1].keys[0]: must not be a key of w, which could then open what v encrypts, and the other way round, got: "a". Choose another name.',
+    ],
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}]}, {name: c, access: [{bucket: backup, may: read}]}]',
+      'clients[1].name: must differ from clients[0].name, got: "c". Remove one.',
+    ],
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backups, may: read}]}]',
+      'clients[0].access[0].bucket: must be a bucket that is declared, got: "backups". Declare it in buckets.',
+    ],
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: append}]}]',
+      'clients[0].access[0].may: must not be append where buckets[0].versioning is false: what is overwritten would be gone, got: "append". Write versioning: true for the bucket.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true}]\nclients: [{name: c, access: [{bucket: backup, may: append, objectLock: true}]}]',
+      'clients[0].access[0].objectLock: must be false where buckets[0].objectLock is, got: true. Remove it, or declare a bucket with object lock.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true, objectLock: true}]\nclients: [{name: c, access: [{bucket: backup, may: read, objectLock: true}]}]',
+      'clients[0].access[0].objectLock: must be false for a client that may only read, got: true. Remove it, or write may: append.',
     ],
     [
       'buckets: [{name: backup}, {name: other}, {name: backup}]',

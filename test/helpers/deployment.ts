@@ -44,6 +44,8 @@ export interface Variation {
   readonly toolchain?: Toolchain;
   /** @default - none */
   readonly retiredKeys?: RetiredKeys;
+  /** @default false */
+  readonly hadClients?: boolean;
   /** @default - none is set */
   readonly vaultVariables?: VaultVariables;
 }
@@ -94,6 +96,7 @@ export function deploymentOf(variation: Variation = {}): DeploymentBase {
     state: stateLayout(environment.name, STATE_ROOT),
     toolchain: variation.toolchain ?? BUILT,
     retiredKeys: variation.retiredKeys ?? {},
+    hadClients: variation.hadClients ?? false,
     runner: { program: '/project/operations/run' },
     vaultVariables: variation.vaultVariables ?? {},
   });

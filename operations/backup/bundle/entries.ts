@@ -7,7 +7,7 @@
  * | `bundle.json`        | what it is a backup of; the first                                                      |
  * | `environment.yaml`   | the environment file                                                                   |
  * | `master-keys/<name>` | each master key as KES stored it: the same bytes in every key store                    |
- * | `state/…`            | CA, certificates, private keys, root credentials, canaries, unseal shares, reports     |
+ * | `state/…`            | CA, certificates, private keys, credentials, canaries, unseal shares, reports          |
  * | `minio/iam.zip`      | users, groups, policies, service accounts                                              |
  * | `minio/buckets.zip`  | policies, life cycles, tags, quotas, event rules and encryption of the buckets         |
  * | `minio/settings.txt` | settings of the server, such as the targets of events                                  |
@@ -116,6 +116,7 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   { pattern: /^tls\/vault-clients\/([^/]+)\.crt$/, named: isVaultClient },
   { pattern: /^secrets\/tls\/vault-clients\/([^/]+)\.key$/, named: isVaultClient },
   { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
+  { pattern: /^secrets\/clients\/([^/]+)\.json$/, named: isClient },
   { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
 ];
 
@@ -137,6 +138,10 @@ function isOfHost(name: string): boolean {
 
 function isVaultClient(name: string | undefined): boolean {
   return ['ca', ...Object.values(VAULT_CLIENTS)].includes(name ?? '');
+}
+
+function isClient(name: string | undefined): boolean {
+  return name !== undefined && environmentName.test(name);
 }
 
 function isThere(group: string | undefined): boolean {

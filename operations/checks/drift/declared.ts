@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../../config/environment';
 import { isDeepStrictEqual } from 'node:util';
-import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../minio/sse-c-policy';
+import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../../config/minio/sse-c-policy';
 import { openAdmin } from '../../minio/minio-admin';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { keyName } from '../objects/modes';

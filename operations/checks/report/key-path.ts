@@ -49,6 +49,8 @@ export const KEY_PATH = {
       'forwarded-headers-ignored',
       'sse-c-key-required',
       'sse-c-denied',
+      'clients-declared',
+      'clients-confined',
       'minio-configuration',
       'containers-hardened',
       'services-running',

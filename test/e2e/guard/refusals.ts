@@ -29,6 +29,8 @@ interface Refusal {
   readonly isPublic: boolean;
 }
 
+const WRITER_CREDENTIALS: S3Credentials = { ...WRITER, secretKey: new Secret(WRITER.secretKey) };
+
 const put = (path: string, more: Partial<RawRequest> = {}): RawRequest => ({
   method: 'PUT',
   path,
@@ -290,8 +292,37 @@ export const REFUSALS: readonly Refusal[] = [
     title: 'a retention that the writer may not set',
     ...denied,
     isPublic: true,
-    refused: (server) => shorterRetention(server, 'COMPLIANCE', { ...WRITER, secretKey: new Secret(WRITER.secretKey) }),
+    refused: (server) => shorterRetention(server, 'COMPLIANCE', WRITER_CREDENTIALS),
     allowed: (server) => shorterRetention(server, 'GOVERNANCE', server.storage.credentials),
+  },
+  {
+    rule: 'condition-name',
+    title: 'a listing that says in a header which prefix it asks for',
+    ...denied,
+    isPublic: false,
+    refused: () => ({ method: 'GET', path: `/${PLAIN}`, query: { prefix: '' }, headers: { prefix: 'object' } }),
+    allowed: () => ({ method: 'GET', path: `/${PLAIN}`, query: { prefix: 'object' } }),
+  },
+  {
+    rule: 'condition-name',
+    title: 'an address that the client made up',
+    ...denied,
+    isPublic: false,
+    refused: () => ({ method: 'GET', path: `/${PLAIN}`, headers: { sourceip: '192.0.2.1' } }),
+    allowed: () => ({ method: 'GET', path: `/${PLAIN}` }),
+  },
+  {
+    rule: 'force-delete',
+    title: 'every version of an object, by whoever may only delete the present one',
+    ...denied,
+    isPublic: false,
+    refused: () => ({
+      method: 'DELETE',
+      path: `/${PLAIN}/deleted`,
+      headers: { 'x-minio-force-delete': 'true' },
+      as: WRITER_CREDENTIALS,
+    }),
+    allowed: () => ({ method: 'DELETE', path: `/${PLAIN}/deleted`, as: WRITER_CREDENTIALS }),
   },
 ];
 

@@ -25,12 +25,14 @@ export const LOCKED = 'locked';
 export const LOCKABLE = 'lockable';
 export const CONTENT = 'hello';
 
-/** A user that may read and write objects, and nothing about retention. */
+/** A user that may read, write and delete objects, but no version, and nothing about retention. */
 export const WRITER = { accessKey: 'writer', secretKey: randomBytes(16).toString('hex') };
 
 const WRITER_POLICY = {
   Version: '2012-10-17',
-  Statement: [{ Effect: 'Allow', Action: ['s3:PutObject', 's3:GetObject'], Resource: ['arn:aws:s3:::*'] }],
+  Statement: [
+    { Effect: 'Allow', Action: ['s3:PutObject', 's3:GetObject', 's3:DeleteObject'], Resource: ['arn:aws:s3:::*'] },
+  ],
 };
 
 export interface Server {
@@ -109,15 +111,18 @@ async function start(folder: string, program: GoProgram, started: Server[]): Pro
   return server;
 }
 
+/** What `mc` is told of a server, and as whom. */
+type Alias = Pick<OtherStorage, 'url' | 'caFile' | 'credentials'>;
+
 /** `mc` with the server as its alias `guard`. */
-export async function mc(storage: OtherStorage, args: readonly string[]): Promise<string> {
+export async function mc(storage: Alias, args: readonly string[]): Promise<string> {
   const command = await mcCommand(storage, args);
   return output(command.program, command.args, { env: command.env });
 }
 
 /** The same, for whoever starts it. */
 export async function mcCommand(
-  storage: OtherStorage,
+  storage: Alias,
   args: readonly string[],
 ): Promise<{ readonly program: string; readonly args: string[]; readonly env: Readonly<Record<string, string>> }> {
   const { file } = await locateProgram(cacheLayout(), mcProgram);

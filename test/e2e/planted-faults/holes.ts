@@ -27,6 +27,7 @@ export const holeFaults: readonly PlantedFault[] = [
         fix: DEPLOY_OURS,
       },
     },
+    alsoRed: { 'clients-confined': 'a header opens what is outside of its prefix' },
     plant: async (bench) => {
       const tag = `${bench.containerName('minio')}:unguarded`;
       const { Config } = await bench.container('minio').inspect();

@@ -1,4 +1,5 @@
 import { atRestFaults } from './at-rest';
+import { clientFaults } from './clients';
 import { deploymentFaults } from './deployment';
 import { dependenceFaults } from './dependence';
 import { holeFaults } from './holes';
@@ -18,6 +19,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ...atRestFaults,
   ...refusalFaults,
   ...holeFaults,
+  ...clientFaults,
 ];
 
 /** Checks for which no fault can be planted in a real deployment: why, and where they are seen red instead. */
@@ -41,7 +43,7 @@ export const withoutFault: Readonly<Record<string, string>> = {
  * - that name none of its checks (a unit test says so): a check that is red for two reasons shows one of them.
  *
  * Alone remain those that take a component away, or so much that they would hide others: MinIO without the guard, a sealed Vault, a token that
- * was revoked, master keys that are lost, MinIO without auto-encryption, KES stopped or twice.
+ * was revoked, clients that can do more, master keys that are lost, MinIO without auto-encryption, KES stopped or twice.
  */
 const TOGETHER: readonly (readonly string[])[] = [
   // one gateway that spoils for each check its own objects only, and takes old TLS

@@ -19,6 +19,7 @@ export function useDeployment(): () => LoadedEnvironment {
           { name: 'backup', encryption: { type: 'sse-s3' } },
           { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true, objectLock: true },
         ],
+        clients: [{ name: 'laptops', access: [{ bucket: 'archive', prefix: 'laptops/', may: 'append' }] }],
       });
       mustSucceed(await deployment.script('up'));
     }

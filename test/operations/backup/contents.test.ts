@@ -50,7 +50,7 @@ test.each(['secrets/minio/root.json~', 'secrets/note', 'tls/other.crt'])(
 test('every secret that a deployment has is either saved or made anew', () => {
   const { root, secret } = stateLayout('test', '/state');
   const files = Object.values(secret).map((one) => (typeof one === 'string' ? one : one(1)));
-  const folders: string[] = [secret.tls, secret.vaultClients, secret.acme];
+  const folders: string[] = [secret.tls, secret.vaultClients, secret.acme, secret.clients];
   const forgotten = files
     .filter((file) => !folders.includes(file))
     .map((file) => path.relative(root, file))

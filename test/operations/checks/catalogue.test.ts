@@ -25,6 +25,8 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'disk-encryption',
     'bucket-default-encryption',
     'sse-c-denied',
+    'clients-declared',
+    'clients-confined',
     'sse-s3-round-trip',
     'sse-kms-default-key-round-trip',
     'sse-kms-named-key-round-trip',

@@ -104,6 +104,8 @@ func ebsGuardByState(w http.ResponseWriter, r *http.Request, request ebsguard.Re
 		return ebsCompletesUpload(w, r)
 	case request.BypassesRetention():
 		return ebsBypassesRetention(w, r)
+	case request.DeletesByForce():
+		return ebsDeletesByForce(w, r)
 	}
 	return nil, ErrNone
 }
@@ -188,6 +190,21 @@ func ebsBypassesRetention(w http.ResponseWriter, r *http.Request) (*ebsguard.Ref
 	info := logger.GetReqInfo(ctx)
 	if !ebsMayPutRetention(authentic, info.BucketName, info.ObjectName, retention, info.Cred, info.Owner) {
 		return ebsguard.RefuseBypass(), ErrNone
+	}
+	return nil, ErrNone
+}
+
+func ebsDeletesByForce(w http.ResponseWriter, r *http.Request) (*ebsguard.Refusal, APIErrorCode) {
+	ctx := newContext(r, w, "EBSGuard")
+	authentic := ebsWithoutBody(r)
+	if apiErr := authenticateRequest(ctx, authentic, policy.DeleteObjectAction); apiErr != ErrNone {
+		return nil, apiErr
+	}
+	if authorizeRequest(ctx, authentic, policy.DeleteObjectAction) != ErrNone {
+		return nil, ErrAccessDenied
+	}
+	if authorizeRequest(ctx, authentic, policy.DeleteObjectVersionAction) != ErrNone {
+		return ebsguard.RefuseForceDelete(), ErrNone
 	}
 	return nil, ErrNone
 }

@@ -34,6 +34,7 @@ const (
 	retentionMode     = "X-Amz-Object-Lock-Mode"
 	retentionDate     = "X-Amz-Object-Lock-Retain-Until-Date"
 	copySource        = "X-Amz-Copy-Source"
+	forceDelete       = "X-Minio-Force-Delete"
 )
 
 // Decide looks at everything but the body and the state of the server.
@@ -44,7 +45,7 @@ func Decide(r Request) *Refusal {
 	}
 	for _, rule := range []func(Request, url.Values) *Refusal{
 		internalNames, repeatedParameters, unsignedStreaming, archiveUploads, selects, versionOnWrites, unsignedHeaders,
-		anonymousLocks,
+		anonymousLocks, conditionNames,
 	} {
 		if refusal := rule(r, query); refusal != nil {
 			return refusal
@@ -80,6 +81,38 @@ func internalName(where, name string) *Refusal {
 	return nil
 }
 
+// what the policies of MinIO know of a request under these names; in lower case
+func conditionName(name string) bool {
+	switch name {
+	case "prefix", "delimiter", "max-keys", "versionid", "sourceip", "securetransport", "currenttime", "epochtime",
+		"username", "userid", "principaltype", "groups", "signatureversion", "signatureage", "authtype", "useragent",
+		"locationconstraint", "requestobjecttagkeys":
+		return true
+	}
+	return strings.HasPrefix(name, "object-lock-") || strings.HasPrefix(name, "existingobjecttag/") ||
+		strings.HasPrefix(name, "requestobjecttag/")
+}
+
+// conditionNames refuses what MinIO would take for a fact about the request: it looks for the value of a condition among
+// headers and parameters first, in whatever case.
+func conditionNames(r Request, query url.Values) *Refusal {
+	for name := range r.Header {
+		if lower := strings.ToLower(name); conditionName(lower) {
+			return denied(ConditionName, "the header "+short(lower)+" has the name of a policy condition, which the server alone decides about")
+		}
+	}
+	for name := range query {
+		switch name {
+		case "prefix", "delimiter", "max-keys", "versionId":
+			continue
+		}
+		if lower := strings.ToLower(name); conditionName(lower) {
+			return denied(ConditionName, "the query parameter "+short(name)+" has the name of a policy condition, which the server alone decides about")
+		}
+	}
+	return nil
+}
+
 // what decides about a request and must not be there twice; names in lower case
 func singleHeader(name string) bool {
 	switch name {
@@ -93,7 +126,7 @@ func singleHeader(name string) bool {
 
 func singleParameter(name string) bool {
 	switch name {
-	case "versionid", "uploadid", "partnumber", "awsaccesskeyid", "signature", "expires":
+	case "versionid", "uploadid", "partnumber", "awsaccesskeyid", "signature", "expires", "prefix", "delimiter", "max-keys":
 		return true
 	}
 	return strings.HasPrefix(name, "x-amz-") && !strings.HasPrefix(name, "x-amz-meta-")
@@ -253,6 +286,16 @@ func (r Request) BypassesRetention() bool {
 // RefuseBypass is the answer to whoever lacks one of both rights.
 func RefuseBypass() *Refusal {
 	return denied(RetentionBypass, "x-amz-bypass-governance-retention needs both s3:PutObjectRetention and s3:BypassGovernanceRetention")
+}
+
+// DeletesByForce is true for a deletion that takes every version with it.
+func (r Request) DeletesByForce() bool {
+	return r.Method == http.MethodDelete && r.Object && r.Header.Get(forceDelete) != ""
+}
+
+// RefuseForceDelete is the answer to whoever may not delete versions.
+func RefuseForceDelete() *Refusal {
+	return denied(ForceDelete, "x-minio-force-delete deletes every version, and needs s3:DeleteObjectVersion")
 }
 
 // CompletesUpload is true for CompleteMultipartUpload.

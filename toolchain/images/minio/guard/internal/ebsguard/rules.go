@@ -21,6 +21,8 @@ const (
 	Select            Rule = "select"
 	RepeatedParameter Rule = "repeated-parameter"
 	MalformedQuery    Rule = "malformed-query"
+	ConditionName     Rule = "condition-name"
+	ForceDelete       Rule = "force-delete"
 )
 
 // Refusal is the S3 error of a refused request.

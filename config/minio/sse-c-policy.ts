@@ -9,14 +9,11 @@ export const DENY_SSE_C_POLICY = 'ebs-deny-sse-c';
  * (minio/pkg v3.1.3, policy/condition/keyname.go). A policy of a bucket would not do: MinIO asks it about anonymous
  * requests only (minio/minio, cmd/auth-handler.go).
  */
-export const denySseCPolicy = {
-  Version: '2012-10-17',
-  Statement: [
-    {
-      Effect: 'Deny',
-      Action: ['s3:PutObject'],
-      Resource: ['arn:aws:s3:::*'],
-      Condition: { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': [false] } },
-    },
-  ],
+export const denySseCStatement = {
+  Effect: 'Deny',
+  Action: ['s3:PutObject'],
+  Resource: ['arn:aws:s3:::*'],
+  Condition: { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': [false] } },
 } as const;
+
+export const denySseCPolicy = { Version: '2012-10-17', Statement: [denySseCStatement] } as const;

@@ -1,0 +1,139 @@
+/** The clients of the S3 API: what is declared is there, and each may do what is declared and nothing else. */
+import { DeleteBucketCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
+import { clientUser, METRICS_USER } from '../../../config/deployment-names';
+import { declaredClients, type DeclaredClient } from '../../../config/minio/client-policies';
+import type { TlsEndpoint } from '../../../config/operation-inputs';
+import { s3Endpoint } from '../../../config/state/endpoints';
+import { clientFile } from '../../../config/state/layout';
+import { HttpClient } from '../../lib/http';
+import { type AccessKeys, readAccessKeys } from '../../minio/clients/access-keys';
+import { readIam } from '../../minio/clients/iam';
+import { openAdmin } from '../../minio/minio-admin';
+import { RawS3 } from '../../minio/raw-s3';
+import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '../check';
+import { someOf } from '../drift/differences';
+import { scratchBucketName } from '../objects/scratch-bucket';
+import { clientDifferences } from './declared-clients';
+import { probesFor, tryProbes } from './probes';
+
+/** Clients that are tried in one run. */
+const MOST_CLIENTS = 8;
+
+const skipReason: FullCheck['skipReason'] = ({ clients }) =>
+  clients.length === 0 ? 'the environment declares no clients' : undefined;
+
+const clientsDeclared: FullCheck = {
+  from: 'deployment',
+  id: 'clients-declared',
+  title: 'MinIO knows the declared clients, and no other user',
+  proves:
+    'Each client has its user, its policy and its access keys, as declared; no user and no access key of the root user ' +
+    'was made beside them. No access key ends before a deploy that should have renewed it.',
+  doesNotProve: 'That MinIO enforces the policies: clients-confined tries that.',
+  severity: 'high',
+  skipReason,
+  run: async ({ loaded }) => {
+    const { environment, argument } = loaded;
+    const clients = declaredClients(environment);
+    const admin = openAdmin(loaded);
+    const iam = await readIam(admin).finally(() => {
+      admin.close();
+    });
+    const keys = Object.fromEntries(clients.map(({ name }) => [name, keysOf(loaded, name)]));
+    const denySseC = environment.minio.sseC === 'deny';
+    const others = environment.monitoring === undefined ? [] : [METRICS_USER];
+    const { changed, foreign, late } = clientDifferences(iam, clients, keys, { denySseC, others });
+    const evidence = { clients: clients.length, users: Object.keys(iam.users).length };
+    const problems = [...changed, ...foreign.map((what) => `${what} is not declared`), ...late];
+    if (problems.length === 0) return evidence;
+    const fixes = [
+      ...(changed.length > 0 ? [`./scripts/client mend ${argument} sets back what was changed by hand`] : []),
+      ...(foreign.length > 0
+        ? ['declare it in clients, or remove it: mc admin user rm ALIAS NAME, mc admin accesskey rm ALIAS KEY']
+        : []),
+      ...(late.length > 0 ? [`./scripts/up ${argument} renews it; then let it run on a schedule`] : []),
+    ];
+    throw new CheckFailure(someOf(problems), fixes.join('; '), evidence);
+  },
+};
+
+const clientsConfined: FullCheck = {
+  from: 'deployment',
+  id: 'clients-confined',
+  title: 'Each client may do what is declared, and is refused everything else',
+  proves:
+    'With its own access key, a client lists, reads, writes and deletes where that is declared. It is refused other ' +
+    'prefixes and buckets, older versions, retention, master keys and settings that are not its own, administration, and ' +
+    'credentials for others.',
+  doesNotProve:
+    `Of more than ${MOST_CLIENTS} clients, ${MOST_CLIENTS} are tried in a run, by chance. Nothing is written: uploads are ` +
+    'begun and given up.',
+  severity: 'critical',
+  skipReason,
+  run: async (context) => {
+    const all = declaredClients(context.loaded.environment);
+    const clients = sampleOf(all, MOST_CLIENTS);
+    const tried: Record<string, Evidence> = {};
+    const problems: string[] = [];
+    const http = new HttpClient(endpointOf(context.loaded));
+    try {
+      for (const client of clients) {
+        const { evidence, found } = await tryClient(context, http, client);
+        tried[client.name] = evidence;
+        problems.push(...found.map((problem) => `client ${client.name} ${problem}`));
+      }
+    } finally {
+      http.close();
+    }
+    const evidence = { tried, clients: all.length, leftOut: all.length - clients.length };
+    if (problems.length === 0) return evidence;
+    throw new CheckFailure(
+      someOf(problems),
+      `./scripts/client mend ${context.loaded.argument} sets back what was changed by hand; what was open may have been used: see the audit log`,
+      evidence,
+    );
+  },
+};
+
+async function tryClient(
+  { loaded, s3, region, bucket }: CheckContext,
+  http: HttpClient,
+  client: DeclaredClient,
+): Promise<{ readonly evidence: Evidence; readonly found: readonly string[] }> {
+  const keys = keysOf(loaded, client.name);
+  if (keys === undefined) return { evidence: {}, found: ['has no access key in the secrets folder'] };
+  const as = new RawS3({ http, url: endpointOf(loaded).url, credentials: keys.current, region });
+  const places = {
+    otherBucket: bucket,
+    newBucket: scratchBucketName(),
+    lockedBuckets: loaded.environment.buckets.flatMap(({ name, objectLock }) => (objectLock ? [name] : [])),
+    run: `ebs-check-${randomBytes(4).toString('hex')}`,
+    user: clientUser(client.name),
+  };
+  const { problems, allowed, refused } = await tryProbes(probesFor(client, places), as, {
+    deleteVersion: async (Bucket, Key, VersionId) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId })),
+    deleteBucket: async (Bucket) => s3.send(new DeleteBucketCommand({ Bucket })),
+  });
+  return { evidence: { allowed, refused }, found: problems };
+}
+
+/** What is in front of it may sign for others. */
+const endpointOf = ({ environment, state }: CheckContext['loaded']): TlsEndpoint => s3Endpoint(environment, state);
+
+function keysOf({ state }: CheckContext['loaded'], name: string): AccessKeys | undefined {
+  return readAccessKeys(clientFile(state.secret.clients, name));
+}
+
+/** Each has the same chance. */
+function sampleOf<T>(items: readonly T[], most: number): T[] {
+  const rest = [...items];
+  const chosen: T[] = [];
+  while (chosen.length < most && rest.length > 0) {
+    chosen.push(...rest.splice(Math.floor(Math.random() * rest.length), 1));
+  }
+  return chosen;
+}
+
+/** In the order in which they are reported. */
+export const clientChecks: readonly FullCheck[] = [clientsDeclared, clientsConfined];

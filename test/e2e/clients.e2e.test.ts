@@ -1,0 +1,492 @@
+/**
+ * Clients of the S3 API against a MinIO of its own on the loopback: their identities are made as a deploy makes them, and an
+ * attacker has their access keys.
+ */
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { clientUser } from '../../config/deployment-names';
+import type { DeclaredClient } from '../../config/minio/client-policies';
+import type { OperationInput } from '../../config/operation-inputs';
+import { clientDifferences } from '../../operations/checks/clients/declared-clients';
+import { type Cleaner, probesFor, tryProbes } from '../../operations/checks/clients/probes';
+import { HttpClient } from '../../operations/lib/http';
+import { newAccessKey, readAccessKeys, writeAccessKeys } from '../../operations/minio/clients/access-keys';
+import { changeIam, type IamChanges, noChanges, readIam } from '../../operations/minio/clients/iam';
+import { provisionClients } from '../../operations/minio/clients/provision-clients';
+import { MinioAdmin } from '../../operations/minio/minio-admin';
+import { RawS3 } from '../../operations/minio/raw-s3';
+import { s3Client, type S3Credentials } from '../../operations/minio/s3-client';
+import { cacheLayout } from '../../operations/toolchain/cache';
+import { buildProgram, locateProgram } from '../../operations/toolchain/go/go-build';
+import { mc as mcProgram, minio, unguardedMinio } from '../../operations/toolchain/go/programs';
+import { mc } from './guard/servers';
+import { type ClientPlace, type ConfiguredProgram, CONFIGURATIONS } from '../../scripts/lib/client-configuration';
+import { NO_AWS_SETTINGS } from '../helpers/e2e/client-programs';
+import { type CommandResult, runCommand } from '../helpers/e2e/command';
+import { measured } from '../helpers/e2e/measured';
+import { OtherStorage } from '../helpers/e2e/other-storage';
+
+const grant = { objectLock: false, keys: ['default-key'] } as const;
+const CLIENTS: DeclaredClient[] = [
+  { name: 'reader', grants: [{ ...grant, bucket: 'plain', prefix: 'reader/', may: 'read', keys: ['default-key'] }] },
+  {
+    name: 'appender',
+    grants: [{ ...grant, bucket: 'versions', prefix: 'laptops/', may: 'append', keys: ['default-key'] }],
+  },
+  {
+    name: 'writer',
+    grants: [{ ...grant, bucket: 'versions', prefix: 'postgres/', may: 'write', keys: ['default-key'] }],
+  },
+  { name: 'whole', grants: [{ ...grant, bucket: 'plain', may: 'write', keys: ['default-key'] }] },
+  {
+    name: 'veeam',
+    grants: [{ bucket: 'locked', may: 'append', objectLock: true, keys: ['default-key'] }],
+    expireDays: 90,
+  },
+];
+
+let folder: string;
+let storage: OtherStorage;
+let admin: MinioAdmin;
+let http: HttpClient;
+let cleaner: Cleaner;
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(process.env.EBS_E2E_FOLDER ?? tmpdir(), 'ebs-clients-'));
+  for (const program of [minio, unguardedMinio, mcProgram]) await buildProgram(cacheLayout(), program);
+  ({ storage, admin, http, cleaner } = await start('guarded'));
+  await provision(CLIENTS);
+});
+afterAll(async () => {
+  await stop({ storage, admin, http });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(name: string, program = minio) {
+  const own = path.join(folder, name);
+  mkdirSync(own);
+  const started = await OtherStorage.start(own, 'plain', {
+    program,
+    variables: {
+      MINIO_KMS_SECRET_KEY: `default-key:${randomBytes(32).toString('base64')}`,
+      MINIO_KMS_AUTO_ENCRYPTION: 'on',
+    },
+  });
+  const { s3 } = started;
+  for (const Bucket of ['versions', 'other']) await s3.send(new CreateBucketCommand({ Bucket }));
+  await s3.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }));
+  await s3.send(new PutBucketVersioningCommand({ Bucket: 'versions', VersioningConfiguration: { Status: 'Enabled' } }));
+  const root: Cleaner = {
+    deleteVersion: async (Bucket, Key, VersionId) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId })),
+    deleteBucket: async (Bucket) => s3.send(new DeleteBucketCommand({ Bucket })),
+  };
+  return {
+    storage: started,
+    admin: new MinioAdmin(started, 'us-east-1', started.credentials),
+    http: new HttpClient(started),
+    cleaner: root,
+  };
+}
+
+async function stop(server: { storage: OtherStorage; admin: MinioAdmin; http: HttpClient }): Promise<void> {
+  server.http.close();
+  server.admin.close();
+  await server.storage.stop();
+}
+
+const secrets = (): string => path.join(folder, 'clients');
+
+async function provision(clients: DeclaredClient[], { url, caFile, credentials } = storage): Promise<void> {
+  const rootFile = path.join(folder, 'root.json');
+  writeFileSync(
+    rootFile,
+    JSON.stringify({ accessKey: credentials.accessKey, secretKey: credentials.secretKey.reveal() }),
+    { mode: 0o600 },
+  );
+  const input: OperationInput<'provision-clients'> = {
+    endpoint: { url, caFile },
+    region: 'us-east-1',
+    rootFile,
+    clients,
+    denySseC: false,
+    folder: secrets(),
+    renewalNote: path.join(folder, 'clients.json'),
+  };
+  await provisionClients(input);
+}
+
+const keysOf = (name: string) => {
+  const keys = readAccessKeys(path.join(secrets(), `${name}.json`));
+  if (keys === undefined) throw new Error(`${name} has no keys`);
+  return keys;
+};
+const rawAs = (credentials: S3Credentials): RawS3 => new RawS3({ http, url: storage.url, credentials });
+
+const placesOf = ({ name }: DeclaredClient) => ({
+  otherBucket: 'other',
+  newBucket: 'ebs-made-by-a-client',
+  lockedBuckets: ['locked'],
+  run: 'ebs-check-run',
+  user: clientUser(name),
+});
+
+async function problemsOf(client: DeclaredClient) {
+  return tryProbes(probesFor(client, placesOf(client)), rawAs(keysOf(client.name).current), cleaner);
+}
+
+async function change(changes: Partial<IamChanges>): Promise<void> {
+  await changeIam(admin, { ...noChanges(), ...changes });
+}
+
+async function differences(clients = CLIENTS) {
+  const keys = Object.fromEntries(clients.map(({ name }) => [name, keysOf(name)]));
+  return clientDifferences(await readIam(admin), clients, keys, { denySseC: false });
+}
+
+const named = (name: string): DeclaredClient => {
+  const client = CLIENTS.find((one) => one.name === name);
+  if (client === undefined) throw new Error(`there is no client ${name}`);
+  return client;
+};
+
+test.each(CLIENTS)('$name: everything declared works, everything else is refused', async (client) => {
+  const { problems, allowed, refused } = await problemsOf(client);
+  expect(problems).toEqual([]);
+  expect(allowed).toBeGreaterThanOrEqual(3);
+  expect(refused).toBeGreaterThanOrEqual(20);
+});
+
+test('nothing is left by what was tried', async () => {
+  for (const Bucket of ['plain', 'versions', 'locked']) {
+    const { Versions = [], DeleteMarkers = [] } = await storage.s3.send(new ListObjectVersionsCommand({ Bucket }));
+    expect([...Versions, ...DeleteMarkers]).toEqual([]);
+  }
+});
+
+test('MinIO knows what is declared, and a second run changes nothing', async () => {
+  expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+  const before = keysOf('veeam');
+  await provision(CLIENTS);
+  expect(keysOf('veeam').current.accessKey).toBe(before.current.accessKey);
+  expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+});
+
+describe('somebody widens by hand', () => {
+  const everything = {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }],
+  };
+  afterEach(async () => {
+    await provision(CLIENTS);
+    expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+    expect((await problemsOf(named('appender'))).problems).toEqual([]);
+  });
+
+  test('a policy: both checks see it, and a run sets it back', async () => {
+    await admin.putPolicy('ebs-client-appender', everything);
+    expect((await differences()).changed).toEqual([
+      'client appender: policy ebs-client-appender is not the declared one',
+    ]);
+    const { problems } = await problemsOf(named('appender'));
+    expect(problems).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^may delete an older version below laptops\/ in bucket versions \(HTTP 204\)$/),
+        expect.stringMatching(/^may delete every version by force below laptops\/ in bucket versions/),
+        expect.stringMatching(/^may change policy of bucket versions \(HTTP 400/),
+        expect.stringMatching(/^may list all of bucket versions \(HTTP 200\)$/),
+        expect.stringMatching(/^may read outside of its prefixes in bucket versions \(HTTP 404/),
+        expect.stringMatching(/^may write outside of its prefixes/),
+        expect.stringMatching(/^may list another bucket/),
+        expect.stringMatching(/^may make a bucket/),
+      ]),
+    );
+  });
+
+  test('a second policy', async () => {
+    await change({ policyOf: { 'ebs-client-appender': 'ebs-client-appender,readwrite' } });
+    expect((await differences()).changed).toEqual([
+      'client appender: user ebs-client-appender has the policies ebs-client-appender, readwrite, declared ebs-client-appender',
+    ]);
+    // what is denied stays denied
+    const { problems } = await problemsOf(named('appender'));
+    expect(problems).toContainEqual(expect.stringMatching(/^may list another bucket/));
+    expect(problems.join()).not.toContain('older version');
+  });
+
+  test('an access key', async () => {
+    await change({
+      accessKeys: { byhand: { user: 'ebs-client-appender', secretKey: keysOf('writer').current.secretKey } },
+    });
+    expect((await differences()).changed).toEqual(['client appender: access key byhand was made by somebody else']);
+  });
+
+  test('a secret key', async () => {
+    const { current } = keysOf('appender');
+    const { secretKey } = keysOf('writer').current;
+    await change({ accessKeys: { [current.accessKey]: { user: 'ebs-client-appender', secretKey } } });
+    expect((await differences()).changed).toEqual([
+      `client appender: access key ${current.accessKey} has another secret key`,
+    ]);
+    expect((await problemsOf(named('appender'))).problems).toEqual(['is not let in: HTTP 403 SignatureDoesNotMatch']);
+  });
+});
+
+test('a user that somebody made is not declared', async () => {
+  await change({ users: { 'by-hand': keysOf('writer').current.secretKey } });
+  expect((await differences()).foreign).toEqual(['user by-hand']);
+  await admin.deleteUser('by-hand');
+});
+
+test('a user could mint credentials, and an access key of it cannot', async () => {
+  const secretKey = keysOf('writer').current.secretKey;
+  const mint = probesFor(named('writer'), placesOf(named('writer'))).find(
+    ({ what }) => what === 'mint temporary credentials',
+  );
+  await change({ users: { 'a-user': secretKey }, policyOf: { 'a-user': 'ebs-client-writer' } });
+  if (mint === undefined) throw new Error('nothing is tried');
+  expect((await rawAs({ accessKey: 'a-user', secretKey }).send(mint.request)).status).toBe(200);
+  expect((await rawAs(keysOf('writer').current).send(mint.request)).status).toBe(403);
+  await admin.deleteUser('a-user');
+});
+
+test('a client cannot make an access key for itself, or change the secret of its user', async () => {
+  const { current } = keysOf('writer');
+  const own = { url: storage.url, caFile: storage.caFile, credentials: current };
+  const secret = 'a-secret-of-its-own';
+  await expect(mc(own, ['admin', 'user', 'svcacct', 'add', 'guard', 'ebs-client-writer'])).rejects.toThrow(
+    /Access Denied/,
+  );
+  await expect(mc(own, ['admin', 'user', 'svcacct', 'add', 'guard', current.accessKey])).rejects.toThrow(
+    /Access Denied/,
+  );
+  await expect(mc(own, ['admin', 'user', 'add', 'guard', 'ebs-client-writer', secret])).rejects.toThrow(
+    /not allowed|Denied/,
+  );
+  await expect(mc(own, ['admin', 'user', 'add', 'guard', current.accessKey, secret])).rejects.toThrow(
+    /not allowed|Denied/,
+  );
+  const other = keysOf('appender').current.accessKey;
+  await expect(mc(own, ['admin', 'user', 'svcacct', 'rm', 'guard', other])).rejects.toThrow(
+    /not found|Denied|invalid/i,
+  );
+  expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+});
+
+test('an attacker with the key of an appending client destroys nothing', async () => {
+  const s3 = s3Client({ endpoint: storage, region: 'us-east-1', credentials: keysOf('appender').current });
+  const object = { Bucket: 'versions', Key: 'laptops/backup' };
+  await s3.send(new PutObjectCommand({ ...object, Body: 'precious' }));
+  const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket: 'versions', Prefix: 'laptops/' }));
+  const version = { VersionId: Versions[0]?.VersionId ?? '' };
+  await s3.send(new PutObjectCommand({ ...object, Body: 'ransom' }));
+  await expect(s3.send(new DeleteObjectCommand(object))).rejects.toMatchObject({ name: 'AccessDenied' });
+  await expect(s3.send(new DeleteObjectCommand({ ...object, ...version }))).rejects.toMatchObject({
+    name: 'AccessDenied',
+  });
+  const before = await s3.send(new GetObjectCommand({ ...object, ...version }));
+  expect(await before.Body?.transformToString()).toBe('precious');
+  s3.destroy();
+});
+
+test('a client that is no longer declared is let in no more', async () => {
+  const { current } = keysOf('reader');
+  await provision(CLIENTS.filter(({ name }) => name !== 'reader'));
+  const answer = await rawAs(current).send({ method: 'GET', path: '/plain', query: { prefix: 'reader/' } });
+  expect(answer.status).toBe(403);
+  expect(answer.text).toContain('InvalidAccessKeyId');
+  await provision(CLIENTS);
+});
+
+describe('by the configuration that ./scripts/client prints,', () => {
+  let home: string;
+  beforeAll(() => {
+    home = path.join(folder, 'home');
+    mkdirSync(path.join(home, 'data'), { recursive: true });
+    writeFileSync(path.join(home, 'data', 'small'), 'as it was');
+    writeFileSync(path.join(home, 'data', 'large'), randomBytes(12 * 1024 * 1024));
+  });
+
+  /** Runs lines of a shell beside the configuration of a client, as `$CONF`. */
+  async function asClient(
+    name: 'appender' | 'writer',
+    program: ConfiguredProgram,
+    script: string,
+  ): Promise<CommandResult> {
+    const [own] = named(name).grants;
+    const conf = path.join(home, `${program}-${name}`);
+    const place: ClientPlace = {
+      client: name,
+      environment: 'e2e',
+      key: keysOf(name).current,
+      url: storage.url,
+      region: 'us-east-1',
+      caFile: storage.caFile,
+      bucket: { name: own?.bucket ?? '', encryption: { type: 'sse-s3' } },
+      prefix: own?.prefix ?? '',
+    };
+    writeFileSync(conf, CONFIGURATIONS[program](place), { mode: 0o600 });
+    const mcFile = (await locateProgram(cacheLayout(), mcProgram)).file;
+    return runCommand('sh', ['-euc', script], {
+      cwd: home,
+      env: {
+        ...NO_AWS_SETTINGS,
+        HOME: home,
+        CONF: conf,
+        CA: storage.caFile,
+        RESTIC_PASSWORD: 'x',
+        MC: mcFile,
+        RCLONE_RETRIES: '1',
+      },
+    });
+  }
+  const present = async (Prefix: string): Promise<number> =>
+    (await storage.s3.send(new ListObjectsV2Command({ Bucket: 'versions', Prefix }))).KeyCount ?? 0;
+
+  test('restic backs up and restores as a client that appends, leaves no lock, and cannot forget', async () => {
+    const backup = await asClient(
+      'appender',
+      'restic',
+      '. "$CONF"; restic init -q; restic backup -q data; restic check -q; restic restore -q latest --target out; cmp data/large out/data/large',
+    );
+    expect(backup).toMatchObject({ code: 0 });
+    expect(await present('laptops/snapshots/')).toBe(1);
+    expect(await present('laptops/locks/')).toBe(0);
+    const forget = await asClient('appender', 'restic', '. "$CONF"; restic forget -q --keep-last 1 --prune latest');
+    expect(forget.stderr).toMatch(/Access ?Denied/);
+    expect(await present('laptops/snapshots/')).toBe(1);
+  });
+
+  test('restic prunes as a client that writes', async () => {
+    const pruned = await asClient(
+      'writer',
+      'restic',
+      '. "$CONF"; restic init -q; restic backup -q data; restic backup -q data; restic forget -q --keep-last 1 --prune; restic check -q --read-data',
+    );
+    expect(pruned).toMatchObject({ code: 0 });
+    expect(await present('postgres/snapshots/')).toBe(1);
+  });
+
+  test.each<[ConfiguredProgram, string, string]>([
+    [
+      'rclone',
+      'rclone --config "$CONF" --ca-cert "$CA" copy data e2e_NAME:PLACErclone; rclone --config "$CONF" --ca-cert "$CA" check data e2e_NAME:PLACErclone',
+      'rclone --config "$CONF" --ca-cert "$CA" deletefile e2e_NAME:PLACErclone/small',
+    ],
+    [
+      's3cmd',
+      's3cmd --config "$CONF" --no-progress put data/small data/large s3://PLACEs3cmd/; s3cmd --config "$CONF" --force get s3://PLACEs3cmd/large large; cmp data/large large',
+      's3cmd --config "$CONF" del s3://PLACEs3cmd/small',
+    ],
+    [
+      'aws',
+      'export AWS_CONFIG_FILE="$CONF"; AWS="aws --profile e2e_NAME --endpoint-url URL"; $AWS s3 cp data/large s3://PLACEaws/large; $AWS s3 cp data/small s3://PLACEaws/small; $AWS s3 cp s3://PLACEaws/large large; cmp data/large large; $AWS s3 ls s3://PLACEaws/',
+      'export AWS_CONFIG_FILE="$CONF"; aws --profile e2e_NAME --endpoint-url URL s3 rm s3://PLACEaws/small',
+    ],
+    [
+      'mc',
+      '. "$CONF"; "$MC" cp -q data/small data/large e2e_NAME/PLACEmc/; "$MC" cat e2e_NAME/PLACEmc/large | cmp - data/large',
+      '. "$CONF"; "$MC" rm e2e_NAME/PLACEmc/small',
+    ],
+    [
+      'boto3',
+      'cat "$CONF" > run.py; printf \'s3.upload_file("data/large", "BUCKET", "PREFIXboto3/large")\\ns3.upload_file("data/small", "BUCKET", "PREFIXboto3/small")\\ns3.download_file("BUCKET", "PREFIXboto3/large", "large")\' >> run.py; python3 run.py; cmp data/large large',
+      'cat "$CONF" > run.py; printf \'s3.delete_object(Bucket="BUCKET", Key="PREFIXboto3/small")\' >> run.py; python3 run.py',
+    ],
+  ])('%s writes and reads as either client, and deletes as the one that may', async (program, use, remove) => {
+    for (const name of ['appender', 'writer'] as const) {
+      const [own] = named(name).grants;
+      const filled = (script: string): string =>
+        script
+          .replaceAll('NAME', name)
+          .replaceAll('PLACE', `${own?.bucket ?? ''}/${own?.prefix ?? ''}`)
+          .replaceAll('BUCKET', own?.bucket ?? '')
+          .replaceAll('PREFIX', own?.prefix ?? '')
+          .replaceAll('URL', storage.url);
+      const used = await asClient(name, program, filled(use));
+      expect([used.code, used.stderr]).toEqual([0, used.stderr]);
+      const removed = await asClient(name, program, filled(remove));
+      const left = await present(`${own?.prefix ?? ''}${program}/small`);
+      expect([program, name, removed.code === 0, left]).toEqual([
+        program,
+        name,
+        name === 'writer',
+        name === 'writer' ? 0 : 1,
+      ]);
+    }
+  });
+});
+
+test('rotating a key under load: no request fails, and the old one ends', async () => {
+  const file = path.join(secrets(), 'writer.json');
+  const old = keysOf('writer').current;
+  const keys = [old];
+  let asking = true;
+  const failed: string[] = [];
+  let count = 0;
+  const load = (async () => {
+    while (asking) {
+      const key = keys.at(-1) ?? old;
+      const { status } = await rawAs(key).send({ method: 'GET', path: '/versions', query: { prefix: 'postgres/' } });
+      count += 1;
+      if (status !== 200) failed.push(`${key.accessKey}: HTTP ${status}`);
+    }
+  })();
+  writeAccessKeys(file, { current: newAccessKey(undefined), previous: old });
+  await provision(CLIENTS);
+  keys.push(keysOf('writer').current);
+  writeAccessKeys(file, { current: keysOf('writer').current });
+  await provision(CLIENTS);
+  asking = false;
+  await load;
+  expect(failed).toEqual([]);
+  expect(count).toBeGreaterThan(10);
+  expect((await rawAs(old).send({ method: 'GET', path: '/versions', query: { prefix: 'postgres/' } })).status).toBe(
+    403,
+  );
+});
+
+test('200 clients', async () => {
+  const many = Array.from({ length: 200 }, (_, number): DeclaredClient => ({
+    name: `client-${number}`,
+    grants: [{ ...grant, bucket: 'versions', prefix: `client-${number}/`, may: 'append', keys: ['default-key'] }],
+  }));
+  const seconds = async (act: () => Promise<unknown>): Promise<number> => {
+    const started = performance.now();
+    await act();
+    return (performance.now() - started) / 1000;
+  };
+  measured('identities of 200 clients made', await seconds(async () => provision(many)));
+  measured('… and found to be as declared', await seconds(async () => provision(many)));
+  expect(await differences(many)).toEqual({ changed: [], foreign: [], late: [] });
+  await provision(CLIENTS);
+});
+
+test('without the guard, a header opens the whole bucket, and force destroys every version', async () => {
+  const unguarded = await start('unguarded', unguardedMinio);
+  try {
+    rmSync(secrets(), { recursive: true });
+    await provision(CLIENTS, unguarded.storage);
+    const client = named('writer');
+    const as = new RawS3({ http: unguarded.http, url: unguarded.storage.url, credentials: keysOf('writer').current });
+    const { problems } = await tryProbes(probesFor(client, placesOf(client)), as, unguarded.cleaner);
+    expect(problems).toEqual([
+      'may delete every version by force below postgres/ in bucket versions (HTTP 204)',
+      'may list all of bucket versions with a header that names its prefix (HTTP 200)',
+      'may list all of bucket versions with a second parameter that names its prefix (HTTP 200)',
+    ]);
+  } finally {
+    await stop(unguarded);
+  }
+});

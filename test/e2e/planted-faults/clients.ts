@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { Secret } from '../../../operations/lib/secret';
+import { clientInput } from '../../../operations/minio/clients/client-input';
+import { changeIam, noChanges } from '../../../operations/minio/clients/iam';
+import { provisionClients } from '../../../operations/minio/clients/provision-clients';
+import { MinioAdmin } from '../../../operations/minio/minio-admin';
+import type { Workbench } from '../../helpers/e2e/workbench';
+import type { PlantedFault } from './planted-fault';
+
+async function asRoot(bench: Workbench, act: (admin: MinioAdmin) => Promise<void>): Promise<void> {
+  const admin = new MinioAdmin(bench.realS3, bench.deployed.environment.minio.region, bench.credentials);
+  try {
+    await act(admin);
+  } finally {
+    admin.close();
+  }
+}
+
+export const clientFaults: readonly PlantedFault[] = [
+  {
+    name: 'the policy of a client allows everything in S3',
+    red: {
+      'clients-declared': {
+        message: /^client laptops: policy ebs-client-laptops is not the declared one$/,
+        fix: /^\.\/scripts\/client mend \S+ sets back what was changed by hand$/,
+      },
+      'clients-confined': {
+        message:
+          /^client laptops may delete below laptops\/ in bucket archive \(HTTP 204\); client laptops may delete an older /,
+        fix: /^\.\/scripts\/client mend \S+ sets back/,
+      },
+    },
+    plant: async (bench) => {
+      bench.mendBy(async () => provisionClients(clientInput(bench.deployed)));
+      await asRoot(bench, async (admin) =>
+        admin.putPolicy('ebs-client-laptops', {
+          Version: '2012-10-17',
+          Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }],
+        }),
+      );
+    },
+  },
+  {
+    name: 'somebody made a user of MinIO by hand',
+    red: {
+      'clients-declared': {
+        message: /^user made-by-hand is not declared$/,
+        fix: /^declare it in clients, or remove it: mc admin user rm ALIAS NAME/,
+      },
+    },
+    plant: async (bench) => {
+      bench.mendBy(async () => asRoot(bench, async (admin) => admin.deleteUser('made-by-hand')));
+      const users = { 'made-by-hand': new Secret(randomBytes(20).toString('hex')) };
+      await asRoot(bench, async (admin) => changeIam(admin, { ...noChanges(), users }));
+    },
+  },
+];
