@@ -27,7 +27,7 @@ test('clients are provisioned after the buckets, and again when a policy, a file
     renewalNote: '/nonexistent/state/clients.json',
   });
   expect(operation.dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Buckets_Provision/)]);
-  expect(operation.triggers.container).toMatch(/^\$\{docker_container\.Minio_Server_.*\.id\}$/);
+  expect(operation.triggers.buckets).toMatch(/^\$\{terraform_data\.Buckets_Provision_.*\.id\}$/);
   expect(operation.triggers.policies).toMatch(/^[0-9a-f]{64}$/);
   expect(operation.triggers.generation).toContain('/nonexistent/state/secrets/clients/postgres.json');
 });
