@@ -108,8 +108,8 @@ export const CONFIGURATIONS = {
     lines(
       ...variables(place),
       ...exported('RESTIC_REPOSITORY', `s3:${place.url}/${location(place).replace(/\/$/, '')}`),
-      ...withCa(place, (file) => exported('RESTIC_CACERT', file)[0] ?? ''),
-      '# export RESTIC_PASSWORD_FILE=FILE; restic init; restic backup FOLDER',
+      // restic before 0.17 does not know RESTIC_CACERT
+      `# export RESTIC_PASSWORD_FILE=FILE; ${restic(place)} init; ${restic(place)} backup FOLDER`,
     ),
 
   s3cmd: (place: ClientPlace) =>
@@ -157,6 +157,9 @@ const exported = (name: string, value: string): string[] => [`export ${name}=${s
 
 const withCa = ({ caFile }: ClientPlace, line: (file: string) => string): string[] =>
   caFile === undefined ? [] : [line(caFile)];
+
+const restic = ({ caFile }: ClientPlace): string =>
+  caFile === undefined ? 'restic' : `restic --cacert ${shellWord(caFile)}`;
 
 const secretOf = ({ key }: ClientPlace): string => key.secretKey.reveal();
 

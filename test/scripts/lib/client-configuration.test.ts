@@ -55,8 +55,7 @@ export AWS_SECRET_ACCESS_KEY=the-secret
 export AWS_DEFAULT_REGION=eu-central-1
 export AWS_CA_BUNDLE='/etc/a folder/ca.crt'
 export RESTIC_REPOSITORY=s3:https://s3.example.org:9000/archive/laptops
-export RESTIC_CACERT='/etc/a folder/ca.crt'
-# export RESTIC_PASSWORD_FILE=FILE; restic init; restic backup FOLDER
+# export RESTIC_PASSWORD_FILE=FILE; restic --cacert '/etc/a folder/ca.crt' init; restic --cacert '/etc/a folder/ca.crt' backup FOLDER
 `,
   pgbackrest: `[global]
 repo1-type=s3
