@@ -294,6 +294,25 @@ const minio = z.strictObject({
       'Drives that may be lost without a loss of objects. Default: MinIO’s own, 2 of 4 or 5, 3 of 6 or 7, 4 of 8 and more.',
     ),
   memoryMb: z.int().min(256).default(2048),
+  audit: z
+    .strictObject({
+      endpoint: z
+        .url({ protocol: /^https$/, error: 'must be an https:// address; records name buckets, objects and clients' })
+        .refine((url) => !/["\s]/.test(url), { error: 'must be an address without quotes and spaces' })
+        .describe('Webhook that gets a record of every request as JSON by POST. trustedCAs may hold its CA.'),
+      tokenFile: absolutePath
+        .optional()
+        .describe(
+          'File with a token, which MinIO sends as `Authorization: Bearer`. Mode 0600. Default: it sends none.',
+        ),
+      queueSize: z
+        .int()
+        .min(1000)
+        .default(100_000)
+        .describe('Records that wait on a volume of their own while the webhook does not answer.'),
+    })
+    .optional()
+    .describe('Where MinIO sends who wrote, read or deleted what. Default: it is not recorded.'),
   acceptedRisks: z
     .array(z.enum(CHECKED_ROWS))
     .default([])

@@ -262,6 +262,9 @@ const FILES = '-files';
 /** Whether a volume holds what a deploy delivers again; whatever is named otherwise is taken for data. */
 export const holdsFiles = (volume: string): boolean => volume.endsWith(FILES);
 
+/** The volume of records that a MinIO could not send yet. */
+export const auditQueueOf = ({ container }: Pick<MinioNode, 'container'>): string => `${container}-audit-queue`;
+
 /** The container that carries files into a volume, and is never started. */
 export const loaderOf = (volume: string): string => `${volume}-loader`;
 

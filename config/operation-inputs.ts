@@ -295,6 +295,16 @@ export const operationInputs = {
     buckets: z.array(bucketSettings),
     /** Whether to keep the policy that denies SSE-C. */
     denySseC: z.boolean(),
+    /** Only where a webhook gets a record of every request. */
+    audit: z
+      .strictObject({
+        endpoint: z.string(),
+        tokenFile: z.string().optional(),
+        /** In MinIO's container. */
+        queueFolder: z.string(),
+        queueSize: z.number(),
+      })
+      .optional(),
     /** Only where somebody reads metrics. */
     metrics: z
       .strictObject({

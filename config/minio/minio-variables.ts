@@ -1,6 +1,9 @@
 import type { Environment } from '../environment';
 import { nodesOf } from '../node';
 
+/** Where the records that MinIO could not send yet are in its container. */
+export const AUDIT_QUEUE_FOLDER = '/audit-queue';
+
 /** How MinIO gets its data keys. */
 export interface MinioKms {
   /** `https://` addresses of KES, as MinIO reaches them. */

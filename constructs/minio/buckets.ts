@@ -1,7 +1,9 @@
 import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { s3Endpoint } from '../../config/state/endpoints';
+import { AUDIT_QUEUE_FOLDER } from '../../config/minio/minio-variables';
 import type { DeploymentBase } from '../deployment';
+import { fileHash } from '../expressions';
 import { Operation } from '../operation';
 import type { MinioServer } from './minio-server';
 
@@ -31,6 +33,7 @@ export class Buckets extends Construct {
             tokenFile: state.secret.minioMetricsToken,
             renewalNote: state.minioMetricsNote,
           };
+    const { audit } = environment.minio;
     this.operation = new Operation(this, 'Provision', {
       runner,
       operation: 'provision-buckets',
@@ -40,6 +43,7 @@ export class Buckets extends Construct {
         rootFile: state.secret.minioRoot,
         buckets: environment.buckets,
         denySseC: environment.minio.sseC === 'deny',
+        ...(audit === undefined ? {} : { audit: { ...audit, queueFolder: AUDIT_QUEUE_FOLDER } }),
         ...(metrics === undefined ? {} : { metrics }),
       },
       ...(metrics === undefined
@@ -47,6 +51,7 @@ export class Buckets extends Construct {
         : { renewal: { note: metrics.renewalNote, makes: [metrics.userFile, metrics.tokenFile] } }),
       triggers: {
         container: minio.container.containerId,
+        ...(audit?.tokenFile === undefined ? {} : { 'audit token': fileHash(audit.tokenFile) }),
         ...Object.fromEntries(
           replicas.map(({ container }, index) => [`container ${index + 2}`, container.containerId]),
         ),

@@ -3,8 +3,8 @@ import { Construct } from 'constructs';
 import { storageNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { minioPublication } from '../../config/docker/reachable';
-import { minioVariables } from '../../config/minio/minio-variables';
-import type { MinioNode, Node, Nodes } from '../../config/node';
+import { AUDIT_QUEUE_FOLDER, minioVariables } from '../../config/minio/minio-variables';
+import { auditQueueOf, type MinioNode, type Node, type Nodes } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/state/certificate-files';
 import { minioNodeEndpoint } from '../../config/state/endpoints';
@@ -77,6 +77,15 @@ export class MinioServer extends Construct {
       const volume = new Construct(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`);
       new Forgotten(volume, 'Resource', 'docker_volume');
     });
+    const queue =
+      minio.audit === undefined
+        ? undefined
+        : new DataVolume(this, 'AuditQueue', {
+            deployment,
+            name: auditQueueOf(node),
+            // no image of MinIO has a folder for it, and each can give one away
+            takeOverWith: image,
+          });
     const published = minioPublication(environment, deployment.node);
     this.container = new ServiceContainer(this, 'Server', {
       deployment,
@@ -100,6 +109,7 @@ export class MinioServer extends Construct {
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         ...volumes.map(({ data, path }) => ({ name: data.name, path, readOnly: false })),
+        ...(queue === undefined ? [] : [{ name: queue.name, path: AUDIT_QUEUE_FOLDER, readOnly: false }]),
       ],
       ...(folders.length === 0
         ? {}
@@ -129,7 +139,12 @@ export class MinioServer extends Construct {
       readAtStart: ['certs/CAs/private-ca.crt', 'certs/CAs/trusted-cas.crt', 'config.env'].map((path) =>
         files.versionOf(path),
       ),
-      dependsOn: [files.dependable, ...volumes.map(({ data }) => data.dependable), ...after],
+      dependsOn: [
+        files.dependable,
+        ...volumes.map(({ data }) => data.dependable),
+        ...(queue === undefined ? [] : [queue.dependable]),
+        ...after,
+      ],
     });
     const { url, caFile } = this.endpoint;
     // MinIO watches its files, but when several change at once it may miss the last one

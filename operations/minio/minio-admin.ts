@@ -260,6 +260,12 @@ export class MinioAdmin {
     await this.call({ method: 'POST', path: `${ADMIN}/heal/`, query: { forceStop: 'true' }, body: Buffer.from('{}') });
   }
 
+  /** Changes one setting of the server, as `mc admin config set` takes it. It may hold a secret. */
+  async putSetting(setting: Secret): Promise<void> {
+    const body = sealForAdmin(this.secretKey, Buffer.from(setting.reveal()));
+    await this.call({ method: 'PUT', path: `${ADMIN}/set-config-kv`, body });
+  }
+
   /** Names of the storages to which life cycles move objects. */
   async tiers(): Promise<string[]> {
     const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/tier` });

@@ -10,6 +10,7 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/minio/sse-c-policy';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/http';
+import { provisionAuditWebhook } from './audit-webhook';
 import { provisionMetricsReader } from './metrics-reader';
 import { MinioAdmin } from './minio-admin';
 import { readCredentials, s3Client } from './s3-client';
@@ -38,10 +39,11 @@ export async function provisionBuckets(input: Input): Promise<void> {
   http.close();
 
   const credentials = readCredentials(input.rootFile);
-  if (input.denySseC || input.metrics !== undefined) {
+  if (input.denySseC || input.metrics !== undefined || input.audit !== undefined) {
     const admin = new MinioAdmin(input.endpoint, input.region, credentials);
     try {
       if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+      if (input.audit !== undefined) await provisionAuditWebhook(admin, input.audit);
       if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
     } finally {
       admin.close();

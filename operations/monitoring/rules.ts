@@ -101,6 +101,18 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
       'MinIO refused {{ $value }} requests for their signature or access key',
     ),
   ];
+  const audit =
+    environment.minio.audit === undefined
+      ? []
+      : [
+          rule(
+            'EbsMinioAuditBehind',
+            'warning',
+            '15m',
+            `max by (node) (minio_audit_target_queue_length{${of}}) > 1000`,
+            '{{ $value }} records of requests to MinIO wait for the audit webhook',
+          ),
+        ];
   const vault =
     embeddedVault(environment) === undefined
       ? []
@@ -120,7 +132,7 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
             'Vault cannot write to an audit device; with none left it answers nothing',
           ),
         ];
-  if (monitoring?.textfile === undefined) return [...services, ...vault];
+  if (monitoring?.textfile === undefined) return [...services, ...audit, ...vault];
   const left = `(ebs_expiry_timestamp_seconds{${of}} - time())`;
   const told = [
     rule(
@@ -178,5 +190,5 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
         ]
       : []),
   ];
-  return [...services, ...vault, ...told, ...scheduled];
+  return [...services, ...audit, ...vault, ...told, ...scheduled];
 }

@@ -65,7 +65,7 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
       authorization: bearer(files.minioToken),
       tls_config: tls(node.minio),
       static_configs: nodes.flatMap((one) =>
-        MINIO_PARTS.map((part) =>
+        [...MINIO_PARTS, ...(environment.minio.audit === undefined ? [] : ['audit'])].map((part) =>
           target(urlOf(minioPublication(environment, one), one), one, {
             part,
             __metrics_path__: `/minio/metrics/v3/${part}`,

@@ -71,3 +71,32 @@ test('KES knows a client with a certificate of its own that may ask for metrics,
   const { leaves } = told('foundation', 'issue-certificates') as { leaves: { name: string; usage: string }[] };
   expect(leaves.find(({ name }) => name === 'monitoring')).toMatchObject({ usage: 'client' });
 });
+
+describe('with an audit webhook', () => {
+  const AUDIT =
+    'name: local\nminio: { audit: { endpoint: https://audit.example.com/, tokenFile: /etc/audit-token } }\n';
+  const minio = stackOf(synthDeployment({ environment: AUDIT }), 'minio');
+
+  test('MinIO has a volume for records that wait, which belongs to it', () => {
+    expect(minio.resource('docker_volume', 'Minio_AuditQueue').name).toBe('ebs-local-minio-audit-queue');
+    expect(minio.resource('docker_container', 'Minio_AuditQueue_Owner').entrypoint).toEqual(['chown']);
+    expect(minio.resource('docker_container', 'Minio_Server').volumes).toEqual(
+      expect.arrayContaining([expect.objectContaining({ container_path: '/audit-queue', read_only: false })]),
+    );
+  });
+
+  test('it is told of the file with the token, and again when that changes', () => {
+    const { input, triggers } = minio.operation('provision-buckets');
+    expect(input.audit).toEqual({
+      endpoint: 'https://audit.example.com/',
+      tokenFile: '/etc/audit-token',
+      queueFolder: '/audit-queue',
+      queueSize: 100_000,
+    });
+    expect(triggers['audit token']).toContain('/etc/audit-token');
+  });
+
+  test('nothing of it is declared where there is none', () => {
+    expect(JSON.stringify(stackOf(plain, 'minio').json)).not.toMatch(/audit/i);
+  });
+});

@@ -15,6 +15,7 @@ const folder = useTemporaryFolder();
 const EVERYTHING = `name: prod
 monitoring: { textfile: /metrics }
 schedule: { backup: { to: /var/backups/ebs, recipients: [age1a] } }
+minio: { audit: { endpoint: https://audit.example.com/ } }
 `;
 const EXTERNAL = 'name: prod\nmonitoring: {}\nvault: { mode: external, address: "https://vault.example.org" }\n';
 
@@ -30,7 +31,7 @@ test('each service is scraped under TLS, by its name in its network, with an ide
       scheme: 'https',
       authorization: { type: 'Bearer', credentials_file: state.secret.minioMetricsToken },
       tls_config: { ca_file: state.caCertificate, server_name: 'minio' },
-      static_configs: ['api', 'system', 'cluster'].map((part) => ({
+      static_configs: ['api', 'system', 'cluster', 'audit'].map((part) => ({
         targets: ['127.0.0.1:9000'],
         labels: { ...labels, part, __metrics_path__: `/minio/metrics/v3/${part}` },
       })),
@@ -159,6 +160,7 @@ const HEALTHY = {
   healing: always(`minio_cluster_erasure_set_healing_drives_count{${OF}}`, 0),
   free: always(`minio_system_drive_free_bytes{drive="/data",${OF}}`, 50),
   total: always(`minio_system_drive_total_bytes{drive="/data",${OF}}`, 100),
+  queue: always(`minio_audit_target_queue_length{node="ebs-prod",${OF}}`, 3),
   logins: always(`minio_api_requests_rejected_auth_total{${OF}}`, 7),
   sink: always(`vault_audit_sink_failure{${OF}}`, 0),
   expiry: always(`ebs_expiry_timestamp_seconds{kind="certificate",name="kes-server",${OF}}`, 900_000),
@@ -193,6 +195,7 @@ const WRONG: readonly [string, string | undefined, Readonly<Record<string, Serie
   ['a drive is 85 % full', 'EbsDriveFilling', { free: stays(HEALTHY.free, '15') }],
   ['a drive is 95 % full', 'EbsDriveNearlyFull', { free: stays(HEALTHY.free, '5') }],
   ['somebody guesses', 'EbsFailedLogins', { logins: growing('minio_api_requests_rejected_auth_total', 100) }],
+  ['the audit webhook is away', 'EbsMinioAuditBehind', { queue: stays(HEALTHY.queue, '2000') }],
   ['an audit device is full', 'EbsAuditFailing', { sink: growing('vault_audit_sink_failure', 1) }],
   ['a certificate was not renewed', 'EbsExpiring', { expiry: stays(HEALTHY.expiry, '300000') }],
   ['the CA ends', 'EbsExpiring', { ca: stays(HEALTHY.ca, `${90 * 86_400}`) }],
