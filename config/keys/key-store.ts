@@ -67,6 +67,7 @@ export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
     existingAppRoleMount: keyStore.approle.existingMount,
     role: names.kesRole,
     mintsSecretId: keyStore.approle.secretId.delivery === 'minted',
+    isCluster: embedded && environment.hosts !== undefined,
     auditDevices: embedded ? AUDIT_DEVICES.map(({ name }) => name) : [],
     allowDataLoss: environment.allowDataLoss === environment.name,
   });

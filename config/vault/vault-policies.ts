@@ -88,6 +88,8 @@ export interface ProvisionedObjects {
   /** Whether the deploy mints the SecretID, or is handed one that it must not be able to mint. */
   readonly mintsSecretId: boolean;
   readonly auditDevices: readonly string[];
+  /** Whether Vault is several servers of this deployment. */
+  readonly isCluster: boolean;
   /** Whether the token may also remove what holds keys. */
   readonly allowDataLoss: boolean;
 }
@@ -114,6 +116,15 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
       why: 'a right that is missing is named before anything is changed',
     },
     { path: 'sys/mounts', capabilities: ['read'], why: 'which mounts there are' },
+    ...(objects.isCluster
+      ? ([
+          {
+            path: 'sys/storage/raft/autopilot/state',
+            capabilities: ['read'],
+            why: 'whether Raft could lose another server, before a change goes on to the next one',
+          },
+        ] satisfies PolicyRule[])
+      : []),
     ...(objects.existingKvMount
       ? []
       : ([

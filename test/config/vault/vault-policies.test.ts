@@ -17,6 +17,7 @@ const OBJECTS: ProvisionedObjects = {
   role: 'ebs-local-kes',
   mintsSecretId: true,
   auditDevices: ['file', 'stdout'],
+  isCluster: false,
   allowDataLoss: false,
 };
 
@@ -194,4 +195,11 @@ describe('while keys are on their way in one Vault', () => {
       ),
     ).toEqual({ 'kes-v2/data/home/*': ['create', 'read'], 'kes-v1/home/*': ['read'] });
   });
+});
+
+test('only the provisioner of several Vaults may ask whether Raft could lose one, and nothing else about Raft', () => {
+  const raft = (isCluster: boolean) =>
+    provisionerPolicyRules({ ...OBJECTS, isCluster }).filter(({ path }) => path.startsWith('sys/storage/'));
+  expect(raft(false)).toEqual([]);
+  expect(raft(true)).toMatchObject([{ path: 'sys/storage/raft/autopilot/state', capabilities: ['read'] }]);
 });
