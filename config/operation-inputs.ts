@@ -168,6 +168,8 @@ export const operationInputs = {
       .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
       .optional(),
     canariesFile: z.string(),
+    /** Whether another Vault may be the active one, which answers for this one then. Absent: it is the only one. */
+    hasOthers: z.boolean().optional(),
     /** The note of where the keys of the canaries are: perhaps not in this Vault. */
     placeFile: z.string(),
     /** When it must run again is noted here. */

@@ -82,7 +82,10 @@ export function declareHost(scope: Construct, deployment: DeploymentBase): Opera
   return new Operation(scope, 'Engine', {
     runner,
     operation: 'remember-engine',
-    input: { file: node.host === undefined ? state.engine : hostEngine(state, node.host.name) },
+    input:
+      node.host === undefined
+        ? { file: state.engine }
+        : { file: hostEngine(state, node.host.name), number: node.number },
   });
 }
 

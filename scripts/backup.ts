@@ -74,7 +74,7 @@ void main(async (args) => {
   }
   requireIntactState(environment.name, state);
   requireSameKeyStore(environment, vaultVariables(process.env), state, { [MIGRATION_VARIABLE]: '1' });
-  await requireOwnEngine(loaded);
+  if (environment.hosts === undefined) await requireOwnEngine(loaded);
   await requireOwnTurn(loaded);
   const result = await withDeploymentLock(state, `backing up ${environment.name}`, () =>
     backUp(loaded, place, recipients, { newSigner: values['new-signer'] ?? false }),

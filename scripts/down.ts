@@ -3,20 +3,23 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { vaultNames } from '../config/deployment-names';
 import type { Environment } from '../config/environment';
-import { drivesText, nodesOf } from '../config/node';
+import { drivesText, nodesOf, onHost } from '../config/node';
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker/docker';
+import { onEachNode } from '../operations/docker/each-node';
+import { HostsHere } from '../operations/docker/hosts-here';
+import { meetHosts } from '../operations/docker/hosts-preflight';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
-import { UsageError } from '../operations/lib/errors';
+import { ExternalError, UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
 import {
-  type DockerResources,
   dockerResourcesOf,
+  hostSteps,
   removeEmptyStateFolder,
   setAsideFolders,
-  tearDownSteps,
+  stateSteps,
 } from '../operations/docker/tear-down';
 import { ensureEngine } from '../operations/docker/docker-engine';
 import { thisMachine } from '../operations/lib/machine';
@@ -56,29 +59,56 @@ void main(async (args, signal) => {
   if (deleteData && values.confirm !== undefined) requireName(values.confirm, loaded);
   pinEngines(environment);
 
-  const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
-  await ensureEngine(thisMachine(), { signal, report: () => undefined, announce: () => undefined });
-  // without --delete-data, all that can be removed is what is there
-  await requireOwnEngine(loaded, { accepted: values.engine, mayBeGone: !deleteData });
-  if (deleteData && values.confirm === undefined)
-    await askForName(loaded, await dockerResourcesOf(docker, owner), signal);
+  const hosts = new HostsHere();
+  if (environment.hosts === undefined) {
+    await ensureEngine(thisMachine(), { signal, report: () => undefined, announce: () => undefined });
+    // without --delete-data, all that can be removed is what is there
+    await requireOwnEngine(loaded, { accepted: values.engine, mayBeGone: !deleteData });
+  } else hosts.leaveOut(await awayHosts(loaded, deleteData));
+  const dataVolumes = async (): Promise<string[]> =>
+    (
+      await onEachNode(hosts.here(environment), async (node, docker) =>
+        (await dockerResourcesOf(docker, owner)).dataVolumes.map((volume) => `${volume}${onHost(node)}`),
+      )
+    ).flat();
+  if (deleteData && values.confirm === undefined) await askForName(loaded, await dataVolumes(), signal);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   try {
     await withLock(state.lock, `${deleteData ? 'deleting' : 'taking down'} ${environment.name}`, async () => {
-      await showSteps(tearDownSteps({ docker, owner, loaded, deleteData }), signal);
+      const steps = hosts
+        .here(environment)
+        .flatMap((node) => hostSteps({ docker: dockerEngine(node.docker), owner, deleteData }, onHost(node)));
+      await showSteps([...steps, ...stateSteps({ loaded, deleteData })], signal);
     });
   } finally {
     removeEmptyStateFolder(state);
   }
-  process.stdout.write(whatIsLeft(loaded, await dockerResourcesOf(docker, owner), deleteData));
+  process.stdout.write(whatIsLeft(loaded, await dataVolumes(), deleteData));
 });
+
+/**
+ * Hosts that do not answer. What is on one stays there.
+ *
+ * @throws ExternalError if everything is to be deleted, and one does not answer
+ */
+async function awayHosts({ environment }: LoadedEnvironment, deleteData: boolean): Promise<string[]> {
+  const met = await meetHosts(environment);
+  const away = met.flatMap(({ name, engine, seen }) =>
+    'problem' in seen ? [{ name, line: `host ${name} does not answer (${engine}: ${seen.problem})` }] : [],
+  );
+  if (away.length === 0) return [];
+  const lines = away.map(({ line }) => line).join('\n');
+  if (deleteData) throw new ExternalError(lines, 'what is on it would stay, without its keys; nothing was changed');
+  process.stderr.write(`warning: ${lines}; what is on it stays\n`);
+  return away.map(({ name }) => name);
+}
 
 /** Says what would be gone, and takes nothing but the name for a yes. */
 async function askForName(
   loaded: LoadedEnvironment,
-  dockerResources: DockerResources,
+  dataVolumes: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = loaded.environment;
@@ -89,10 +119,7 @@ async function askForName(
     );
   }
   const folders = [loaded.state.root, ...setAsideFolders(loaded.state)];
-  const lost = [
-    ...dockerResources.dataVolumes.map((volume) => `volume ${volume}`),
-    ...folders.map((folder) => `folder ${folder}`),
-  ];
+  const lost = [...dataVolumes.map((volume) => `volume ${volume}`), ...folders.map((folder) => `folder ${folder}`)];
   process.stderr.write(
     `This deletes environment ${name} with its master keys and all objects; nothing can bring them back:\n` +
       lost.map((item) => `  ${item}\n`).join(''),
@@ -113,7 +140,7 @@ function requireName(given: string, { environment }: LoadedEnvironment): void {
   );
 }
 
-function whatIsLeft(loaded: LoadedEnvironment, { dataVolumes }: DockerResources, deleteData: boolean): string {
+function whatIsLeft(loaded: LoadedEnvironment, dataVolumes: readonly string[], deleteData: boolean): string {
   const { environment, state } = loaded;
   if (deleteData) {
     const folders = [state.root, ...setAsideFolders(state)]
@@ -143,7 +170,7 @@ function leftOnDisks(environment: Environment): string {
   const folders = foldersOf(environment);
   if (folders.length === 0) return '';
   return `
-Left on the Docker host: the ${drivesText(drives)}, with objects that cannot be decrypted without the keys.
+Left on the Docker host${environment.hosts === undefined ? '' : 's'}: the ${drivesText(drives)}, with objects that cannot be decrypted without the keys.
 They are your disks, and nothing is deleted there. This empties them for another deployment:
   find ${folders.join(' ')} -mindepth 1 -delete
 `;

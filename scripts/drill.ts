@@ -23,6 +23,7 @@ import {
 import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill/drill-report';
 import { noteDrill } from '../operations/backup/drill/last-drill';
 import { dockerEngine } from '../operations/docker/docker';
+import { requireOneHost } from '../operations/state/one-host';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { ExternalError, messageOf } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
@@ -63,6 +64,7 @@ void main(async (args, signal) => {
   }
   const original = loadEnvironment(positionals[0]);
   const { environment, state } = original;
+  requireOneHost(environment, './scripts/drill');
   pinEngines(environment);
   await requireOwnEngine(original);
   const recoveryPoint = recoveryPointOf(state, new Date());

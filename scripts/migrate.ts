@@ -7,6 +7,7 @@ import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../
 import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/key-store-note';
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
+import { requireOneHost } from '../operations/state/one-host';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { CommandError } from '../operations/lib/command';
 import { ExternalError, UsageError } from '../operations/lib/errors';
@@ -65,6 +66,7 @@ void main(async (args, signal) => {
   const { state } = source;
   const verbose = values.verbose ?? false;
   requireSameEnvironment(source, target);
+  requireOneHost(source.environment, './scripts/migrate');
   requireIntactState(source.environment.name, state);
   pinEngines(source.environment);
   await requireOwnEngine(source);

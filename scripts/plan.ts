@@ -1,11 +1,12 @@
 /** `./scripts/plan`: what the next deploy would change, in every stack, without changing anything. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
 import { DEFAULT_SOCKET, pinEngine, pinEngines, resolveEngine } from '../config/docker/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
+import { judgeHosts, meetHosts } from '../operations/docker/hosts-preflight';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';
@@ -181,7 +182,12 @@ function explainErrors({ stacks }: PlanReport, planned: readonly PlannedStack[])
 function engineStep(loaded: LoadedEnvironment): Step {
   return {
     title: 'Docker Engine',
-    run: async () => {
+    run: async ({ announce }) => {
+      if (loaded.environment.hosts !== undefined) {
+        const { warnings } = judgeHosts(await meetHosts(loaded.environment), existsSync(loaded.state.canaries));
+        for (const warning of warnings) announce(warning);
+        return undefined;
+      }
       const answer = await askEngine();
       if ('problem' in answer) {
         throw engineUnreachable(answer.cause, resolveEngine({}, process.env));

@@ -29,6 +29,7 @@ import { restoreTarget, type RestoreTarget } from '../operations/backup/restore/
 import { type Provenance, provenance } from '../operations/backup/bundle/signature';
 import { printable } from '../operations/lib/printable';
 import { dockerEngine } from '../operations/docker/docker';
+import { requireOneHost } from '../operations/state/one-host';
 import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
@@ -137,6 +138,7 @@ void main(async (args, signal) => {
   const { environment, file, state } = into.target;
   if (into.writeEnvironmentFile) process.stderr.write(`it is restored as ${file}\n`);
   for (const warning of staleness(bundle, state)) process.stderr.write(`warning: ${warning}\n`);
+  requireOneHost(environment, './scripts/restore');
   requireReachablePorts(environment, pinEngine(environment.docker));
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   const what = `restoring ${environment.name}`;

@@ -3,6 +3,7 @@ import { requireDeployable } from '../operations/state/deployable';
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { backupCoverageWarning } from '../operations/backup/last-backup';
+import { requireOneHost } from '../operations/state/one-host';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { readIfExists } from '../operations/lib/files';
@@ -112,6 +113,7 @@ void main(async (args, signal) => {
   if (values.days !== undefined && !ofClient) throw new UsageError(`--days: is only for client, got: ${values.days}`);
   if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
   const loaded = loadEnvironment(rest[ofMasterKey || ofClient ? 1 : 0]);
+  requireOneHost(loaded.environment, `./scripts/rotate ${kind}`);
   requireDeployed(loaded);
   pinEngines(loaded.environment);
   await requireOwnEngine(loaded);

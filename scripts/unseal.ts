@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { embeddedVault } from '../config/vault/vault';
-import { embeddedVaultUrl } from '../config/docker/reachable';
+import { nodesOf, vaultNodes } from '../config/node';
+import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
 import { unsealVault } from '../operations/vault/unseal-vault';
@@ -46,15 +47,23 @@ void main(async (args) => {
       : Array.from({ length: vault.shares }, (_, index) => readSecret(state.secret.unsealShare(index + 1)));
   const known = shares.filter((share) => share !== undefined);
   const typed = typedShares();
-  const endpoint = { url: embeddedVaultUrl(vault), caFile: state.caCertificate };
-  const result = await unsealVault(endpoint, async ({ progress, t }) => {
-    const share = known.shift();
-    if (share !== undefined || files.length > 0) return share;
-    if (process.stdin.isTTY) process.stderr.write(`unseal share ${progress + 1} of ${t} (not shown): `);
-    const line = await typed.next();
-    if (process.stdin.isTTY) process.stderr.write('\n');
-    return line.done ? undefined : new Secret(line.value.trim());
-  });
+  let result = 'already';
+  for (const node of vaultNodes(nodesOf(environment))) {
+    // several Vaults have the same shares
+    const given = [...known];
+    const unsealed = await unsealVault(vaultNodeEndpoint(environment, vault, state, node), async ({ progress, t }) => {
+      const share = given.shift();
+      if (share !== undefined || files.length > 0) return share;
+      if (process.stdin.isTTY) process.stderr.write(`unseal share ${progress + 1} of ${t} (not shown): `);
+      const line = await typed.next();
+      if (process.stdin.isTTY) process.stderr.write('\n');
+      if (line.done) return undefined;
+      const taken = new Secret(line.value.trim());
+      known.push(taken);
+      return taken;
+    });
+    if (unsealed === 'unsealed') result = unsealed;
+  }
   await typed.return?.();
   process.stdout.write(result === 'already' ? 'Vault is not sealed.\n' : 'Vault is unsealed.\n');
 });

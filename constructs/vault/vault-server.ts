@@ -201,6 +201,7 @@ export class VaultServer extends Construct {
         ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
         // if it names master keys, an empty Vault has lost them and is not initialised
         canariesFile: state.canaries,
+        ...(environment.hosts === undefined ? {} : { hasOthers: true }),
         placeFile: state.keyStore,
         renewalNote,
       },

@@ -8,7 +8,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, type Socket } from 'node:net';
 import path from 'node:path';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
@@ -17,6 +17,8 @@ import { ExternalError } from '../lib/errors';
 
 /** More connections at once than this, and an sshd with its default MaxStartups drops some at random. */
 const SSH_CONNECTIONS = 8;
+
+const CONNECT_LIMIT_MS = 10_000;
 
 /** Of what `ssh` says, the last characters that are kept. */
 const MOST_SAID = 16 * 1024;
@@ -44,16 +46,30 @@ function connector(engine: EngineAddress): () => Duplex {
     case 'unix':
       return () => connectPlain(engine.host.slice('unix://'.length));
     case 'tcp':
-      return () => connectPlain(tcpEndpoint(engine));
+      return () => bounded(connectPlain(tcpEndpoint(engine)), 'connect');
     case 'tls': {
       const read = (file: string) => readFileSync(path.join(engine.certPath ?? '', file));
       const material = { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') };
       // said, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default
-      return () => connectTls({ ...tcpEndpoint(engine), ...material, rejectUnauthorized: true });
+      return () =>
+        bounded(connectTls({ ...tcpEndpoint(engine), ...material, rejectUnauthorized: true }), 'secureConnect');
     }
     case 'ssh':
       return () => new SshConnection(engine);
   }
+}
+
+/** A host without power does not refuse a connection, it says nothing; and the attempt would keep this process alive. */
+function bounded<S extends Socket>(socket: S, connected: string): S {
+  const limit = setTimeout(() => {
+    socket.destroy(new Error(`no connection within ${CONNECT_LIMIT_MS / 1000} s`));
+  }, CONNECT_LIMIT_MS);
+  const end = (): void => {
+    clearTimeout(limit);
+  };
+  socket.once(connected, end);
+  socket.once('close', end);
+  return socket;
 }
 
 /** What `ssh … docker system dial-stdio` reads and writes. It is told to end with this process, or when nobody uses it. */

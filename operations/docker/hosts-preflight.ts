@@ -13,7 +13,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { type EngineAddress, describeEngine } from '../../config/docker/docker-engine';
+import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
+import type { Environment } from '../../config/environment';
+import { nodesOf } from '../../config/node';
+import { dockerEngine } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import type { EngineNote } from './engine-identity';
 
@@ -93,6 +96,20 @@ export async function meetHost(
   } finally {
     late.abort();
   }
+}
+
+/** Asks the engine of every host. @param noteOf what is known of a host from before */
+export async function meetHosts(
+  environment: Environment,
+  noteOf: (host: string) => EngineNote | undefined = () => undefined,
+): Promise<SeenHost[]> {
+  return Promise.all(
+    nodesOf(environment).map(async ({ host, docker }) => {
+      const name = host?.name ?? '';
+      const address = resolveEngine(docker, process.env);
+      return meetHost({ name, address, note: noteOf(name) }, dockerEngine(docker));
+    }),
+  );
 }
 
 /**

@@ -93,10 +93,14 @@ export interface TearDown {
 }
 
 /** The steps, each of which finds by itself what is left to do. */
-export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): Step[] {
-  const { environment, state } = loaded;
+export function tearDownSteps(tearDown: TearDown): Step[] {
+  return [...hostSteps(tearDown), ...stateSteps(tearDown)];
+}
+
+/** The steps on one Docker host. @param where it is, for a title: ` on host b` */
+export function hostSteps({ docker, owner, deleteData }: Omit<TearDown, 'loaded'>, where = ''): Step[] {
   const containers: Step = {
-    title: 'Containers',
+    title: `Containers${where}`,
     run: async ({ report, signal }) => {
       const { containers } = await dockerResourcesOf(docker, owner);
       for (const { id, name } of containers) {
@@ -108,7 +112,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
     },
   };
   const volumes: Step = {
-    title: deleteData ? 'Volumes' : 'File volumes',
+    title: `${deleteData ? 'Volumes' : 'File volumes'}${where}`,
     run: async ({ report, signal }) => {
       const { fileVolumes, dataVolumes } = await dockerResourcesOf(docker, owner);
       const names = deleteData ? [...fileVolumes, ...dataVolumes] : fileVolumes;
@@ -121,7 +125,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
     },
   };
   const networks: Step = {
-    title: 'Networks',
+    title: `Networks${where}`,
     run: async () => {
       const { networks } = await dockerResourcesOf(docker, owner);
       for (const { id, name } of networks) {
@@ -130,6 +134,12 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
       return removed(networks.length);
     },
   };
+  return [containers, volumes, networks];
+}
+
+/** The steps behind those on every host. */
+export function stateSteps({ loaded, deleteData }: Pick<TearDown, 'loaded' | 'deleteData'>): Step[] {
+  const { environment, state } = loaded;
   const remoteState: Step = {
     title: 'Remote Terraform state',
     applies: () => deleteData && environment.state.backend === 's3',
@@ -152,7 +162,7 @@ export function tearDownSteps({ docker, owner, loaded, deleteData }: TearDown): 
       return Promise.resolve([state.root, ...setAside].join(', '));
     },
   };
-  return [containers, volumes, networks, remoteState, stateFolder];
+  return [remoteState, stateFolder];
 }
 
 /** State folders that restores have renamed, or left when they were killed, see backup/restore.ts: with secrets. */

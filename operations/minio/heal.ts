@@ -1,7 +1,7 @@
 /** Brings every object back to all drives: what an empty drive lacks, and what was written while one was away. */
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { nodesOf } from '../../config/node';
+import { type Drive, type Node, nodesOf, onHost } from '../../config/node';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import type { Step, StepContext } from '../lib/step';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
@@ -57,7 +57,7 @@ interface Healing {
  * @throws UsageError if there is nothing to heal, or nothing to heal from
  */
 export function requireHealable({ environment, state, argument }: LoadedEnvironment): void {
-  if (nodesOf(environment)[0].minio.drives.length === 1) {
+  if (drivesOf(environment).length === 1) {
     throw new UsageError(
       `environment ${environment.name} has one drive, which holds each object once and without parity: there is nothing to heal from`,
       'what is damaged comes back from a copy only; an environment with minio.drives: 4 or more heals itself',
@@ -103,8 +103,23 @@ export function describeDrive({ environment }: Pick<LoadedEnvironment, 'environm
 
 /** How people know a drive: where it is on the host. */
 export function driveName(environment: LoadedEnvironment['environment'], path: string): string {
-  const drive = nodesOf(environment)[0].minio.drives.find((one) => one.path === path);
-  return drive === undefined ? `drive ${path}` : `drive ${path} (${drive.kind} ${drive.source})`;
+  const found = drivesOf(environment).find(({ endpoint }) => endpoint === path);
+  if (found === undefined) return `drive ${path}`;
+  const { drive, node } = found;
+  return `drive ${drive.path}${onHost(node)} (${drive.kind} ${drive.source})`;
+}
+
+/** Every declared drive, with how MinIO calls it: by its path, and with several hosts by the address of its node as well. */
+export function drivesOf(
+  environment: LoadedEnvironment['environment'],
+): readonly { readonly node: Node; readonly drive: Drive; readonly endpoint: string }[] {
+  return nodesOf(environment).flatMap((node) =>
+    node.minio.drives.map((drive) => ({
+      node,
+      drive,
+      endpoint: node.host === undefined ? drive.path : `${node.minio.url}${drive.path}`,
+    })),
+  );
 }
 
 /** Waits until MinIO has formatted and filled what is empty, and found what comes back. Not for one that stays away. */

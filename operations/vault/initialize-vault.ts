@@ -44,7 +44,7 @@ export async function initializeVault(input: Input): Promise<void> {
   await unseal(vault, input);
   // before anything is put in
   rmSync(markOf(input), { force: true });
-  await waitUntilActive(vault);
+  await waitUntilActive(vault, input.hasOthers);
   await ensureTokens(vault, input);
   const [now, life] = [Date.now(), TOKEN_PERIOD_HOURS * 60 * 60 * 1000];
   const expires = new Date(now + life).toISOString();

@@ -37,6 +37,9 @@ export async function unsealVault(
   }
 }
 
+/** What `sys/health` answers on a node that is unsealed and not active. */
+const STANDBY = 429;
+
 /**
  * Waits for a Vault whose container has just started.
  *
@@ -49,10 +52,15 @@ export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoin
   );
 }
 
-/** Waits until an unsealed Vault serves requests: it becomes the active node a moment later. */
-export async function waitUntilActive(vault: VaultClient): Promise<void> {
+/**
+ * Waits until an unsealed Vault serves requests: it becomes the active node a moment later.
+ *
+ * @param hasOthers whether it may as well be a standby that knows the active one: it sends requests on
+ */
+export async function waitUntilActive(vault: VaultClient, hasOthers = false): Promise<void> {
   await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
     const health = await vault.health();
-    return health === 200 ? true : new NotYet(`sys/health answers ${health}`);
+    const serves = health === 200 || (hasOthers && health === STANDBY && (await vault.knowsLeader()));
+    return serves ? true : new NotYet(`sys/health answers ${health}`);
   });
 }

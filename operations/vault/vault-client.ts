@@ -14,6 +14,7 @@ const sealStatus = z.object({
 });
 export type SealStatus = z.infer<typeof sealStatus>;
 
+const leader = z.object({ leader_address: z.string().default('') });
 const edition = z.object({ enterprise: z.boolean().optional() });
 const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
 const appRoleLogin = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
@@ -90,6 +91,12 @@ export class VaultClient {
   /** Whether this node answers requests: 200 of `sys/health`, unsealed and active. */
   async health(): Promise<number> {
     return (await this.http.send({ method: 'GET', path: '/v1/sys/health' })).status;
+  }
+
+  /** Whether a standby knows the active node, to which it sends requests on. */
+  async knowsLeader(): Promise<boolean> {
+    const { leader_address: address } = leader.parse(await this.call({ method: 'GET', path: '/v1/sys/leader' }));
+    return address !== '';
   }
 
   /** Undefined for a version that does not say. */

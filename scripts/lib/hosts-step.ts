@@ -1,11 +1,8 @@
 import { existsSync } from 'node:fs';
-import { resolveEngine } from '../../config/docker/docker-engine';
-import { nodesOf } from '../../config/node';
 import { hostEngine } from '../../config/state/layout';
-import { dockerEngine } from '../../operations/docker/docker';
 import { rememberEngine } from '../../operations/docker/engine-identity';
 import type { HostsHere } from '../../operations/docker/hosts-here';
-import { judgeHosts, meetHost } from '../../operations/docker/hosts-preflight';
+import { judgeHosts, meetHosts } from '../../operations/docker/hosts-preflight';
 import { UsageError } from '../../operations/lib/errors';
 import { goPlatform } from '../../operations/lib/machine';
 import type { Step } from '../../operations/lib/step';
@@ -24,13 +21,7 @@ export function hostsStep({ environment, state }: LoadedEnvironment, hosts: Host
   return {
     title: 'Hosts',
     run: async ({ announce }) => {
-      const met = await Promise.all(
-        nodesOf(environment).map(async ({ host, docker }) => {
-          const name = host?.name ?? '';
-          const address = resolveEngine(docker, process.env);
-          return meetHost({ name, address, note: readHostNote(state, name) }, dockerEngine(docker));
-        }),
-      );
+      const met = await meetHosts(environment, (host) => readHostNote(state, host));
       const { away, warnings } = judgeHosts(met, existsSync(state.canaries));
       for (const { name, seen, engine, note } of met) {
         if ('problem' in seen) continue;

@@ -1,11 +1,13 @@
 /** Containers as the checks look at them. */
 import type { ContainerInspectInfo } from 'dockerode';
-import type { ServiceContext } from '../check';
+import { type Node, onHost } from '../../../config/node';
 import { filesOf } from './drive';
 
 /** A container of a deployment. */
 export interface ServiceContainer {
   readonly name: string;
+  /** The same for a message: with its host, where there are several. */
+  readonly shown: string;
   readonly inspect: () => Promise<ContainerInspectInfo>;
   /** What a file in it holds. */
   readonly read: (file: string) => Promise<Buffer>;
@@ -15,19 +17,19 @@ export interface ServiceContainer {
   readonly hasLogsBefore: (seconds: number) => Promise<boolean>;
 }
 
-/** @param name as its node says */
-export async function containerOf({ loaded }: ServiceContext, name: string): Promise<ServiceContainer> {
-  const { environment } = loaded;
+/** @param name as the node says that it is on */
+export async function containerOf(node: Pick<Node, 'docker' | 'host'>, name: string): Promise<ServiceContainer> {
   // loading it takes longer than most checks run
   const { containerLogs, dockerEngine } = await import('../../docker/docker.js');
-  const container = dockerEngine(environment.docker).getContainer(name);
+  const container = dockerEngine(node.docker).getContainer(name);
   return {
     name,
+    shown: `${name}${onHost(node)}`,
     inspect: async () => container.inspect(),
     read: async (file) => {
       const { files } = await filesOf(await container.getArchive({ path: file }));
       const [found] = files;
-      if (found === undefined) throw new Error(`${name} has no file ${file}`);
+      if (found === undefined) throw new Error(`${name}${onHost(node)} has no file ${file}`);
       return found.content;
     },
     logsSince: async (seconds) => containerLogs(container, seconds),

@@ -3,7 +3,7 @@ import type { MountSource } from '../../docker/mounted-files';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { programPaths } from '../../../config/docker/program-paths';
 import type { Environment } from '../../../config/environment';
-import { nodesOf } from '../../../config/node';
+import { type Node, nodesOf, onHost } from '../../../config/node';
 import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../state/load';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
@@ -21,7 +21,7 @@ const diskEncryption: FullCheck = {
     'That the key of a disk is kept apart from it. A drive, hypervisor or cloud that encrypts below the kernel is not seen.',
   severity: 'high',
   run: async ({ loaded }) => {
-    const [host, here] = await Promise.all([placesOnHost(loaded), placesHere(loaded)]);
+    const [host, here] = await Promise.all([placesOnHosts(loaded), placesHere(loaded)]);
     return judgePlaces([...host, ...here], loaded);
   },
 };
@@ -74,11 +74,11 @@ interface Source {
 }
 
 /** What the deployment keeps on the Docker host. File volumes are among it, because they hold private keys. */
-export function sourcesOf(environment: Environment): Source[] {
+export function sourcesOf(environment: Environment, nodes: readonly Node[] = nodesOf(environment)): Source[] {
   const { keyStore } = environment;
   const vault = embeddedVault(environment);
   const volume = (name: string): Source => ({ name: `volume ${name}`, at: { volume: name } });
-  return nodesOf(environment).flatMap((node) => [
+  return nodes.flatMap((node) => [
     ...node.minio.drives.map(({ kind, source }): Source => ({
       name: `drive ${source}`,
       at: kind === 'volume' ? { volume: source } : { folder: source },
@@ -97,22 +97,27 @@ export function sourcesOf(environment: Environment): Source[] {
   ]);
 }
 
-async function placesOnHost({ environment }: LoadedEnvironment): Promise<Place[]> {
+async function placesOnHosts({ environment }: LoadedEnvironment): Promise<Place[]> {
+  const places = await Promise.all(nodesOf(environment).map(async (node) => placesOnHost(environment, node)));
+  return places.flat();
+}
+
+async function placesOnHost(environment: Environment, node: Node): Promise<Place[]> {
   // loading them takes longer than most checks run
   const [{ dockerEngine }, { DATA_ROOT_FILE, hostMounts, placeOf }, { filesOfHost }] = await Promise.all([
     import('../../docker/docker.js'),
     import('../../docker/host-mounts.js'),
     import('./host-files.js'),
   ]);
-  const docker = dockerEngine(environment.docker);
-  const minio = docker.getContainer(nodesOf(environment)[0].minio.container);
+  const docker = dockerEngine(node.docker);
+  const minio = docker.getContainer(node.minio.container);
   const at = {
     image: (await minio.inspect()).Image,
     mc: programPaths(environment).mc,
     owner: { name: ENVIRONMENT_LABEL, value: environment.name },
   };
   const host = filesOfHost(docker, minio, at);
-  const sources = sourcesOf(environment);
+  const sources = sourcesOf(environment, [node]);
   // Docker would make a volume that is not there
   const { Volumes } = await docker.listVolumes();
   const there = sources.filter(
@@ -124,7 +129,7 @@ async function placesOnHost({ environment }: LoadedEnvironment): Promise<Place[]
       at,
       there.map((source) => source.at),
     ),
-    placesOfSwap('the Docker host', host),
+    placesOfSwap(node.host === undefined ? 'the Docker host' : `host ${node.host.name}`, host),
   ]);
   const mounts = mountsIn(text);
   const beneath = async (point: string): Promise<Encryption> => {
@@ -135,10 +140,10 @@ async function placesOnHost({ environment }: LoadedEnvironment): Promise<Place[]
     ...(await Promise.all(
       sources.map(async (source): Promise<Place> => {
         const index = there.indexOf(source);
-        return { name: source.name, found: index < 0 ? NOT_THERE : await beneath(placeOf(index)) };
+        return { name: `${source.name}${onHost(node)}`, found: index < 0 ? NOT_THERE : await beneath(placeOf(index)) };
       }),
     )),
-    { name: 'logs of containers', found: await beneath(DATA_ROOT_FILE) },
+    { name: `logs of containers${onHost(node)}`, found: await beneath(DATA_ROOT_FILE) },
     ...swaps,
   ];
 }

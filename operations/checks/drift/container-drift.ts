@@ -8,11 +8,18 @@ import { KEY_FOLDER } from '../../../config/kes/kes-configuration';
 import type { LoadedEnvironment } from '../../state/load';
 import { minioKms, minioVariables } from '../../../config/minio/minio-variables';
 import { networksOfService } from '../../../config/docker/networks';
-import { urlHost } from '../../../config/docker/reachable';
+import {
+  kesPublication,
+  minioPublication,
+  type Publication,
+  s3Publication,
+  urlHost,
+  vaultPublication,
+} from '../../../config/docker/reachable';
 import { SERVICE_UID } from '../../../config/docker/service-user';
-import { type NodeService, nodesOf } from '../../../config/node';
+import { type Node, type NodeService, nodesOf, SERVERS, VAULT_CLUSTER_PORT } from '../../../config/node';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
-import { containerOf } from '../at-rest/containers';
+import { containerOf, type ServiceContainer } from '../at-rest/containers';
 import { differences, someOf } from './differences';
 
 const containersHardened: FullCheck = {
@@ -30,14 +37,16 @@ const containersHardened: FullCheck = {
     const { environment } = context.loaded;
     const containers: Record<string, Evidence> = {};
     const problems: string[] = [];
-    const wrong: string[] = [];
-    for (const { alias, name, ...declared } of declaredContainers(environment)) {
-      const container = await containerOf(context, name);
-      const actual = confinementOf(await container.inspect());
-      const found = differences({ ...CONFINED, ...declared }, actual);
-      if (found.length > 0) wrong.push(container.name);
-      problems.push(...found.map((problem) => `${container.name}: ${problem}`));
-      containers[alias] = actual;
+    const wrong: ServiceContainer[] = [];
+    for (const node of nodesOf(environment)) {
+      for (const { alias, name, ...declared } of declaredContainers(environment, node)) {
+        const container = await containerOf(node, name);
+        const actual = confinementOf(await container.inspect());
+        const found = differences({ ...CONFINED, ...declared }, actual);
+        if (found.length > 0) wrong.push(container);
+        problems.push(...found.map((problem) => `${container.shown}: ${problem}`));
+        containers[node.host === undefined ? alias : `${alias} on ${node.host.name}`] = actual;
+      }
     }
     if (problems.length > 0) throw new CheckFailure(someOf(problems), makeAnew(context.loaded, wrong), { containers });
     return { containers };
@@ -55,22 +64,30 @@ const minioConfiguration: FullCheck = {
   severity: 'high',
   run: async (context) => {
     const { environment, state } = context.loaded;
-    const container = await containerOf(context, nodesOf(environment)[0].minio.container);
-    const { Config, Image } = await container.inspect();
     const { dockerEngine } = await import('../../docker/docker.js');
-    const image = await dockerEngine(environment.docker).getImage(Image).inspect();
-    const declared = {
-      ...ofMinio(image.Config.Env),
-      ...minioVariables(environment.minio, minioKms(environment)),
-    };
-    const found = differences(declared, ofMinio(Config.Env), (name) => !(name in declared));
-    const file = await container.read('/files/config.env');
-    if (!file.equals(readFileSync(state.secret.minioConfigEnv))) {
-      found.push(`config.env is not what is in ${state.secret.minioConfigEnv}`);
+    const problems: string[] = [];
+    const wrong: ServiceContainer[] = [];
+    let settings: Readonly<Record<string, string>> = {};
+    for (const node of nodesOf(environment)) {
+      const container = await containerOf(node, node.minio.container);
+      const { Config, Image } = await container.inspect();
+      const image = await dockerEngine(node.docker).getImage(Image).inspect();
+      const declared: Readonly<Record<string, string>> = {
+        ...ofMinio(image.Config.Env),
+        ...minioVariables(environment.minio, minioKms(environment), node.host !== undefined),
+      };
+      settings = declared;
+      const found = differences(declared, ofMinio(Config.Env), (name) => !(name in declared));
+      const file = await container.read('/files/config.env');
+      if (!file.equals(readFileSync(state.secret.minioConfigEnv))) {
+        found.push(`config.env is not what is in ${state.secret.minioConfigEnv}`);
+      }
+      if (found.length > 0) wrong.push(container);
+      problems.push(...found.map((problem) => (node.host === undefined ? problem : `${container.shown}: ${problem}`)));
     }
-    const evidence = { settings: declared };
-    if (found.length === 0) return evidence;
-    throw new CheckFailure(someOf(found), makeAnew(context.loaded, [container.name]), evidence);
+    const evidence = { settings };
+    if (problems.length === 0) return evidence;
+    throw new CheckFailure(someOf(problems), makeAnew(context.loaded, wrong), evidence);
   },
 };
 
@@ -86,45 +103,47 @@ interface DeclaredContainer {
   readonly [mount: `mount at ${string}`]: string;
 }
 
-function declaredContainers(environment: Environment): DeclaredContainer[] {
-  const { docker, kes, keyStore, minio } = environment;
+function declaredContainers(environment: Environment, node: Node): DeclaredContainer[] {
+  const { keyStore } = environment;
   const vault = embeddedVault(environment);
-  const [node] = nodesOf(environment);
   const declared = (
     service: 'vault' | 'kes' | 'minio',
     { alias, container, files }: NodeService,
     mounts: Readonly<Record<string, string>> = {},
-    ports = '',
+    ...ports: readonly string[]
   ): DeclaredContainer => ({
     alias,
     name: container,
     ...mountsAt({ '/files': `volume ${files}, read-only`, ...mounts }),
-    networks: networksOfService(environment, service).sort().join(', '),
-    ports,
+    networks: [...networksOfService(environment, service)].sort().join(', '),
+    ports: [...ports].sort().join(', '),
   });
-  const published = (address: string, outside: number, inside: number): string =>
-    `${urlHost(address)}:${outside} to ${inside}/tcp`;
+  const published = ({ address, port }: Publication, inside: number): string =>
+    `${urlHost(address)}:${port} to ${inside}/tcp`;
   const keys =
     keyStore.type === 'filesystem' && keyStore.path !== undefined
       ? `bind ${path.posix.resolve(keyStore.path)}`
       : `volume ${node.kes.keyVolume}`;
   return [
-    ...(vault === undefined
+    ...(vault === undefined || node.vault === undefined
       ? []
       : [
           declared(
             'vault',
             node.vault,
             { '/vault/data': `volume ${node.vault.dataVolume}`, '/vault/audit': `volume ${node.vault.auditVolume}` },
-            published(vault.publishAddress, vault.port, node.vault.port),
+            published(vaultPublication(vault, node), node.vault.port),
+            ...(node.host === undefined
+              ? []
+              : [published({ address: node.host.address, port: VAULT_CLUSTER_PORT }, VAULT_CLUSTER_PORT)]),
           ),
         ]),
-    ...(vault?.unseal === 'auto' ? [declared('vault', node.vault.unsealer)] : []),
+    ...(vault?.unseal === 'auto' && node.vault !== undefined ? [declared('vault', node.vault.unsealer)] : []),
     declared(
       'kes',
       node.kes,
       keyStore.type === 'filesystem' ? { [KEY_FOLDER]: keys } : {},
-      published(kes.publishAddress, kes.port, node.kes.port),
+      published(kesPublication(environment, node), node.kes.port),
     ),
     declared(
       'minio',
@@ -132,8 +151,12 @@ function declaredContainers(environment: Environment): DeclaredContainer[] {
       Object.fromEntries(
         node.minio.drives.map(({ kind, source, path }) => [path, `${kind === 'volume' ? 'volume' : 'bind'} ${source}`]),
       ),
-      published(docker.publishAddress, minio.port, node.minio.port),
+      published(minioPublication(environment, node), node.minio.port),
     ),
+    // it leads MinIO to KES, and KES to Vault, each by a network of theirs
+    ...(node.balancer === undefined
+      ? []
+      : [declared('kes', node.balancer, {}, published(s3Publication(environment, node), SERVERS.minio.port))]),
   ];
 }
 
@@ -214,6 +237,10 @@ function ofMinio(variables: readonly string[] | null): Record<string, string> {
   );
 }
 
-function makeAnew({ argument }: LoadedEnvironment, containers: readonly string[]): string {
-  return `\`docker rm -f ${containers.join(' ')}\`, then ./scripts/up ${argument}: it creates them again, and their volumes stay`;
+function makeAnew({ argument, environment }: LoadedEnvironment, containers: readonly ServiceContainer[]): string {
+  const remove =
+    environment.hosts === undefined
+      ? `\`docker rm -f ${containers.map(({ name }) => name).join(' ')}\``
+      : `remove ${containers.map(({ shown }) => shown).join(', ')} (\`docker rm -f\`)`;
+  return `${remove}, then ./scripts/up ${argument}: it creates them again, and their volumes stay`;
 }

@@ -4,11 +4,11 @@ import { stringify } from 'yaml';
 import { vaultVariables } from '../../../config/vault/external-vault';
 import { kesConfiguration } from '../../../config/keys/key-store';
 import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes/kes-configuration';
-import { loaderOf, nodesOf } from '../../../config/node';
+import { loaderOf, type Node, nodesOf, onHost } from '../../../config/node';
 import { retiredKeysByClient } from '../../state/retired-keys';
 import { readAwsCredentials } from '../../keys/aws-credentials';
 import { kesIdentities } from '../../kes/kes-identity';
-import { CheckFailure, type ServiceCheck, type ServiceContext } from '../check';
+import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext } from '../check';
 import { containerOf, createdAt, type ServiceContainer } from '../at-rest/containers';
 import { differences, flat, someOf } from './differences';
 import { credentialsOfKes, yamlValue } from '../health/vault';
@@ -24,47 +24,54 @@ const kesConfigurationDeclared: ServiceCheck = {
   doesNotProve: 'That the program called KES is KES: images are pinned, and trusted.',
   severity: 'critical',
   run: async (context) => {
-    const { state } = context.loaded;
-    const [{ kes }] = nodesOf(context.loaded.environment);
-    const container = await containerOf(context, kes.container);
-    const [delivered, loader] = await Promise.all([
-      container.read(KES_FILES.configuration),
-      containerOf(context, loaderOf(kes.files)),
-    ]);
-    const written = readFileSync(state.secret.kesConfiguration);
-    const declared = declaredConfiguration(context);
-    const again = `./scripts/up ${context.loaded.argument}`;
-    if (!delivered.equals(written)) {
-      const found = differencesOf(yamlValue(written.toString('utf8')), delivered);
-      throw new CheckFailure(
-        `KES has another configuration than the one that was written for it: ${someOf(found)}`,
-        `\`docker rm -f ${container.name} ${loader.name}\`, then ${again}: it creates them again; find out who changed ` +
-          `${KES_FILES.configuration} in the volume ${kes.files}`,
-        { differences: found },
-      );
-    }
-    const found = differencesOf(declared, delivered);
-    if (found.length > 0) {
-      throw new CheckFailure(
-        `the configuration of KES is not the declared one: ${someOf(found)}`,
-        `${again} deploys a changed environment file; if ${state.secret.kesConfiguration} was edited, put it back`,
-        { differences: found },
-      );
-    }
-    const loaded = await hasLoaded(container, await createdAt(loader));
-    if (loaded === false) {
-      throw new CheckFailure(
-        'KES has not read its configuration since it was delivered and runs with an older one',
-        `\`docker restart ${container.name}\``,
-      );
-    }
-    return {
-      clients: Object.keys(declared.policy as object),
-      bytes: delivered.length,
-      readSinceDelivered: loaded ?? 'unknown: its log does not reach back so far',
-    };
+    const [first, ...others] = nodesOf(context.loaded.environment);
+    const evidence = await lookAt(context, first);
+    for (const node of others) await lookAt(context, node);
+    return evidence;
   },
 };
+
+async function lookAt(context: ServiceContext, node: Node): Promise<Evidence> {
+  const { state } = context.loaded;
+  const { kes } = node;
+  const container = await containerOf(node, kes.container);
+  const [delivered, loader] = await Promise.all([
+    container.read(KES_FILES.configuration),
+    containerOf(node, loaderOf(kes.files)),
+  ]);
+  const written = readFileSync(state.secret.kesConfiguration);
+  const declared = declaredConfiguration(context);
+  const again = `./scripts/up ${context.loaded.argument}`;
+  if (!delivered.equals(written)) {
+    const found = differencesOf(yamlValue(written.toString('utf8')), delivered);
+    throw new CheckFailure(
+      `KES${onHost(node)} has another configuration than the one that was written for it: ${someOf(found)}`,
+      `\`docker rm -f ${container.name} ${loader.name}\`${onHost(node)}, then ${again}: it creates them again; find out who changed ` +
+        `${KES_FILES.configuration} in the volume ${kes.files}`,
+      { differences: found },
+    );
+  }
+  const found = differencesOf(declared, delivered);
+  if (found.length > 0) {
+    throw new CheckFailure(
+      `the configuration of KES${onHost(node)} is not the declared one: ${someOf(found)}`,
+      `${again} deploys a changed environment file; if ${state.secret.kesConfiguration} was edited, put it back`,
+      { differences: found },
+    );
+  }
+  const loaded = await hasLoaded(container, await createdAt(loader));
+  if (loaded === false) {
+    throw new CheckFailure(
+      `KES${onHost(node)} has not read its configuration since it was delivered and runs with an older one`,
+      `\`docker restart ${container.name}\`${onHost(node)}`,
+    );
+  }
+  return {
+    clients: Object.keys(declared.policy as object),
+    bytes: delivered.length,
+    readSinceDelivered: loaded ?? 'unknown: its log does not reach back so far',
+  };
+}
 
 /** In the order in which they are reported. */
 export const kesDriftChecks: readonly ServiceCheck[] = [kesConfigurationDeclared];

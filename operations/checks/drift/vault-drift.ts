@@ -9,7 +9,7 @@ import { AUDIT_DEVICES, AUDIT_LOG, kesPolicy, metricsPolicy, provisionerPolicy }
 import { nodesOf, onHost, vaultNodes } from '../../../config/node';
 import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
-import { containerOf } from '../at-rest/containers';
+import { containerOf, type ServiceContainer } from '../at-rest/containers';
 import { differences } from './differences';
 import { newRole, readData, withoutOwnVault, withoutToken, withProvisioner, withVault } from '../health/vault';
 
@@ -98,16 +98,20 @@ const vaultAudit: VaultCheck = {
 
 /** Vault goes on as long as it can write to one device, and only its log says that another failed. */
 async function requireWritable(context: VaultContext, sinceSeconds: number): Promise<void> {
-  const [{ vault }] = nodesOf(context.loaded.environment);
-  const container = await containerOf(context, vault.container);
+  for (const node of vaultNodes(nodesOf(context.loaded.environment))) {
+    await requireWritableOn(await containerOf(node, node.vault.container), onHost(node), sinceSeconds);
+  }
+}
+
+async function requireWritableOn(container: ServiceContainer, where: string, sinceSeconds: number): Promise<void> {
   const lines = (await container.logsSince(sinceSeconds)).split('\n');
   // audit/broker.go of hashicorp/vault
   const failed = lines.find((line) => /log (?:request|response) underlying pipeline error/.test(line));
   if (failed === undefined) return;
   const said = /error="?(.*)/.exec(failed)?.[1] ?? failed;
   throw new CheckFailure(
-    `Vault cannot write to every audit device: ${said}`,
-    `free space where ${container.name}'s volume for /vault/audit lies, or move old records away. When no device can be written, Vault answers nothing`,
+    `Vault${where} cannot write to every audit device: ${said}`,
+    `free space where ${container.shown}'s volume for /vault/audit lies, or move old records away. When no device can be written, Vault answers nothing`,
   );
 }
 

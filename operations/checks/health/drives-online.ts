@@ -3,11 +3,11 @@
  * is back, this check has everything looked at that was written meanwhile: docs/adr/0052-what-a-drive-missed.md.
  */
 import { SERVICE_UID } from '../../../config/docker/service-user';
-import { drivesToSpare } from '../../../config/minio/parity';
-import { nodesOf } from '../../../config/node';
+import { drivesToSpare, setSize } from '../../../config/minio/parity';
+import { nodesOf, onHost } from '../../../config/node';
 import { lockHolder } from '../../lib/lock';
 import { NotYet, waitFor } from '../../lib/wait';
-import { describeDrive, describeHealing, driveName } from '../../minio/heal';
+import { describeDrive, describeHealing, driveName, drivesOf } from '../../minio/heal';
 import { type DriveState, openAdmin, RefusedByMinio } from '../../minio/minio-admin';
 import { startHeal } from '../../minio/start-heal';
 import { noteAwayDrives, readAwayDrives } from '../../state/away-drives';
@@ -29,7 +29,7 @@ const drivesOnline: ServiceCheck = {
     'That no drive went and came back between two runs, unseen: `./scripts/heal` looks at everything. That nothing on a drive is spoiled: `./scripts/heal --deep` reads it.',
   severity: 'high',
   run: async ({ loaded }) => {
-    const drives = await drivesOf(loaded);
+    const drives = await seenDrives(loaded);
     const evidence = judgeDrives(loaded, drives);
     const missed = Object.keys(readAwayDrives(loaded.state));
     return missed.length === 0 ? evidence : { ...evidence, healed: await haveHealed(loaded, missed, evidence) };
@@ -39,7 +39,7 @@ const drivesOnline: ServiceCheck = {
 /** In the order in which they are reported. */
 export const driveChecks: readonly ServiceCheck[] = [drivesOnline];
 
-async function drivesOf(loaded: LoadedEnvironment): Promise<DriveState[]> {
+async function seenDrives(loaded: LoadedEnvironment): Promise<DriveState[]> {
   const admin = openAdmin(loaded);
   try {
     return await admin.drives();
@@ -62,8 +62,7 @@ export function judgeDrives(
   drives: readonly DriveState[],
 ): Evidence {
   const { environment, argument, state } = loaded;
-  const [{ minio }] = nodesOf(environment);
-  const declared = minio.drives.map(({ path }) => path);
+  const declared = drivesOf(environment).map(({ endpoint }) => endpoint);
   const unknown = declared
     .filter((path) => !drives.some((drive) => drive.path === path))
     .map((path): DriveState => ({ path, state: 'unknown to MinIO', totalBytes: 0, freeBytes: 0 }));
@@ -87,11 +86,14 @@ export function judgeDrives(
   const heal = `./scripts/heal ${argument}`;
   const fixes = [
     ...new Set(away.map((drive) => mending(loaded, drive))),
-    minio.drives.length === 1
-      ? `\`docker logs ${minio.container}\` says more`
+    declared.length === 1
+      ? `\`docker logs ${nodesOf(environment)[0].minio.container}\` says more`
       : `then ${heal}, which ends when all is on all drives`,
   ];
-  const spare = drivesToSpare(environment.minio);
+  const hosts = environment.hosts?.length ?? 1;
+  const sets = Math.max(1, Math.round(declared.length / (setSize(environment.minio, hosts) ?? declared.length)));
+  // where there are several erasure sets it matters which drives are away
+  const spare = drivesToSpare(environment.minio, hosts) * sets;
   const fix = fixes.join('; ');
   if (away.length > spare) {
     const left = `MinIO writes no more: ${all.length - away.length} of ${all.length} drives are there, and it needs ${all.length - spare}`;
@@ -99,7 +101,8 @@ export function judgeDrives(
   }
   const more = spare - away.length;
   const goesOn = more === 0 ? 'MinIO goes on, until another one goes' : `MinIO goes on, and ${more} more may go`;
-  throw new CheckFailure([...problems, ...(away.length > 0 ? [goesOn] : [])].join('; '), fix, evidence);
+  const said = away.length > 0 && sets === 1 ? [goesOn] : [];
+  throw new CheckFailure([...problems, ...said].join('; '), fix, evidence);
 }
 
 /** What to do about a drive, as it was tried: docs/adr/0052-what-a-drive-missed.md. */
@@ -107,24 +110,24 @@ function mending(
   { environment, argument }: Pick<LoadedEnvironment, 'environment' | 'argument'>,
   drive: DriveState,
 ): string {
-  const [{ minio }] = nodesOf(environment);
-  const { kind, source } = minio.drives.find(({ path }) => path === drive.path) ?? {
-    kind: 'folder',
-    source: drive.path,
-  };
+  const found = drivesOf(environment).find(({ endpoint }) => endpoint === drive.path);
+  const { minio } = found?.node ?? nodesOf(environment)[0];
+  const where = found === undefined ? '' : onHost(found.node);
+  const { kind, source } = found?.drive ?? { kind: 'folder', source: drive.path };
   const isVolume = kind === 'volume';
   const folder = isVolume ? `"$(docker volume inspect -f '{{.Mountpoint}}' ${source})"` : source;
   const owner = `\`sudo install -d -o ${SERVICE_UID} -g ${SERVICE_UID} -m 700 ${folder}\``;
   if (drive.state === 'unformatted')
     return `MinIO formats and fills an empty drive by itself, within half a minute: wait`;
-  if (drive.state === 'permission-denied') return `${owner}: MinIO takes it back within half a minute`;
-  if (drive.state === 'unknown to MinIO') return `\`docker rm -f ${minio.container}\`, then ./scripts/up ${argument}`;
+  if (drive.state === 'permission-denied') return `${owner}${where}: MinIO takes it back within half a minute`;
+  if (drive.state === 'unknown to MinIO')
+    return `\`docker rm -f ${minio.container}\`${where}, then ./scripts/up ${argument}`;
   if (drive.state === 'corrupt' || drive.state.includes('inconsistent')) {
     return `its format.json is damaged, or of another drive: put the right disk there; or empty this one, \`sudo find ${folder} -mindepth 1 -delete\`, and MinIO fills it from the others`;
   }
   return isVolume
-    ? `see \`docker logs ${minio.container}\`; if the volume is lost: \`docker rm -f ${minio.container} && docker volume rm ${source}\`, then ./scripts/up ${argument} makes an empty one`
-    : `replace the disk, mount it on ${folder}, ${owner}, \`docker restart ${minio.container}\`, which sees disks as they were when it started`;
+    ? `see \`docker logs ${minio.container}\`${where}; if the volume is lost: \`docker rm -f ${minio.container} && docker volume rm ${source}\`, then ./scripts/up ${argument} makes an empty one`
+    : `replace the disk, mount it on ${folder}, ${owner}, \`docker restart ${minio.container}\`${where}, which sees disks as they were when it started`;
 }
 
 /**

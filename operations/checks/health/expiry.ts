@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { vaultNames } from '../../../config/deployment-names';
 import type { Environment } from '../../../config/environment';
 import { embeddedVault } from '../../../config/vault/vault';
-import { kesUrl } from '../../../config/docker/reachable';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
+import { kesNodeEndpoint, minioNodeEndpoint, vaultNodeEndpoint } from '../../../config/state/endpoints';
 import { s3CertificateFiles } from '../../../config/state/certificate-files';
 import type { StateLayout } from '../../../config/state/layout';
 import { nodesOf } from '../../../config/node';
@@ -22,11 +22,10 @@ import {
   type DeploymentCheck,
   type Evidence,
   type FullCheck,
-  hasVault,
   type VaultCheck,
 } from '../check';
 import { someOf } from '../drift/differences';
-import { accessOf, credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
+import { credentialsOfKes, readData, withoutOwnVault, withoutToken, withProvisioner } from './vault';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
@@ -220,16 +219,27 @@ function serversOf(context: CheckContext, read: (name: string) => X509Certificat
     // MinIO shows each to who asks for one of its names
     return [name, host === undefined ? s3Endpoint : { ...s3Endpoint, serverName: host.replace('*', 'any') }];
   });
-  const kes = kesUrl(environment);
-  const [node] = nodesOf(environment);
-  return {
-    ...Object.fromEntries(ofClients),
-    [node.minio.certificate]: { url: s3Endpoint.url, caFile: state.caCertificate, serverName: node.minio.alias },
-    [node.kes.certificate]: { url: kes, caFile: state.caCertificate },
-    ...(embeddedVault(environment) !== undefined && hasVault(context)
-      ? { [node.vault.certificate]: accessOf(context) }
-      : {}),
-  };
+  const vault = embeddedVault(environment);
+  const ofNodes = nodesOf(environment).flatMap((node): [string, TlsEndpoint][] => [
+    [
+      node.minio.certificate,
+      {
+        url: node.host === undefined ? s3Endpoint.url : minioNodeEndpoint(environment, state, node).url,
+        caFile: state.caCertificate,
+        serverName: node.minio.alias,
+      },
+    ],
+    [node.kes.certificate, kesNodeEndpoint(environment, state, node)],
+    ...(vault !== undefined && node.vault !== undefined
+      ? [
+          [
+            node.vault.certificate,
+            vaultNodeEndpoint(environment, vault, state, { ...node, vault: node.vault }),
+          ] satisfies [string, TlsEndpoint],
+        ]
+      : []),
+  ]);
+  return { ...Object.fromEntries(ofClients), ...Object.fromEntries(ofNodes) };
 }
 
 /** The fingerprint of the certificate that a server shows, or why it is not trusted. */

@@ -5,7 +5,7 @@
 import type Docker from 'dockerode';
 import { embeddedVault } from '../../../config/vault/vault';
 import { kesUrl } from '../../../config/docker/reachable';
-import { nodesOf } from '../../../config/node';
+import { nodesOf, onHost } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { NO_CONNECTION } from '../../lib/http';
 import {
@@ -37,7 +37,9 @@ const servicesRunning: ServiceCheck = {
   severity: 'high',
   run: async (context) => {
     const containers = await containersOf(context);
-    const evidence = { containers: containers.map(({ name, state }): Evidence => ({ name, state })) };
+    const evidence = {
+      containers: containers.map(({ name, where, state }): Evidence => ({ name: `${name}${where}`, state })),
+    };
     requireRunning(context, containers, evidence);
     const answers: Partial<Record<Service, string>> = {};
     for (const { service, url, ask } of servicesOf(context)) {
@@ -56,6 +58,8 @@ export const serviceChecks: readonly ServiceCheck[] = [servicesRunning];
 
 interface SeenContainer {
   readonly name: string;
+  /** ` on host b`; empty where there is one. */
+  readonly where: string;
   /** Absent: its end does no harm yet. */
   readonly service?: Service;
   /** How people call what runs in it. */
@@ -68,20 +72,27 @@ interface SeenContainer {
 async function containersOf({ loaded }: ServiceContext): Promise<SeenContainer[]> {
   const { environment } = loaded;
   const vault = embeddedVault(environment);
-  const [node] = nodesOf(environment);
   // loading it takes longer than most checks run
   const { dockerEngine } = await import('../../docker/docker.js');
-  const docker = dockerEngine(environment.docker);
-  const look = async (name: string, program: string, service?: Service): Promise<SeenContainer> => {
-    const seen = await stateOf(docker.getContainer(name));
-    return { name, program, ...(service === undefined ? {} : { service }), ...seen };
-  };
-  return Promise.all([
-    ...(vault === undefined ? [] : [look(node.vault.container, 'Vault', 'vault')]),
-    look(node.kes.container, 'KES', 'kes'),
-    look(node.minio.container, 'MinIO', 'minio'),
-    ...(vault?.unseal === 'auto' ? [look(node.vault.unsealer.container, 'the unsealer of Vault')] : []),
-  ]);
+  const seen = await Promise.all(
+    nodesOf(environment).map(async (node) => {
+      const docker = dockerEngine(node.docker);
+      const look = async (name: string, program: string, service?: Service): Promise<SeenContainer> => {
+        const found = await stateOf(docker.getContainer(name));
+        return { name, where: onHost(node), program, ...(service === undefined ? {} : { service }), ...found };
+      };
+      return Promise.all([
+        ...(vault === undefined || node.vault === undefined ? [] : [look(node.vault.container, 'Vault', 'vault')]),
+        look(node.kes.container, 'KES', 'kes'),
+        look(node.minio.container, 'MinIO', 'minio'),
+        ...(node.balancer === undefined ? [] : [look(node.balancer.container, 'the balancer')]),
+        ...(vault?.unseal === 'auto' && node.vault !== undefined
+          ? [look(node.vault.unsealer.container, 'the unsealer of Vault')]
+          : []),
+      ]);
+    }),
+  );
+  return seen.flat();
 }
 
 async function stateOf(container: Docker.Container): Promise<Pick<SeenContainer, 'state' | 'isUp'>> {
@@ -111,10 +122,10 @@ function mending(argument: string, down: readonly SeenContainer[]): string {
   const verbs = [...(missing.length > 0 ? ['makes'] : []), ...(stopped.length > 0 ? ['starts'] : [])].join(' or ');
   const what = missing.length + stopped.length > 1 ? 'them' : 'it';
   return [
-    ...paused.map(({ name }) => `\`docker unpause ${name}\``),
+    ...paused.map(({ name, where }) => `\`docker unpause ${name}\`${where}`),
     ...(verbs === '' ? [] : [`./scripts/up ${argument} ${verbs} ${what} again`]),
     ...(missing.length > 0 ? ['keys and objects are in volumes, which it keeps'] : []),
-    ...stopped.map(({ name }) => `\`docker logs ${name}\` says why it ended`),
+    ...stopped.map(({ name, where }) => `\`docker logs ${name}\`${where} says why it ended`),
   ].join('; ');
 }
 
@@ -123,11 +134,15 @@ function requireRunning({ loaded }: ServiceContext, containers: readonly SeenCon
   const down = containers.filter(({ isUp }) => !isUp);
   if (down.length === 0) return;
   const message = down
-    .map(({ program, name, state }) => `${program} does not run: its container ${name} is ${state}`)
+    .map(({ program, name, where, state }) => `${program}${where} does not run: its container ${name} is ${state}`)
     .join('; ');
   const fix = mending(loaded.argument, down);
-  const first = down.find(({ service }) => service !== undefined)?.service;
+  // of several, the others answer for one that is away
+  const isOut = (service: Service): boolean =>
+    containers.every((container) => container.service !== service || !container.isUp);
+  const first = down.find(({ service }) => service !== undefined && isOut(service))?.service;
   if (first !== undefined) throw new ServiceDown(first, message, fix, evidence);
+  if (down.some(({ service }) => service !== undefined)) throw new CheckFailure(message, fix, evidence);
   throw new CheckFailure(`${message}, so that Vault stays sealed when it starts again`, fix, evidence);
 }
 

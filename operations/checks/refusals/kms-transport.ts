@@ -1,9 +1,8 @@
 /** The same as in transport.ts where keys pass: KES, and Vault behind it. */
 import { embeddedVault } from '../../../config/vault/vault';
-import { kesUrl } from '../../../config/docker/reachable';
-import { nodesOf } from '../../../config/node';
-import { type CheckContext, type Evidence, type FullCheck, hasVault } from '../check';
-import { accessOf } from '../health/vault';
+import { nodesOf, onHost } from '../../../config/node';
+import { kesNodeEndpoint, vaultNodeEndpoint } from '../../../config/state/endpoints';
+import { type CheckContext, type Evidence, type FullCheck } from '../check';
 import { requireCurrentTls, requireNoPlainHttp, requireOwnCa, type TlsPort } from './transport';
 
 export const kmsTransport: FullCheck = {
@@ -30,8 +29,7 @@ export const kmsTransport: FullCheck = {
 
 function portsOf(context: CheckContext): TlsPort[] {
   const { environment, state } = context.loaded;
-  const [node] = nodesOf(environment);
-  const kes = { url: kesUrl(environment), caFile: state.caCertificate };
+  const vault = embeddedVault(environment);
   const port = (name: string, leaf: string, endpoint: TlsPort['endpoint']): TlsPort => {
     const proxy = `${name} is deployed without it: look for what answers in its place at ${endpoint.url}`;
     return {
@@ -44,10 +42,16 @@ function portsOf(context: CheckContext): TlsPort[] {
       },
     };
   };
-  return [
-    port('KES', node.kes.certificate, kes),
-    ...(embeddedVault(environment) !== undefined && hasVault(context)
-      ? [port('Vault', node.vault.certificate, accessOf(context))]
+  return nodesOf(environment).flatMap((node) => [
+    port(`KES${onHost(node)}`, node.kes.certificate, kesNodeEndpoint(environment, state, node)),
+    ...(vault !== undefined && node.vault !== undefined
+      ? [
+          port(
+            `Vault${onHost(node)}`,
+            node.vault.certificate,
+            vaultNodeEndpoint(environment, vault, state, { ...node, vault: node.vault }),
+          ),
+        ]
       : []),
-  ];
+  ]);
 }
