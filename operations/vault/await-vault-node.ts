@@ -6,9 +6,9 @@ import { z } from 'zod';
 import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../lib/errors';
 import { readSecret, type Secret } from '../lib/secret';
-import { NotYet, waitFor } from '../lib/wait';
+import { GiveUp, NotYet, waitFor } from '../lib/wait';
 import { readShares } from './initialize-vault';
-import { VaultClient } from './vault-client';
+import { VaultClient, VaultError } from './vault-client';
 
 type Input = OperationInput<'await-vault-node'>;
 
@@ -87,7 +87,7 @@ async function waitUntilVoter(vault: VaultClient, input: Input): Promise<void> {
       },
       async () => {
         const [{ data }, answering] = await Promise.all([
-          vault.read('sys/storage/raft/autopilot/state').then((answer) => autopilotState.parse(answer)),
+          vault.read('sys/storage/raft/autopilot/state').then((answer) => autopilotState.parse(answer), unlessRefused),
           Promise.all(peers.map(async (peer) => ((await answers(peer.vault)) ? [peer.raftNode] : []))),
         ]);
         return judgeRaft(data, input.raftNode, answering.flat());
@@ -98,6 +98,11 @@ async function waitUntilVoter(vault: VaultClient, input: Input): Promise<void> {
     vault.close();
     for (const peer of peers) peer.vault.close();
   }
+}
+
+/** What a token may do does not change by waiting. */
+function unlessRefused(error: unknown): never {
+  throw error instanceof VaultError && error.status === 403 ? new GiveUp(error) : error;
 }
 
 async function answers(vault: VaultClient): Promise<boolean> {

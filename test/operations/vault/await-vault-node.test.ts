@@ -111,6 +111,11 @@ test('a Vault that refuses shares until it has joined is given them until it tak
     expect(withoutToken.message).toBe(
       `there is no token in ${path.join(folder(), 'none')}, by which the raft of Vault is asked`,
     );
+    writeFileSync(files.token, 'another token');
+    const refused = await rejectionOf(awaitVaultNode(input));
+    expect(refused.message).toBe(
+      `Vault at ${new URL(vault.url).host}: GET /v1/sys/storage/raft/autopilot/state: permission denied (HTTP 403)`,
+    );
   } finally {
     await vault.stop();
     said.mockRestore();
