@@ -5,5 +5,6 @@ test('what an environment has in Vault is named after it', () => {
     kesPolicy: 'ebs-prod-kes',
     kesRole: 'ebs-prod-kes',
     provisionerPolicy: 'ebs-prod-provisioner',
+    metricsPolicy: 'ebs-prod-metrics',
   });
 });

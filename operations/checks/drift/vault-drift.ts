@@ -119,7 +119,7 @@ const auditWritten: VaultCheck = {
   from: 'vault',
   id: 'vault-audit-written',
   title: 'What Vault is asked is in its audit log a moment later',
-  proves: `${AUDIT_LOG} of the Vault that answers becomes longer by a request.`,
+  proves: `The file ${AUDIT_LOG} of the Vault that answers becomes longer by a request.`,
   doesNotProve: 'That older records are still there: docs/operations.md says how long they stay.',
   severity: 'high',
   skipReason: withoutOwnVault,

@@ -15,6 +15,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'vault-policies',
     'vault-approle-role',
     'vault-audit-devices',
+    'vault-audit-written',
     'kes-configuration',
     'containers-hardened',
     'minio-configuration',
@@ -59,6 +60,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'vault-kes-token-confined',
     'vault-anonymous-refused',
     'vault-root-tokens',
+    'metrics-readers-confined',
     'unreadable-without-kes',
     'durable-after-kes-restart',
   ]);
