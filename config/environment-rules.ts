@@ -2,7 +2,7 @@
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker/docker-engine';
 import { durationToMs, isDuration } from './duration';
-import type { Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
+import type { BucketSettings, Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
 import { embeddedVault } from './vault/vault';
 import { minioKeys } from './keys/master-keys';
 import { MOST_DRIVES } from './minio/parity';
@@ -182,7 +182,8 @@ function erasureRules({ drives, parity }: Environment['minio']): Problem[] {
 const isInside = (folder: string, outer: string): boolean => folder.startsWith(`${outer}/`);
 
 function bucketRules({ buckets }: Environment): Problem[] {
-  return buckets.flatMap(({ name, objectLock, versioning }, index) => {
+  return buckets.flatMap((bucket, index) => {
+    const { name, objectLock, versioning } = bucket;
     const problems: Problem[] = [];
     const at = (...parts: string[]): Problem['path'] => ['buckets', index, ...parts];
     const first = buckets.findIndex((other) => other.name === name);
@@ -197,6 +198,52 @@ function bucketRules({ buckets }: Environment): Problem[] {
     if (objectLock && !versioning) {
       const message = 'must be true where objectLock is';
       problems.push({ path: at('versioning'), message, fix: 'write versioning: true', other: at('objectLock') });
+    }
+    return [...problems, ...retentionRules(bucket, index), ...lifecycleRules(bucket, index)];
+  });
+}
+
+function retentionRules({ name, objectLock, retention }: BucketSettings, index: number): Problem[] {
+  if (retention === undefined) return [];
+  const at = ['buckets', index, 'retention'];
+  const problems: Problem[] = [];
+  if (!objectLock) {
+    const message = 'must not be given where objectLock is false';
+    const fix = 'write objectLock: true, which can only be chosen when the bucket is made';
+    problems.push({ path: at, message, fix, other: ['buckets', index, 'objectLock'] });
+  }
+  const path = [...at, 'confirm'];
+  const other = [...at, 'mode'];
+  if (retention.mode === 'compliance' && retention.confirm !== name) {
+    const message = `must be the bucket’s own name (${name}) for compliance, which nobody can take back`;
+    problems.push({ path, message, fix: `write confirm: ${name}, or mode: governance`, other });
+  }
+  if (retention.mode === 'governance' && retention.confirm !== undefined) {
+    problems.push({ path, message: 'must only be given for compliance', fix: 'remove it', other });
+  }
+  return problems;
+}
+
+/** A life cycle waits for the end of the retention: a shorter one says what never happens. */
+function lifecycleRules({ lifecycle = [], retention, versioning }: BucketSettings, index: number): Problem[] {
+  return lifecycle.flatMap((rule, number) => {
+    const at = ['buckets', index, 'lifecycle', number];
+    const problems: Problem[] = [];
+    if (rule.expireDays === undefined && rule.expireNoncurrentDays === undefined) {
+      const message = 'must have expireDays or expireNoncurrentDays';
+      problems.push({ path: at, message, fix: 'add one, or remove the rule', other: [] });
+    }
+    if (rule.expireNoncurrentDays !== undefined && !versioning) {
+      const message = 'must not be given where versioning is false: there are no older versions';
+      const other = ['buckets', index, 'versioning'];
+      problems.push({ path: [...at, 'expireNoncurrentDays'], message, fix: 'write expireDays', other });
+    }
+    for (const name of ['expireDays', 'expireNoncurrentDays'] as const) {
+      const days = rule[name];
+      if (days === undefined || retention === undefined || days >= retention.days) continue;
+      const message = `must be at least retention.days (${retention.days}), before which nothing is deleted`;
+      const other = ['buckets', index, 'retention', 'days'];
+      problems.push({ path: [...at, name], message, fix: `write ${retention.days} or more`, other });
     }
     return problems;
   });

@@ -334,6 +334,25 @@ const encryption = z.discriminatedUnion('type', [
   }),
 ]);
 
+const days = z.int().min(1).max(36_500);
+
+const lifecycleRule = z.strictObject({
+  prefix: named(objectPrefix).optional().describe('Beginning of the objects’ names. Default: the whole bucket.'),
+  expireDays: days
+    .optional()
+    .describe('Age at which an object is deleted; where it is versioned, its present version becomes an older one.'),
+  expireNoncurrentDays: days
+    .optional()
+    .describe('Days after which a version is deleted that is no longer the present one.'),
+});
+
+/** S3 takes no more, and these lengths. */
+const MOST_TAGS = 50;
+const tag = (most: number) =>
+  z.string().regex(new RegExp(`^[\\p{L}\\p{N} +=._:/@-]{1,${most}}$`, 'u'), {
+    error: `must be 1 to ${most} letters, digits, spaces and + - = . _ : / @`,
+  });
+
 const bucket = z.strictObject({
   name: named(bucketName),
   encryption: encryption.default({ type: 'sse-s3' }),
@@ -349,8 +368,37 @@ const bucket = z.strictObject({
     .default(false)
     .describe(
       'Can only be chosen when the bucket is made; needs versioning. Alone it retains nothing: a client sets how long ' +
-        'each object is kept, or `mc retention set --default` how long every new one.',
+        'each object is kept, or `retention` how long every new one.',
     ),
+  retention: z
+    .strictObject({
+      mode: z
+        .enum(['governance', 'compliance'])
+        .describe('compliance: nobody can shorten or lift it, root neither. governance: who has the right can.'),
+      days: days.describe('Days for which a new version cannot be deleted.'),
+      confirm: z
+        .string()
+        .optional()
+        .describe('For compliance the bucket’s own name once more: it cannot be taken back.'),
+    })
+    .optional()
+    .describe('Retention of new objects that ask for none. Needs objectLock. Default: the deploy does not touch it.'),
+  lifecycle: z
+    .array(lifecycleRule)
+    .min(1)
+    .optional()
+    .describe('What MinIO deletes by itself; all rules of the bucket. Default: the deploy does not touch them.'),
+  quotaGiB: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe('MinIO refuses writes when the bucket holds more. Default: the deploy does not touch it.'),
+  tags: z
+    .record(tag(128), tag(256))
+    .refine((all) => Object.keys(all).length <= MOST_TAGS, { error: `must be ${MOST_TAGS} tags at most` })
+    .optional()
+    .describe('All tags of the bucket. Default: the deploy does not touch them.'),
 });
 
 /** MinIO ends an access key after a year at the latest (minio/minio, cmd/iam-store.go, maxServiceAccountExpiry). */

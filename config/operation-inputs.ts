@@ -52,6 +52,21 @@ const bucketSettings = z.strictObject({
   ]),
   versioning: z.boolean(),
   objectLock: z.boolean(),
+  // absent: not ours to say
+  retention: z
+    .strictObject({ mode: z.enum(['governance', 'compliance']), days: z.number(), confirm: z.string().optional() })
+    .optional(),
+  lifecycle: z
+    .array(
+      z.strictObject({
+        prefix: z.string().optional(),
+        expireDays: z.number().optional(),
+        expireNoncurrentDays: z.number().optional(),
+      }),
+    )
+    .optional(),
+  quotaGiB: z.number().optional(),
+  tags: z.record(z.string(), z.string()).optional(),
 });
 
 const secretIdSettings = {

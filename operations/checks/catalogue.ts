@@ -2,6 +2,7 @@
 import { UsageError } from '../lib/errors';
 import { atRestChecks } from './at-rest/at-rest';
 import type { Check } from './check';
+import { bucketRules } from './drift/bucket-rules';
 import { clientChecks } from './clients/client-checks';
 import { containerDriftChecks } from './drift/container-drift';
 import { declaredChecks } from './drift/declared';
@@ -37,6 +38,7 @@ export const catalogue: readonly Check[] = [
   ...driveSpaceChecks,
   ...diskChecks,
   ...declaredChecks,
+  bucketRules,
   ...clientChecks,
   ...roundTrips,
   ...atRestChecks,

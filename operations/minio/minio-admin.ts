@@ -46,6 +46,7 @@ const storage = z.object({
 const siteReplication = z.object({ enabled: z.boolean() });
 
 const policyInfo = z.object({ Policy: z.unknown() });
+const bucketQuota = z.object({ size: z.number().default(0), quota: z.number().default(0) });
 const jobStarted = z.object({ id: z.string() });
 const jobStatus = z.object({
   LastMetric: z.object({
@@ -283,6 +284,19 @@ export class MinioAdmin {
   async replicatesSites(): Promise<boolean> {
     const { text: answer } = await this.call({ method: 'GET', path: `${ADMIN}/site-replication/info` });
     return siteReplication.parse(JSON.parse(answer)).enabled;
+  }
+
+  /** Has MinIO refuse writes where a bucket holds more. */
+  async setQuota(bucket: string, bytes: number): Promise<void> {
+    const body = Buffer.from(JSON.stringify({ quota: bytes, size: bytes, quotatype: 'hard' }));
+    await this.call({ method: 'PUT', path: `${ADMIN}/set-bucket-quota`, query: { bucket }, body });
+  }
+
+  /** In bytes; 0: there is none. */
+  async quota(bucket: string): Promise<number> {
+    const { text } = await this.call({ method: 'GET', path: `${ADMIN}/get-bucket-quota`, query: { bucket } });
+    const { size, quota: before } = bucketQuota.parse(JSON.parse(text));
+    return size === 0 ? before : size;
   }
 
   /** Makes an IAM policy, or replaces the one of this name. */

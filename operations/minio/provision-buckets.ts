@@ -2,8 +2,13 @@ import {
   CreateBucketCommand,
   GetObjectLockConfigurationCommand,
   HeadBucketCommand,
+  type LifecycleRule,
+  type ObjectLockRule,
   PutBucketEncryptionCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketTaggingCommand,
   PutBucketVersioningCommand,
+  PutObjectLockConfigurationCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { OperationInput } from '../../config/operation-inputs';
@@ -39,19 +44,20 @@ export async function provisionBuckets(input: Input): Promise<void> {
   http.close();
 
   const credentials = readCredentials(input.rootFile);
-  if (input.denySseC || input.metrics !== undefined || input.audit !== undefined) {
-    const admin = new MinioAdmin(input.endpoint, input.region, credentials);
-    try {
-      if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
-      if (input.audit !== undefined) await provisionAuditWebhook(admin, input.audit);
-      if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
-    } finally {
-      admin.close();
-    }
-  }
+  const admin = new MinioAdmin(input.endpoint, input.region, credentials);
   const s3 = s3Client({ endpoint: input.endpoint, region: input.region, credentials });
-  for (const bucket of input.buckets) await provision(s3, bucket);
-  s3.destroy();
+  try {
+    if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+    if (input.audit !== undefined) await provisionAuditWebhook(admin, input.audit);
+    if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
+    for (const bucket of input.buckets) {
+      await provision(s3, bucket);
+      await putRules(s3, admin, bucket);
+    }
+  } finally {
+    admin.close();
+    s3.destroy();
+  }
 }
 
 async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
@@ -82,6 +88,43 @@ async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
   if (bucket.versioning && !bucket.objectLock) {
     await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
   }
+}
+
+/** What is declared besides; what is not declared is left as it is. */
+async function putRules(s3: S3Client, admin: MinioAdmin, bucket: Bucket): Promise<void> {
+  const { name: Bucket, retention, lifecycle, quotaGiB, tags } = bucket;
+  if (retention !== undefined) {
+    const ObjectLockConfiguration = { ObjectLockEnabled: 'Enabled', Rule: retentionRule(retention) } as const;
+    await s3.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
+  }
+  if (lifecycle !== undefined) {
+    const LifecycleConfiguration = { Rules: s3LifecycleRules(lifecycle) };
+    await s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration }));
+  }
+  if (quotaGiB !== undefined) await admin.setQuota(Bucket, quotaGiB * GIB);
+  if (tags !== undefined) {
+    const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+    await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
+  }
+}
+
+export const GIB = 1024 ** 3;
+
+export function retentionRule({ mode, days }: NonNullable<Bucket['retention']>): ObjectLockRule {
+  return { DefaultRetention: { Mode: mode === 'compliance' ? 'COMPLIANCE' : 'GOVERNANCE', Days: days } };
+}
+
+/** One rule of S3 for each that is declared, by its place in the list. */
+export function s3LifecycleRules(rules: NonNullable<Bucket['lifecycle']>): LifecycleRule[] {
+  return rules.map(({ prefix = '', expireDays, expireNoncurrentDays }, index) => ({
+    ID: `rule-${index + 1}`,
+    Status: 'Enabled',
+    Filter: { Prefix: prefix },
+    ...(expireDays === undefined ? {} : { Expiration: { Days: expireDays } }),
+    ...(expireNoncurrentDays === undefined
+      ? {}
+      : { NoncurrentVersionExpiration: { NoncurrentDays: expireNoncurrentDays } }),
+  }));
 }
 
 async function exists(s3: S3Client, bucket: string): Promise<boolean> {

@@ -113,7 +113,7 @@ minio:
   memoryMb: 4096
 buckets:
   - { name: plain }
-  - { name: locked, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true }
+  - { name: locked, encryption: { type: sse-kms, key: archive-key }, versioning: true, objectLock: true, retention: { mode: compliance, days: 30, confirm: locked }, lifecycle: [{ prefix: tmp/, expireDays: 30, expireNoncurrentDays: 60 }], quotaGiB: 500, tags: { team: backup } }
 clients:
   - { name: postgres, access: [{ bucket: plain, prefix: postgres/16/, may: write }] }
   - { name: veeam, access: [{ bucket: locked, may: append, objectLock: true }, { bucket: plain, may: read }], expireDays: 90 }
@@ -338,6 +338,13 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     // clients of KES
     ['kes: {clients: [{name: w, keys: []}]}', 'kes.clients[0].keys: must be at least 1, got: [].'],
     ['kes: {clients: [{name: w/x, keys: [k]}]}', `kes.clients[0].name: ${kesName}, got: "w/x".`],
+    // rules of buckets
+    [
+      'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: governance, days: 0}}]',
+      'buckets[0].retention.days: must be at least 1, got: 0.',
+    ],
+    ['buckets: [{name: backup, quotaGiB: 0}]', 'buckets[0].quotaGiB: must be at least 1, got: 0.'],
+    ['buckets: [{name: backup, lifecycle: []}]', 'buckets[0].lifecycle: must be at least 1, got: [].'],
     // clients
     [
       'buckets: [{name: backup}]\nclients: [{name: Postgres, access: [{bucket: backup, may: read}]}]',
@@ -657,6 +664,30 @@ describe('settings that contradict each other', () => {
     [
       'buckets: [{name: backup, versioning: true, objectLock: true}]\nclients: [{name: c, access: [{bucket: backup, may: read, objectLock: true}]}]',
       'clients[0].access[0].objectLock: must be false for a client that may only read, got: true. Remove it, or write may: append.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true, retention: {mode: governance, days: 30}}]',
+      'buckets[0].retention: must not be given where objectLock is false, got: {"mode":"governance","days":30}. Write objectLock: true, which can only be chosen when the bucket is made.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: compliance, days: 30}}]',
+      'buckets[0].retention.confirm: must be the bucket’s own name (backup) for compliance, which nobody can take back, got nothing. Write confirm: backup, or mode: governance.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: governance, days: 30, confirm: backup}}]',
+      'buckets[0].retention.confirm: must only be given for compliance, got: "backup". Remove it.',
+    ],
+    [
+      'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: compliance, days: 30, confirm: backup}, lifecycle: [{expireDays: 29}]}]',
+      'buckets[0].lifecycle[0].expireDays: must be at least retention.days (30), before which nothing is deleted, got: 29. Write 30 or more.',
+    ],
+    [
+      'buckets: [{name: backup, lifecycle: [{prefix: a/}]}]',
+      'buckets[0].lifecycle[0]: must have expireDays or expireNoncurrentDays, got: {"prefix":"a/"}. Add one, or remove the rule.',
+    ],
+    [
+      'buckets: [{name: backup, lifecycle: [{expireNoncurrentDays: 3}]}]',
+      'buckets[0].lifecycle[0].expireNoncurrentDays: must not be given where versioning is false: there are no older versions, got: 3. Write expireDays.',
     ],
     [
       'buckets: [{name: backup}, {name: other}, {name: backup}]',

@@ -20,6 +20,9 @@ import path from 'node:path';
 import { clientUser } from '../../config/deployment-names';
 import type { DeclaredClient } from '../../config/minio/client-policies';
 import type { OperationInput } from '../../config/operation-inputs';
+import type { BucketSettings } from '../../config/environment';
+import { declaredRules, rulesOf } from '../../operations/checks/drift/bucket-rules';
+import { provisionBuckets } from '../../operations/minio/provision-buckets';
 import { clientDifferences } from '../../operations/checks/clients/declared-clients';
 import { type Cleaner, probesFor, tryProbes } from '../../operations/checks/clients/probes';
 import { HttpClient } from '../../operations/lib/http';
@@ -460,6 +463,53 @@ test('rotating a key under load: no request fails, and the old one ends', async 
   expect((await rawAs(old).send({ method: 'GET', path: '/versions', query: { prefix: 'postgres/' } })).status).toBe(
     403,
   );
+});
+
+describe('rules of buckets', () => {
+  const bucket = {
+    name: 'ruled',
+    encryption: { type: 'sse-s3' },
+    versioning: true,
+    objectLock: true,
+    retention: { mode: 'compliance', days: 1, confirm: 'ruled' },
+    lifecycle: [{ prefix: 'tmp/', expireDays: 30, expireNoncurrentDays: 60 }],
+    quotaGiB: 1,
+    tags: { team: 'backup' },
+  } as const;
+  const provisioned = async (declared: BucketSettings): Promise<void> => {
+    await provisionBuckets({
+      endpoint: { url: storage.url, caFile: storage.caFile },
+      region: 'us-east-1',
+      rootFile: path.join(folder, 'root.json'),
+      buckets: [declared],
+      denySseC: false,
+    });
+  };
+  const settings: BucketSettings = { ...bucket, lifecycle: [...bucket.lifecycle] };
+
+  test('are put, kept, and left alone where they are not declared', async () => {
+    await provisioned(settings);
+    expect(await rulesOf(storage.s3, admin, settings)).toEqual(declaredRules(settings));
+    await provisioned({ name: 'ruled', encryption: { type: 'sse-s3' }, versioning: true, objectLock: true });
+    expect(await rulesOf(storage.s3, admin, settings)).toEqual(declaredRules(settings));
+  });
+
+  test('compliance keeps a version from root, with bypass and by force', async () => {
+    const { VersionId = '' } = await storage.s3.send(
+      new PutObjectCommand({ Bucket: 'ruled', Key: 'precious', Body: 'x' }),
+    );
+    const version = { Bucket: 'ruled', Key: 'precious', VersionId };
+    await expect(
+      storage.s3.send(new DeleteObjectCommand({ ...version, BypassGovernanceRetention: true })),
+    ).rejects.toThrow(/WORM|locked|protected/i);
+    const forced = await rawAs(storage.credentials).send({
+      method: 'DELETE',
+      path: '/ruled/precious',
+      headers: { 'x-minio-force-delete': 'true' },
+    });
+    expect(forced.status).toBe(400);
+    expect((await storage.s3.send(new GetObjectCommand(version))).VersionId).toBe(VersionId);
+  });
 });
 
 test('200 clients', async () => {

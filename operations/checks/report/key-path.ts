@@ -49,6 +49,7 @@ export const KEY_PATH = {
       'forwarded-headers-ignored',
       'sse-c-key-required',
       'sse-c-denied',
+      'bucket-rules',
       'clients-declared',
       'clients-confined',
       'metrics-readers-confined',

@@ -1,8 +1,11 @@
+import { DeleteBucketLifecycleCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
+import { s3Endpoint } from '../../../config/state/endpoints';
 import { Secret } from '../../../operations/lib/secret';
 import { clientInput } from '../../../operations/minio/clients/client-input';
 import { changeIam, noChanges } from '../../../operations/minio/clients/iam';
 import { provisionClients } from '../../../operations/minio/clients/provision-clients';
+import { provisionBuckets } from '../../../operations/minio/provision-buckets';
 import { MinioAdmin } from '../../../operations/minio/minio-admin';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
@@ -16,7 +19,32 @@ async function asRoot(bench: Workbench, act: (admin: MinioAdmin) => Promise<void
   }
 }
 
+function bucketInput({ deployed: { environment, state } }: Workbench): Parameters<typeof provisionBuckets>[0] {
+  return {
+    endpoint: s3Endpoint(environment, state),
+    region: environment.minio.region,
+    rootFile: state.secret.minioRoot,
+    buckets: environment.buckets,
+    denySseC: false,
+  };
+}
+
 export const clientFaults: readonly PlantedFault[] = [
+  {
+    name: 'somebody removed the life cycle and the quota of a bucket',
+    red: {
+      'bucket-rules': {
+        message:
+          /^bucket archive: lifecycle is none, declared expired\/ expires after 30 days older versions .*; bucket archive: quota is 0 bytes, declared \d+ bytes$/,
+        fix: /^it was changed by hand: set it back with mc/,
+      },
+    },
+    plant: async (bench) => {
+      bench.mendBy(async () => provisionBuckets(bucketInput(bench)));
+      await bench.s3().send(new DeleteBucketLifecycleCommand({ Bucket: 'archive' }));
+      await asRoot(bench, async (admin) => admin.setQuota('archive', 0));
+    },
+  },
   {
     name: 'the policy of a client allows everything in S3',
     red: {

@@ -17,7 +17,15 @@ export function useDeployment(): () => LoadedEnvironment {
         kes: { cache: { unused: '5m' } },
         buckets: [
           { name: 'backup', encryption: { type: 'sse-s3' } },
-          { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' }, versioning: true, objectLock: true },
+          {
+            name: 'archive',
+            encryption: { type: 'sse-kms', key: 'archive-key' },
+            versioning: true,
+            objectLock: true,
+            lifecycle: [{ prefix: 'expired/', expireDays: 30, expireNoncurrentDays: 60 }],
+            quotaGiB: 100,
+            tags: { owner: 'tests' },
+          },
         ],
         clients: [{ name: 'laptops', access: [{ bucket: 'archive', prefix: 'laptops/', may: 'append' }] }],
       });

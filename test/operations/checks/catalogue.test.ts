@@ -26,6 +26,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'disk-encryption',
     'bucket-default-encryption',
     'sse-c-denied',
+    'bucket-rules',
     'clients-declared',
     'clients-confined',
     'sse-s3-round-trip',
