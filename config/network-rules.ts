@@ -54,6 +54,10 @@ function boundAddressRules(environment: Environment, keyStore: VaultKeyStoreSett
     const ranges = secretId[setting];
     if (ranges.length === 0) return [];
     const rule = { path: ['keyStore', 'approle', 'secretId', setting], other: ['docker', 'subnet'] };
+    if (environment.hosts !== undefined) {
+      const message = 'must not be given with hosts and an embedded Vault, which sees the balancers instead of KES';
+      return [{ ...rule, message, fix: 'remove it', other: ['hosts'] }];
+    }
     const { subnet: half } = vaultNetwork(environment);
     if (half === undefined) {
       // Docker chooses out of these unless its daemon.json says otherwise

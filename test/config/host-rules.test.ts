@@ -108,6 +108,11 @@ test.each([
     'vault.publishAddress: must not be given with hosts: each publishes on its own address, got: "192.0.2.11". Remove it.',
   ],
   [
+    'addresses from which KES may log in',
+    `${hosts(A, B, C)}\nkeyStore: { type: vault, approle: { secretId: { delivery: minted, boundCidrs: [192.0.2.0/24] } } }`,
+    'keyStore.approle.secretId.boundCidrs: must not be given with hosts and an embedded Vault, which sees the balancers instead of KES, got: ["192.0.2.0/24"]. Remove it.',
+  ],
+  [
     'master keys in files',
     `${hosts(A, B, C)}\nkeyStore: { type: filesystem }`,
     'keyStore.type: must not be filesystem with hosts: each KES would have master keys of its own, got: "filesystem". Keep the master keys in Vault or AWS.',
