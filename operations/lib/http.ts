@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { type Agent, request as httpsRequest } from 'node:https';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { TlsEndpoint } from '../../config/operation-inputs';
+import type { ClientEndpoint } from '../../config/operation-inputs';
 import { agentFor } from './failover-agent';
 
 export interface HttpRequest {
@@ -66,10 +66,7 @@ export class HttpClient {
    * @param identity a client certificate that is in no file
    * @throws if a certificate or key file cannot be read
    */
-  constructor(
-    endpoint: TlsEndpoint & { readonly certificateFile?: string; readonly privateKeyFile?: string },
-    identity?: ClientIdentity,
-  ) {
+  constructor(endpoint: ClientEndpoint, identity?: ClientIdentity) {
     this.base = new URL(endpoint.url);
     if (this.base.protocol !== 'https:') throw new Error(`address must begin with https://, got: ${endpoint.url}`);
     this.agent = agentFor(endpoint, {

@@ -5,7 +5,7 @@ import { embeddedVault } from '../../config/vault/vault';
 import { isLoopback, meansEveryAddress, publishedUrl, reachableAddress } from '../../config/docker/reachable';
 import { s3Name } from '../../config/minio/s3-endpoint';
 
-type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'keyStore'>;
+type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'keyStore' | 'hosts'>;
 
 /**
  * @param resolves whether this machine knows an address of a name. Default: what its resolver says
@@ -29,10 +29,11 @@ async function isKnown(name: string): Promise<boolean> {
   }
 }
 
-function unknownName(name: string, { docker, minio, tls }: Settings): string {
-  const line = `${reachableAddress(docker.publishAddress)} ${name}`;
+function unknownName(name: string, { docker, hosts: [host] = [], minio, tls }: Settings): string {
+  const address = host?.address ?? docker.publishAddress;
+  const line = `${reachableAddress(address)} ${name}`;
   // another certificate than that of the private CA has no address
-  const byAddress = tls.mode === 'self-signed' ? `, or use ${publishedUrl(docker.publishAddress, minio.port)}` : '';
+  const byAddress = tls.mode === 'self-signed' ? `, or use ${publishedUrl(address, minio.port)}` : '';
   return `this machine does not resolve ${name}: add it to DNS, or the line "${line}" to /etc/hosts${byAddress}`;
 }
 

@@ -3,6 +3,7 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { provisionerProblem, readShares } from './initialize-vault';
 import { noteRenewal } from '../certificates/renewal';
+import { serving } from './unseal-vault';
 import { VaultClient } from './vault-client';
 import { readSecret } from '../lib/secret';
 
@@ -35,8 +36,8 @@ export async function requireProvisioner(request: ProvisionerRequest): Promise<s
   const vault = new VaultClient(request.endpoint);
   const provisioner = vault.withToken(token);
   try {
-    const health = await vault.health().catch(() => undefined);
-    if (health !== 200) return undefined;
+    const serves = await serving(vault, request.endpoint.otherUrls !== undefined).catch(() => false);
+    if (serves !== true) return undefined;
     const problem = (await provisionerProblem(provisioner, request.provisionerPolicy)) ?? metricsProblem(request);
     if (problem === undefined) return undefined;
     const shares = readShares(request).length;

@@ -58,9 +58,13 @@ export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoin
  * @param hasOthers whether it may as well be a standby that knows the active one: it sends requests on
  */
 export async function waitUntilActive(vault: VaultClient, hasOthers = false): Promise<void> {
-  await waitFor({ what: 'Vault to be unsealed and active', timeoutMs: 60_000 }, async () => {
-    const health = await vault.health();
-    const serves = health === 200 || (hasOthers && health === STANDBY && (await vault.knowsLeader()));
-    return serves ? true : new NotYet(`sys/health answers ${health}`);
-  });
+  const what = 'Vault to be unsealed and active';
+  await waitFor({ what, timeoutMs: 60_000 }, async () => serving(vault, hasOthers));
+}
+
+/** Whether Vault serves requests, see {@link waitUntilActive}. */
+export async function serving(vault: VaultClient, hasOthers: boolean): Promise<true | NotYet> {
+  const health = await vault.health();
+  const serves = health === 200 || (hasOthers && health === STANDBY && (await vault.knowsLeader()));
+  return serves ? true : new NotYet(`sys/health answers ${health}`);
 }

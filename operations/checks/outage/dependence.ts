@@ -1,6 +1,7 @@
 /** What depends on KES and on the key store behind it, seen by taking them away for a moment. */
 import { GetObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
+import type { Environment } from '../../../config/environment';
 import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import { readCredentials, s3Client } from '../../minio/s3-client';
@@ -22,9 +23,14 @@ interface Attempt {
   readonly send: () => Promise<unknown>;
 }
 
+/** One KES is stopped, and those of other hosts answer in its place. */
+const withSeveralHosts = ({ hosts }: Environment): string | undefined =>
+  hosts === undefined ? undefined : 'the KES of another host answers for the one that would be stopped';
+
 const unreadableWithoutKes: FullCheck = {
   from: 'deployment',
   disruptive: true,
+  skipReason: withSeveralHosts,
   id: 'unreadable-without-kes',
   title: 'Without KES no object can be read or written',
   proves:
@@ -53,6 +59,7 @@ const unreadableWithoutKes: FullCheck = {
 const durableAfterRestart: FullCheck = {
   from: 'deployment',
   disruptive: true,
+  skipReason: withSeveralHosts,
   id: 'durable-after-kes-restart',
   title: 'After a restart of KES, with nothing in its memory, objects still open',
   proves:
