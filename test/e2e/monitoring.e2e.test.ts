@@ -1,10 +1,20 @@
 /** Metrics of a real deployment, read by the real Prometheus: what is wrong makes its alert, and no other one. */
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { SERVICE_UID } from '../../config/docker/service-user';
 import { METRICS_USER } from '../../config/deployment-names';
+import { embeddedVault } from '../../config/vault/vault';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { noteDrill } from '../../operations/backup/drill/last-drill';
 import { openAdmin } from '../../operations/minio/minio-admin';
@@ -65,6 +75,7 @@ beforeAll(async () => {
   mkdirSync(textfile);
   recipient = await newIdentity(path.join(environment.folder, 'identity'));
   environment.write({
+    vault: { auditLog: { keep: 2 } },
     buckets: [
       { name: 'backup', encryption: { type: 'sse-s3' } },
       { name: 'archive', encryption: { type: 'sse-kms', key: 'archive-key' } },
@@ -287,6 +298,9 @@ test.each(faults)('%s: that is its alert, and nothing else', async (_, { alert, 
 });
 
 test('a red check, such as that of a reader of metrics that may do more, is an alert until it is green', async () => {
+  // a container that was replaced for a fault is another red check
+  await bench.mend();
+  await watched().until([]);
   const admin = openAdmin(environment.loaded);
   const user = readCredentials(environment.state.secret.minioMetricsUser);
   try {
@@ -306,6 +320,40 @@ test('a red check, such as that of a reader of metrics that may do more, is an a
   }
 });
 
+test('the audit log is rotated under load, and each request is in one of the files', async () => {
+  const { state, environment: settings } = environment.loaded;
+  const vault = new HttpClient({
+    url: `https://127.0.0.1:${embeddedVault(settings)?.port ?? 0}`,
+    caFile: state.caCertificate,
+  });
+  const token = readFileSync(state.secret.provisionerToken, 'utf8').trim();
+  const inLogs = async (): Promise<number> => {
+    const count = ['sh', '-c', `cat /vault/audit/audit*.log | grep -c '"path":"sys/policies/acl/asked-[0-9]*"'`];
+    return Number((await bench.execute(bench.container('vault'), count)).output.replaceAll(/\D/g, ''));
+  };
+  let asked = 0;
+  let rotating = true;
+  const ask = async (): Promise<void> => {
+    while (rotating) {
+      asked += 1;
+      const path = `/v1/sys/policies/acl/asked-${asked}`;
+      await vault.send({ method: 'GET', path, headers: { 'x-vault-token': token } });
+    }
+  };
+  const asking = Promise.all([ask(), ask()]);
+  try {
+    for (let times = 0; times < 2; times++)
+      mustSucceed(await environment.scriptWith('rotate', ['audit-log', environment.file]));
+  } finally {
+    rotating = false;
+    await asking;
+    vault.close();
+  }
+  expect(asked).toBeGreaterThan(10);
+  // a request and its answer
+  expect(await inLogs()).toBe(2 * asked);
+});
+
 test('every query of the dashboard has data', async () => {
   const queries = dashboardPanels(environment.loaded.environment).flatMap(({ title, queries }) =>
     Object.values(queries).map((query) => `${title}: ${query}`),
@@ -315,6 +363,19 @@ test('every query of the dashboard has data', async () => {
     if ((await watched().series(query.slice(query.indexOf(': ') + 2))) === 0) empty.push(query);
   }
   expect(empty).toEqual([]);
+});
+
+test('each run of the checks has left a signed record', async () => {
+  const key = mustSucceed(await environment.scriptWith('report', ['key', environment.file])).stdout;
+  const [signer = '', head = ''] = key.split('\n');
+  const folder = path.join(environment.folder, 'copy of the reports');
+  cpSync(environment.state.reports, folder, { recursive: true });
+  const more = ['--signer', signer, '--head', head.replace('head: ', '')];
+  const verified = await environment.scriptWith('report', ['verify', folder, ...more]);
+  // one of them was red on purpose
+  expect(verified.code).toBe(1);
+  expect(verified.stdout).toMatch(/FAILED \(\d reports\): metrics-readers-confined/);
+  expect(verified.stdout).toContain('nothing was altered, left out or put elsewhere');
 });
 
 test('none of it is in what Terraform keeps, and a second deploy changes nothing', async () => {

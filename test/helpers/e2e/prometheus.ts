@@ -108,7 +108,7 @@ export class Prometheus {
   async stop(): Promise<void> {
     await Promise.all(
       this.children.map(async (child) => {
-        if (child.exitCode !== null) return;
+        if (child.exitCode !== null || child.signalCode !== null) return;
         const ended = new Promise((resolve) => child.once('close', resolve));
         child.kill('SIGTERM');
         await ended;

@@ -43,7 +43,8 @@ type Script =
   | 'drill'
   | 'images'
   | 'rotate'
-  | 'heal';
+  | 'heal'
+  | 'report';
 
 export type Settings = Omit<EnvironmentInput, 'name' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
