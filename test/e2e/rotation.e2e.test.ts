@@ -46,7 +46,7 @@ import {
   searchFor,
   type Secret as FoundSecret,
 } from '../helpers/e2e/secrets';
-import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
+import { type LoadResult, SteadyLoad } from '../helpers/e2e/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { inVault, ownVault } from '../helpers/vault';
 import { Secret } from '../../operations/lib/secret';
@@ -83,7 +83,7 @@ afterAll(async () => {
  * @param patient whether a client sends again what was refused; MinIO is alone, and nobody answers while it starts
  */
 async function underLoad(
-  { patient = false, s3 = environment.s3(1) }: Partial<Pick<LoadTarget, 'patient' | 's3'>>,
+  { patient = false, s3 = environment.s3(1) }: { readonly patient?: boolean; readonly s3?: S3Client },
   what: string,
   act: () => Promise<CommandResult>,
 ): Promise<LoadResult> {

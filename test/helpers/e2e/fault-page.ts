@@ -71,6 +71,57 @@ back until everything was on it again.
 ${rows.map(section).join('\n')}`;
 }
 
+/** What came of a fault of several hosts. */
+export interface HostRow {
+  readonly fault: string;
+  /** Of clients that send again what was not answered. */
+  readonly requests: number;
+  readonly failed: number;
+  readonly troubledMs: number;
+  readonly slowestMs: number;
+  /** Of a client that does not. */
+  readonly sentOnce: { readonly requests: number; readonly failed: number };
+  /** Objects that were read and compared afterwards. */
+  readonly objects: number;
+}
+
+/** The same of faults of several hosts. */
+export function hostPage(rows: readonly HostRow[], { startedAt, machine }: Omit<TableFacts, 'cache'>): string {
+  const least = Math.min(...rows.map(({ objects }) => objects));
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  return `# Reliability of several hosts
+
+What happens when something of three hosts breaks, or changes. \`EBS_WRITE_DOCS=1 npx jest --config jest.e2e.config.cjs hosts\`
+writes this page; do not edit it. The test breaks hosts, programs and networks of a real deployment: three Docker engines of
+one machine, each with its own network and processes. A host loses its power without a word. [Faults of one
+host](reliability.md) and [of one drive](reliability-drives.md) have pages of their own.
+
+Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every fault at least ${least} objects were read and
+compared by hash, among them every object whose PUT was acknowledged during the fault. **None was lost.**
+
+Two clients know the addresses of all three hosts. What is not answered within 3 s they send again, to the next host. A third
+one talks to a host that lives, and sends nothing again. Each sends four PUTs and four GETs a second. **Trouble** is the time
+from the beginning of the first request that failed, was sent again or took more than a second, to the end of the last.
+
+| Fault or change | Failed | Trouble | Slowest | Failed, sent once |
+|---|---|---|---|---|
+${rows
+  .map(({ fault, requests, failed, troubledMs, slowestMs, sentOnce }) =>
+    [
+      '',
+      fault,
+      `${failed} of ${requests}`,
+      seconds(troubledMs),
+      seconds(slowestMs),
+      `${sentOnce.failed} of ${sentOnce.requests}`,
+      '',
+    ].join(' | '),
+  )
+  .map((line) => line.trim())
+  .join('\n')}
+`;
+}
+
 function section({ fault, points, client, said, mended, seconds }: FaultRow): string {
   return [
     `## ${fault}`,

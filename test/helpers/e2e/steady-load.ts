@@ -7,7 +7,7 @@ import { NotYet, waitFor } from '../../../operations/lib/wait';
 
 export interface LoadTarget {
   /** Without retries, or failures would be hidden. */
-  readonly s3: S3Client;
+  readonly s3: Pick<S3Client, 'send'>;
   /**
    * A request that is refused is sent again, with the pauses of minio-go (retry.go), which is in mc and restic: up to
    * 200 ms, then twice as long each time, up to 1 s. It fails when it was not answered for {@link PATIENCE_MS}.
@@ -16,6 +16,10 @@ export interface LoadTarget {
    */
   readonly patient?: boolean;
   readonly buckets: readonly string[];
+  /** Objects are below it. Two loads of one bucket need two. @default load */
+  readonly prefix?: string;
+  /** Told of every PUT that was acknowledged. @default - nobody is */
+  readonly acknowledged?: (object: { readonly bucket: string; readonly key: string; readonly sha256: string }) => void;
   /** @default 8 - pairs of a PUT and a GET */
   readonly perSecond?: number;
 }
@@ -28,8 +32,12 @@ export interface LoadResult {
   readonly failures: readonly string[];
   /** Longest time of one request, in milliseconds. */
   readonly slowestMs: number;
+  /** From the beginning of the first request that failed, was sent again or took over a second, to the end of the last. */
+  readonly troubledMs: number;
 }
 
+/** A request that takes longer was troubled. */
+const SLOW_MS = 1000;
 /** MinIO was seen to take 3 s to start, and 9 s on a machine that gave half its time to others. */
 const PATIENCE_MS = 30_000;
 const OBJECT_BYTES = 4 * 1024;
@@ -44,6 +52,7 @@ export class SteadyLoad {
   private requests = 0;
   private retried = 0;
   private slowestMs = 0;
+  private troubled: { readonly from: number; readonly to: number } | undefined;
   private round = 0;
 
   /** Starts at once. */
@@ -70,19 +79,21 @@ export class SteadyLoad {
   async stop(): Promise<LoadResult> {
     clearInterval(this.timer);
     await Promise.all(this.running);
-    const { requests, retried, failures } = this;
-    return { requests, retried, failures, slowestMs: Math.round(this.slowestMs) };
+    const { requests, retried, failures, troubled } = this;
+    const troubledMs = troubled === undefined ? 0 : Math.round(troubled.to - troubled.from);
+    return { requests, retried, failures, slowestMs: Math.round(this.slowestMs), troubledMs };
   }
 
   private async putAndGet(round: number): Promise<void> {
-    const { s3, buckets } = this.target;
+    const { s3, buckets, prefix = 'load' } = this.target;
     const Bucket = buckets[round % buckets.length] ?? '';
-    const Key = `load/${round % NAMES}`;
+    const Key = `${prefix}/${round % NAMES}`;
     const body = randomBytes(OBJECT_BYTES);
     const written = await this.timed(`PUT ${Bucket}/${Key}`, () =>
       s3.send(new PutObjectCommand({ Bucket, Key, Body: body })),
     );
     if (written === undefined) return;
+    this.target.acknowledged?.({ bucket: Bucket, key: Key, sha256: sha256(body) });
     await this.timed(`GET ${Bucket}/${Key}`, async () => {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
       const read = (await Body?.transformToByteArray()) ?? new Uint8Array();
@@ -93,14 +104,19 @@ export class SteadyLoad {
 
   private async timed<T>(what: string, request: () => Promise<T>): Promise<T | undefined> {
     const started = performance.now();
+    const { retried, failures } = { retried: this.retried, failures: this.failures.length };
     try {
       return await this.persistently(request);
     } catch (error) {
       this.failures.push(`${new Date().toISOString()} ${what}: ${messageOf(error)}`);
       return undefined;
     } finally {
+      const ended = performance.now();
       this.requests += 1;
-      this.slowestMs = Math.max(this.slowestMs, performance.now() - started);
+      this.slowestMs = Math.max(this.slowestMs, ended - started);
+      if (ended - started > SLOW_MS || this.retried > retried || this.failures.length > failures) {
+        this.troubled = { from: Math.min(started, this.troubled?.from ?? started), to: ended };
+      }
     }
   }
 

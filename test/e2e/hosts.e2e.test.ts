@@ -1,0 +1,323 @@
+/**
+ * Three hosts, each a Docker engine of its own: deployed, then robbed of a host, of programs and of the way to each other,
+ * under the load of clients that know the addresses of all hosts.
+ */
+import { type S3Client } from '@aws-sdk/client-s3';
+import type Docker from 'dockerode';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:https';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { VAULT_CLIENTS } from '../../config/deployment-names';
+import { vaultClientFiles } from '../../config/state/endpoints';
+import { embeddedVault } from '../../config/vault/vault';
+import { dockerEngine } from '../../operations/docker/docker';
+import { thisMachine } from '../../operations/lib/machine';
+import { projectRoot } from '../../operations/lib/project-root';
+import { NotYet, waitFor } from '../../operations/lib/wait';
+import { s3Client } from '../../operations/minio/s3-client';
+import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { DockerHosts } from '../helpers/e2e/docker-hosts';
+import { failoverClient } from '../helpers/e2e/failover-client';
+import { type HostRow, hostPage, writePage } from '../helpers/e2e/fault-page';
+import { measured } from '../helpers/e2e/measured';
+import { type Mode, ObjectSet, putObject } from '../helpers/e2e/object-set';
+import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
+import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
+
+const HOSTS = [1, 2, 3] as const;
+const NAMES = ['a', 'b', 'c'] as const;
+type Host = (typeof HOSTS)[number];
+
+const PROGRAMS: Readonly<Record<string, string>> = { minio: 'MinIO', kes: 'KES', vault: 'Vault', balancer: 'HAProxy' };
+const MORE_MEMORY = { balancer: 192, kes: 192, vault: 768, minio: 1152 } as const;
+
+const OBJECTS = 480;
+const PLAIN: Mode = { name: 'no header', bucket: 'backup', options: {} };
+const MODES: readonly Mode[] = [
+  PLAIN,
+  { name: 'SSE-KMS', bucket: 'backup', options: { ServerSideEncryption: 'aws:kms' } },
+  { name: 'versions', bucket: 'archive', options: {} },
+];
+
+let hosts: DockerHosts;
+let environment: TestEnvironment;
+let objects: ObjectSet;
+let env: Readonly<Record<string, string>>;
+/** Through whose balancer objects are read. */
+let reader: Host = 2;
+/** The host that is off. */
+let off: Host | undefined;
+/** The environment as it has become. */
+let changed: Settings;
+const written = new Map<string, { readonly bucket: string; readonly key: string; readonly sha256: string }>();
+const rows: HostRow[] = [];
+const startedAt = new Date();
+
+function settings(): Settings {
+  const host = (index: Host) => ({ name: NAMES[index - 1] ?? '', address: hosts.address(index) });
+  return {
+    hosts: [
+      // one is reached by ssh, the others by TLS
+      { ...host(1), docker: 'ssh://alpha' },
+      ...([2, 3] as const).map((index) => {
+        const { host: docker, certPath } = hosts.tls(index);
+        return { ...host(index), docker, certificates: certPath };
+      }),
+    ],
+    minio: { drives: 1, memoryMb: 1024 },
+    buckets: [
+      { name: 'backup', encryption: { type: 'sse-s3' } },
+      { name: 'archive', encryption: { type: 'sse-s3' }, versioning: true },
+    ],
+  };
+}
+
+const other = (host: Host): Host => (host === 1 ? 2 : 1);
+const engine = (host: Host): Docker => dockerEngine(hosts.tls(host));
+
+/** What of the deployment runs on a host. */
+async function containers(host: Host): Promise<string[]> {
+  const prefix = `/${environment.containerName('')}`;
+  const running = await engine(host).listContainers();
+  return running
+    .flatMap(({ Names: [name = ''] }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []))
+    .sort();
+}
+
+/** A client of the balancer of one host. */
+function s3Of(host: Host, attempts?: number): S3Client {
+  const { environment: settled, state } = environment.loaded;
+  return s3Client({
+    endpoint: { url: `https://${hosts.address(host)}:${settled.minio.port}`, caFile: state.caCertificate },
+    region: settled.minio.region,
+    credentials: environment.credentials,
+    ...(attempts === undefined ? {} : { attempts }),
+  });
+}
+
+/** The host whose Vault is the active one. */
+async function activeVault(): Promise<Host> {
+  return waitFor({ what: 'an active Vault', timeoutMs: 30_000 }, async () => {
+    const answers = await Promise.all(HOSTS.map(async (host) => ({ host, status: await healthOfVault(host) })));
+    const active = answers.find(({ status }) => status === 200);
+    return active === undefined ? new NotYet(JSON.stringify(answers)) : active.host;
+  });
+}
+
+async function healthOfVault(host: Host): Promise<number | undefined> {
+  const { environment: settled, state } = environment.loaded;
+  const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.operator);
+  return new Promise((resolve) => {
+    const sent = request({
+      host: hosts.address(host),
+      port: embeddedVault(settled)?.port,
+      path: '/v1/sys/health',
+      ca: readFileSync(state.caCertificate),
+      cert: readFileSync(certificate),
+      key: readFileSync(privateKey),
+      agent: false,
+      timeout: 2000,
+    });
+    sent.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    sent.on('timeout', () => sent.destroy());
+    sent.on('error', () => {
+      resolve(undefined);
+    });
+    sent.end();
+  });
+}
+
+/**
+ * Does something to the hosts while three clients write and read: two that send again what failed and know the addresses of
+ * all hosts, beginning with that of the victim and with another; and one of another host's balancer, which sends nothing
+ * again.
+ */
+async function endure(fault: string, victim: Host, act: () => Promise<void>): Promise<void> {
+  const [next, last] = HOSTS.filter((host) => host !== victim);
+  if (next === undefined || last === undefined) throw new Error('there are three hosts');
+  const clients = new Map(HOSTS.map((host) => [host, s3Of(host, 1)]));
+  const of = (...order: readonly Host[]) => failoverClient(order.flatMap((host) => clients.get(host) ?? []));
+  const acknowledged: LoadTarget['acknowledged'] = (object) => {
+    written.set(`${object.bucket}/${object.key}`, object);
+  };
+  const buckets = ['backup', 'archive'];
+  const patient = { patient: true, perSecond: 4, acknowledged };
+  const loads = [
+    new SteadyLoad({ ...patient, s3: of(victim, next, last), buckets, prefix: 'first' }),
+    new SteadyLoad({ ...patient, s3: of(next, last, victim), buckets, prefix: 'second' }),
+    new SteadyLoad({ s3: of(next), buckets, perSecond: 4, acknowledged, prefix: 'third' }),
+  ] as const;
+  let results: readonly LoadResult[];
+  try {
+    await Promise.all(loads.map((load) => load.answered(40)));
+    await act();
+    await Promise.all(loads.map((load) => load.answered(160)));
+  } finally {
+    results = await Promise.all(loads.map((load) => load.stop()));
+    for (const client of clients.values()) client.destroy();
+  }
+  const [first, second, impatient] = results;
+  if (first === undefined || second === undefined || impatient === undefined) throw new Error('there are three loads');
+  const slowestMs = Math.max(first.slowestMs, second.slowestMs);
+  const troubledMs = Math.max(first.troubledMs, second.troubledMs);
+  measured(`${fault}: trouble`, troubledMs / 1000);
+  measured('… slowest request', slowestMs / 1000);
+  measured(
+    `… failed of ${impatient.requests} that were sent once: ${impatient.failures.length}; trouble`,
+    impatient.troubledMs / 1000,
+  );
+  rows.push({
+    fault,
+    requests: first.requests + second.requests,
+    failed: first.failures.length + second.failures.length,
+    troubledMs,
+    slowestMs,
+    sentOnce: { requests: impatient.requests, failed: impatient.failures.length },
+    objects: objects.size + written.size,
+  });
+  expect([...first.failures, ...second.failures]).toEqual([]);
+  expect(troubledMs).toBeLessThan(5000);
+  expect(slowestMs).toBeLessThan(10_000);
+  expect(impatient.failures.length / impatient.requests).toBeLessThan(0.03);
+}
+
+/** Every object that was acknowledged and is not what was written. */
+async function lost(through: Host): Promise<string[]> {
+  const all = new ObjectSet(() => s3Of(through));
+  for (const { bucket, key, sha256 } of written.values())
+    all.add({ name: 'load', bucket, options: {} }, { key, sha256 });
+  reader = through;
+  return [...(await objects.lost()), ...(await all.lost())];
+}
+
+async function untilCheckPasses(): Promise<CommandResult> {
+  return waitFor({ what: 'the checks to pass', timeoutMs: 120_000 }, async () => {
+    const result = await environment.script('check', [], { env });
+    return result.code === 0 ? result : new NotYet(result.stdout + result.stderr);
+  });
+}
+
+// said in the report of the run, where the kernel lets nobody make namespaces
+const withHosts = thisMachine().root ? describe : describe.skip;
+
+withHosts('three hosts', () => {
+  beforeAll(async () => {
+    environment = await TestEnvironment.create();
+    hosts = await DockerHosts.start(HOSTS.length, environment.folder);
+    env = { PATH: hosts.sshPath({ alpha: { host: 1 } }) };
+    changed = settings();
+    environment.write(changed);
+    objects = new ObjectSet(() => s3Of(reader));
+  });
+
+  afterAll(async () => {
+    if (process.env.EBS_WRITE_DOCS === '1' && rows.length > 0) {
+      const machine = `a machine with ${cpus().length} processors`;
+      writePage(path.join(projectRoot, 'docs', 'reliability-hosts.md'), hostPage(rows, { startedAt, machine }));
+    }
+    await hosts.remove();
+    rmSync(environment.folder, { recursive: true, force: true });
+  });
+
+  test('a first deploy is refused while a host is away, and nothing is deployed', async () => {
+    await hosts.powerOff(3);
+    const { code, stderr } = await environment.script('up', [], { env });
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toMatch(/host c/);
+    expect(existsSync(environment.state.secret.minioRoot)).toBe(false);
+    await hosts.powerOn(3);
+    expect(await containers(1)).toEqual([]);
+  });
+
+  test('up deploys and proves it', async () => {
+    const result = mustSucceed(await environment.script('up', [], { env }));
+    measured('./scripts/up on three hosts', result.seconds);
+    for (const host of HOSTS) {
+      expect(await containers(host)).toEqual(['balancer', 'kes', 'minio', 'vault', 'vault-unsealer']);
+    }
+    await objects.write(MODES, OBJECTS);
+    expect(objects.size).toBeGreaterThan(OBJECTS);
+  });
+
+  test('up again changes nothing', async () => {
+    const result = mustSucceed(await environment.script('up', [], { env }));
+    measured('./scripts/up on three hosts, nothing to do', result.seconds);
+    expect(result.stderr).not.toMatch(/\d+ (?:added|changed|destroyed)/);
+  });
+
+  test('the host of the active Vault loses its power under load: clients that try again lose nothing', async () => {
+    const host = await activeVault();
+    await endure('The host with the active Vault loses its power', host, async () => {
+      off = host;
+      await hosts.powerOff(host);
+    });
+    expect(await lost(other(host))).toEqual([]);
+  });
+
+  test('it is back: the checks find everything well, and heal what it missed', async () => {
+    if (off === undefined) throw new Error('no host is off');
+    const host = off;
+    const began = performance.now();
+    await hosts.powerOn(host);
+    await untilCheckPasses();
+    mustSucceed(await environment.script('heal', [], { env }));
+    measured('host back: checks pass, everything is healed', (performance.now() - began) / 1000);
+    // without one of the others what it missed would be missed
+    expect(await lost(host)).toEqual([]);
+  });
+
+  describe('further faults', () => {
+    test.each(['minio', 'kes', 'vault', 'balancer'])('%s of a host is killed', async (program) => {
+      const host = program === 'vault' ? await activeVault() : 2;
+      await endure(`${PROGRAMS[program] ?? program} of a host is killed`, host, async () => {
+        await engine(host).getContainer(environment.containerName(program)).kill();
+      });
+      expect(await lost(other(host))).toEqual([]);
+      await untilCheckPasses();
+    });
+
+    test('two hosts do not reach each other', async () => {
+      await endure('Two hosts do not reach each other', 1, async () => {
+        await hosts.cut(1, 2);
+      });
+      await hosts.join(1, 2);
+      expect(await lost(3)).toEqual([]);
+      await untilCheckPasses();
+    });
+
+    test.each(['balancer', 'kes', 'vault', 'minio'] as const)(
+      'more memory for each %s: the change rolls',
+      async (program) => {
+        changed = { ...changed, [program]: { ...changed[program], memoryMb: MORE_MEMORY[program] } };
+        await endure(`Another memory limit for each ${PROGRAMS[program] ?? program}`, 1, async () => {
+          environment.write(changed);
+          mustSucceed(await environment.script('up', [], { env }));
+        });
+        expect(await lost(2)).toEqual([]);
+      },
+    );
+
+    test('two hosts lose their power: nothing is acknowledged that is lost, and service is back with them', async () => {
+      const s3 = s3Of(1, 1);
+      await Promise.all([hosts.powerOff(2), hosts.powerOff(3)]);
+      await expect(putObject(s3, PLAIN, 'alone', Buffer.from('x'))).rejects.toThrow();
+      s3.destroy();
+      await Promise.all([hosts.powerOn(2), hosts.powerOn(3)]);
+      await untilCheckPasses();
+      expect(await lost(1)).toEqual([]);
+    });
+
+    test('a host is replaced by an empty machine: up makes everything there, and heal fills its drive', async () => {
+      await hosts.powerOff(3);
+      await hosts.replace(3);
+      mustSucceed(await environment.script('up', [], { env }));
+      mustSucceed(await environment.script('heal', [], { env }));
+      await untilCheckPasses();
+      expect(await lost(3)).toEqual([]);
+    });
+  });
+});
