@@ -16,6 +16,7 @@ import { thisMachine } from '../../operations/lib/machine';
 import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { s3Client } from '../../operations/minio/s3-client';
+import { readToolchain } from '../../operations/toolchain/findings';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { DockerHosts } from '../helpers/e2e/docker-hosts';
 import { failoverClient } from '../helpers/e2e/failover-client';
@@ -207,7 +208,9 @@ const withHosts = thisMachine().root ? describe : describe.skip;
 withHosts('three hosts', () => {
   beforeAll(async () => {
     environment = await TestEnvironment.create();
-    hosts = await DockerHosts.start(HOSTS.length, environment.folder);
+    const { images } = readToolchain();
+    const template = images === undefined ? undefined : await DockerHosts.template(environment.folder, images);
+    hosts = await DockerHosts.start(HOSTS.length, environment.folder, template);
     env = { PATH: hosts.sshPath({ alpha: { host: 1 } }) };
     changed = settings();
     environment.write(changed);

@@ -2,12 +2,24 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Toolchain } from '../../../config/toolchain';
+import { dockerEngine } from '../../../operations/docker/docker';
 import { projectRoot } from '../../../operations/lib/project-root';
 import { thisMachine } from '../../../operations/lib/machine';
+import { buildImage } from '../../../operations/toolchain/images/push-images';
 import { install, type Missing } from '../../../operations/toolchain/prerequisites';
 import { endServer } from './command';
 
@@ -55,7 +67,7 @@ export class DockerHosts {
 
   /**
    * @param within where their data goes: some hundred megabytes each
-   * @param template data root of an engine that was stopped, with which each begins. Default: nothing
+   * @param template what each engine begins with, see {@link template}. Default: nothing
    */
   static async start(count: number, within: string, template?: string): Promise<DockerHosts> {
     if (!thisMachine().root) throw new Error('Docker hosts of the tests need root, for namespaces of the kernel');
@@ -65,6 +77,29 @@ export class DockerHosts {
     const hosts = new DockerHosts(count, within, template);
     await hosts.answer(`${count} hosts`);
     return hosts;
+  }
+
+  /**
+   * What an engine has that built the images, for {@link start}: a host that begins with it builds them again in no time.
+   *
+   * @returns a folder below `within`
+   */
+  static async template(within: string, images: NonNullable<Toolchain['images']>): Promise<string> {
+    const template = path.join(within, 'template');
+    const builder = await DockerHosts.start(1, within);
+    try {
+      const engine = dockerEngine(builder.tls(1));
+      for (const image of Object.values(images)) {
+        if (image !== undefined) await buildImage(engine, `template:${image.hash.slice(0, 16)}`, image);
+      }
+      await builder.powerOff(1);
+      renameSync(path.join(builder.folder, 'h1', 'docker'), template);
+    } finally {
+      await builder.remove();
+    }
+    // or all of them were one engine
+    rmSync(path.join(template, 'engine-id'), { force: true });
+    return template;
   }
 
   /** Takes the power from a host: its connections are not closed, and its programs write nothing more. */
