@@ -100,7 +100,7 @@ export class KesConfigurationFile extends Construct {
 /** How the deploy reaches Vault for the login of KES. */
 function vaultLogin(
   { keyStore }: VaultEnvironment,
-  { url, caFile, namespace, tokenFile }: VaultAccess,
+  { url, otherUrls, caFile, certificateFile, privateKeyFile, namespace, tokenFile }: VaultAccess,
   state: StateLayout,
 ): NonNullable<OperationInput<'write-kes-configuration'>['vault']> {
   const { secretId } = keyStore.approle;
@@ -109,6 +109,9 @@ function vaultLogin(
     ...(caFile === undefined ? {} : { caFile }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(tokenFile === undefined ? {} : { tokenFile }),
+    // several Vaults ask whoever connects for a certificate
+    ...(otherUrls === undefined ? {} : { otherUrls }),
+    ...(certificateFile === undefined ? {} : { certificateFile, privateKeyFile }),
     secretId,
     ...(durationToMs(secretId.ttl) === 0 ? {} : { secretIdNote: state.secretIdNote }),
     outdatedSecretIds: state.outdatedSecretIds,
