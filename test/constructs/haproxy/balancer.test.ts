@@ -90,8 +90,8 @@ test('its checks show the certificates that KES and Vault ask for; their keys ar
     '/files/ca.crt': '/nonexistent/state/tls/ca.crt',
     '/files/kes-client.crt': '/nonexistent/state/tls/health.crt',
     '/files/kes-client.crt.key': '/nonexistent/state/secrets/tls/health.key',
-    '/files/vault-client.crt': '/nonexistent/state/tls/vault-clients/balancer.crt',
-    '/files/vault-client.crt.key': '/nonexistent/state/secrets/tls/vault-clients/balancer.key',
+    '/files/vault-client.crt': '/nonexistent/state/vault-clients/balancer.crt',
+    '/files/vault-client.crt.key': '/nonexistent/state/secrets/vault-clients/balancer.key',
   });
 });
 
