@@ -28,8 +28,8 @@ export function dashboardPanels(environment: Environment): Panel[] {
       title: 'S3 requests that were refused',
       unit: 'reqps',
       queries: {
-        signature: `sum(${rate('minio_api_requests_rejected_auth_total')})`,
-        invalid: `sum(${rate('minio_api_requests_rejected_invalid_total')})`,
+        '4xx': `sum(${rate('minio_api_requests_4xx_errors_total')}) or vector(0)`,
+        invalid: `sum(${rate('minio_api_requests_rejected_invalid_total')}) or vector(0)`,
       },
     },
     {
@@ -45,7 +45,8 @@ export function dashboardPanels(environment: Environment): Panel[] {
       unit: 'short',
       queries: {
         online: `max(minio_cluster_health_drives_online_count{${of}})`,
-        offline: `max(minio_cluster_health_drives_offline_count{${of}})`,
+        // MinIO leaves out what is zero
+        offline: `max(minio_cluster_health_drives_offline_count{${of}}) or vector(0)`,
       },
     },
     {
@@ -60,8 +61,8 @@ export function dashboardPanels(environment: Environment): Panel[] {
       unit: 'reqps',
       queries: {
         answered: `sum(${rate('kes_http_request_success')})`,
-        'refused (4xx)': `sum(${rate('kes_http_request_error')})`,
-        'failed (5xx)': `sum(${rate('kes_http_request_failure')})`,
+        'refused (4xx)': `sum(${rate('kes_http_request_error')}) or vector(0)`,
+        'failed (5xx)': `sum(${rate('kes_http_request_failure')}) or vector(0)`,
       },
     },
     {

@@ -30,6 +30,8 @@ import { Prometheus } from '../helpers/e2e/prometheus';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { Workbench } from '../helpers/e2e/workbench';
 
+/** What a certificate that has expired leaves in the folder of certificates. */
+const EXPIRED = ['health.crt', 'renewal.json'] as const;
 const DISK_BYTES = 512 * 1024 * 1024;
 const KEY_NOT_IN_BACKUP = 'EbsKeyNotInBackup';
 
@@ -253,14 +255,14 @@ const faults: readonly (readonly [string, Fault])[] = [
     {
       alert: 'EbsExpiring',
       plant: async () => {
-        const file = path.join(environment.state.tls, 'health.crt');
-        copyFileSync(file, path.join(environment.folder, 'health.crt'));
+        for (const name of EXPIRED)
+          copyFileSync(path.join(environment.state.tls, name), path.join(environment.folder, name));
         await expire(environment.state, 'health');
         await backUp();
       },
       mend: async () => {
-        const file = path.join(environment.state.tls, 'health.crt');
-        copyFileSync(path.join(environment.folder, 'health.crt'), file);
+        for (const name of EXPIRED)
+          copyFileSync(path.join(environment.folder, name), path.join(environment.state.tls, name));
         await backUp();
       },
     },

@@ -161,7 +161,8 @@ const HEALTHY = {
   free: always(`minio_system_drive_free_bytes{drive="/data",${OF}}`, 50),
   total: always(`minio_system_drive_total_bytes{drive="/data",${OF}}`, 100),
   queue: always(`minio_audit_target_queue_length{node="ebs-prod",${OF}}`, 3),
-  logins: always(`minio_api_requests_rejected_auth_total{${OF}}`, 7),
+  logins: always(`minio_api_requests_4xx_errors_total{name="ListBuckets",${OF}}`, 7),
+  missing: growing('minio_api_requests_4xx_errors_total', 500, ',name="HeadObject"'),
   sink: always(`vault_audit_sink_failure{${OF}}`, 0),
   expiry: always(`ebs_expiry_timestamp_seconds{kind="certificate",name="kes-server",${OF}}`, 900_000),
   life: always(`ebs_expiry_life_seconds{kind="certificate",name="kes-server",${OF}}`, 1_000_000),
@@ -188,14 +189,23 @@ const WRONG: readonly [string, string | undefined, Readonly<Record<string, Serie
   ['MinIO is down', 'EbsMinioUnavailable', { minio: stays(HEALTHY.minio, '0') }],
   ['KES is down', 'EbsKesUnavailable', { kes: stays(HEALTHY.kes, '0') }],
   ['Vault is sealed', 'EbsVaultUnavailable', { vault: stays(HEALTHY.vault, '0') }],
+  [
+    'the key store was away once',
+    'EbsKeyStoreFailing',
+    { failures: { series: `kes_http_request_failure{${OF}}`, values: '_x27 1x33' } },
+  ],
   ['the key store is away', 'EbsKeyStoreFailing', { failures: growing('kes_http_request_failure', 5) }],
   ['KES refuses', 'EbsKesRefusing', { refusals: growing('kes_http_request_error', 6) }],
   ['a drive is away', 'EbsDriveOffline', { offline: stays(HEALTHY.offline, '1') }],
   ['a drive heals for long', 'EbsDriveHealingLong', { healing: stays(HEALTHY.healing, '1') }],
   ['a drive is 85 % full', 'EbsDriveFilling', { free: stays(HEALTHY.free, '15') }],
   ['a drive is 95 % full', 'EbsDriveNearlyFull', { free: stays(HEALTHY.free, '5') }],
-  ['somebody guesses', 'EbsFailedLogins', { logins: growing('minio_api_requests_rejected_auth_total', 100) }],
   ['the audit webhook is away', 'EbsMinioAuditBehind', { queue: stays(HEALTHY.queue, '2000') }],
+  [
+    'somebody guesses',
+    'EbsFailedLogins',
+    { logins: growing('minio_api_requests_4xx_errors_total', 100, ',name="ListBuckets"') },
+  ],
   ['an audit device is full', 'EbsAuditFailing', { sink: growing('vault_audit_sink_failure', 1) }],
   ['a certificate was not renewed', 'EbsExpiring', { expiry: stays(HEALTHY.expiry, '300000') }],
   ['the CA ends', 'EbsExpiring', { ca: stays(HEALTHY.ca, `${90 * 86_400}`) }],
@@ -208,8 +218,8 @@ const WRONG: readonly [string, string | undefined, Readonly<Record<string, Serie
   ['the clock is not set', 'EbsClockOff', { sync: stays(HEALTHY.sync, '0') }],
 ];
 
-function growing(metric: string, aMinute: number): Series {
-  return { series: `${metric}{${OF}}`, values: `0+${aMinute}x60` };
+function growing(metric: string, aMinute: number, only = ''): Series {
+  return { series: `${metric}{${OF}${only}}`, values: `0+${aMinute}x60` };
 }
 
 withPromtool('by promtool, each of these makes its alert and no other one', () => {
