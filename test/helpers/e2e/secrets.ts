@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { StateLayout } from '../../../config/state/layout';
+import { readAccessKeys } from '../../../operations/minio/clients/access-keys';
 import { readCredentials } from '../../../operations/minio/s3-client';
 import type { TestEnvironment } from './test-environment';
 
@@ -54,7 +55,17 @@ export function collectSecrets(state: StateLayout): Secret[] {
       return [{ name: 'root password', value: password }];
     }
     // one line, most of which is the key
-    if (file === state.secret.backupSigningKey) return [{ name, value: text.split('\n')[1] ?? '' }];
+    if (file === state.secret.backupSigningKey || file === state.secret.evidenceSigningKey) {
+      return [{ name, value: text.split('\n')[1] ?? '' }];
+    }
+    if (path.dirname(file) === state.secret.clients) {
+      const { current, previous } = readAccessKeys(file) ?? {};
+      const keys = [current, previous].filter((key) => key !== undefined);
+      return keys.map(({ accessKey, secretKey }) => ({
+        name: `secret key of ${accessKey}`,
+        value: secretKey.reveal(),
+      }));
+    }
     if (path.dirname(file) === path.dirname(state.secret.provisionerToken)) return [{ name, value: text }];
     throw new Error(`${file}: a secret of which the tests do not know what it looks like`);
   });
