@@ -155,10 +155,10 @@ describe('three hosts', () => {
   });
 
   test('a server has a certificate for each of its names and addresses', () => {
-    const [{ input } = { input: {} }] = stackOf(stacks, 'foundation')
+    const [issue] = stackOf(stacks, 'foundation')
       .operations()
-      .filter(({ input: told }) => told.certificateFolder === `${STATE_ROOT}/tls`);
-    const leaves = input.leaves as Block[];
+      .filter(({ input }) => input.certificateFolder === `${STATE_ROOT}/tls`);
+    const leaves = issue?.input.leaves as Block[];
     const named = (name: string) => leaves.find((leaf) => leaf.name === name);
     expect(named('vault-server-b')).toMatchObject({
       dnsNames: ['vault-2', 'vault', 'localhost'],
