@@ -15,6 +15,7 @@ import { certificatesStep } from './lib/certificates-step';
 import { deploymentNoteStep, drivesStep } from './lib/drives-step';
 import { clientsStep } from './lib/clients-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { hostImagesStep } from './lib/host-images-step';
 import { hostsStep } from './lib/hosts-step';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
@@ -79,6 +80,7 @@ void main(async (args, signal) => {
       objectLockStep(loaded),
       clientsStep(loaded),
       ...builds,
+      hostImagesStep(loaded, hosts),
       ...(await adoptingDeploy(loaded, values.verbose ?? false, undefined, hosts)),
       provenKeysStep(loaded),
       deploymentNoteStep(loaded),
