@@ -173,6 +173,11 @@ function ofHost(only: VaultHost, { name, docker, certificates, address }: HostSe
   };
 }
 
+/** How the engine of a host is reached, for an operation that asks several. */
+export function engineOf({ docker: { host = '', certPath } }: Node): { host: string; certPath?: string } {
+  return { host, ...(certPath === undefined ? {} : { certPath }) };
+}
+
 /** A host in a message: ` on host b`; empty where there is one. */
 export const onHost = ({ host }: Pick<Node, 'host'>): string => (host === undefined ? '' : ` on host ${host.name}`);
 

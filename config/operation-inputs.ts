@@ -273,6 +273,8 @@ export const operationInputs = {
     /** The client of KES that uses a key, where it is another than MinIO. */
     clients: z.record(z.string(), z.string()),
     canariesFile: z.string(),
+    /** The engines on which the data may be. Absent: the one that the process is told of. */
+    engines: z.array(engineSettings).optional(),
     /** The volume with MinIO's data: if it is there, a missing key was lost, not forgotten. Absent: see `drives`. */
     dataVolume: z.string().optional(),
     /** Where the data is on something else than one volume. */

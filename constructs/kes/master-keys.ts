@@ -1,3 +1,4 @@
+import { engineOf } from '../../config/node';
 import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { clientLeaf, CLIENTS } from '../../config/deployment-names';
@@ -87,16 +88,19 @@ function dataOf({
   environment,
   node,
   state,
-}: DeploymentBase): Pick<OperationInput<'create-master-keys'>, 'dataVolume' | 'drives'> {
+  nodes,
+}: DeploymentBase): Pick<OperationInput<'create-master-keys'>, 'dataVolume' | 'drives' | 'engines'> {
   const { drives } = node.minio;
+  const engines = node.host === undefined ? {} : { engines: nodes.map(engineOf) };
   const [{ kind, source }] = drives;
-  if (drives.length === 1 && kind === 'volume') return { dataVolume: source };
+  if (drives.length === 1 && kind === 'volume') return { dataVolume: source, ...engines };
   const declared = environment.minio.drives;
   const adopted = (index: number): boolean => {
     const drive = typeof declared === 'number' ? undefined : declared[index];
     return typeof drive === 'object' && drive.adopt;
   };
   return {
+    ...engines,
     drives: {
       note: state.drives,
       of: drives.map((drive, index) => ({

@@ -4,7 +4,7 @@ import { storageNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { minioPublication } from '../../config/docker/reachable';
 import { AUDIT_QUEUE_FOLDER, minioVariables } from '../../config/minio/minio-variables';
-import { auditQueueOf, type MinioNode, type Node, type Nodes } from '../../config/node';
+import { auditQueueOf, engineOf, type MinioNode, type Nodes } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/state/certificate-files';
 import { minioNodeEndpoint } from '../../config/state/endpoints';
@@ -205,11 +205,6 @@ function drivesArgument(nodes: Nodes, { drives: [first, ...others], alias, port 
   const drives = others.length === 0 ? first.path : first.path.replace(/1$/, `{1...${others.length + 1}}`);
   if (nodes.length === 1) return drives;
   return `https://${alias.replace(/\d+$/, `{1...${nodes.length}}`)}:${port}${drives}`;
-}
-
-/** How the engine of a host is reached, for an operation that asks several. */
-function engineOf({ docker: { host = '', certPath } }: Node): { host: string; certPath?: string } {
-  return { host, ...(certPath === undefined ? {} : { certPath }) };
 }
 
 /**

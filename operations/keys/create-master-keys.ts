@@ -11,6 +11,7 @@
  * | unknown | missing    | exists      | one is proven                  | created: a new key of a living deployment        |
  * | unknown | missing    | exists      | none is proven                 | REFUSE: the data is encrypted under what is lost |
  */
+import type Docker from 'dockerode';
 import type { OperationInput } from '../../config/operation-inputs';
 import { makeCanary, openCanary } from './canaries';
 import { type Canaries, type Canary, readCanaries, writeCanaries } from '../state/canaries';
@@ -58,7 +59,13 @@ const drivesOf = ({ dataVolume, drives }: Input): readonly DataDrive[] =>
 
 /** A volume is made for data; a folder is there before, and holds some only when MinIO has formatted it. */
 async function holdData(input: Input): Promise<boolean> {
-  const docker = dockerEngine();
+  for (const docker of input.engines?.map(dockerEngine) ?? [dockerEngine()]) {
+    if (await holdsData(docker, input)) return true;
+  }
+  return false;
+}
+
+async function holdsData(docker: Docker, input: Input): Promise<boolean> {
   for (const { kind, source, adopted } of drivesOf(input)) {
     if (adopted === true) continue;
     const found =

@@ -1,25 +1,25 @@
 import type Docker from 'dockerode';
 import path from 'node:path';
 import type { EmbeddedVault } from '../../config/environment';
-import { embeddedVaultUrl } from '../../config/docker/reachable';
 import type { LoadedEnvironment } from '../state/load';
-import { nodesOf } from '../../config/node';
+import { type Node, nodesOf, vaultNodes } from '../../config/node';
+import { vaultNodeEndpoint } from '../../config/state/endpoints';
+import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
 import { unsealVault, waitUntilActive } from './unseal-vault';
 import { VaultClient } from './vault-client';
 import { readSecret } from '../lib/secret';
 
 /**
- * Restarts an embedded Vault and unseals it with the shares in the state folder.
+ * Restarts an embedded Vault, of several one after the other, and unseals it with the shares in the state folder.
  *
  * @throws ExternalError if they are too few: before Vault, which would stay sealed, is touched
  */
 export async function restartVault(
   { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
   settings: EmbeddedVault,
-  docker: Docker,
+  engineOf: (node: Node) => Docker = ({ docker }) => dockerEngine(docker),
 ): Promise<void> {
-  const [{ vault: node }] = nodesOf(environment);
   const shares = Array.from({ length: settings.shares }, (_, index) =>
     readSecret(state.secret.unsealShare(index + 1)),
   ).filter((share) => share !== undefined);
@@ -29,14 +29,17 @@ export async function restartVault(
       'put the shares back for as long as this runs; nothing was changed',
     );
   }
-  const access = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
-  await docker.getContainer(node.container).restart();
-  // the unsealer may be at it, too: a share that is given twice counts once
-  await unsealVault(access, () => Promise.resolve(shares.shift()));
-  const vault = new VaultClient(access);
-  try {
-    await waitUntilActive(vault);
-  } finally {
-    vault.close();
+  for (const node of vaultNodes(nodesOf(environment))) {
+    const access = vaultNodeEndpoint(environment, settings, state, node);
+    await engineOf(node).getContainer(node.vault.container).restart();
+    const left = [...shares];
+    // the unsealer may be at it, too: a share that is given twice counts once
+    await unsealVault(access, () => Promise.resolve(left.shift()));
+    const vault = new VaultClient(access);
+    try {
+      await waitUntilActive(vault, node.host !== undefined);
+    } finally {
+      vault.close();
+    }
   }
 }

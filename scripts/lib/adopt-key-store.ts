@@ -8,7 +8,6 @@ import { vaultVariables } from '../../config/vault/external-vault';
 import { AUDIT_DEVICES } from '../../config/keys/key-store';
 import { vaultAccess } from '../../config/state/endpoints';
 import type { LoadedVaultEnvironment } from '../../operations/state/load';
-import { dockerEngine } from '../../operations/docker/docker';
 import { ExternalError } from '../../operations/lib/errors';
 import { UnreadableStateError } from '../../operations/terraform/remote-state';
 import { restartVault } from '../../operations/vault/restart-vault';
@@ -63,7 +62,7 @@ export function adoptKeyStoreStep(loaded: LoadedVaultEnvironment): Step {
       let present = await presentInVault(loaded, declared);
       if (own !== undefined && declared.some((one) => one.kind === 'vault_audit' && !present.has(keyOf(one)))) {
         report('restarting Vault, which may have half an audit device');
-        await restartVault(loaded, own, dockerEngine(environment.docker));
+        await restartVault(loaded, own);
         present = await presentInVault(loaded, declared);
       }
       const known = await deployedPaths(loaded, 'keystore');

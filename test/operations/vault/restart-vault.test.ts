@@ -59,13 +59,13 @@ afterEach(() => vault.stop());
 
 test('Vault is unsealed after it by the shares that are there', async () => {
   const { docker, ...loaded } = await deployment(['second', 'third']);
-  await restartVault(loaded, ownVault(loaded.environment), docker);
+  await restartVault(loaded, ownVault(loaded.environment), () => docker);
   expect(done).toEqual(['restart ebs-home-vault', '/v1/sys/unseal: second', '/v1/sys/unseal: third']);
 });
 
 test('it is not restarted where it would stay sealed', async () => {
   const { docker, ...loaded } = await deployment(['second']);
-  const error = await rejectionOf(restartVault(loaded, ownVault(loaded.environment), docker));
+  const error = await rejectionOf(restartVault(loaded, ownVault(loaded.environment), () => docker));
   expect(error).toBeInstanceOf(ExternalError);
   expect(error).toMatchObject({
     message: `Vault must be restarted, and 1 of the 2 unseal shares that it needs then are in ${path.dirname(loaded.state.secret.unsealShare(1))}`,
