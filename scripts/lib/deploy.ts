@@ -1,6 +1,8 @@
 /** A deploy as a step: shown stack by stack, logged, and interrupted without loss. */
 import path from 'node:path';
-import { nodesOf } from '../../config/node';
+import { nodesOf, vaultNodes } from '../../config/node';
+import { vaultNodeEndpoint } from '../../config/state/endpoints';
+import { embeddedVault, VAULT_ADDRESS_VARIABLE } from '../../config/vault/vault';
 import { type LoadedEnvironment, loadEnvironment } from '../../operations/state/load';
 import { HostsHere } from '../../operations/docker/hosts-here';
 import { type StackRange, stacksIn } from '../../operations/terraform/stack-names';
@@ -57,7 +59,11 @@ export function deployStep(
       try {
         await deployStacks(stacks, {
           environment: environment.name,
-          terraform: thisTerraform(signal, { EBS_ENVIRONMENT: file, ...providerCache() }),
+          terraform: thisTerraform(signal, {
+            EBS_ENVIRONMENT: file,
+            ...providerCache(),
+            ...answeringVault(loaded, hosts),
+          }),
           logFile,
           onProgress: report,
           onDeployed: (stack, changes) => {
@@ -83,6 +89,15 @@ export function deployStep(
 
 /** The stages of which each host has a stack of its own. */
 const PER_HOST = ['host', 'vault', 'kes', 'minio'];
+
+/** Has Terraform ask a Vault on a host that is there. By default it asks the first one. */
+function answeringVault({ environment, state }: LoadedEnvironment, hosts: HostsHere): Record<string, string> {
+  const vault = embeddedVault(environment);
+  if (vault === undefined || hosts.missing.length === 0) return {};
+  const there = vaultNodes(nodesOf(environment)).find(({ host }) => !hosts.missing.includes(host?.name ?? ''));
+  if (there === undefined) return {};
+  return { [`TF_VAR_${VAULT_ADDRESS_VARIABLE}`]: vaultNodeEndpoint(environment, vault, state, there).url };
+}
 
 /** While a host is away, each of the others is needed: for the majority of Vault, and to write an object. */
 function quorumOf({ environment, argument }: LoadedEnvironment, away: readonly string[]): Keep {
