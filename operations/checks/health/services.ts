@@ -7,6 +7,7 @@ import { embeddedVault } from '../../../config/vault/vault';
 import { kesUrl } from '../../../config/docker/reachable';
 import { nodesOf, onHost } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
+import type { LoadedEnvironment } from '../../state/load';
 import { NO_CONNECTION } from '../../lib/http';
 import {
   CheckFailure,
@@ -49,6 +50,7 @@ const servicesRunning: ServiceCheck = {
       // those after it need it
       if (answer !== ANSWERS) break;
     }
+    requireHostsThere(context.loaded, containers, { ...evidence, ...answers });
     return { ...evidence, ...answers };
   },
 };
@@ -106,7 +108,7 @@ async function stateOf(container: Docker.Container): Promise<Pick<SeenContainer,
   } catch (error) {
     if ((error as { statusCode?: number }).statusCode === 404) return { state: MISSING, isUp: false };
     // the services themselves are asked all the same
-    return { state: `unknown: ${messageOf(error)}`, isUp: true };
+    return { state: `${UNKNOWN}${messageOf(error)}`, isUp: true };
   }
 }
 
@@ -145,6 +147,27 @@ function requireRunning({ loaded }: ServiceContext, containers: readonly SeenCon
   if (down.some(({ service }) => service !== undefined)) throw new CheckFailure(message, fix, evidence);
   throw new CheckFailure(`${message}, so that Vault stays sealed when it starts again`, fix, evidence);
 }
+
+/** @throws CheckFailure that names each of several hosts on which Docker does not answer */
+export function requireHostsThere(
+  { argument }: Pick<LoadedEnvironment, 'argument'>,
+  containers: readonly Pick<SeenContainer, 'where' | 'state'>[],
+  evidence: Evidence,
+): void {
+  const silent = new Map(
+    containers.flatMap(({ where, state }) =>
+      where !== '' && state.startsWith(UNKNOWN) ? [[where, state.slice(UNKNOWN.length)]] : [],
+    ),
+  );
+  if (silent.size === 0) return;
+  throw new CheckFailure(
+    [...silent].map(([where, why]) => `Docker${where} does not answer: ${why}`).join('; '),
+    `bring the host back, then ./scripts/up ${argument}, which makes what is missing there; what the others have goes on meanwhile`,
+    evidence,
+  );
+}
+
+const UNKNOWN = 'unknown: ';
 
 const ANSWERS = 'answers';
 /** vault-unsealed says more; what needs Vault may be away for that alone, so it is not asked. */

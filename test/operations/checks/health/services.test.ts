@@ -2,10 +2,12 @@ import { existsSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import path from 'node:path';
 import { catalogue } from '../../../../operations/checks/catalogue';
+import { requireHostsThere } from '../../../../operations/checks/health/services';
 import { checkEnvironment } from '../../../../operations/checks/check-environment';
 import type { Report } from '../../../../operations/checks/report/model';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { type FakeDeployment, fakeDeployment, fakeDocker } from '../fakes';
+import { thrownBy } from '../../../helpers/thrown';
 import { ownVault } from '../../../helpers/vault';
 
 /**
@@ -211,4 +213,31 @@ test('without Docker the services are asked all the same', async () => {
       fix: 'start Docker, or correct docker.host and DOCKER_HOST: without it the state of the containers is unknown',
     },
   ]);
+});
+
+describe('of several hosts', () => {
+  const seen = (where: string, state: string) => ({ where, state });
+
+  test('one on which Docker does not answer is named once', () => {
+    const containers = ['running', 'unknown: no connection within 10 s', 'unknown: no connection within 10 s'];
+    const error = thrownBy(() => {
+      requireHostsThere(
+        { argument: 'demo' },
+        containers.map((state) => seen(state === 'running' ? ' on host a' : ' on host c', state)),
+        {},
+      );
+    });
+    expect(error).toMatchObject({
+      message: 'Docker on host c does not answer: no connection within 10 s',
+      fix: 'bring the host back, then ./scripts/up demo, which makes what is missing there; what the others have goes on meanwhile',
+    });
+  });
+
+  test('all may answer, and the only host of others may not', () => {
+    for (const containers of [[seen(' on host a', 'running')], [seen('', 'unknown: connect ENOENT')]]) {
+      expect(() => {
+        requireHostsThere({ argument: 'demo' }, containers, {});
+      }).not.toThrow();
+    }
+  });
 });
