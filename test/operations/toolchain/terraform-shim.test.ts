@@ -109,7 +109,7 @@ describe('in a stack, which says itself which Docker engine it is for,', () => {
     DOCKER_CA_MATERIAL: 'o',
   };
 
-  function inStack(host: string, env: Record<string, string>, vault?: string) {
+  function inStack(host: string, env: Record<string, string>, vault?: string, variable?: string) {
     const clone = makeClone();
     fakeProgram(at('real', 'terraform'));
     const stack = {
@@ -117,6 +117,7 @@ describe('in a stack, which says itself which Docker engine it is for,', () => {
         docker: [{ host, registry_auth: [{ address: 'https://registry:5000' }] }],
         ...(vault === undefined ? {} : { vault: [{ address: vault, max_retries: 5 }] }),
       },
+      ...(variable === undefined ? {} : { variable: { vault_address: { default: variable, type: 'string' } } }),
     };
     writeFileSync(at('cdk.tf.json'), JSON.stringify(stack, null, 2));
     return call('terraform', { PATH: pathWith(clone, at('real')), ...env }, ['plan']).printed;
@@ -146,6 +147,11 @@ describe('in a stack, which says itself which Docker engine it is for,', () => {
     ['https://[2001:db8::7]:8200', {}, ',2001:db8::7'],
   ])('the Vault at %s is reached without a proxy', (vault, env, proxies) => {
     expect(inStack('unix:///var/run/docker.sock', env, vault).proxies).toBe(`${proxies} ${proxies}`);
+  });
+
+  test('so is that of several hosts, whose address is a variable', () => {
+    const { proxies } = inStack('ssh://nas', {}, '${var.vault_address}', 'https://192.0.2.11:8200');
+    expect(proxies).toBe(',192.0.2.11 ,192.0.2.11');
   });
 });
 
