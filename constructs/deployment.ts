@@ -229,8 +229,11 @@ export class DeploymentBase {
   }
 }
 
-/** The settings of an environment file, but for those that are props of a {@link Deployment}. */
-export type DeploymentSettings = Omit<EnvironmentInput, 'state' | 'providers'>;
+/**
+ * The settings of an environment file, but for those that are props of a {@link Deployment}, and for `hosts`: what is on one of
+ * several hosts has stacks of its own, in an order that an environment file has.
+ */
+export type DeploymentSettings = Omit<EnvironmentInput, 'state' | 'providers' | 'hosts'>;
 
 export interface DeploymentProps extends DeploymentSettings {
   /**

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export type { EngineAddress } from '../config/docker/docker-engine';
+export type { DockerSettings, EngineAddress } from '../config/docker/docker-engine';
 export type { ImageSource, Program } from '../config/docker/image-source';
 export type {
   Environment,
@@ -14,7 +14,18 @@ export type {
   VaultSettings,
 } from '../config/environment';
 export type { RetiredKeys } from '../config/kes/kes-clients';
-export type { Drive, KesNode, MinioNode, Node, NodeServer, NodeService, VaultNode } from '../config/node';
+export type {
+  BalancerNode,
+  Drive,
+  KesNode,
+  MinioNode,
+  Node,
+  Nodes,
+  NodeServer,
+  NodeService,
+  VaultHost,
+  VaultNode,
+} from '../config/node';
 export type { VaultAccess } from '../config/state/endpoints';
 export type { StateLayout } from '../config/state/layout';
 export type { Toolchain } from '../config/toolchain';

@@ -29,7 +29,7 @@ export interface StateLayout {
   readonly canaries: string;
   /** The Docker engine that the deployment is on; nothing secret. */
   readonly engine: string;
-  /** The same of each of several hosts, see {@link hostEngine}. */
+  /** Folder with the same of each of several hosts. */
   readonly engines: string;
   /** Which change of Terraform's state in S3 this folder was at last part of; nothing secret. */
   readonly turn: string;
