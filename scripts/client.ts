@@ -1,5 +1,5 @@
 /** `./scripts/client`: the clients of the S3 API, and how they connect. */
-import { pinEngine } from '../config/docker/docker-engine';
+import { pinEngines } from '../config/docker/docker-engine';
 import { s3Url } from '../config/minio/s3-endpoint';
 import { s3CaFile } from '../config/state/endpoints';
 import { clientFile } from '../config/state/layout';
@@ -128,8 +128,8 @@ function show(
 
 async function mend(loaded: LoadedEnvironment): Promise<void> {
   const { environment, state } = loaded;
-  pinEngine(environment.docker);
-  await requireOwnEngine(loaded);
+  pinEngines(environment);
+  if (environment.hosts === undefined) await requireOwnEngine(loaded);
   await withDeploymentLock(state, `mending the clients of ${environment.name}`, async () => {
     const { clientInput } = await import('../operations/minio/clients/client-input.js');
     const { provisionClients } = await import('../operations/minio/clients/provision-clients.js');
