@@ -147,7 +147,7 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveE
  */
 export function stateFiles(state: StateLayout): string[] {
   // younger than some deployments
-  const more = [state.earlierObjects, state.evidence].filter((file) => existsSync(file));
+  const more = [state.earlierObjects, state.evidence, state.vaultClients].filter((file) => existsSync(file));
   const reports = historyOf(state.reports);
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
   const found = [...always, ...more, ...reports]

@@ -82,8 +82,9 @@ const FILES: ReadonlySet<string> = new Set(
     ...[LAYOUT.deployment, LAYOUT.canaries, LAYOUT.earlierObjects, LAYOUT.secret.deployment],
     ...[LAYOUT.trustedCAs, LAYOUT.publicTrust],
     // when a certificate or the provisioner token is due, and who issued what
-    ...['vault-clients/renewal.json', 'renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map(
-      (name) => path.join(LAYOUT.tls, name),
+    path.join(LAYOUT.vaultClients, 'renewal.json'),
+    ...['renewal.json', 's3-renewal.json', 'provisioner-token.json', 'acme.json'].map((name) =>
+      path.join(LAYOUT.tls, name),
     ),
     ...[
       LAYOUT.secret.awsCredentials,
@@ -113,8 +114,8 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   // what happened on which day, for who must show it later
   { pattern: /^reports\/history\/checks-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z)\.json$/, named: isThere },
   // of those who may connect to the Vaults of several hosts
-  { pattern: /^tls\/vault-clients\/([^/]+)\.crt$/, named: isVaultClient },
-  { pattern: /^secrets\/tls\/vault-clients\/([^/]+)\.key$/, named: isVaultClient },
+  { pattern: /^vault-clients\/([^/]+)\.crt$/, named: isVaultClient },
+  { pattern: /^secrets\/vault-clients\/([^/]+)\.key$/, named: isVaultClient },
   { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
   { pattern: /^secrets\/clients\/([^/]+)\.json$/, named: isClient },
   { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },

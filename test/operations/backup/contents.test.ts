@@ -31,21 +31,44 @@ test('of the state goes into a backup what no deployment could make again', () =
   expect(stateFiles(state).sort()).toEqual(relative([...saved, state.earlierObjects]));
 });
 
-test.each(['secrets/minio/root.json~', 'secrets/note', 'tls/other.crt'])(
-  'a file that no restore would take stops a backup: %s',
-  (strange) => {
-    const { state } = loaded(folder());
-    for (const file of [state.deployment, state.canaries, state.secret.minioRoot, path.join(state.tls, 'ca.crt')]) {
-      mkdirSync(path.dirname(file), { recursive: true });
-      writeFileSync(file, '');
-    }
-    expect(stateFiles(state)).toHaveLength(4);
-    writeFileSync(path.join(state.root, strange), '');
-    expect(thrownBy(() => stateFiles(state)).message).toBe(
-      `the state folder ${state.root} holds files that no backup has: ${strange}`,
-    );
-  },
-);
+test('of several hosts, so do the certificates of each and of those who may connect to Vault', () => {
+  const { state } = loaded(folder());
+  const files = [
+    ...[state.deployment, state.canaries, state.secret.minioRoot],
+    ...['vault', 'kes', 'minio'].map((program) => path.join(state.tls, `${program}-server-a.crt`)),
+    path.join(state.secret.tls, 'minio-server-nas-2.key'),
+    ...['ca', 'operator', 'vault', 'kes', 'balancer'].flatMap((name) => [
+      path.join(state.vaultClients, `${name}.crt`),
+      path.join(state.secret.vaultClients, `${name}.key`),
+    ]),
+    path.join(state.vaultClients, 'renewal.json'),
+  ];
+  for (const file of files) {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, '');
+  }
+  expect(stateFiles(state).sort()).toEqual(files.map((file) => path.relative(state.root, file)).sort());
+});
+
+test.each([
+  'secrets/vault-clients/minio.key',
+  'tls/minio-server-A.crt',
+  'secrets/minio/root.json~',
+  'secrets/note',
+  'tls/other.crt',
+])('a file that no restore would take stops a backup: %s', (strange) => {
+  const { state } = loaded(folder());
+  for (const file of [state.deployment, state.canaries, state.secret.minioRoot, path.join(state.tls, 'ca.crt')]) {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, '');
+  }
+  expect(stateFiles(state)).toHaveLength(4);
+  mkdirSync(path.dirname(path.join(state.root, strange)), { recursive: true });
+  writeFileSync(path.join(state.root, strange), '');
+  expect(thrownBy(() => stateFiles(state)).message).toBe(
+    `the state folder ${state.root} holds files that no backup has: ${strange}`,
+  );
+});
 
 test('every secret that a deployment has is either saved or made anew', () => {
   const { root, secret } = stateLayout('test', '/state');
