@@ -288,7 +288,7 @@ async function noteDrillOf(outcome: 'passed' | 'failed'): Promise<void> {
   return Promise.resolve();
 }
 
-test.each(faults)('%s: that is its alert, and nothing else', async (_, { alert, plant, mend }) => {
+test.each(faults)('exactly its alert: %s', async (_, { alert, plant, mend }) => {
   await plant();
   try {
     const others = await watched().until([alert]);

@@ -78,6 +78,16 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   heal: ['a volume that is lost'],
   // every day: nothing of several hosts
   hosts: ['three hosts'],
+  // every day: nothing. It mounts disks of its own, and looks for minutes
+  monitoring: [
+    'of a new deployment only one thing is wrong',
+    'exactly its alert',
+    'a red check, such as',
+    'the audit log is rotated under load',
+    'every query of the dashboard',
+    'each run of the checks has left a signed record',
+    'none of it is in what Terraform keeps',
+  ],
   // every day: gone with all its versions
   deployment: ['faults a master key deleted, so that Vault keeps its version'],
 };
