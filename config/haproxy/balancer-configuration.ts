@@ -88,7 +88,7 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
   return `${[
     GENERAL,
     // not /minio/health/cluster: without a write quorum every node would be down, and what can be read could not be
-    listener('s3', s3, { path: '/minio/health/cluster/read', algorithm: 'leastconn' }),
+    listener('s3', s3, { path: '/minio/health/cluster/read', algorithm: 'leastconn', answer: '10s' }),
     // not /v1/status: it fails while Vault elects a leader
     listener('kes', kes, { path: '/version', algorithm: 'first-of-the-list', certificate: BALANCER_FILES.kesClient }),
     ...(vault === undefined
@@ -137,6 +137,13 @@ frontend alive
 interface Check {
   readonly path: string;
   readonly algorithm: 'leastconn' | 'roundrobin' | 'first-of-the-list';
+  /**
+   * How long a server that was connected to may take to answer. MinIO asks the other hosts first: while one of them is not
+   * known to be away yet, that takes seconds on every host, and all of them would be taken for dead.
+   *
+   * @default 1s
+   */
+  readonly answer?: string;
   /** What the check shows. @default - no certificate */
   readonly certificate?: string;
 }
@@ -147,6 +154,7 @@ function listener(service: string, { bind, servers }: BalancedService, check: Ch
     `listen ${service}`,
     `  bind ${bind.name ?? ''}:${bind.port}`,
     ...(check.algorithm === 'first-of-the-list' ? [] : [`  balance ${check.algorithm}`]),
+    ...(check.answer === undefined ? [] : [`  timeout check ${check.answer}`]),
     '  option httpchk',
     `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${service}`,
     '  http-check expect status 200',

@@ -47,7 +47,8 @@ export function minioVariables(
     MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
     MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
     MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
-    // by default it waits ten minutes for the answers of a host that lost its power (--conn-user-timeout, hidden)
-    ...(isCluster ? { MINIO_CONN_USER_TIMEOUT: '10s' } : {}),
+    // by default it waits ten minutes for the answers of a host that lost its power (--conn-user-timeout, hidden); while it
+    // waits, requests do, too
+    ...(isCluster ? { MINIO_CONN_USER_TIMEOUT: '3s' } : {}),
   };
 }

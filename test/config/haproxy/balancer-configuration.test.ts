@@ -33,6 +33,7 @@ test('S3 clients are led to a MinIO with a read quorum, to the one with the fewe
     'listen s3',
     'bind :9000',
     'balance leastconn',
+    'timeout check 10s',
     'option httpchk',
     'http-check send meth GET uri /minio/health/cluster/read ver HTTP/1.1 hdr Host s3',
     'http-check expect status 200',
