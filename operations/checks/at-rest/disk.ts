@@ -71,6 +71,8 @@ export class Marker {
   }
 }
 
+const timesIn = (content: Buffer, text: string): number => content.toString('latin1').split(text).length - 1;
+
 /** What the drive says about one object. */
 export interface Finding {
   /** What is wrong; nothing if the object is sealed as it should be. */
@@ -92,8 +94,11 @@ export function inspect(object: MarkedObject, files: readonly DriveFile[]): Find
   if (!metadata.some((content) => content.includes(object.control))) {
     throw new Error(`xl.meta of ${name} does not hold its user metadata: these are not the object’s files`);
   }
-  const times = (text: string): number =>
-    Math.min(...metadata.map((content) => content.toString('latin1').split(text).length - 1));
+  const versionsIn = (content: Buffer): number => timesIn(content, object.control);
+  const most = Math.max(...metadata.map(versionsIn));
+  // MinIO writes with a quorum: a drive that was away for a moment lacks versions until it is healed
+  const complete = metadata.filter((content) => versionsIn(content) === most);
+  const times = (text: string): number => Math.min(...complete.map((content) => timesIn(content, text)));
   const has = (text: string): boolean => times(text) > 0;
   const sealedBy = Object.values(SEALED_KEY).filter(has);
   const problems: string[] = [];
@@ -111,6 +116,11 @@ export function inspect(object: MarkedObject, files: readonly DriveFile[]): Find
       require(has(MASTER_KEY_NAME) && has(masterKey), `does not name the master key ${masterKey}`);
     }
     if (claim.mode === 'aws:kms' && claim.context !== undefined) require(has(CONTEXT), `has no ${CONTEXT}`);
+  }
+  for (const content of metadata.filter((copy) => !complete.includes(copy))) {
+    const keys = Object.values(SEALED_KEY).reduce((sum, key) => sum + timesIn(content, key), 0);
+    const versions = versionsIn(content);
+    require(keys >= versions, `of a drive has ${keys} sealed keys for its ${versions} versions`);
   }
   if (object.multipart) require(has(MULTIPART), `has no ${MULTIPART}`);
 

@@ -83,6 +83,23 @@ test('a version, a context and a multipart object that are not sealed as they sh
   ]);
 });
 
+test('a drive that was away lacks versions, and each one that it holds must be sealed', () => {
+  const object = marker.object('versions', 5000, [sseS3, sseKms]);
+  const copy = (drive: number, versions: readonly (readonly string[])[]): DriveFile => ({
+    path: `/drives/${drive}/bucket/versions/xl.meta`,
+    content: Buffer.from(`XL2 ${versions.map((names) => [...names, object.control].join(' ')).join(' ')}`),
+  });
+  const complete = copy(1, [SSE_S3, SSE_KMS]);
+  expect(inspect(object, [complete, copy(2, [SSE_S3])]).problems).toEqual([]);
+  expect(inspect(object, [complete, copy(2, [[]])]).problems).toEqual([
+    'versions: xl.meta of a drive has 0 sealed keys for its 1 versions',
+  ]);
+  expect(inspect(object, [complete, copy(2, [SSE_S3, []])]).problems).toEqual([
+    `versions: xl.meta has no ${PREFIX}Kms-Sealed-Key, but ${PREFIX}S3-Sealed-Key`,
+    'versions: xl.meta does not name the master key archive-key',
+  ]);
+});
+
 test('nothing is said about files that are not the object’s', () => {
   const object = marker.object('object', 5000, [sseS3]);
   const other = marker.object('object', 5000, [sseS3]);
