@@ -14,7 +14,7 @@ import { findGo } from '../operations/toolchain/go/go-toolchain';
 import { thisMachine } from '../operations/lib/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { NotYet, waitFor } from '../operations/lib/wait';
-import { CLIENT_PROGRAMS, type ClientProgram, findClient } from '../test/helpers/e2e/client-programs';
+import { CLIENT_PROGRAMS, type ClientProgram, findClient, LONG_RUN_ONLY } from '../test/helpers/e2e/client-programs';
 import { hasPython, provideMoto } from '../test/helpers/e2e/moto';
 import { everyDay, LONG_RUN } from '../test/helpers/e2e/long-run';
 import { main } from './lib/command-line';
@@ -99,7 +99,7 @@ void main(async (args, signal) => {
     total = add(total, await timed(jest({ title: 'unit tests', folder, configuration: 'jest.config.cjs' }), signal));
     if (endToEnd) {
       let ready = prepared.failed === 0;
-      for (const tool of [clients, awsStandIn]) {
+      for (const tool of [clients(values.long === true), awsStandIn]) {
         if (!ready) break;
         const counts = await timed(tool, signal);
         total = add(total, counts);
@@ -191,11 +191,12 @@ async function outcome(
   });
 }
 
-/** The programs that the end-to-end tests drive: backup clients, a browser, an image registry. */
-const clients: Suite = {
+/** The programs that the end-to-end tests drive: backup clients, a browser, an image registry; and Prometheus in the long run. */
+const clients = (long: boolean): Suite => ({
   title: 'clients',
   run: async (signal) => {
-    const absent = (Object.keys(CLIENT_PROGRAMS) as ClientProgram[]).filter((name) => findClient(name) === undefined);
+    const wanted = (Object.keys(CLIENT_PROGRAMS) as ClientProgram[]).filter((name) => long || !LONG_RUN_ONLY.has(name));
+    const absent = wanted.filter((name) => findClient(name) === undefined);
     const missing = absent.map((name): Missing => {
       const { what, aptPackages } = CLIENT_PROGRAMS[name];
       return { what, aptPackages, elsewhere: `install the package ${aptPackages[0]}` };
@@ -205,7 +206,7 @@ const clients: Suite = {
     if (still.length > 0) throw new UsageError(`installed, but not usable: ${still.join(', ')}`);
     return NONE;
   },
-};
+});
 
 /** What stands in for AWS in the end-to-end tests. */
 const awsStandIn: Suite = {

@@ -66,6 +66,9 @@ export const CLIENT_PROGRAMS = {
 } as const satisfies Readonly<Record<string, Program>>;
 export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 
+/** Debian's packages of these start services that listen on every address. */
+export const LONG_RUN_ONLY: ReadonlySet<ClientProgram> = new Set(['prometheus', 'node-exporter']);
+
 /** Keeps `aws` from what whoever runs the tests has set up for it. */
 export const NO_AWS_SETTINGS = {
   AWS_CONFIG_FILE: '/dev/null',
