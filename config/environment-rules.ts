@@ -355,10 +355,10 @@ function kesClientRules(environment: Environment): Problem[] {
   const { clients } = environment.kes;
   clients.forEach(({ name, keys }, index) => {
     const at = ['kes', 'clients', index];
-    const twin = clients.findIndex((other) => other.name === name);
-    if (twin < index) {
-      const message = `must differ from kes.clients[${twin}].name`;
-      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['kes', 'clients', twin, 'name'] });
+    const first = clients.findIndex((other) => other.name === name);
+    if (first < index) {
+      const message = `must differ from kes.clients[${first}].name`;
+      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['kes', 'clients', first, 'name'] });
     }
     keys.forEach((key, number) => {
       const owner = owners.get(key);

@@ -48,10 +48,10 @@ function hostProblems(host: HostSettings, index: number, hosts: readonly HostSet
   const at = (setting: keyof HostSettings): Problem['path'] => ['hosts', index, setting];
   const problems: Problem[] = [];
   const differs = (setting: 'name' | 'docker' | 'address', what: string) => {
-    const twin = hosts.findIndex((other) => other[setting] === host[setting]);
-    if (twin === index) return;
-    const message = `must differ from hosts[${twin}].${setting}: ${what}`;
-    problems.push({ path: at(setting), message, fix: 'correct it', other: ['hosts', twin, setting] });
+    const first = hosts.findIndex((other) => other[setting] === host[setting]);
+    if (first === index) return;
+    const message = `must differ from hosts[${first}].${setting}: ${what}`;
+    problems.push({ path: at(setting), message, fix: 'correct it', other: ['hosts', first, setting] });
   };
   differs('name', 'two hosts have two names');
   differs('docker', 'two entries for one engine are one host, and are lost together');
