@@ -1,6 +1,8 @@
 /** What relates two settings of an environment file to each other: the schema refuses with it what its shape cannot. */
+import { isIPv4 } from 'node:net';
 import { EARLIER_OBJECTS_BUCKET } from './deployment-names';
 import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker/docker-engine';
+import { isLoopback } from './docker/reachable';
 import { durationToMs, isDuration } from './duration';
 import type { BucketSettings, Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
 import { embeddedVault } from './vault/vault';
@@ -195,7 +197,7 @@ function bucketRules({ buckets }: Environment): Problem[] {
       const message = 'must not be the one that deploys keep for the checks';
       problems.push({ path: at('name'), message, fix: 'choose another name', other: [] });
     }
-    if (objectLock && !versioning) {
+    if (objectLock && versioning !== true) {
       const message = 'must be true where objectLock is';
       problems.push({ path: at('versioning'), message, fix: 'write versioning: true', other: at('objectLock') });
     }
@@ -233,7 +235,7 @@ function lifecycleRules({ lifecycle = [], retention, versioning }: BucketSetting
       const message = 'must have expireDays or expireNoncurrentDays';
       problems.push({ path: at, message, fix: 'add one, or remove the rule', other: [] });
     }
-    if (rule.expireNoncurrentDays !== undefined && !versioning) {
+    if (rule.expireNoncurrentDays !== undefined && versioning === false) {
       const message = 'must not be given where versioning is false: there are no older versions';
       const other = ['buckets', index, 'versioning'];
       problems.push({ path: [...at, 'expireNoncurrentDays'], message, fix: 'write expireDays', other });
@@ -373,10 +375,11 @@ function kesClientRules(environment: Environment): Problem[] {
 }
 
 /** Clients of the S3 API. */
-function clientRules({ buckets, clients }: Environment): Problem[] {
-  return clients.flatMap(({ name, access }, index) => {
+function clientRules(environment: Environment): Problem[] {
+  const { buckets, clients } = environment;
+  return clients.flatMap(({ name, access, sourceAddresses }, index) => {
     const at = ['clients', index];
-    const problems: Problem[] = [];
+    const problems: Problem[] = sourceAddresses === undefined ? [] : sourceAddressRule(environment, at);
     const twin = clients.findIndex((other) => other.name === name);
     if (twin < index) {
       const message = `must differ from clients[${twin}].name`;
@@ -391,8 +394,8 @@ function clientRules({ buckets, clients }: Environment): Problem[] {
         problems.push({ path: [...here, 'bucket'], message, fix: 'declare it in buckets', other: ['buckets'] });
         return;
       }
-      if (may === 'append' && !declared.versioning) {
-        const message = `must not be append where buckets[${position}].versioning is false: what is overwritten would be gone`;
+      if (may === 'append' && declared.versioning !== true) {
+        const message = `must not be append where buckets[${position}].versioning is not true: what is overwritten would be gone`;
         const other = ['buckets', position, 'versioning'];
         problems.push({ path: [...here, 'may'], message, fix: 'write versioning: true for the bucket', other });
       }
@@ -409,6 +412,19 @@ function clientRules({ buckets, clients }: Environment): Problem[] {
     });
     return problems;
   });
+}
+
+/** Measured with Docker 20.10: see docs/clients.md for what MinIO sees of whom. */
+function sourceAddressRule({ docker: { publishAddress }, hosts }: Environment, client: Problem['path']): Problem[] {
+  const path = [...client, 'sourceAddresses'];
+  if (hosts !== undefined) {
+    const message = 'must not be given with hosts: MinIO sees the balancers instead of the clients';
+    return [{ path, message, fix: 'remove it', other: ['hosts'] }];
+  }
+  if (isIPv4(publishAddress) && !isLoopback(publishAddress)) return [];
+  const message = `must not be given where docker.publishAddress is ${publishAddress}: MinIO sees all its clients with the address of the Docker network`;
+  const fix = 'remove it, or publish on an IPv4 address of the host';
+  return [{ path, message, fix, other: ['docker', 'publishAddress'] }];
 }
 
 function hostRule(names: readonly string[], other: Problem['path']): Problem[] {

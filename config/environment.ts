@@ -358,10 +358,10 @@ const bucket = z.strictObject({
   encryption: encryption.default({ type: 'sse-s3' }),
   versioning: z
     .boolean()
-    .default(false)
+    .optional()
     .describe(
-      'true: the deploy switches versioning on. false: a new bucket has none, and the deploy never touches what a client ' +
-        'set later. S3 cannot switch versioning off again, only suspend it.',
+      'true: the deploy switches versioning on. false: it is off, and a bucket in which it is on is refused: S3 cannot ' +
+        'switch it off again, only suspend it. Default: a new bucket has none, and a deploy never touches what a client sets.',
     ),
   objectLock: z
     .boolean()
@@ -430,6 +430,18 @@ const client = z.strictObject({
     .describe(
       'Life of its access key, in days. A deploy in the last third makes another one; the old one works until its end. ' +
         'Default: it does not end.',
+    ),
+  sourceAddresses: z
+    .array(
+      z.cidrv4({
+        error: 'must be a range of IPv4 addresses such as 192.0.2.0/24, because MinIO sees no IPv6 address of a client',
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe(
+      'Addresses from which its access key works, as MinIO sees them. Needs one host and a docker.publishAddress that is an ' +
+        'IPv4 address of it: see docs/clients.md. Default: any.',
     ),
 });
 

@@ -50,7 +50,8 @@ const bucketSettings = z.strictObject({
     z.strictObject({ type: z.literal('sse-s3') }),
     z.strictObject({ type: z.literal('sse-kms'), key: z.string() }),
   ]),
-  versioning: z.boolean(),
+  // absent: not ours to say
+  versioning: z.boolean().optional(),
   objectLock: z.boolean(),
   // absent: not ours to say
   retention: z
@@ -354,6 +355,7 @@ export const operationInputs = {
           }),
         ),
         expireDays: z.number().optional(),
+        sourceAddresses: z.array(z.string()).optional(),
       }),
     ),
     denySseC: z.boolean(),

@@ -65,7 +65,7 @@ const DENIED_ADMIN_ACTIONS = [
 
 /** The policy of a client. */
 export function clientPolicy(
-  grants: readonly ClientGrant[],
+  { grants, sourceAddresses }: Pick<DeclaredClient, 'grants' | 'sourceAddresses'>,
   { denySseC }: { readonly denySseC: boolean },
 ): PolicyDocument {
   return {
@@ -74,6 +74,7 @@ export function clientPolicy(
       ...grants.flatMap(statementsOf),
       { Effect: 'Deny', Action: DENIED_OBJECT_ACTIONS, Resource: ['arn:aws:s3:::*'] },
       { Effect: 'Deny', Action: DENIED_ADMIN_ACTIONS },
+      ...(sourceAddresses === undefined ? [] : [otherAddressesDenied(sourceAddresses)]),
       ...(denySseC ? [denySseCStatement] : []),
     ],
   };
@@ -113,6 +114,14 @@ function statementsOf({ bucket, prefix, may, objectLock, keys }: ClientGrant): P
 
 const PRUNE = ['s3:DeleteObject', 's3:DeleteObjectTagging', 's3:PutObjectTagging'];
 
+/** Denied also where MinIO knows no address (minio/pkg v3.1.3, policy/condition/ipaddressfunc.go). */
+const otherAddressesDenied = (ranges: readonly string[]): PolicyStatement => ({
+  Effect: 'Deny',
+  Action: ['s3:*'],
+  Resource: ['arn:aws:s3:::*'],
+  Condition: { NotIpAddress: { 'aws:SourceIp': ranges } },
+});
+
 /** Without it a client could put objects under a key of another one, or under one that the bucket is not declared with. */
 function otherKeysDenied(bucketArn: string, keys: readonly string[]): PolicyStatement {
   const header = 's3:x-amz-server-side-encryption-aws-kms-key-id';
@@ -133,11 +142,13 @@ export interface DeclaredClient {
   readonly name: string;
   readonly grants: ClientGrant[];
   readonly expireDays?: number | undefined;
+  /** IPv4 ranges from which its access key works. Absent: any. */
+  readonly sourceAddresses?: string[] | undefined;
 }
 
 /** The clients of an environment, each with the keys that its buckets allow. */
 export function declaredClients({ buckets, clients, minio }: Environment): DeclaredClient[] {
-  return clients.map(({ name, access, expireDays }) => ({
+  return clients.map(({ name, access, expireDays, sourceAddresses }) => ({
     name,
     grants: access.map((grant) => {
       const encryption = buckets.find((bucket) => bucket.name === grant.bucket)?.encryption;
@@ -145,11 +156,12 @@ export function declaredClients({ buckets, clients, minio }: Environment): Decla
       return { ...grant, keys: [...new Set([own, ...minio.keys])] };
     }),
     ...(expireDays === undefined ? {} : { expireDays }),
+    ...(sourceAddresses === undefined ? {} : { sourceAddresses }),
   }));
 }
 
 /** Changes when a policy does, also where only this file has changed. */
 export function policiesHash(clients: readonly DeclaredClient[], options: { readonly denySseC: boolean }): string {
-  const documents = clients.map(({ grants }) => clientPolicy(grants, options));
+  const documents = clients.map((client) => clientPolicy(client, options));
   return createHash('sha256').update(JSON.stringify(documents)).digest('hex');
 }

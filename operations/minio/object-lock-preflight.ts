@@ -1,14 +1,14 @@
-/** S3 decides about object lock when a bucket is made, and never again: asked before anything is changed. */
+/** What S3 lets nobody change of a bucket, object lock and versioning that is on: asked before anything is changed. */
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import type { LoadedEnvironment } from '../state/load';
 import { messageOf, UsageError } from '../lib/errors';
-import { objectLockProblem, statusOf } from './provision-buckets';
+import { bucketProblem, statusOf } from './provision-buckets';
 import { openS3 } from './s3-client';
 
 /**
  * @returns what came of it, for the list of steps
- * @throws UsageError for a bucket that exists with another object lock than the declared one
+ * @throws UsageError for a bucket that exists and cannot become the declared one
  */
 export async function requireSameObjectLocks(
   loaded: Pick<LoadedEnvironment, 'environment' | 'state'>,
@@ -19,7 +19,7 @@ export async function requireSameObjectLocks(
   const s3 = openS3(loaded, 1);
   let present = 0;
   try {
-    for (const { name, objectLock } of buckets) {
+    for (const { name, objectLock, versioning } of buckets) {
       try {
         await s3.send(new HeadBucketCommand({ Bucket: name }));
       } catch (error) {
@@ -28,7 +28,7 @@ export async function requireSameObjectLocks(
         return `asked in the deploy, because MinIO cannot be asked now (${messageOf(error)})`;
       }
       present += 1;
-      const problem = await objectLockProblem(s3, { name, objectLock });
+      const problem = await bucketProblem(s3, { name, objectLock, versioning });
       if (problem !== undefined) throw new UsageError(problem.said, `${problem.fix}; nothing was changed`);
     }
   } finally {

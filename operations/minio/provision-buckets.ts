@@ -1,5 +1,6 @@
 import {
   CreateBucketCommand,
+  GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
   HeadBucketCommand,
   type LifecycleRule,
@@ -63,7 +64,7 @@ export async function provisionBuckets(input: Input): Promise<void> {
 async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
   const Bucket = bucket.name;
   if (await exists(s3, bucket.name)) {
-    await requireSameObjectLock(s3, bucket);
+    await requirePossible(s3, bucket);
   } else {
     await s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: bucket.objectLock }));
     process.stderr.write(`created bucket ${bucket.name}\n`);
@@ -83,9 +84,9 @@ async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
       },
     }),
   );
-  // object lock brings versioning with it and lets nobody change it. Versioning that is not declared belongs to clients:
-  // the only way back that S3 has is suspension, under which every delete leaves a marker
-  if (bucket.versioning && !bucket.objectLock) {
+  // object lock brings versioning with it and lets nobody change it. Versioning that is not declared belongs to clients.
+  // It is never suspended: every delete would leave a marker
+  if (bucket.versioning === true && !bucket.objectLock) {
     await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
   }
 }
@@ -137,16 +138,42 @@ async function exists(s3: S3Client, bucket: string): Promise<boolean> {
   }
 }
 
-async function requireSameObjectLock(s3: S3Client, bucket: Bucket): Promise<void> {
-  const problem = await objectLockProblem(s3, bucket);
+async function requirePossible(s3: S3Client, bucket: Bucket): Promise<void> {
+  const problem = await bucketProblem(s3, bucket);
   if (problem !== undefined) throw new ExternalError(problem.said, problem.fix);
 }
 
-/** S3 decides about object lock when a bucket is made, and never again: why a bucket that exists is not the declared one. */
-export async function objectLockProblem(
+/** Why a bucket that exists cannot become the declared one. */
+export async function bucketProblem(
+  s3: S3Client,
+  bucket: Pick<Bucket, 'name' | 'objectLock' | 'versioning'>,
+): Promise<BucketProblem | undefined> {
+  return (await objectLockProblem(s3, bucket)) ?? (await versioningProblem(s3, bucket));
+}
+
+interface BucketProblem {
+  readonly said: string;
+  readonly fix: string;
+}
+
+async function versioningProblem(
+  s3: S3Client,
+  { name, versioning }: Pick<Bucket, 'name' | 'versioning'>,
+): Promise<BucketProblem | undefined> {
+  if (versioning !== false) return undefined;
+  const { Status } = await s3.send(new GetBucketVersioningCommand({ Bucket: name }));
+  if (Status !== 'Enabled') return undefined;
+  return {
+    said: `bucket ${name} has versioning on, but is declared with versioning: false, and S3 cannot switch it off again`,
+    fix: 'write versioning: true for it, or remove the line',
+  };
+}
+
+/** S3 decides about object lock when a bucket is made, and never again. */
+async function objectLockProblem(
   s3: S3Client,
   bucket: Pick<Bucket, 'name' | 'objectLock'>,
-): Promise<{ readonly said: string; readonly fix: string } | undefined> {
+): Promise<BucketProblem | undefined> {
   let locked: boolean;
   try {
     const answer = await s3.send(new GetObjectLockConfigurationCommand({ Bucket: bucket.name }));

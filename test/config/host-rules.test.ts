@@ -53,6 +53,11 @@ test.each([
     'images.haproxy: must be given with hosts: each has a balancer, got nothing. Name an image of HAProxy with its digest.',
   ],
   [
+    'a client that is confined to addresses',
+    `${HOSTS}buckets: [{ name: backup }]\nclients: [{ name: c, access: [{ bucket: backup, may: read }], sourceAddresses: [192.0.2.0/24] }]`,
+    'clients[0].sourceAddresses: must not be given with hosts: MinIO sees the balancers instead of the clients, got: ["192.0.2.0/24"]. Remove it.',
+  ],
+  [
     'one name twice',
     hosts(A, B, C.replace('name: c', 'name: b')),
     'hosts[2].name: must differ from hosts[1].name: two hosts have two names, got: "b". Correct it.',

@@ -80,7 +80,7 @@ describe('a file that says nothing but the name', () => {
 
   test('encrypts a bucket under the default key unless it says otherwise', () => {
     const { buckets } = parseEnvironment('{name: x, buckets: [{name: backup}]}', 'test.yaml');
-    expect(buckets).toEqual([{ name: 'backup', encryption: { type: 'sse-s3' }, versioning: false, objectLock: false }]);
+    expect(buckets).toEqual([{ name: 'backup', encryption: { type: 'sse-s3' }, objectLock: false }]);
   });
 });
 
@@ -529,7 +529,7 @@ buckets:
     'line 3: docker.mtu: must be at least 576, got: 100.',
     'line 7: minio.memoryMB: is not a setting. Did you mean memoryMb?',
     'line 5: minio.port: must differ from kes.port, got: 9001. Choose another port.',
-    'line 11: buckets[1].versioning: must be true where objectLock is, got: false (the default). Write versioning: true.',
+    'line 11: buckets[1].versioning: must be true where objectLock is, got nothing. Write versioning: true.',
   ]);
   expect(placedProblemsOf('name: x\ntls:\n  mode: files\n  certificate: /a.crt')).toEqual([
     'line 2: tls.privateKey: must be a string, got nothing.',
@@ -655,7 +655,19 @@ describe('settings that contradict each other', () => {
     ],
     [
       'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: append}]}]',
-      'clients[0].access[0].may: must not be append where buckets[0].versioning is false: what is overwritten would be gone, got: "append". Write versioning: true for the bucket.',
+      'clients[0].access[0].may: must not be append where buckets[0].versioning is not true: what is overwritten would be gone, got: "append". Write versioning: true for the bucket.',
+    ],
+    [
+      'docker: {publishAddress: 192.0.2.1}\nbuckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: ["2001:db8::/32"]}]',
+      'clients[0].sourceAddresses[0]: must be a range of IPv4 addresses such as 192.0.2.0/24, because MinIO sees no IPv6 address of a client, got: "2001:db8::/32".',
+    ],
+    [
+      'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: [192.0.2.0/24]}]',
+      'clients[0].sourceAddresses: must not be given where docker.publishAddress is 127.0.0.1: MinIO sees all its clients with the address of the Docker network, got: ["192.0.2.0/24"]. Remove it, or publish on an IPv4 address of the host.',
+    ],
+    [
+      'docker: {publishAddress: "::"}\nbuckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: [192.0.2.0/24]}]',
+      'clients[0].sourceAddresses: must not be given where docker.publishAddress is ::: MinIO sees all its clients with the address of the Docker network, got: ["192.0.2.0/24"]. Remove it, or publish on an IPv4 address of the host.',
     ],
     [
       'buckets: [{name: backup, versioning: true}]\nclients: [{name: c, access: [{bucket: backup, may: append, objectLock: true}]}]',
@@ -686,7 +698,7 @@ describe('settings that contradict each other', () => {
       'buckets[0].lifecycle[0]: must have expireDays or expireNoncurrentDays, got: {"prefix":"a/"}. Add one, or remove the rule.',
     ],
     [
-      'buckets: [{name: backup, lifecycle: [{expireNoncurrentDays: 3}]}]',
+      'buckets: [{name: backup, versioning: false, lifecycle: [{expireNoncurrentDays: 3}]}]',
       'buckets[0].lifecycle[0].expireNoncurrentDays: must not be given where versioning is false: there are no older versions, got: 3. Write expireDays.',
     ],
     [
@@ -695,7 +707,7 @@ describe('settings that contradict each other', () => {
     ],
     [
       'buckets: [{name: backup, objectLock: true}]',
-      'buckets[0].versioning: must be true where objectLock is, got: false (the default). Write versioning: true.',
+      'buckets[0].versioning: must be true where objectLock is, got nothing. Write versioning: true.',
     ],
     [
       'allowDataLoss: y',

@@ -18,13 +18,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { clientUser } from '../../config/deployment-names';
-import type { DeclaredClient } from '../../config/minio/client-policies';
+import { clientPolicy, type DeclaredClient } from '../../config/minio/client-policies';
 import type { OperationInput } from '../../config/operation-inputs';
 import type { BucketSettings } from '../../config/environment';
 import { declaredRules, rulesOf } from '../../operations/checks/drift/bucket-rules';
 import { provisionBuckets } from '../../operations/minio/provision-buckets';
 import { clientDifferences } from '../../operations/checks/clients/declared-clients';
-import { type Cleaner, probesFor, tryProbes } from '../../operations/checks/clients/probes';
+import { type Cleaner, fromOutside, probesFor, tryProbes } from '../../operations/checks/clients/probes';
 import { HttpClient } from '../../operations/lib/http';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import {
@@ -48,7 +48,7 @@ import { type CommandResult, runCommand } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 
-const grant = { objectLock: false, keys: ['default-key'] } as const;
+const grant = { objectLock: false, keys: ['default-key'] };
 const CLIENTS: DeclaredClient[] = [
   { name: 'reader', grants: [{ ...grant, bucket: 'plain', prefix: 'reader/', may: 'read', keys: ['default-key'] }] },
   {
@@ -65,7 +65,18 @@ const CLIENTS: DeclaredClient[] = [
     grants: [{ bucket: 'locked', may: 'append', objectLock: true, keys: ['default-key'] }],
     expireDays: 90,
   },
+  {
+    name: 'here',
+    grants: [{ ...grant, bucket: 'plain', prefix: 'here/', may: 'write' }],
+    sourceAddresses: ['127.0.0.0/8'],
+  },
 ];
+/** Its access key works at other addresses than that of this machine. */
+const ELSEWHERE: DeclaredClient = {
+  name: 'elsewhere',
+  grants: [{ ...grant, bucket: 'plain', prefix: 'elsewhere/', may: 'write' }],
+  sourceAddresses: ['203.0.113.0/24', '198.51.100.7/32'],
+};
 
 let folder: string;
 let storage: OtherStorage;
@@ -296,6 +307,24 @@ test('a client cannot make an access key for itself, or change the secret of its
     /not found|Denied|invalid/i,
   );
   expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+});
+
+test('a client is refused everything outside of its addresses, whatever a header claims; only they refuse it', async () => {
+  await provision([...CLIENTS, ELSEWHERE]);
+  const tried = async () =>
+    tryProbes(
+      fromOutside(probesFor(ELSEWHERE, placesOf(ELSEWHERE)), ELSEWHERE.sourceAddresses ?? []),
+      rawAs(keysOf('elsewhere').current),
+      cleaner,
+    );
+  expect(await tried()).toMatchObject({ problems: [], allowed: 0 });
+  await change({
+    policies: { 'ebs-client-elsewhere': clientPolicy({ grants: ELSEWHERE.grants }, { denySseC: false }) },
+  });
+  expect((await tried()).problems).toContainEqual(
+    expect.stringMatching(/^may list below elsewhere\/ in bucket plain from outside of its addresses \(HTTP 200\)$/),
+  );
+  await provision(CLIENTS);
 });
 
 test('an attacker with the key of an appending client destroys nothing', async () => {
@@ -545,11 +574,11 @@ test('200 clients', async () => {
   await provision(CLIENTS);
 });
 
-test('without the guard, a header opens the whole bucket, and force destroys every version', async () => {
+test('without the guard, a header opens the whole bucket or claims an address, and force destroys every version', async () => {
   const unguarded = await start('unguarded', unguardedMinio);
   try {
     rmSync(secrets(), { recursive: true });
-    await provision(CLIENTS, unguarded.storage);
+    await provision([...CLIENTS, ELSEWHERE], unguarded.storage);
     const client = named('writer');
     const as = new RawS3({ http: unguarded.http, url: unguarded.storage.url, credentials: keysOf('writer').current });
     const { problems } = await tryProbes(probesFor(client, placesOf(client)), as, unguarded.cleaner);
@@ -558,6 +587,12 @@ test('without the guard, a header opens the whole bucket, and force destroys eve
       'may list all of bucket versions with a header that names its prefix (HTTP 200)',
       'may list all of bucket versions with a second parameter that names its prefix (HTTP 200)',
     ]);
+    const elsewhere = await tryProbes(
+      fromOutside(probesFor(ELSEWHERE, placesOf(ELSEWHERE)), ELSEWHERE.sourceAddresses ?? []),
+      new RawS3({ http: unguarded.http, url: unguarded.storage.url, credentials: keysOf('elsewhere').current }),
+      unguarded.cleaner,
+    );
+    expect(elsewhere.problems).toContainEqual(expect.stringMatching(/^may list below elsewhere\/ in bucket plain/));
   } finally {
     await stop(unguarded);
   }

@@ -1,5 +1,5 @@
 /** The clients of the S3 API: what is declared is there, and each may do what is declared and nothing else. */
-import { DeleteBucketCommand, DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteBucketCommand, DeleteObjectCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { clientUser, METRICS_USER } from '../../../config/deployment-names';
 import { declaredClients, type DeclaredClient } from '../../../config/minio/client-policies';
@@ -15,7 +15,7 @@ import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '
 import { someOf } from '../drift/differences';
 import { scratchBucketName } from '../objects/scratch-bucket';
 import { clientDifferences } from './declared-clients';
-import { probesFor, tryProbes } from './probes';
+import { fromOutside, probesFor, tryProbes } from './probes';
 
 /** Clients that are tried in one run. */
 const MOST_CLIENTS = 8;
@@ -65,7 +65,8 @@ const clientsConfined: FullCheck = {
   proves:
     'With its own access key, a client lists, reads, writes and deletes where that is declared. It is refused other ' +
     'prefixes and buckets, older versions, retention, master keys and settings that are not its own, administration, and ' +
-    'credentials for others.',
+    'credentials for others. Where this machine is outside of its sourceAddresses, it is refused everything, also with ' +
+    'headers that name an address inside.',
   doesNotProve:
     `Of more than ${MOST_CLIENTS} clients, ${MOST_CLIENTS} are tried in a run, by chance. Nothing is written: uploads are ` +
     'begun and given up.',
@@ -97,10 +98,11 @@ const clientsConfined: FullCheck = {
 };
 
 async function tryClient(
-  { loaded, s3, region, bucket }: CheckContext,
+  context: CheckContext,
   http: HttpClient,
   client: DeclaredClient,
 ): Promise<{ readonly evidence: Evidence; readonly found: readonly string[] }> {
+  const { loaded, s3, region, bucket } = context;
   const keys = keysOf(loaded, client.name);
   if (keys === undefined) return { evidence: {}, found: ['has no access key in the secrets folder'] };
   const as = new RawS3({ http, url: endpointOf(loaded).url, credentials: keys.current, region });
@@ -111,11 +113,35 @@ async function tryClient(
     run: `ebs-check-${randomBytes(4).toString('hex')}`,
     user: clientUser(client.name),
   };
-  const { problems, allowed, refused } = await tryProbes(probesFor(client, places), as, {
+  const { sourceAddresses } = client;
+  const outside = sourceAddresses !== undefined && !(await sees(context, http, sourceAddresses));
+  const probes = probesFor(client, places);
+  const { problems, allowed, refused } = await tryProbes(outside ? fromOutside(probes, sourceAddresses) : probes, as, {
     deleteVersion: async (Bucket, Key, VersionId) => s3.send(new DeleteObjectCommand({ Bucket, Key, VersionId })),
     deleteBucket: async (Bucket) => s3.send(new DeleteBucketCommand({ Bucket })),
   });
-  return { evidence: { allowed, refused }, found: problems };
+  const place = sourceAddresses === undefined ? {} : { thisMachine: outside ? 'outside its addresses' : 'inside' };
+  return { evidence: { ...place, allowed, refused }, found: problems };
+}
+
+/** Whether this machine has an address of these ranges, as MinIO sees it: asked by a bucket that is open to them. */
+async function sees({ s3, newBucket }: CheckContext, http: HttpClient, ranges: readonly string[]): Promise<boolean> {
+  const Bucket = await newBucket();
+  const Statement = [
+    {
+      Effect: 'Allow',
+      Principal: '*',
+      Action: ['s3:ListBucket'],
+      Resource: [`arn:aws:s3:::${Bucket}`],
+      Condition: { IpAddress: { 'aws:SourceIp': ranges } },
+    },
+  ];
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement });
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+  const { status } = await http.send({ method: 'GET', path: `/${Bucket}` });
+  if (status !== 200 && status !== 403)
+    throw new Error(`a list of bucket ${Bucket} without credentials answered ${status}`);
+  return status === 200;
 }
 
 /** What is in front of it may sign for others. */

@@ -79,7 +79,7 @@ function ofClient(
   if (user.groups.length > 0) problems.push(`user ${name} is in the groups ${user.groups.join(', ')}`);
   const policy = policies[name];
   if (policy === undefined) problems.push(`policy ${name} is not there`);
-  else if (!isDeepStrictEqual(canonicalPolicy(policy), canonicalPolicy(clientPolicy(client.grants, { denySseC })))) {
+  else if (!isDeepStrictEqual(canonicalPolicy(policy), canonicalPolicy(clientPolicy(client, { denySseC })))) {
     problems.push(`policy ${name} is not the declared one`);
   }
   return [...problems, ...ofKeys(user, keys, now)];

@@ -229,6 +229,22 @@ function serverProbes({ otherBucket, newBucket, run, user }: Places): Probe[] {
   ];
 }
 
+/**
+ * The same of a client whose access key must not work here: everything is refused, whatever address a header claims.
+ *
+ * @param ranges addresses from which it would work
+ */
+export function fromOutside(probes: readonly Probe[], [range = '']: readonly string[]): Probe[] {
+  const [inside = ''] = range.split('/');
+  const unsigned = { 'x-forwarded-for': inside, 'x-real-ip': inside, forwarded: `for=${inside}` };
+  return probes.map((probe) => ({
+    ...probe,
+    what: `${probe.what} from outside of its addresses`,
+    allowed: false,
+    request: { ...probe.request, unsigned },
+  }));
+}
+
 /** How a server answered. */
 export type Verdict = 'allowed' | 'refused' | 'unauthenticated';
 

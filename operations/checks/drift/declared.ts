@@ -19,8 +19,8 @@ const bucketDefaultEncryption: FullCheck = {
   id: 'bucket-default-encryption',
   title: 'Every declared bucket has its encryption, versioning and object lock',
   proves:
-    'Each declared bucket exists, and its default encryption and object lock are those declared. Versioning is on where ' +
-    'it is declared; elsewhere it belongs to the clients, and the evidence says what it is.',
+    'Each declared bucket exists, and its default encryption and object lock are those declared. Versioning is on or ' +
+    'off where that is declared; elsewhere it belongs to the clients, and the evidence says what it is.',
   doesNotProve: 'That objects which were written before the default encryption was set are encrypted.',
   severity: 'high',
   skipReason: ({ buckets }) => (buckets.length === 0 ? 'the environment declares no bucket' : undefined),
@@ -39,6 +39,8 @@ const bucketDefaultEncryption: FullCheck = {
       const declared = declaredSettings(bucket);
       for (const name of ['encryption', 'versioning', 'objectLock'] as const) {
         if (declared[name] === undefined || actual[name] === declared[name]) continue;
+        // what was on before can only be suspended
+        if (declared[name] === 'off' && actual[name] === 'suspended') continue;
         problems.push(`bucket ${bucket.name}: ${LABELS[name]} is ${actual[name]}, declared ${declared[name]}`);
       }
     }
@@ -99,7 +101,7 @@ type DeclaredSettings = { readonly [name in keyof Settings]: Settings[name] | un
 function declaredSettings({ encryption, versioning, objectLock }: BucketSettings): DeclaredSettings {
   return {
     encryption: encryption.type === 'sse-s3' ? 'AES256' : `aws:kms under ${encryption.key}`,
-    versioning: versioning ? 'on' : undefined,
+    versioning: versioning === undefined ? undefined : versioning ? 'on' : 'off',
     objectLock: objectLock ? 'on' : 'off',
   };
 }

@@ -115,7 +115,7 @@ function note(
   { denySseC, now }: { readonly denySseC: boolean; readonly now: Date },
 ): void {
   const name = clientUser(client.name);
-  const policy = clientPolicy(client.grants, { denySseC });
+  const policy = clientPolicy(client, { denySseC });
   if (!isDeepStrictEqual(canonicalPolicy(iam.policies[name]), canonicalPolicy(policy))) changes.policies[name] = policy;
   const user = iam.users[name];
   if (user?.enabled !== true) changes.users[name] = new Secret(randomBytes(20).toString('hex'));

@@ -9,7 +9,7 @@ const grant = (more: Partial<ClientGrant> = {}): ClientGrant => ({
   ...more,
 });
 
-const policyOf = (...grants: ClientGrant[]) => clientPolicy(grants, { denySseC: false });
+const policyOf = (...grants: ClientGrant[]) => clientPolicy({ grants }, { denySseC: false });
 
 /** What the policy allows, by resource. Conditions aside. */
 function allowed(...grants: ClientGrant[]): Record<string, string[]> {
@@ -128,10 +128,20 @@ test('other master keys than those of the bucket are denied', () => {
 });
 
 test('SSE-C is denied where the environment denies it', () => {
-  const actions = clientPolicy([grant()], { denySseC: true }).Statement.at(-1);
+  const actions = clientPolicy({ grants: [grant()] }, { denySseC: true }).Statement.at(-1);
   expect(actions).toMatchObject({
     Effect: 'Deny',
     Condition: { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': [false] } },
+  });
+});
+
+test('everything is denied outside of the declared addresses', () => {
+  const client = { grants: [grant()], sourceAddresses: ['192.0.2.0/24', '203.0.113.7/32'] };
+  expect(clientPolicy(client, { denySseC: false }).Statement.at(-1)).toEqual({
+    Effect: 'Deny',
+    Action: ['s3:*'],
+    Resource: ['arn:aws:s3:::*'],
+    Condition: { NotIpAddress: { 'aws:SourceIp': ['192.0.2.0/24', '203.0.113.7/32'] } },
   });
 });
 

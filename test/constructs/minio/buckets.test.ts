@@ -4,7 +4,7 @@ import { MinioServer } from '../../../constructs/minio/minio-server';
 import { deploymentWith, groundOf } from '../../helpers/deployment';
 import { newStack, synth } from '../../helpers/synth';
 
-const PLAIN = { name: 'backup', encryption: { type: 'sse-s3' }, versioning: false, objectLock: false } as const;
+const PLAIN = { name: 'backup', encryption: { type: 'sse-s3' }, objectLock: false } as const;
 const LOCKED = {
   name: 'archive',
   encryption: { type: 'sse-kms', key: 'archive-key' },

@@ -184,7 +184,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
       const { environment, state } = deployment();
       const s3 = openS3(deployment());
       const Bucket = `versions.${randomBytes(4).toString('hex')}`;
-      const provision = async (versioning: boolean) =>
+      const provision = async (versioning?: boolean) =>
         provisionBuckets({
           endpoint: s3Endpoint(environment, state),
           region: environment.minio.region,
@@ -197,6 +197,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
         s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }));
 
       // GIVEN a new bucket
+      await provision();
       await provision(false);
       expect(await status()).toBeUndefined();
       await s3.send(new PutObjectCommand({ Bucket, Key: 'pruned', Body: 'x' }));
@@ -205,13 +206,16 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
       expect([...Versions, ...DeleteMarkers]).toEqual([]);
       // WHEN a client switches it on
       await set('Enabled');
-      await provision(false);
+      await provision();
       expect(await status()).toBe('Enabled');
       // THEN it is the client's to suspend, too, unless it is declared
       await set('Suspended');
-      await provision(false);
+      await provision();
       expect(await status()).toBe('Suspended');
+      await provision(false);
       await provision(true);
+      expect(await status()).toBe('Enabled');
+      await expect(provision(false)).rejects.toThrow(/has versioning on, but is declared with versioning: false/);
       expect(await status()).toBe('Enabled');
       s3.destroy();
     });

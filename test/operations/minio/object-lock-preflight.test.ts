@@ -12,15 +12,18 @@ afterEach(async () => {
   server = undefined;
 });
 
-/** A MinIO that has the bucket `locked` with object lock and `plain` without it. */
+/** A MinIO that has the bucket `locked` with object lock, `plain` without it, and `versions` with versioning. */
 const minio: RequestListener = ({ url = '' }, response) => {
-  if (url.startsWith('/locked') && url.includes('object-lock')) {
+  if (url.includes('?versioning')) {
+    const status = url.startsWith('/versions') ? '<Status>Enabled</Status>' : '';
+    response.end(`<VersioningConfiguration>${status}</VersioningConfiguration>`);
+  } else if (url.startsWith('/locked') && url.includes('object-lock')) {
     const enabled = '<ObjectLockEnabled>Enabled</ObjectLockEnabled>';
     response.end(`<ObjectLockConfiguration>${enabled}</ObjectLockConfiguration>`);
   } else if (url.includes('object-lock')) {
     response.writeHead(404).end('<Error><Code>ObjectLockConfigurationNotFoundError</Code></Error>');
   } else {
-    response.writeHead(/^\/(locked|plain)/.test(url) ? 200 : 404).end();
+    response.writeHead(/^\/(locked|plain|versions)/.test(url) ? 200 : 404).end();
   }
 };
 
@@ -36,6 +39,8 @@ const LOCKED = 'versioning: true, objectLock: true';
 test.each([
   [`{ name: locked, ${LOCKED} }, { name: plain }`, '2 of 2 there, with the declared object lock'],
   [`{ name: new, ${LOCKED} }, { name: plain }`, '1 of 2 there, with the declared object lock'],
+  ['{ name: versions }', '1 of 1 there, with the declared object lock'],
+  ['{ name: plain, versioning: false }', '1 of 1 there, with the declared object lock'],
   ['', 'none is declared'],
 ])('possible: %s', async (buckets, said) => {
   expect(await asked(buckets)).toBe(said);
@@ -51,6 +56,11 @@ test.each([
     `{ name: plain, ${LOCKED} }`,
     'bucket plain exists without object lock, but is declared with it, which can only be chosen when a bucket is made',
     'write objectLock: false for it, or declare a bucket of another name; nothing was changed',
+  ],
+  [
+    '{ name: versions, versioning: false }',
+    'bucket versions has versioning on, but is declared with versioning: false, and S3 cannot switch it off again',
+    'write versioning: true for it, or remove the line; nothing was changed',
   ],
 ])('refused: %s', async (buckets, message, hint) => {
   const error = await rejectionOf(asked(buckets));

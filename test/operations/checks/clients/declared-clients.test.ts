@@ -16,7 +16,7 @@ const USER: IamUser = { enabled: true, policies: ['ebs-client-c'], groups: [], a
 const IAM: Iam = {
   users: { 'ebs-client-c': USER },
   rootKeys: [],
-  policies: { 'ebs-client-c': clientPolicy(CLIENT.grants, { denySseC: false }) },
+  policies: { 'ebs-client-c': clientPolicy(CLIENT, { denySseC: false }) },
 };
 
 const found = (iam: Partial<Iam>, now = NOW) =>
@@ -25,7 +25,7 @@ const withUser = (change: Partial<IamUser>) => found({ users: { 'ebs-client-c': 
 
 test('nothing, where all is as declared, in whatever order MinIO has it', () => {
   expect(found({})).toEqual({ changed: [], foreign: [], late: [] });
-  const reversed = clientPolicy(CLIENT.grants, { denySseC: false });
+  const reversed = clientPolicy(CLIENT, { denySseC: false });
   const policy = {
     ...reversed,
     Statement: [...reversed.Statement].reverse().map((one) => ({ ...one, Action: [...one.Action].reverse() })),

@@ -1,6 +1,7 @@
 import type { ClientGrant } from '../../../../config/minio/client-policies';
 import {
   type Cleaner,
+  fromOutside,
   type Probe,
   probesFor,
   tryProbes,
@@ -162,4 +163,17 @@ describe('trying', () => {
     const trouble = server(() => answer(503, '<Code>SlowDown</Code>'));
     await expect(tryProbes(probes({}), trouble, root)).rejects.toThrow('list in bucket backup: HTTP 503 SlowDown');
   });
+});
+
+test('from outside of its addresses everything must be refused, whatever address a header claims', () => {
+  const all = fromOutside(probes({ may: 'write' }), ['198.51.100.0/24', '203.0.113.0/24']);
+  expect(whatOf(all, true)).toEqual([]);
+  expect(whatOf(all, false)).toContain('list in bucket backup from outside of its addresses');
+  for (const { request } of all) {
+    expect(request.unsigned).toEqual({
+      'x-forwarded-for': '198.51.100.0',
+      'x-real-ip': '198.51.100.0',
+      forwarded: 'for=198.51.100.0',
+    });
+  }
 });

@@ -52,7 +52,7 @@ test('a client gets a user with its policy, and an access key of that user; nobo
   expect(current?.accessKey).toMatch(/^[0-9a-f]{20}$/);
   expect(current?.secretKey.reveal()).toMatch(/^[0-9a-f]{40}$/);
   expect(iam.users).toMatchObject({ 'ebs-client-postgres': { policies: ['ebs-client-postgres'], enabled: true } });
-  expect(iam.policies['ebs-client-postgres']).toEqual(clientPolicy(client('postgres').grants, { denySseC: false }));
+  expect(iam.policies['ebs-client-postgres']).toEqual(clientPolicy(client('postgres'), { denySseC: false }));
   expect(iam.keyOf(current?.accessKey)).toMatchObject({ parent: 'ebs-client-postgres', status: 'on' });
   expect(iam.keyOf(current?.accessKey)?.secretKey).toBe(current?.secretKey.reveal());
   expect(iam.secretsOfUsers['ebs-client-postgres']).toMatch(/^[0-9a-f]{40}$/);
