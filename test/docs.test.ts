@@ -14,7 +14,13 @@ const read = (page: string): string => readFileSync(path.join(projectRoot, page)
 const withoutCode = (text: string): string => text.replaceAll(/^ *```.*?^ *```/gms, '');
 
 const decisions = pages('docs/adr');
-const guides = [...pages('.'), ...pages('docs'), ...pages('examples/github-actions'), ...pages('examples/gitlab-ci')];
+const guides = [
+  ...pages('.'),
+  ...pages('docs'),
+  ...pages('docs/clients'),
+  ...pages('examples/github-actions'),
+  ...pages('examples/gitlab-ci'),
+];
 
 /** As GitHub and GitLab make them. */
 const anchors = (page: string): string[] =>

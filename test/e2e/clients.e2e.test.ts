@@ -7,7 +7,6 @@ import {
   DeleteBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
-  ListObjectsV2Command,
   ListObjectVersionsCommand,
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
@@ -39,12 +38,9 @@ import { MinioAdmin } from '../../operations/minio/minio-admin';
 import { RawS3 } from '../../operations/minio/raw-s3';
 import { s3Client, type S3Credentials } from '../../operations/minio/s3-client';
 import { cacheLayout } from '../../operations/toolchain/cache';
-import { buildProgram, locateProgram } from '../../operations/toolchain/go/go-build';
+import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { mc as mcProgram, minio, unguardedMinio } from '../../operations/toolchain/go/programs';
 import { mc } from './guard/servers';
-import { type ClientPlace, type ConfiguredProgram, CONFIGURATIONS } from '../../scripts/lib/client-configuration';
-import { NO_AWS_SETTINGS } from '../helpers/e2e/client-programs';
-import { type CommandResult, runCommand } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/measured';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 
@@ -350,125 +346,6 @@ test('a client that is no longer declared is let in no more', async () => {
   expect(answer.status).toBe(403);
   expect(answer.text).toContain('InvalidAccessKeyId');
   await provision(CLIENTS);
-});
-
-describe('by the configuration that ./scripts/client prints,', () => {
-  let home: string;
-  beforeAll(() => {
-    home = path.join(folder, 'home');
-    mkdirSync(path.join(home, 'data'), { recursive: true });
-    writeFileSync(path.join(home, 'data', 'small'), 'as it was');
-    writeFileSync(path.join(home, 'data', 'large'), randomBytes(12 * 1024 * 1024));
-  });
-
-  /** Runs lines of a shell beside the configuration of a client, as `$CONF`. */
-  async function asClient(
-    name: 'appender' | 'writer',
-    program: ConfiguredProgram,
-    script: string,
-  ): Promise<CommandResult> {
-    const [own] = named(name).grants;
-    const conf = path.join(home, `${program}-${name}`);
-    const place: ClientPlace = {
-      client: name,
-      environment: 'e2e',
-      key: keysOf(name).current,
-      url: storage.url,
-      region: 'us-east-1',
-      caFile: storage.caFile,
-      bucket: { name: own?.bucket ?? '', encryption: { type: 'sse-s3' } },
-      prefix: own?.prefix ?? '',
-    };
-    writeFileSync(conf, CONFIGURATIONS[program](place), { mode: 0o600 });
-    const mcFile = (await locateProgram(cacheLayout(), mcProgram)).file;
-    return runCommand('sh', ['-euc', script], {
-      cwd: home,
-      env: {
-        ...NO_AWS_SETTINGS,
-        HOME: home,
-        CONF: conf,
-        CA: storage.caFile,
-        RESTIC_PASSWORD: 'x',
-        MC: mcFile,
-        RCLONE_RETRIES: '1',
-      },
-    });
-  }
-  const present = async (Prefix: string): Promise<number> =>
-    (await storage.s3.send(new ListObjectsV2Command({ Bucket: 'versions', Prefix }))).KeyCount ?? 0;
-
-  test('restic backs up and restores as a client that appends, leaves no lock, and cannot forget', async () => {
-    const backup = await asClient(
-      'appender',
-      'restic',
-      '. "$CONF"; r="restic -q --cacert $CA"; $r init; $r backup data; $r check; $r restore latest --target out; cmp data/large out/data/large',
-    );
-    expect([backup.code, backup.stderr]).toEqual([0, backup.stderr]);
-    expect(await present('laptops/snapshots/')).toBe(1);
-    expect(await present('laptops/locks/')).toBe(0);
-    const forget = await asClient('appender', 'restic', '. "$CONF"; restic --cacert "$CA" forget --prune latest');
-    expect(forget.stderr).toMatch(/Access ?Denied/);
-    expect(await present('laptops/snapshots/')).toBe(1);
-  });
-
-  test('restic prunes as a client that writes', async () => {
-    const pruned = await asClient(
-      'writer',
-      'restic',
-      '. "$CONF"; r="restic -q --cacert $CA"; $r init; $r backup data; $r backup data; $r forget --keep-last 1 --prune; $r check --read-data',
-    );
-    expect([pruned.code, pruned.stderr]).toEqual([0, pruned.stderr]);
-    expect(await present('postgres/snapshots/')).toBe(1);
-  });
-
-  test.each<[ConfiguredProgram, string, string]>([
-    [
-      'rclone',
-      'rclone --config "$CONF" --ca-cert "$CA" copy data e2e_NAME:PLACErclone; rclone --config "$CONF" --ca-cert "$CA" check data e2e_NAME:PLACErclone',
-      'rclone --config "$CONF" --ca-cert "$CA" deletefile e2e_NAME:PLACErclone/small',
-    ],
-    [
-      's3cmd',
-      's3cmd --config "$CONF" --no-progress put data/small data/large s3://PLACEs3cmd/; s3cmd --config "$CONF" --force get s3://PLACEs3cmd/large large; cmp data/large large',
-      's3cmd --config "$CONF" del s3://PLACEs3cmd/small',
-    ],
-    [
-      'aws',
-      'export AWS_CONFIG_FILE="$CONF"; AWS="aws --profile e2e_NAME --endpoint-url URL"; $AWS s3 cp data/large s3://PLACEaws/large; $AWS s3 cp data/small s3://PLACEaws/small; $AWS s3 cp s3://PLACEaws/large large; cmp data/large large; $AWS s3 ls s3://PLACEaws/',
-      'export AWS_CONFIG_FILE="$CONF"; aws --profile e2e_NAME --endpoint-url URL s3 rm s3://PLACEaws/small',
-    ],
-    [
-      'mc',
-      '. "$CONF"; "$MC" cp -q data/small data/large e2e_NAME/PLACEmc/; "$MC" cat e2e_NAME/PLACEmc/large | cmp - data/large',
-      '. "$CONF"; "$MC" rm e2e_NAME/PLACEmc/small',
-    ],
-    [
-      'boto3',
-      'cat "$CONF" > run.py; printf \'s3.upload_file("data/large", "BUCKET", "PREFIXboto3/large")\\ns3.upload_file("data/small", "BUCKET", "PREFIXboto3/small")\\ns3.download_file("BUCKET", "PREFIXboto3/large", "large")\' >> run.py; python3 run.py; cmp data/large large',
-      'cat "$CONF" > run.py; printf \'s3.delete_object(Bucket="BUCKET", Key="PREFIXboto3/small")\' >> run.py; python3 run.py',
-    ],
-  ])('%s writes and reads as either client, and deletes as the one that may', async (program, use, remove) => {
-    for (const name of ['appender', 'writer'] as const) {
-      const [own] = named(name).grants;
-      const filled = (script: string): string =>
-        script
-          .replaceAll('NAME', name)
-          .replaceAll('PLACE', `${own?.bucket ?? ''}/${own?.prefix ?? ''}`)
-          .replaceAll('BUCKET', own?.bucket ?? '')
-          .replaceAll('PREFIX', own?.prefix ?? '')
-          .replaceAll('URL', storage.url);
-      const used = await asClient(name, program, filled(use));
-      expect([used.code, used.stderr]).toEqual([0, used.stderr]);
-      const removed = await asClient(name, program, filled(remove));
-      const left = await present(`${own?.prefix ?? ''}${program}/small`);
-      expect([program, name, removed.code === 0, left]).toEqual([
-        program,
-        name,
-        name === 'writer',
-        name === 'writer' ? 0 : 1,
-      ]);
-    }
-  });
 });
 
 test('rotating a key under load: no request fails, and the old one ends', async () => {

@@ -88,6 +88,14 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     'each run of the checks has left a signed record',
     'none of it is in what Terraform keeps',
   ],
+  // every day: a client that may append with SSE-KMS, and one that may write with SSE-S3
+  recipes: [
+    ...['restic', 'rclone', 's3cmd', 'aws', 'mc', 'boto3'].flatMap((page) =>
+      ['append, in a bucket with sse-s3', 'write, in a bucket with sse-kms'].map(
+        (which) => `${page} as a client that may ${which}`,
+      ),
+    ),
+  ],
   // every day: gone with all its versions
   deployment: ['faults a master key deleted, so that Vault keeps its version'],
 };

@@ -56,11 +56,10 @@ export class OtherStorage {
     const certificates = path.join(folder, 'certificates');
     mkdirSync(certificates);
     const ca = await ThrowawayCa.create(folder, 'other-storage-ca');
-    const { certificateFile, privateKeyFile } = await ca.issue(
-      'other-storage',
-      '127.0.0.1',
-      settings.domain === undefined ? [] : [`*.${settings.domain}`],
-    );
+    const { certificateFile, privateKeyFile } = await ca.issue('other-storage', '127.0.0.1', [
+      'localhost',
+      ...(settings.domain === undefined ? [] : [`*.${settings.domain}`]),
+    ]);
     renameSync(certificateFile, path.join(certificates, 'public.crt'));
     renameSync(privateKeyFile, path.join(certificates, 'private.key'));
     const [port = 0] = await testPorts(1);
