@@ -50,8 +50,12 @@ export function disabledIn(iam: Buffer): { readonly groups: string[]; readonly a
   };
 }
 
-/** @returns what could not be disabled, each in a few words */
-async function disableAgain(
+/**
+ * Disables what {@link MinioAdmin.importIam} enabled.
+ *
+ * @returns what could not be disabled, each in a few words
+ */
+export async function disableAgain(
   admin: Pick<MinioAdmin, 'disableAccessKey' | 'disableGroup'>,
   iam: Buffer,
 ): Promise<string[]> {

@@ -17,7 +17,7 @@ export const configurationOnDisk: FullCheck = {
   title: 'IAM and configuration are encrypted on the drives',
   proves:
     'Every file in which MinIO keeps users, policies, service accounts and its settings, the past ones too, begins with ' +
-    'a data key that is sealed under a known master key, and not with plaintext.',
+    'a data key that is sealed under a known master key, and not with plaintext. Only the number of its format may be plain.',
   doesNotProve:
     'That policies, lifecycle rules and default encryption of buckets, names of objects or user metadata are secret: ' +
     'MinIO does not encrypt them. Nothing is deciphered. Of very many files the first ' +
@@ -34,6 +34,7 @@ export const configurationOnDisk: FullCheck = {
     const problems: string[] = [];
     for (const { path, content } of contents) {
       const key = sealingKey(content);
+      if (key === undefined && isFormat({ path, content })) continue;
       if (key === undefined) problems.push(`${path} is not encrypted`);
       else if (!known.includes(key))
         problems.push(`${path} is encrypted under ${key}, which is no key of this environment`);
@@ -51,14 +52,25 @@ export const configurationOnDisk: FullCheck = {
     if (problems.length > 0) {
       throw new CheckFailure(
         problems.join('; '),
-        'it was written while MinIO had no KMS, and is written anew only when it changes: rewrite it with `mc admin ' +
-          'cluster iam export` and `import`, settings with `mc admin config export` and `import`; change what was secret',
+        'it was written while MinIO had no KMS, and is written anew only when it changes: ' +
+          `\`./scripts/encrypt ${loaded.argument}\` has MinIO write it; change what was secret`,
         evidence,
       );
     }
     return evidence;
   },
 };
+
+/** The files of {@link configurationOnDisk} that are not encrypted, by their paths. */
+export async function plainConfiguration(drives: readonly ReadableDrive[]): Promise<string[]> {
+  const { contents } = await contentsBelow(drives, `${SYSTEM}/config`, LIMIT);
+  return contents.filter((file) => sealingKey(file.content) === undefined && !isFormat(file)).map(({ path }) => path);
+}
+
+/** `{"version":1}` says nothing, and MinIO writes it once (cmd/iam-store.go, iamFormatFile). */
+function isFormat({ path, content }: DriveFile): boolean {
+  return path.includes('/iam/format.json/') && /^\{"version":\d+\}$/.test(content.toString('latin1'));
+}
 
 /** The name under which MinIO keeps the content of the only version there is, as msgpack has it. */
 const ONLY_VERSION = Buffer.from('\u00a4null', 'latin1');

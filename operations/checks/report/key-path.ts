@@ -61,7 +61,14 @@ export const KEY_PATH = {
   drive: {
     name: 'Drive',
     role: 'Holds nothing but ciphertext and sealed data keys.',
-    guards: ['ciphertext-on-disk', 'configuration-on-disk', 'drives-online', 'drive-space', 'disk-encryption'],
+    guards: [
+      'ciphertext-on-disk',
+      'configuration-on-disk',
+      'objects-encrypted',
+      'drives-online',
+      'drive-space',
+      'disk-encryption',
+    ],
   },
   kesLink: {
     name: 'mTLS',

@@ -14,7 +14,7 @@ export const atRestFaults: readonly PlantedFault[] = [
     red: {
       'configuration-on-disk': {
         message: /^\.minio\.sys\/config\/iam\/policies\/of-a-test\/policy\.json\/xl\.meta is not encrypted$/,
-        fix: /mc admin cluster iam export/,
+        fix: /^it was written while MinIO had no KMS, .*`\.\/scripts\/encrypt /,
       },
     },
     plant: async (bench) => {

@@ -38,6 +38,7 @@ const NO_S3 = [
   'sse-c-plain-http-refused',
   'kms-ready',
   'earlier-objects-open',
+  'objects-encrypted',
 ];
 
 export const refusalFaults: readonly PlantedFault[] = [

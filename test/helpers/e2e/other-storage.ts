@@ -23,6 +23,8 @@ interface Settings {
   readonly program?: GoProgram;
   /** Further environment variables. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Folder of the drive, perhaps that of one before. @default - a new one */
+  readonly drive?: string;
   /** Of which each bucket is a host. */
   readonly domain?: string;
 }
@@ -50,7 +52,7 @@ export class OtherStorage {
 
   /**
    * @param folder for its files; not in that of an environment whose processes are killed
-   * @param bucket the only one that it has
+   * @param bucket the only one that it has, on a drive of its own
    */
   static async start(folder: string, bucket: string, settings: Settings = {}): Promise<OtherStorage> {
     const certificates = path.join(folder, 'certificates');
@@ -70,7 +72,14 @@ export class OtherStorage {
     const log = openSync(logFile, 'w', 0o600);
     const server = spawn(
       file,
-      ['server', '--address', `127.0.0.1:${port}`, '--certs-dir', certificates, path.join(folder, 'drive')],
+      [
+        'server',
+        '--address',
+        `127.0.0.1:${port}`,
+        '--certs-dir',
+        certificates,
+        settings.drive ?? path.join(folder, 'drive'),
+      ],
       {
         stdio: ['ignore', log, log],
         env: {

@@ -31,6 +31,7 @@ const TEST_FOLDER = process.env.EBS_E2E_FOLDER ?? tmpdir();
 const SLOW_DOWN_SECONDS = 15;
 
 type Script =
+  | 'encrypt'
   | 'schedule'
   | 'up'
   | 'check'

@@ -44,6 +44,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'listing',
     'ciphertext-on-disk',
     'configuration-on-disk',
+    'objects-encrypted',
     'plain-http-refused',
     'untrusted-ca-refused',
     'old-tls-refused',

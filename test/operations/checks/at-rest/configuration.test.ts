@@ -4,7 +4,8 @@ import { atRestChecks } from '../../../../operations/checks/at-rest/at-rest';
 import type { CheckResult } from '../../../../operations/checks/runner';
 import { contextWith, loaded, resultOf } from '../fakes';
 
-const PLAIN = Buffer.from('{"version":1}');
+const FORMAT = Buffer.from('{"version":1}');
+const PLAIN = Buffer.from('{"version":1,"secretKey":"plain"}');
 
 /** Content as MinIO encrypts it. */
 function sealed(key: string, ciphertext = Buffer.alloc(100, 0xee)): Buffer {
@@ -56,7 +57,12 @@ test('what is sealed under a known key passes, inline and in a part file', async
   expect(result).toMatchObject({ status: 'passed', evidence: { files: 3, sealedUnder: { 'backup-default': 3 } } });
 });
 
+test('the number of a format is no secret, where MinIO keeps it', async () => {
+  expect(await run({ ...CONFIG, 'iam/format.json/xl.meta': xlMeta(FORMAT) })).toMatchObject({ status: 'passed' });
+});
+
 test.each([
+  ['the number of a format anywhere else', { 'iam/x.json/xl.meta': xlMeta(FORMAT) }, 'x.json/xl.meta is not encrypted'],
   ['plaintext inline', { 'iam/format.json/xl.meta': xlMeta(PLAIN) }, 'format.json/xl.meta is not encrypted'],
   [
     'plaintext in a file',
