@@ -47,8 +47,13 @@ export function minioVariables(
     MINIO_KMS_KES_KEY_FILE: '/files/kes/client.key',
     MINIO_KMS_KES_CAPATH: '/files/certs/CAs',
     MINIO_KMS_AUTO_ENCRYPTION: kms.autoEncryption ? 'on' : 'off',
-    // by default it waits ten minutes for the answers of a host that lost its power (--conn-user-timeout, hidden); while it
-    // waits, requests do, too
-    ...(isCluster ? { MINIO_CONN_USER_TIMEOUT: '3s' } : {}),
+    ...(isCluster ? LOST_PEERS : {}),
   };
 }
+
+/**
+ * By default MinIO waits ten minutes for the answers of a host that lost its power (--conn-user-timeout, hidden), and requests
+ * wait with it. The limit is TCP_USER_TIMEOUT of its sockets. Go listens by Multipath TCP since 1.24, where Linux takes that
+ * option for no connection that is accepted: those were noticed after 30 s, by MinIO's own pings.
+ */
+const LOST_PEERS = { MINIO_CONN_USER_TIMEOUT: '3s', GODEBUG: 'multipathtcp=0' };

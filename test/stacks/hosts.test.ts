@@ -129,7 +129,11 @@ describe('three hosts', () => {
     expect(new Set(servers.map(({ command, env, image }) => JSON.stringify([command, env, image]))).size).toBe(1);
     expect(servers[0]?.command).toContain('https://minio-{1...3}:9010/data');
     expect(servers[0]?.env).toEqual(
-      expect.arrayContaining(['MINIO_KMS_KES_ENDPOINT=https://kes:7373', 'MINIO_CONN_USER_TIMEOUT=3s']),
+      expect.arrayContaining([
+        'MINIO_KMS_KES_ENDPOINT=https://kes:7373',
+        'MINIO_CONN_USER_TIMEOUT=3s',
+        'GODEBUG=multipathtcp=0',
+      ]),
     );
     expect(servers[1]).toMatchObject({
       networks_advanced: [{ name: 'ebs-local', aliases: ['minio-2'] }],

@@ -227,12 +227,14 @@ function listOf(names: unknown): string {
   return Array.isArray(names) && names.length > 0 ? names.join(', ') : 'none';
 }
 
-/** Variables by which MinIO can be configured; `MC_` and the like are the business of other programs. */
+/** Variables by which MinIO, and Go in it, can be configured; `MC_` and the like are the business of other programs. */
+const OF_MINIO = /^(?:MINIO_|GODEBUG=)/;
+
 function ofMinio(variables: readonly string[] | null): Record<string, string> {
   return Object.fromEntries(
     (variables ?? []).flatMap((entry) => {
       const at = entry.indexOf('=');
-      return entry.startsWith('MINIO_') ? [[entry.slice(0, at), entry.slice(at + 1)]] : [];
+      return OF_MINIO.test(entry) ? [[entry.slice(0, at), entry.slice(at + 1)]] : [];
     }),
   );
 }
