@@ -44,6 +44,28 @@ const leaf = z.strictObject({
 });
 export type LeafCertificate = z.infer<typeof leaf>;
 
+const vaultInitialization = z.strictObject({
+  environment: z.string(),
+  endpoint: clientEndpoint,
+  shares: z.number(),
+  threshold: z.number(),
+  unsealShareFiles: z.array(z.string()),
+  rootTokenFile: z.string(),
+  provisionerTokenFile: z.string(),
+  provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
+  /** Only where somebody reads metrics: the token for that, and its policy. */
+  metrics: z
+    .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
+    .optional(),
+  canariesFile: z.string(),
+  /** The other Vaults, of which one may be the active one and answer for this one. Absent: it is the only one. */
+  others: z.array(mutualTlsEndpoint).optional(),
+  /** The note of where the keys of the canaries are: perhaps not in this Vault. */
+  placeFile: z.string(),
+  /** When it must run again is noted here. */
+  renewalNote: z.string(),
+});
+
 const bucketSettings = z.strictObject({
   name: z.string(),
   encryption: z.discriminatedUnion('type', [
@@ -170,27 +192,7 @@ export const operationInputs = {
   }),
 
   /** Initialises and unseals an embedded Vault and leaves a token with a narrow policy. */
-  'initialize-vault': z.strictObject({
-    environment: z.string(),
-    endpoint: clientEndpoint,
-    shares: z.number(),
-    threshold: z.number(),
-    unsealShareFiles: z.array(z.string()),
-    rootTokenFile: z.string(),
-    provisionerTokenFile: z.string(),
-    provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
-    /** Only where somebody reads metrics: the token for that, and its policy. */
-    metrics: z
-      .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
-      .optional(),
-    canariesFile: z.string(),
-    /** Whether another Vault may be the active one, which answers for this one then. Absent: it is the only one. */
-    hasOthers: z.boolean().optional(),
-    /** The note of where the keys of the canaries are: perhaps not in this Vault. */
-    placeFile: z.string(),
-    /** When it must run again is noted here. */
-    renewalNote: z.string(),
-  }),
+  'initialize-vault': vaultInitialization,
 
   /** Waits until one Vault of several is unsealed, and a healthy voter beside the others. */
   'await-vault-node': z.strictObject({
@@ -205,6 +207,10 @@ export const operationInputs = {
     unsealShareFiles: z.array(z.string()),
     /** The token of the provisioner: it may ask for the state of the raft. */
     tokenFile: z.string(),
+    /** Has it make sure of the tokens, in case the first Vault found no leader. Absent: it is the first one. */
+    initialization: vaultInitialization.optional(),
+    /** Whether no Vault is deployed after it, with which they might be a majority. */
+    isLast: z.boolean(),
   }),
 
   /** Writes the configuration file of KES; with Vault, keeps the SecretID that it has or gets another. */

@@ -7,7 +7,7 @@ import { vaultPublication } from '../../config/docker/reachable';
 import type { EmbeddedVault, VaultEnvironment } from '../../config/environment';
 import { metricsPolicy, provisionerPolicy } from '../../config/keys/key-store';
 import { VAULT_CLUSTER_PORT, type VaultHost, vaultNodes } from '../../config/node';
-import type { MutualTlsEndpoint, TlsEndpoint } from '../../config/operation-inputs';
+import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { vaultClientCa, vaultClientFiles, vaultNodeEndpoint } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
 import { embeddedVault, isInVault } from '../../config/vault/vault';
@@ -140,10 +140,17 @@ export class VaultServer extends Construct {
       triggers: files.versions,
       dependsOn: [files.dependable, this.container.dependable],
     });
-    const shares = Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1));
+    const shares = shareFiles(state, vault.shares);
     const openers = shares.slice(0, vault.threshold);
     // the others join the first, and are opened by the same shares
-    const open = host.number === 1 ? this.initialize(deployment, environment, vault, shares, reload) : reload;
+    const peers = vaultNodes(deployment.nodes)
+      .filter(({ number }) => number !== host.number)
+      .map((peer) => ({ node: peer, endpoint: mutual(vaultNodeEndpoint(environment, vault, state, peer), state) }));
+    const initialization = {
+      ...vaultInitialization(environment, vault, state, this.endpoint),
+      ...(isCluster ? { others: peers.map(({ endpoint }) => endpoint) } : {}),
+    };
+    const open = host.number === 1 ? this.initialize(deployment, initialization, reload) : reload;
     if (vault.unseal === 'auto') this.addUnsealer(deployment, host, openers, open);
     if (!isCluster) {
       this.dependable = open.dependable;
@@ -156,15 +163,12 @@ export class VaultServer extends Construct {
         host: host.host.name,
         endpoint: mutual(this.endpoint, state),
         raftNode: node.raftId,
-        peers: vaultNodes(deployment.nodes)
-          .filter(({ number }) => number !== host.number)
-          .map((peer) => ({
-            ...mutual(vaultNodeEndpoint(environment, vault, state, peer), state),
-            raftNode: peer.vault.raftId,
-          })),
+        peers: peers.map(({ node: peer, endpoint }) => ({ ...endpoint, raftNode: peer.vault.raftId })),
         threshold: vault.threshold,
         unsealShareFiles: shares,
         tokenFile: state.secret.provisionerToken,
+        ...(host.number === 1 ? {} : { initialization }),
+        isLast: peers.every(({ node: peer }) => peer.number < host.number),
       },
       triggers: { container: this.container.containerId },
       dependsOn: [open.dependable],
@@ -175,45 +179,22 @@ export class VaultServer extends Construct {
   /** Makes it the Vault of this deployment, and the first member of a Raft of several. */
   private initialize(
     deployment: DeploymentBase,
-    environment: VaultEnvironment,
-    { shares: count, threshold }: EmbeddedVault,
-    shares: string[],
+    input: OperationInput<'initialize-vault'>,
     reload: Operation<'reload-container'>,
   ): Operation<'initialize-vault'> {
-    const { state, runner } = deployment;
-    const metrics = metricsPolicy(environment);
-    const renewalNote = `${state.tls}/provisioner-token.json`;
     const initialize = new Operation(this, 'Initialize', {
-      runner,
+      runner: deployment.runner,
       operation: 'initialize-vault',
-      input: {
-        environment: environment.name,
-        endpoint: this.endpoint,
-        shares: count,
-        threshold,
-        unsealShareFiles: shares,
-        rootTokenFile: state.secret.rootToken,
-        provisionerTokenFile: state.secret.provisionerToken,
-        provisionerPolicy: {
-          name: vaultNames(environment).provisionerPolicy,
-          document: provisionerPolicy(environment),
-        },
-        ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
-        // if it names master keys, an empty Vault has lost them and is not initialised
-        canariesFile: state.canaries,
-        ...(environment.hosts === undefined ? {} : { hasOthers: true }),
-        placeFile: state.keyStore,
-        renewalNote,
-      },
+      input,
       renewal: {
-        note: renewalNote,
-        ...(metrics === undefined ? {} : { makes: [state.secret.vaultMetricsToken] }),
+        note: input.renewalNote,
+        ...(input.metrics === undefined ? {} : { makes: [input.metrics.tokenFile] }),
       },
       // a container that was replaced starts sealed
       triggers: { container: this.container.containerId },
       dependsOn: [reload.dependable],
     });
-    for (const share of shares) deployment.made(this, share, initialize.runId);
+    for (const share of input.unsealShareFiles) deployment.made(this, share, initialize.runId);
     return initialize;
   }
 
@@ -258,6 +239,37 @@ export class VaultServer extends Construct {
     });
   }
 }
+
+/** What `initialize-vault` is told of every Vault of a deployment. */
+function vaultInitialization(
+  environment: VaultEnvironment,
+  { shares, threshold }: EmbeddedVault,
+  state: StateLayout,
+  endpoint: TlsEndpoint,
+): OperationInput<'initialize-vault'> {
+  const metrics = metricsPolicy(environment);
+  return {
+    environment: environment.name,
+    endpoint,
+    shares,
+    threshold,
+    unsealShareFiles: shareFiles(state, shares),
+    rootTokenFile: state.secret.rootToken,
+    provisionerTokenFile: state.secret.provisionerToken,
+    provisionerPolicy: {
+      name: vaultNames(environment).provisionerPolicy,
+      document: provisionerPolicy(environment),
+    },
+    ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
+    // if it names master keys, an empty Vault has lost them and is not initialised
+    canariesFile: state.canaries,
+    placeFile: state.keyStore,
+    renewalNote: `${state.tls}/provisioner-token.json`,
+  };
+}
+
+const shareFiles = (state: StateLayout, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => state.secret.unsealShare(index + 1));
 
 /** The host that is declared, where it has a Vault. */
 function hostOf({ node }: DeploymentBase, scope: Construct): VaultHost {

@@ -1,13 +1,17 @@
 /**
  * The gate behind each Vault of several: the deploy goes on to the next one when this one is a healthy voter of the raft
  * again, beside every other that answers. Vault counts a node as a voter only about ten seconds after it joined.
+ *
+ * Where none of them runs yet, as after `./scripts/down`, the first ones find no leader and are not waited for.
  */
 import { z } from 'zod';
 import type { OperationInput } from '../../config/operation-inputs';
 import { ExternalError, messageOf } from '../lib/errors';
 import { readSecret, type Secret } from '../lib/secret';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
-import { readShares } from './initialize-vault';
+import { provideTokens, readShares } from './initialize-vault';
+import { unlessLeaderless } from './raft-leader';
+import { waitUntilServing } from './unseal-vault';
 import { VaultClient, VaultError } from './vault-client';
 
 type Input = OperationInput<'await-vault-node'>;
@@ -31,8 +35,18 @@ export type AutopilotState = z.infer<typeof autopilotState>['data'];
 
 export async function awaitVaultNode(input: Input): Promise<void> {
   const vault = new VaultClient(input.endpoint);
+  const peers = input.peers.map(({ raftNode, ...endpoint }) => ({ raftNode, vault: new VaultClient(endpoint) }));
+  const others = peers.map((peer) => peer.vault);
   try {
-    await waitUntilUnsealed(vault, input);
+    const unsealed = await waitUntilUnsealed(vault, others, input);
+    const serves = unsealed === 'no leader' ? unsealed : await waitUntilServing(vault, others, electionLimit(input));
+    if (serves === 'no leader') {
+      process.stderr.write(
+        `Vault on host ${input.host} is not waited for: too few of the others run to elect a leader\n`,
+      );
+      return;
+    }
+    if (input.initialization !== undefined) await provideTokens(vault, input.initialization);
     const token = readSecret(input.tokenFile);
     if (token === undefined) {
       throw new ExternalError(
@@ -40,30 +54,41 @@ export async function awaitVaultNode(input: Input): Promise<void> {
         'the first Vault makes it when it is initialised; run the deploy again',
       );
     }
-    await waitUntilVoter(vault.withToken(token), input);
+    await waitUntilVoter(vault.withToken(token), peers, input);
   } finally {
-    vault.close();
+    for (const client of [vault, ...others]) client.close();
   }
 }
 
-async function waitUntilUnsealed(vault: VaultClient, input: Input): Promise<void> {
+async function waitUntilUnsealed(
+  vault: VaultClient,
+  others: readonly VaultClient[],
+  input: Input,
+): Promise<true | 'no leader'> {
   const shares = readShares(input).slice(0, input.threshold);
-  await waitFor(
+  return waitFor(
     {
       what: `Vault on host ${input.host} to be unsealed`,
       timeoutMs: UNSEALED_LIMIT_MS,
       intervalMs: 500,
       hint: `\`docker logs\` of Vault and of its unsealer on host ${input.host} say why; ./scripts/unseal takes shares from a person`,
     },
-    async () => {
-      const { initialized, sealed } = await vault.sealStatus();
-      if (!initialized) return new NotYet('it has not joined the others');
-      if (!sealed) return true;
-      if (shares.length < input.threshold) return new NotYet('it is sealed');
-      return unseal(vault, shares);
-    },
+    unlessLeaderless(
+      [vault, ...others],
+      async () => {
+        const { initialized, sealed } = await vault.sealStatus();
+        if (!initialized) return new NotYet('it has not joined the others');
+        if (!sealed) return true;
+        if (shares.length < input.threshold) return new NotYet('it is sealed');
+        return unseal(vault, shares);
+      },
+      electionLimit(input),
+    ),
   );
 }
+
+/** After the last one there are no others to come. */
+const electionLimit = ({ isLast }: Input): number | undefined => (isLast ? Infinity : undefined);
 
 /** A node that has not joined refuses shares: "Vault is not initialized". */
 async function unseal(vault: VaultClient, shares: readonly Secret[]): Promise<true | NotYet> {
@@ -75,8 +100,11 @@ async function unseal(vault: VaultClient, shares: readonly Secret[]): Promise<tr
   }
 }
 
-async function waitUntilVoter(vault: VaultClient, input: Input): Promise<void> {
-  const peers = input.peers.map(({ raftNode, ...endpoint }) => ({ raftNode, vault: new VaultClient(endpoint) }));
+async function waitUntilVoter(
+  vault: VaultClient,
+  peers: readonly { readonly raftNode: string; readonly vault: VaultClient }[],
+  input: Input,
+): Promise<void> {
   try {
     const tolerance = await waitFor(
       {
@@ -96,7 +124,6 @@ async function waitUntilVoter(vault: VaultClient, input: Input): Promise<void> {
     process.stderr.write(`Vault on host ${input.host} is a voter; the raft stands the loss of ${tolerance}\n`);
   } finally {
     vault.close();
-    for (const peer of peers) peer.vault.close();
   }
 }
 

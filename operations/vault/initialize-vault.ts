@@ -6,6 +6,7 @@
  * | new         | none           | none              | initialise, save the shares, then go on                   |
  * | new         | or any         | or any            | REFUSE: the volume is not the one that holds the keys     |
  * | new         | none           | of keys elsewhere | initialise: a migration brings them here                  |
+ * | new         | any            | any, with others  | of several hosts: it joins the others, which have them    |
  * | initialised | enough         | any               | unseal if sealed, make sure of the provisioner token      |
  * | sealed      | too few        | any               | REFUSE: only a person with the shares can unseal          |
  *
@@ -25,9 +26,11 @@ import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { noteRenewal } from '../certificates/renewal';
-import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
+import { unlessLeaderless } from './raft-leader';
+import { waitUntilActive, waitUntilAnswering, waitUntilServing } from './unseal-vault';
 import { VaultClient, VaultError } from './vault-client';
 import { readSecret, type Secret } from '../lib/secret';
+import { GiveUp, NotYet, waitFor } from '../lib/wait';
 
 type Input = OperationInput<'initialize-vault'>;
 
@@ -39,17 +42,51 @@ const policyRead = z.object({ data: z.object({ policy: z.string() }) });
 
 export async function initializeVault(input: Input): Promise<void> {
   const vault = new VaultClient(input.endpoint);
-  const status = await waitUntilAnswering(vault, input.endpoint);
-  if (!status.initialized) await initialize(vault, input);
+  const others = (input.others ?? []).map((endpoint) => new VaultClient(endpoint));
+  try {
+    if (await open(vault, others, input)) await provideTokens(vault, input);
+    else process.stderr.write('the Vaults have no leader yet: those of other hosts are started later\n');
+  } finally {
+    for (const client of [vault, ...others]) client.close();
+  }
+}
+
+/** @returns false if the Vaults have no leader, because those of other hosts are started later in the same deploy */
+async function open(vault: VaultClient, others: readonly VaultClient[], input: Input): Promise<boolean> {
+  const all = [vault, ...others];
+  const { initialized } = await waitUntilAnswering(vault, input.endpoint);
+  if (!initialized && !joins(input)) await initialize(vault, input);
+  else if (!initialized) {
+    const joined = await waitFor(
+      { what: 'Vault to join those of the other hosts', timeoutMs: 60_000 },
+      unlessLeaderless(all, async () =>
+        (await vault.sealStatus()).initialized ? true : new NotYet('it has not joined them'),
+      ),
+    );
+    if (joined === 'no leader') return false;
+  }
   await unseal(vault, input);
   // before anything is put in
   rmSync(markOf(input), { force: true });
-  await waitUntilActive(vault, input.hasOthers);
-  await ensureTokens(vault, input);
+  if (others.length > 0) return (await waitUntilServing(vault, others)) !== 'no leader';
+  await waitUntilActive(vault);
+  return true;
+}
+
+/** Whether an empty Vault is one that joins others, which have the master keys: its host was replaced. */
+function joins(input: Input): boolean {
+  if (input.others === undefined) return false;
+  return keysExpected(input).length > 0 || (readShares(input).length > 0 && !existsSync(markOf(input)));
+}
+
+/** Makes sure of the tokens by which later steps of a deploy are let in. Vault must serve requests. */
+export async function provideTokens(vault: VaultClient, input: Input): Promise<void> {
+  await waitFor({ what: 'the active Vault to answer', timeoutMs: 60_000 }, async () =>
+    ensureTokens(vault, input).catch(unlessStandby),
+  );
   const [now, life] = [Date.now(), TOKEN_PERIOD_HOURS * 60 * 60 * 1000];
   const expires = new Date(now + life).toISOString();
   noteRenewal(input.renewalNote, new Date(now + life / 3), new Date(now), { expires });
-  vault.close();
 }
 
 async function initialize(vault: VaultClient, input: Input): Promise<void> {
@@ -154,6 +191,12 @@ async function ensureTokens(vault: VaultClient, input: Input): Promise<void> {
   rmSync(input.rootTokenFile, { force: true });
   const also = input.metrics === undefined ? '' : ', one that reads metrics,';
   process.stderr.write(`made a provisioner token with a narrow policy${also} and revoked the root token\n`);
+}
+
+/** A standby that knows the active Vault, and is not connected to it yet, sends whoever asks there. */
+function unlessStandby(error: unknown): NotYet {
+  if (error instanceof VaultError && error.status === 307) return new NotYet(error.message);
+  throw new GiveUp(error as Error);
 }
 
 interface NewToken {

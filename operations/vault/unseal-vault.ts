@@ -2,6 +2,7 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { type SealStatus, VaultClient } from './vault-client';
 import { NotYet, waitFor } from '../lib/wait';
+import { unlessLeaderless } from './raft-leader';
 import type { Secret } from '../lib/secret';
 
 /**
@@ -60,6 +61,22 @@ export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoin
 export async function waitUntilActive(vault: VaultClient, hasOthers = false): Promise<void> {
   const what = 'Vault to be unsealed and active';
   await waitFor({ what, timeoutMs: 60_000 }, async () => serving(vault, hasOthers));
+}
+
+/** The same for one of several, unless they have no leader: see {@link unlessLeaderless}. */
+export async function waitUntilServing(
+  vault: VaultClient,
+  others: readonly VaultClient[],
+  electionLimitMs?: number,
+): Promise<true | 'no leader'> {
+  return waitFor(
+    {
+      what: 'Vault to be active, or a standby of the active one',
+      timeoutMs: 60_000,
+      hint: 'a majority must have its volume, run and be unsealed: `docker logs` of Vault on each host; if their volumes are lost: ./scripts/restore',
+    },
+    unlessLeaderless([vault, ...others], async () => serving(vault, true), electionLimitMs),
+  );
 }
 
 /** Whether Vault serves requests, see {@link waitUntilActive}. */

@@ -85,7 +85,8 @@ test('a Vault that refuses shares until it has joined is given them until it tak
           sealed = false;
           answer(200, { ...status, sealed });
         }
-      } else if (headers['x-vault-token'] === 'the token')
+      } else if (url === '/v1/sys/health') answer(200, {});
+      else if (headers['x-vault-token'] === 'the token')
         answer(200, { data: raft({ 'vault-1': LEADER, 'vault-2': VOTER }) });
       else answer(403, { errors: ['permission denied'] });
     },
@@ -102,6 +103,7 @@ test('a Vault that refuses shares until it has joined is given them until it tak
     threshold: 1,
     unsealShareFiles: [files.share],
     tokenFile: files.token,
+    isLast: false,
   };
   try {
     await awaitVaultNode(input);

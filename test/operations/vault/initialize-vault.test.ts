@@ -101,6 +101,27 @@ test.each<[string, KeyStorePlace | undefined]>([
   expect(existsSync(input.unsealShareFiles[0] ?? '')).toBe(false);
 });
 
+test('an empty Vault of several, of which the master keys are known, joins the others and is never initialised', async () => {
+  const asked: string[] = [];
+  let looks = 0;
+  instead = ({ method, url }, response) => {
+    asked.push(`${method} ${url}`);
+    // it has joined when it is asked for the fourth time
+    if (url === '/v1/sys/seal-status') looks += 1;
+    const answers: Record<string, unknown> = {
+      'GET /v1/sys/seal-status': { t: 1, n: 1, progress: 0, initialized: looks > 3, sealed: false },
+      'GET /v1/sys/policies/acl/provisioner': { data: { policy: '' } },
+    };
+    response.end(JSON.stringify(answers[`${method} ${url}`] ?? {}));
+  };
+  writeFileSync(input.provisionerTokenFile, 'the token of before');
+  const shown = await (await ThrowawayCa.create(folder(), 'clients')).issue('deployer');
+  await initializeVault({ ...input, others: [{ ...input.endpoint, ...shown }] });
+  expect(asked).not.toContain('POST /v1/sys/init');
+  expect(asked).toContain('POST /v1/auth/token/renew-self');
+  expect(readFileSync(input.provisionerTokenFile, 'utf8')).toBe('the token of before');
+});
+
 describe('a root token that an interrupted run left', () => {
   const asked: string[] = [];
   /** What Vault answers to the question whether it knows the token. */
