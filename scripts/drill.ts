@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodesOf } from '../config/node';
-import { pinEngines } from '../config/docker/docker-engine';
+import { pinEngine } from '../config/docker/docker-engine';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
 import { defaultStateHome } from '../config/state/layout';
 import { projectRoot } from '../operations/lib/project-root';
@@ -23,7 +23,6 @@ import {
 import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill/drill-report';
 import { noteDrill } from '../operations/backup/drill/last-drill';
 import { dockerEngine } from '../operations/docker/docker';
-import { requireOneHost } from '../operations/state/one-host';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { ExternalError, messageOf } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
@@ -34,7 +33,7 @@ import type { Step } from '../operations/lib/step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
-const HELP = `Usage: ./scripts/drill [environment] [--json] [--junit FILE]
+const HELP = `Usage: ./scripts/drill [environment] [--host NAME] [--json] [--junit FILE]
 
 Rehearses the disaster on a copy of an environment, with other ports, an embedded Vault, keys and volumes of its own: it is
 deployed, objects of all sizes are written in every mode of encryption, it is backed up, its containers, its Vault and its
@@ -43,6 +42,8 @@ away, also after a failure or Ctrl-C. Of the environment itself only files are r
 The report also says what a disaster would take from it now, by the notes of its master keys and its newest backup.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --host NAME   of an environment with several hosts: make the copy on that host (default: on this machine). It has one
+                drive: how MinIO spreads objects over hosts is not rehearsed
   --json        print the report as JSON
   --junit FILE  write the report as JUnit XML, too
   -h, --help    this text
@@ -56,6 +57,7 @@ void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('drill', args, {
     json: { type: 'boolean' },
     junit: { type: 'string' },
+    host: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
@@ -64,17 +66,20 @@ void main(async (args, signal) => {
   }
   const original = loadEnvironment(positionals[0]);
   const { environment, state } = original;
-  requireOneHost(environment, './scripts/drill');
-  pinEngines(environment);
-  await requireOwnEngine(original);
+  // of several hosts none is touched, unless the copy is made there
+  if (environment.hosts === undefined) {
+    pinEngine(environment.docker);
+    await requireOwnEngine(original);
+  }
   const recoveryPoint = recoveryPointOf(state, new Date());
   mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(path.join(defaultStateHome(), 'drill-'));
   const lock = path.join(folder, DRILL_LOCK);
   const rehearsed = await withLock(lock, `rehearsing the disaster of ${environment.name}`, async () => {
     const file = path.join(folder, DRILL_ENVIRONMENT);
-    writeFileSync(file, await copyOf(environment, path.join(folder, 'state')));
+    writeFileSync(file, await copyOf(environment, path.join(folder, 'state'), values.host));
     const copy = loadEnvironment(file);
+    pinEngine(copy.environment.docker);
     await requireNoOther(copy, folder);
     return rehearse(environment.name, copy, folder, signal);
   });

@@ -21,7 +21,7 @@ import { minioKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
-import { ExternalError, messageOf } from '../../lib/errors';
+import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
 import { freePorts } from '../../lib/free-ports';
 import { type LockHolder, lockHolder } from '../../lib/lock';
@@ -41,11 +41,17 @@ const SUFFIX = '-drill';
 /** Name of the copy's environment file in the folder of a drill. */
 export const DRILL_ENVIRONMENT = 'environment.yaml';
 
-/** The environment file of the copy. */
-export async function copyOf(original: Environment, directory: string): Promise<string> {
+/**
+ * The environment file of the copy. It is on one host, also of an environment with several.
+ *
+ * @param host the one of several on which the copy is made. Default: the machine of this command
+ * @throws UsageError if there is no such host
+ */
+export async function copyOf(original: Environment, directory: string, host?: string): Promise<string> {
   const [vault, kes, minio] = await freePorts(3);
   const { images, providers, buckets, keyStore } = original;
-  const { docker, at } = placeOf(original);
+  const { docker, at } = placeOf(original, host);
+  const { nodePort: _, ...minioSettings } = original.minio;
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
@@ -58,7 +64,7 @@ export async function copyOf(original: Environment, directory: string): Promise<
     kes: { ...original.kes, port: kes, publishAddress: at.kes },
     // clients of the original are to find no copy by its names
     // and no copy is on the disks of the original
-    minio: { ...original.minio, port: minio, hostnames: [], domain: undefined, drives: driveCount(original) },
+    minio: { ...minioSettings, port: minio, hostnames: [], domain: undefined, ...drivesOf(original) },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },
   });
@@ -66,14 +72,25 @@ export async function copyOf(original: Environment, directory: string): Promise<
   return text;
 }
 
-const driveCount = ({ minio: { drives } }: Environment): number =>
-  typeof drives === 'number' ? drives : drives.length;
+/** As many drives, but of several hosts one: how objects are spread over hosts is not what is rehearsed. */
+function drivesOf({ hosts, minio: { drives } }: Environment): Partial<EnvironmentInput['minio']> {
+  if (hosts !== undefined) return { drives: 1, parity: undefined };
+  return { drives: typeof drives === 'number' ? drives : drives.length };
+}
+
+interface Place {
+  readonly docker: EnvironmentInput['docker'];
+  /** Addresses on which it is published. */
+  readonly at: { readonly minio: string; readonly kes: string; readonly vault: string };
+}
 
 /** The copy is for this machine alone, which reaches only what another one publishes on its own addresses. */
-function placeOf(environment: Environment): {
-  readonly docker: EnvironmentInput['docker'];
-  readonly at: { readonly minio: string; readonly kes: string; readonly vault: string };
-} {
+function placeOf(environment: Environment, on: string | undefined): Place {
+  const { hosts } = environment;
+  if (hosts !== undefined) return placeOfSeveral(environment, hosts, on);
+  if (on !== undefined) {
+    throw new UsageError(`--host: is for environments with several hosts, and ${environment.name} has one, got: ${on}`);
+  }
   const { docker, kes } = environment;
   const { host, certPath, publishAddress, mtu, processLimit } = docker;
   const isElsewhere = remoteMachine(resolveEngine(docker, process.env)) !== undefined;
@@ -84,6 +101,22 @@ function placeOf(environment: Environment): {
     at: isElsewhere
       ? { minio: publishAddress, kes: kes.publishAddress, vault: own }
       : { minio: LOOPBACK, kes: LOOPBACK, vault: LOOPBACK },
+  };
+}
+
+function placeOfSeveral(
+  { docker: { mtu, processLimit } }: Environment,
+  hosts: NonNullable<Environment['hosts']>,
+  on: string | undefined,
+): Place {
+  const host = hosts.find(({ name }) => name === on);
+  if (on !== undefined && host === undefined) {
+    throw new UsageError(`--host: must be one of ${hosts.map(({ name }) => name).join(', ')}, got: ${on}`);
+  }
+  const address = host?.address ?? LOOPBACK;
+  return {
+    docker: { host: host?.docker, certPath: host?.certificates, mtu, processLimit },
+    at: { minio: address, kes: address, vault: address },
   };
 }
 

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
 import { copyOf, drillFolders } from '../../../../operations/backup/drill/drill';
+import { UsageError } from '../../../../operations/lib/errors';
 import { tryLock } from '../../../../operations/lib/lock';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 
@@ -54,6 +55,34 @@ test.each([
 ])('a copy of drives %s has as many volumes of its own', async (drives, expected) => {
   const original = parseEnvironment(`name: demo\nminio: { drives: ${drives} }`, 'demo.yaml');
   expect(parseEnvironment(await copyOf(original, folder()), 'the copy').minio.drives).toBe(expected);
+});
+
+describe('a copy of an environment with several hosts', () => {
+  const HOSTS = parseEnvironment(
+    'name: demo\nhosts:\n' +
+      [1, 2, 3]
+        .map((n) => `  - { name: h${n}, docker: tcp://192.0.2.${n}:2376, certificates: /c, address: 192.0.2.${n} }\n`)
+        .join('') +
+      'minio: { drives: [/d1, /d2], parity: 2, nodePort: 9011 }\nbalancer: { memoryMb: 128 }\n',
+    'demo.yaml',
+  );
+
+  test.each([
+    [undefined, '127.0.0.1', undefined, undefined],
+    ['h2', '192.0.2.2', 'tcp://192.0.2.2:2376', '/c'],
+  ])('is on one of them, or on this machine: --host %s', async (host, address, engine, certPath) => {
+    const { hosts, docker, minio, kes, keyStore } = parseEnvironment(await copyOf(HOSTS, folder(), host), 'the copy');
+    expect([hosts, docker.host, docker.certPath, minio.drives]).toEqual([undefined, engine, certPath, 1]);
+    const vault = keyStore.type === 'vault' && keyStore.vault.mode === 'embedded' ? keyStore.vault : undefined;
+    expect([docker.publishAddress, kes.publishAddress, vault?.publishAddress]).toEqual([address, address, address]);
+  });
+
+  test.each([
+    [HOSTS, 'h4', '--host: must be one of h1, h2, h3, got: h4'],
+    [ORIGINAL, 'h1', '--host: is for environments with several hosts, and demo has one, got: h1'],
+  ])('is refused on a host that there is not', async (original, host, message) => {
+    await expect(copyOf(original, folder(), host)).rejects.toThrow(new UsageError(message));
+  });
 });
 
 const copy = async () => parseEnvironment(await copyOf(ORIGINAL, folder()), 'the copy');
