@@ -1,12 +1,12 @@
 /** `./scripts/plan`: what the next deploy would change, in every stack, without changing anything. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireDeployable } from '../operations/state/deployable';
 import { DEFAULT_SOCKET, pinEngine, pinEngines, resolveEngine } from '../config/docker/docker-engine';
 import { requireIntactState } from '../operations/state/intact-state';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { judgeHosts, meetHosts } from '../operations/docker/hosts-preflight';
+import { judgeHosts, meetHosts, whyEveryHost } from '../operations/docker/hosts-preflight';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type PlannedStack, planReportOf, requireQuiet } from '../operations/terraform/plan/plan-environment';
@@ -184,7 +184,7 @@ function engineStep(loaded: LoadedEnvironment): Step {
     title: 'Docker Engine',
     run: async ({ announce }) => {
       if (loaded.environment.hosts !== undefined) {
-        const { warnings } = judgeHosts(await meetHosts(loaded.environment), existsSync(loaded.state.canaries));
+        const { warnings } = judgeHosts(await meetHosts(loaded.environment), whyEveryHost(loaded.state));
         for (const warning of warnings) announce(warning);
         return undefined;
       }

@@ -32,6 +32,7 @@ import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { requireEveryHost } from './lib/hosts-step';
 import { showSteps } from './lib/progress';
 import { idleOrphansStep } from './lib/orphans-step';
 import { turnStep } from './lib/turn-step';
@@ -46,6 +47,9 @@ const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>>
 
 /** Those that need to know more, and what rotates nothing. */
 const OTHERS = ['ca', 'client', 'master-key', 'audit-log', 'inventory'];
+
+/** Those that several hosts have, too; the others are made for one so far. */
+const SEVERAL_HOSTS: readonly string[] = ['secret-id', 'client', 'audit-log', 'inventory'];
 
 const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
        ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]
@@ -113,10 +117,11 @@ void main(async (args, signal) => {
   if (values.days !== undefined && !ofClient) throw new UsageError(`--days: is only for client, got: ${values.days}`);
   if (values.to !== undefined && !ofMasterKey) throw new UsageError(`--to: is only for master-key, got: ${values.to}`);
   const loaded = loadEnvironment(rest[ofMasterKey || ofClient ? 1 : 0]);
-  requireOneHost(loaded.environment, `./scripts/rotate ${kind}`);
+  if (!SEVERAL_HOSTS.includes(kind)) requireOneHost(loaded.environment, `./scripts/rotate ${kind}`);
   requireDeployed(loaded);
   pinEngines(loaded.environment);
-  await requireOwnEngine(loaded);
+  if (loaded.environment.hosts === undefined) await requireOwnEngine(loaded);
+  else await requireEveryHost(loaded, './scripts/rotate');
   if (kind === 'audit-log') {
     await putAuditLogAside(loaded);
     return;

@@ -4,18 +4,21 @@
  * | what is found                                       | what happens                                             |
  * |-----------------------------------------------------|----------------------------------------------------------|
  * | a host does not answer, before the first deploy     | REFUSE: MinIO formats the drives of all hosts together   |
+ * | the same, and the command changes every host        | REFUSE                                                   |
  * | so many do not answer that the rest is no majority  | REFUSE: nothing that is deployed could work              |
- * | another one does not answer                         | it is away: the deploy leaves out what is on it          |
+ * | otherwise one does not answer                       | it is away: the deploy leaves out what is on it          |
  * | two hosts are one engine, or have changed places    | REFUSE                                                   |
  * | architectures or major versions of Docker differ    | REFUSE                                                   |
  * | clocks are further apart than MinIO stands          | REFUSE; far below, a warning                             |
  * | a host has another engine than it was deployed to   | a warning: what belongs there is made anew               |
  */
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { describeEngine, type EngineAddress, resolveEngine } from '../../config/docker/docker-engine';
 import type { Environment } from '../../config/environment';
 import { nodesOf } from '../../config/node';
+import type { StateLayout } from '../../config/state/layout';
 import { dockerEngine } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import type { EngineNote } from './engine-identity';
@@ -63,6 +66,12 @@ interface Info {
   readonly Architecture?: string;
   readonly SystemTime?: string;
 }
+
+const FIRST_DEPLOY = 'a first deploy needs every host: MinIO formats all drives together';
+
+/** Why a deploy needs every host; undefined once the first one has come to its end. */
+export const whyEveryHost = ({ canaries }: Pick<StateLayout, 'canaries'>): string | undefined =>
+  existsSync(canaries) ? undefined : FIRST_DEPLOY;
 
 /** Asks an engine who and how it is. */
 export async function meetHost(
@@ -113,16 +122,16 @@ export async function meetHosts(
 }
 
 /**
- * @param deployed whether the first deploy has come to its end
+ * @param needsAll why no host may be away, see {@link whyEveryHost}; undefined: a minority may
  * @throws ExternalError that names every host with which no deployment can be made, and why
  */
-export function judgeHosts(hosts: readonly SeenHost[], deployed: boolean): JudgedHosts {
+export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefined): JudgedHosts {
   const there = hosts.flatMap((host) => ('problem' in host.seen ? [] : [{ ...host, seen: host.seen }]));
   const away = hosts.flatMap(({ name, engine, seen }) =>
     'problem' in seen ? [{ name, engine, problem: seen.problem }] : [],
   );
   const problems = [
-    ...awayProblems(away, hosts.length, deployed),
+    ...awayProblems(away, hosts.length, needsAll),
     ...sameEngines(there),
     ...swappedEngines(there, hosts),
     ...differing(there, 'architecture', ({ architecture }) => architecture, 'each image is built for one'),
@@ -156,12 +165,10 @@ interface Away {
 }
 type There = SeenHost & { readonly seen: SeenEngine };
 
-function awayProblems(away: readonly Away[], count: number, deployed: boolean): string[] {
+function awayProblems(away: readonly Away[], count: number, needsAll: string | undefined): string[] {
   if (away.length === 0) return [];
   const list = away.map(({ name, engine, problem }) => `host ${name} does not answer (${engine}: ${problem})`);
-  if (!deployed) {
-    return list.map((one) => `${one}, and a first deploy needs every host: MinIO formats all drives together`);
-  }
+  if (needsAll !== undefined) return list.map((one) => `${one}, and ${needsAll}`);
   const most = Math.floor((count - 1) / 2);
   return away.length > most ? list.map((one) => `${one}; of ${count} hosts no more than ${most} may be away`) : [];
 }

@@ -16,23 +16,21 @@ const SILENT = { problem: 'no answer within 10 s' };
 const others = [host('b'), host('c')];
 
 test('hosts that answer alike can be one deployment', () => {
-  expect(judgeHosts([host('a'), ...others], false)).toEqual({ away: [], warnings: [] });
+  expect(judgeHosts([host('a'), ...others], undefined)).toEqual({ away: [], warnings: [] });
 });
 
 describe('hosts cannot be one deployment when', () => {
-  test.each<[string, SeenHost[], boolean, string[]]>([
+  test.each<[string, SeenHost[], string | undefined, string[]]>([
     [
-      'one is away before the first deploy',
+      'one is away, and all are needed',
       [host('a', SILENT), ...others],
-      false,
-      [
-        'host a does not answer (hosts[0].docker, ssh://a: no answer within 10 s), and a first deploy needs every host: MinIO formats all drives together',
-      ],
+      'a restore needs every host',
+      ['host a does not answer (hosts[0].docker, ssh://a: no answer within 10 s), and a restore needs every host'],
     ],
     [
       'so many are away that no majority is left',
       [host('a', SILENT), host('b', SILENT), host('c')],
-      true,
+      undefined,
       ['a', 'b'].map(
         (name) =>
           `host ${name} does not answer (hosts[0].docker, ssh://${name}: no answer within 10 s); of 3 hosts no more than 1 may be away`,
@@ -41,13 +39,13 @@ describe('hosts cannot be one deployment when', () => {
     [
       'two of them are one engine',
       [host('a', { id: 'ID-b', machine: 'nas-b' }), ...others],
-      true,
+      undefined,
       ['hosts a and b are one Docker engine (ID-b, nas-b), and would be lost together'],
     ],
     [
       'two have changed places',
       [host('a', { id: 'ID-b' }, 'ID-a'), host('b', { id: 'ID-a' }, 'ID-b'), host('c', {}, 'ID-c')],
-      true,
+      undefined,
       [
         'host a is the Docker engine on which host b was deployed (ID-b, nas-a)',
         'host b is the Docker engine on which host a was deployed (ID-a, nas-b)',
@@ -56,23 +54,23 @@ describe('hosts cannot be one deployment when', () => {
     [
       'their architectures differ',
       [host('a', { architecture: 'aarch64' }), ...others],
-      true,
+      undefined,
       ['the architecture differs, and each image is built for one: a aarch64, b x86_64, c x86_64'],
     ],
     [
       'their major versions of Docker differ',
       [host('a', { version: '20.10.24' }), ...others],
-      true,
+      undefined,
       ['the major version of Docker differs, and what works on one may not on another: a 20, b 27, c 27'],
     ],
     [
       'a clock goes wrong by as much as MinIO refuses',
       [host('a', { aheadMs: 8 * 60_000 }), host('b', { aheadMs: -7 * 60_000 }), host('c')],
-      true,
+      undefined,
       ['the clock of host a is 15 min ahead of that of host b, and MinIO refuses what was signed 15 min away'],
     ],
-  ])('%s', (_, hosts, deployed, problems) => {
-    const error = thrownBy(() => judgeHosts(hosts, deployed));
+  ])('%s', (_, hosts, needsAll, problems) => {
+    const error = thrownBy(() => judgeHosts(hosts, needsAll));
     expect(error.message).toBe(
       ['the hosts cannot be one deployment:', ...problems.map((problem) => `  - ${problem}`)].join('\n'),
     );
@@ -80,7 +78,7 @@ describe('hosts cannot be one deployment when', () => {
 
   test('all of that is said at once', () => {
     const hosts = [host('a', { architecture: 'aarch64', version: '20.10.24' }), host('b', SILENT), host('c')];
-    expect(thrownBy(() => judgeHosts(hosts, false)).message.split('\n')).toHaveLength(4);
+    expect(thrownBy(() => judgeHosts(hosts, 'all are needed')).message.split('\n')).toHaveLength(4);
   });
 });
 
@@ -111,7 +109,7 @@ describe('a deploy goes on, and says so, when', () => {
       'the clock of this machine is 11 s ahead of that of host a: have NTP keep both',
     ],
   ])('%s', (_, first, away, warning) => {
-    expect(judgeHosts([first, ...others], true)).toEqual({ away, warnings: [warning] });
+    expect(judgeHosts([first, ...others], undefined)).toEqual({ away, warnings: [warning] });
   });
 });
 
