@@ -4,10 +4,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/vault/external-vault';
-import { pinEngine, resolveEngine } from '../config/docker/docker-engine';
+import { pinEngines, resolveEngine } from '../config/docker/docker-engine';
 import { isLoadedInVault, type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireReachablePorts } from '../operations/docker/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
+import { nodesOf, onHost } from '../config/node';
 import { readIdentities } from '../operations/backup/age/age-keys';
 import { withTemporaryFolder } from '../operations/backup/backup';
 import type { Bundle } from '../operations/backup/bundle/bundle';
@@ -29,11 +30,12 @@ import { restoreTarget, type RestoreTarget } from '../operations/backup/restore/
 import { type Provenance, provenance } from '../operations/backup/bundle/signature';
 import { printable } from '../operations/lib/printable';
 import { dockerEngine } from '../operations/docker/docker';
-import { requireOneHost } from '../operations/state/one-host';
+import { HostsHere } from '../operations/docker/hosts-here';
+import { judgeHosts, meetHosts, type SeenHost } from '../operations/docker/hosts-preflight';
 import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
-import { removeEmptyStateFolder, tearDownSteps } from '../operations/docker/tear-down';
+import { hostSteps, removeEmptyStateFolder } from '../operations/docker/tear-down';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
@@ -41,6 +43,8 @@ import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
 import { certificatesStep } from './lib/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
+import { hostImagesStep } from './lib/host-images-step';
+import { noteHosts, requireBuildable } from './lib/hosts-step';
 import { imagesStep } from './lib/images-step';
 import { keyStoreSteps } from './lib/key-store-steps';
 import { deploymentNoteStep, drivesStep } from './lib/drives-step';
@@ -138,17 +142,18 @@ void main(async (args, signal) => {
   const { environment, file, state } = into.target;
   if (into.writeEnvironmentFile) process.stderr.write(`it is restored as ${file}\n`);
   for (const warning of staleness(bundle, state)) process.stderr.write(`warning: ${warning}\n`);
-  requireOneHost(environment, './scripts/restore');
-  requireReachablePorts(environment, pinEngine(environment.docker));
+  pinEngines(environment);
+  if (environment.hosts === undefined)
+    requireReachablePorts(environment, resolveEngine(environment.docker, process.env));
   mkdirSync(state.root, { recursive: true, mode: 0o700 });
   const what = `restoring ${environment.name}`;
   try {
     // the first one is beside the folder, which may be renamed
     await withLock(`${state.root}.restore-lock`, what, () =>
       withLock(state.lock, what, async () => {
-        const plan = await planned(bundle, into, values, signal);
+        const { plan, met } = await planned(bundle, into, values, signal);
         await withStateToCome(plan, (loaded) => showSteps(preflightSteps(loaded, bundle), signal, { plain: verbose }));
-        await showSteps(await restoreSteps(plan, describePlace(place), verbose), signal, { plain: verbose });
+        await showSteps(await restoreSteps(plan, met, describePlace(place), verbose), signal, { plain: verbose });
       }),
     );
   } finally {
@@ -180,19 +185,29 @@ async function planned(
   into: RestoreTarget,
   { replace, engine: accepted, 'without-keys': without }: RestoreChoices,
   signal: AbortSignal,
-): Promise<RestorePlan> {
-  const { name, keyStore } = into.target.environment;
+): Promise<{ readonly plan: RestorePlan; readonly met: readonly SeenHost[] }> {
+  const { target } = into;
+  const { name, keyStore, hosts } = target.environment;
   requireHarmlessVaultVariables(keyStore, process.env);
-  const { prerequisites, engine } = prepareToolchain({ images: 'registry' });
-  await showSteps([prerequisites, engine], signal);
-  await requireOwnEngine(into.target, { accepted });
-  return planRestore(
-    bundle,
-    into,
-    replace,
-    surroundingsOf(into, { name: ENVIRONMENT_LABEL, value: name }),
-    names(without),
-  );
+  const { prerequisites, engine } = prepareToolchain({ images: 'registry', ownEngine: hosts === undefined });
+  await showSteps([prerequisites, ...(hosts === undefined ? [engine] : [])], signal);
+  const met = hosts === undefined ? [] : await meetEveryHost(target, accepted);
+  if (hosts === undefined) await requireOwnEngine(target, { accepted });
+  const around = surroundingsOf(into, { name: ENVIRONMENT_LABEL, value: name });
+  return { plan: await planRestore(bundle, into, replace, around, names(without)), met };
+}
+
+/** Each of several hosts names its engine, so that another one there is a machine that took the place of the old one. */
+async function meetEveryHost(target: LoadedEnvironment, engine: string | undefined): Promise<readonly SeenHost[]> {
+  if (engine !== undefined) {
+    throw new UsageError(`--engine: must not be given with hosts, which name their engines, got: ${engine}`);
+  }
+  const met = await meetHosts(target.environment);
+  for (const warning of judgeHosts(met, 'a restore needs every host').warnings) {
+    process.stderr.write(`warning: ${warning}\n`);
+  }
+  requireBuildable(target, met);
+  return met;
 }
 
 /** A list with commas. */
@@ -213,13 +228,17 @@ function preflightSteps(loaded: LoadedEnvironment, { header }: Bundle): Step[] {
   ];
 }
 
-async function restoreSteps(plan: RestorePlan, destination: string, verbose: boolean): Promise<Step[]> {
+async function restoreSteps(
+  plan: RestorePlan,
+  met: readonly SeenHost[],
+  destination: string,
+  verbose: boolean,
+): Promise<Step[]> {
   const { target, bundle } = plan;
   const { environment, state } = target;
   // main.ts lets this deploy through, and no other until the restore has ended
   process.env.EBS_RESTORE = environment.name;
   const { prerequisites, builds } = prepareToolchain(toolchainRequest(environment));
-  const docker = dockerEngine(environment.docker);
   const owner = { name: ENVIRONMENT_LABEL, value: environment.name };
   // one that was killed may have made mounts that Terraform had no time to write down
   const keyStore =
@@ -247,16 +266,26 @@ async function restoreSteps(plan: RestorePlan, destination: string, verbose: boo
   return [
     prerequisites,
     ...builds,
-    ...(plan.replace ? tearDownSteps({ docker, owner, loaded: target, deleteData: false }) : []),
+    ...(plan.replace
+      ? nodesOf(environment).flatMap((node) =>
+          hostSteps({ docker: dockerEngine(node.docker), owner, deleteData: false }, onHost(node)),
+        )
+      : []),
     {
       title: 'State',
       run: async () => {
         const restored = await restoreState(plan);
-        rememberEngine(state.engine, await meetEngine(resolveEngine(environment.docker, process.env), docker));
+        if (environment.hosts === undefined) {
+          rememberEngine(
+            state.engine,
+            await meetEngine(resolveEngine(environment.docker, process.env), dockerEngine(environment.docker)),
+          );
+        } else noteHosts(target, met);
         return restored;
       },
     },
     orphansStep(target),
+    hostImagesStep(target, new HostsHere()),
     ...keyStore,
     { title: 'Master keys', run: () => restoreMasterKeys(plan) },
     ...storage,

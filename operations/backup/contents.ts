@@ -11,8 +11,7 @@ import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
-import type Docker from 'dockerode';
-import { type Drive, drivesText, nodesOf } from '../../config/node';
+import { drivesText, type Node, nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
@@ -79,9 +78,9 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
 /** MinIO's id of the data on the environment's drives; undefined if there is none. A drive that was wiped says nothing. */
 export async function minioDeploymentOf({ environment }: LoadedEnvironment): Promise<string | undefined> {
   let unanswered: Error | undefined;
-  for (const { docker, minio } of nodesOf(environment)) {
+  for (const node of nodesOf(environment)) {
     try {
-      const id = await idOnDrives(dockerEngine(docker), minio.drives);
+      const id = await minioDeploymentOn(node);
       if (id !== undefined) return id;
     } catch (error) {
       // a host that is away says nothing, and the others have the same id
@@ -92,8 +91,10 @@ export async function minioDeploymentOf({ environment }: LoadedEnvironment): Pro
   return undefined;
 }
 
-async function idOnDrives(docker: Docker, drives: readonly Drive[]): Promise<string | undefined> {
-  for (const { kind, source } of drives) {
+/** The same on the drives of one node. */
+export async function minioDeploymentOn({ docker: settings, minio }: Node): Promise<string | undefined> {
+  const docker = dockerEngine(settings);
+  for (const { kind, source } of minio.drives) {
     const mount = kind === 'volume' ? { volume: source } : { folder: source };
     const format = await readMountedFile(docker, mount, MINIO_FORMAT_FILE);
     if (format !== undefined) return minioFormat.parse(JSON.parse(format.toString('utf8'))).id;

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import { nodesOf } from '../../config/node';
-import { dockerEngine, waitUntilHealthy } from '../docker/docker';
+import { waitUntilHealthy } from '../docker/docker';
+import { onEachNode } from '../docker/each-node';
 import { filesInZip } from '../lib/zip';
 import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';
 
@@ -126,10 +127,11 @@ export async function restoreSettings(
 
 const TARGETS_WITHIN_MS = 10_000;
 
-/** Starts MinIO again and waits until it serves. */
+/** Starts MinIO again and waits until it serves; that of several hosts together, because no client uses it yet. */
 export async function restartMinio({ environment }: LoadedEnvironment): Promise<void> {
-  const [{ minio }] = nodesOf(environment);
-  const container = dockerEngine(environment.docker).getContainer(minio.container);
-  await container.restart({ t: 30 });
-  await waitUntilHealthy(container, minio.container);
+  await onEachNode(nodesOf(environment), async ({ minio }, docker) => {
+    const container = docker.getContainer(minio.container);
+    await container.restart({ t: 30 });
+    await waitUntilHealthy(container, minio.container);
+  });
 }

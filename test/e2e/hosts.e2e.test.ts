@@ -11,11 +11,13 @@ import path from 'node:path';
 import { VAULT_CLIENTS } from '../../config/deployment-names';
 import { vaultClientFiles } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
+import { newIdentity } from '../../operations/backup/age/age-keys';
 import { dockerEngine } from '../../operations/docker/docker';
 import { thisMachine } from '../../operations/lib/machine';
 import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { s3Client } from '../../operations/minio/s3-client';
+import { readCanaries } from '../../operations/state/canaries';
 import { readToolchain } from '../../operations/toolchain/findings';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { DockerHosts } from '../helpers/e2e/docker-hosts';
@@ -23,6 +25,7 @@ import { failoverClient } from '../helpers/e2e/failover-client';
 import { type HostRow, hostPage, writePage } from '../helpers/e2e/fault-page';
 import { measured } from '../helpers/e2e/measured';
 import { type Mode, ObjectSet, putObject } from '../helpers/e2e/object-set';
+import { keepSigner } from '../helpers/e2e/signer';
 import { type LoadResult, type LoadTarget, SteadyLoad } from '../helpers/e2e/steady-load';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 
@@ -136,8 +139,15 @@ async function healthOfVault(host: Host): Promise<number | undefined> {
  * Does something to the hosts while three clients write and read: two that send again what failed and know the addresses of
  * all hosts, beginning with that of the victim and with another; and one of another host's balancer, which sends nothing
  * again.
+ *
+ * @param withinSeconds whether it may be felt for a moment only. Default: yes
  */
-async function endure(fault: string, victim: Host, act: () => Promise<void>): Promise<void> {
+async function endure(
+  fault: string,
+  victim: Host,
+  act: () => Promise<void>,
+  { withinSeconds = true }: { readonly withinSeconds?: boolean } = {},
+): Promise<void> {
   const [next, last] = HOSTS.filter((host) => host !== victim);
   if (next === undefined || last === undefined) throw new Error('there are three hosts');
   const clients = new Map(HOSTS.map((host) => [host, s3Of(host, 1)]));
@@ -181,6 +191,7 @@ async function endure(fault: string, victim: Host, act: () => Promise<void>): Pr
     objects: objects.size + written.size,
   });
   expect([...first.failures, ...second.failures]).toEqual([]);
+  if (!withinSeconds) return;
   expect(troubledMs).toBeLessThan(5000);
   expect(slowestMs).toBeLessThan(10_000);
   expect(impatient.failures.length / impatient.requests).toBeLessThan(0.03);
@@ -276,9 +287,12 @@ withHosts('three hosts', () => {
   describe('further faults', () => {
     test.each(['minio', 'kes', 'vault', 'balancer'])('%s of a host is killed', async (program) => {
       const host = program === 'vault' ? await activeVault() : 2;
+      const container = engine(host).getContainer(environment.containerName(program));
       await endure(`${PROGRAMS[program] ?? program} of a host is killed`, host, async () => {
-        await engine(host).getContainer(environment.containerName(program)).kill();
+        await container.kill();
       });
+      // Docker takes a kill for somebody's wish to stop it
+      await container.start();
       expect(await lost(other(host))).toEqual([]);
       await untilCheckPasses();
     });
@@ -321,6 +335,63 @@ withHosts('three hosts', () => {
       mustSucceed(await environment.script('heal', [], { env }));
       await untilCheckPasses();
       expect(await lost(3)).toEqual([]);
+    });
+  });
+
+  describe('rotations', () => {
+    test('secret-id: clients that try again are never refused', async () => {
+      await endure(
+        './scripts/rotate secret-id',
+        1,
+        async () => {
+          mustSucceed(await environment.rotate(['secret-id'], { env }));
+        },
+        { withinSeconds: false },
+      );
+      expect(await lost(2)).toEqual([]);
+    });
+
+    test('unseal-keys is refused, and nothing is changed', async () => {
+      const { code, stderr } = await environment.rotate(['unseal-keys'], { env });
+      expect(code).toBeGreaterThan(0);
+      expect(stderr).toContain('./scripts/rotate unseal-keys is for environments with one host');
+      expect(existsSync(environment.state.rotation)).toBe(false);
+    });
+  });
+
+  describe('what is left of all hosts', () => {
+    test('down, then up: the Vaults find each other again, and no object is lost', async () => {
+      mustSucceed(await environment.script('down', [], { env }));
+      for (const host of HOSTS) expect(await containers(host)).toEqual([]);
+      mustSucceed(await environment.script('up', [], { env }));
+      expect(await lost(2)).toEqual([]);
+    });
+
+    test('nothing but a backup: it is restored onto three empty hosts, with its master keys', async () => {
+      // GIVEN
+      const identity = path.join(environment.folder, 'identity.txt');
+      const file = path.join(environment.folder, 'backup.age');
+      const to = ['--to', file, '--recipient', await newIdentity(identity)];
+      keepSigner(identity, mustSucceed(await environment.script('backup', to, { env })));
+      const { canaries } = environment.state;
+      const keys = readCanaries(canaries);
+      for (const host of HOSTS) await hosts.powerOff(host);
+      for (const host of HOSTS) await hosts.replace(host);
+      rmSync(environment.state.root, { recursive: true });
+
+      // WHEN
+      const from = ['--from', file, '--identity', identity, environment.file];
+      const result = mustSucceed(await environment.scriptWith('restore', from, { env }));
+      measured('./scripts/restore onto three empty hosts', result.seconds);
+
+      // THEN the keys are those of before, and every balancer takes objects
+      expect(readCanaries(canaries)).toEqual(keys);
+      for (const host of HOSTS) {
+        const s3 = s3Of(host);
+        await putObject(s3, PLAIN, `after the restore, ${host}`, Buffer.from('x'));
+        s3.destroy();
+      }
+      await environment.expectNothingToDeploy({ env });
     });
   });
 });

@@ -20,10 +20,11 @@ import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../state/load';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state/layout';
-import { drivesText, nodesOf } from '../../../config/node';
+import { drivesText, type Node, nodesOf, onHost, vaultNodes } from '../../../config/node';
 import { noteDrives } from '../../state/drives-note';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
+import { onEachNode } from '../../docker/each-node';
 import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { openKeyMaterial } from '../../keys/material/open';
@@ -31,7 +32,7 @@ import { openAdmin } from '../../minio/minio-admin';
 import { dockerResourcesOf } from '../../docker/tear-down';
 import { checkDisk } from '../../toolchain/disk';
 import type { Bundle } from '../bundle/bundle';
-import { minioDeploymentOf } from '../contents';
+import { minioDeploymentOf, minioDeploymentOn } from '../contents';
 import { requireKnownKeys } from '../freshness';
 import { restartMinio, restoreSettings } from '../minio-settings';
 import type { RestoreTarget } from './restore-target';
@@ -68,19 +69,52 @@ export interface RestorePlan extends RestoreTarget {
 export interface Surroundings {
   readonly minioDeployment: () => Promise<string | undefined>;
   readonly containers: () => Promise<readonly unknown[]>;
-  readonly volumeExists: (volume: string) => Promise<boolean>;
+  readonly volumeExists: (volume: string, on?: Node) => Promise<boolean>;
   readonly keyStore: KeyStoreBefore;
 }
 
 export function surroundingsOf({ target }: RestoreTarget, owner: OwnerLabel): Surroundings {
-  const { environment } = target;
-  const docker = dockerEngine(environment.docker);
+  const nodes = nodesOf(target.environment);
   return {
-    minioDeployment: () => minioDeploymentOf(target),
-    containers: async () => (await dockerResourcesOf(docker, owner)).containers,
-    volumeExists: (volume) => volumeExists(docker, volume),
+    minioDeployment: async () => {
+      const ids = await onEachNode(nodes, async (node) => ({ node, id: await minioDeploymentOn(node) }));
+      return commonDeployment(
+        ids.flatMap(({ node, id }) => (id === undefined ? [] : [{ node, id }])),
+        nodes.length,
+      );
+    },
+    containers: async () =>
+      (await onEachNode(nodes, async (_, docker) => (await dockerResourcesOf(docker, owner)).containers)).flat(),
+    volumeExists: (volume, on = nodes[0]) => volumeExists(dockerEngine(on.docker), volume),
     keyStore: keyStoreBefore(target),
   };
+}
+
+/**
+ * MinIO's id of the data on the drives of several hosts.
+ *
+ * @param found of each host that has data
+ * @throws UsageError if they are not of one MinIO, or too few for it to start
+ */
+export function commonDeployment(
+  found: readonly { readonly node: Pick<Node, 'host'>; readonly id: string }[],
+  hosts: number,
+): string | undefined {
+  const [first] = found;
+  if (first === undefined) return undefined;
+  if (new Set(found.map(({ id }) => id)).size > 1) {
+    throw new UsageError(
+      `the drives hold data of more than one MinIO: ${found.map(({ node, id }) => `${id}${onHost(node)}`).join(', ')}`,
+      'leave those of one attached',
+    );
+  }
+  if (found.length * 2 < hosts) {
+    throw new UsageError(
+      `the drives of ${found.length} of ${hosts} hosts hold data of MinIO (${found.map(({ node }) => node.host?.name).join(', ')}), and it does not start with so few`,
+      'attach the drives of the other hosts; or, if those are lost, take these away, too: then MinIO begins with empty drives',
+    );
+  }
+  return first.id;
 }
 
 /**
@@ -126,8 +160,7 @@ export async function planRestore(
   requireKnownKeys(bundle, state, without);
   const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
-  const vaultIsThere =
-    embeddedVault(environment) !== undefined && (await around.volumeExists(nodesOf(environment)[0].vault.dataVolume));
+  const vaultIsThere = embeddedVault(environment) !== undefined && (await hasVault(into.target, around));
   const plan: RestorePlan = {
     ...into,
     bundle,
@@ -140,6 +173,25 @@ export async function planRestore(
   };
   await requireKeysToRestore(plan, around);
   return plan;
+}
+
+/**
+ * Whether the volumes of the embedded Vault are there. Fewer than a majority of them elect no leader.
+ *
+ * @throws UsageError if there are so few
+ */
+async function hasVault({ environment }: LoadedEnvironment, { volumeExists }: Surroundings): Promise<boolean> {
+  const nodes = vaultNodes(nodesOf(environment));
+  const seen = await Promise.all(
+    nodes.map(async (node) => ({ node, exists: await volumeExists(node.vault.dataVolume, node) })),
+  );
+  const there = seen.flatMap(({ node, exists }) => (exists ? [node] : []));
+  if (there.length === 0 || there.length > nodes.length / 2) return there.length > 0;
+  const [{ vault }] = nodes;
+  throw new UsageError(
+    `volume ${vault.dataVolume} of Vault is on ${there.length} of ${nodes.length} hosts alone (${there.map(({ host }) => host?.name).join(', ')}), which is no majority: Vault would elect no leader`,
+    'put the volumes of the other hosts back; or remove that one, too: the restore writes the master keys of the backup into a new Vault',
+  );
 }
 
 /** As far as the key store can be asked now; {@link restoreMasterKeys} asks again. */

@@ -5,6 +5,7 @@ import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state/layout';
 import type { Bundle, BundleHeader } from '../../../../operations/backup/bundle/bundle';
 import {
+  commonDeployment,
   noteMadeDrive,
   planRestore,
   restoreMasterKeys,
@@ -143,6 +144,68 @@ test('an old backup, without a key that is known here, is refused before anythin
   );
   expect(readdirSync(state.root)).toEqual(['keys.json']);
   await planRestore(backup(), into(), undefined, surroundings(), ['newer']);
+});
+
+describe('several hosts', () => {
+  const NAMES = ['a', 'b', 'c'] as const;
+
+  function intoHosts() {
+    const root = path.join(folder(), 'state');
+    const hosts = NAMES.map((name, n) => `{ name: ${name}, docker: 'ssh://${name}', address: 192.0.2.${n + 1} }`);
+    const environment = parseEnvironment(
+      `name: demo\nhosts: [${hosts.join(', ')}]\nminio: { defaultKey: a, keys: [b] }\nstate: { backend: local, directory: ${root} }`,
+      'demo.yaml',
+    );
+    const target = { environment, file: 'demo.yaml', argument: 'demo', state: stateLayout('demo', root) };
+    return { target, writeEnvironmentFile: false };
+  }
+
+  const planWith = async (vaultOn: readonly string[]): Promise<RestorePlan> =>
+    planRestore(backup(), intoHosts(), undefined, {
+      ...surroundings({ drive: '' }),
+      volumeExists: (_, node) => Promise.resolve(vaultOn.includes(node?.host?.name ?? '')),
+    });
+
+  test.each([
+    [[], false],
+    [['a', 'c'], true],
+    [['a', 'b', 'c'], true],
+  ])('with the volume of Vault on %j: survived %s', async (on, vaultSurvived) => {
+    expect(await planWith(on)).toMatchObject({ vaultSurvived });
+  });
+
+  test('a minority of the Vaults is refused, and none of their volumes is removed', async () => {
+    const refusal = await rejectionOf(planWith(['b']));
+    expect(refusal).toBeInstanceOf(UsageError);
+    expect(refusal.message).toBe(
+      'volume ebs-demo-vault-data of Vault is on 1 of 3 hosts alone (b), which is no majority: Vault would elect no leader',
+    );
+  });
+
+  const drives = (...ids: (readonly [string, string])[]) =>
+    ids.map(([name, id]) => ({ node: { host: { name, address: '' } }, id }));
+
+  test.each<[string, ReturnType<typeof drives>, string | undefined]>([
+    ['none has data', [], undefined],
+    ['one was replaced', drives(['a', 'ours'], ['c', 'ours']), 'ours'],
+  ])('MinIO where %s', (_, found, id) => {
+    expect(commonDeployment(found, 3)).toBe(id);
+  });
+
+  test.each([
+    [
+      'drives of two MinIO',
+      drives(['a', 'ours'], ['b', 'other'], ['c', 'ours']),
+      'the drives hold data of more than one MinIO: ours on host a, other on host b, ours on host c',
+    ],
+    [
+      'too few drives',
+      drives(['b', 'ours']),
+      'the drives of 1 of 3 hosts hold data of MinIO (b), and it does not start with so few',
+    ],
+  ])('%s are refused', (_, found, message) => {
+    expect(() => commonDeployment(found, 3)).toThrow(new UsageError(message));
+  });
 });
 
 test('a drive of another MinIO is refused when nothing was begun', async () => {
