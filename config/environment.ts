@@ -24,10 +24,12 @@ const port = z.int().min(1).max(65535);
 const address = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' });
 const absolutePath = z.string().refine((value) => value.startsWith('/'), { error: 'must be an absolute path' });
 
-/** A reference that always names the same bytes. */
-const imageReference = z.string().regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, {
-  error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
-});
+/** A reference that always names the same: by a digest, or by the hash of what was built here. */
+const imageReference = z
+  .string()
+  .regex(/^(?:[^\s@]+@sha256:[0-9a-f]{64}|encrypted-backup-storage\/(?:vault|kes|minio|haproxy):[0-9a-f]{16})$/, {
+    error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
+  });
 
 const providerVersions = {
   // the arguments that the constructs use are those of 5.x
@@ -448,7 +450,11 @@ const client = z.strictObject({
 const images = z.discriminatedUnion('source', [
   z.strictObject({ source: z.literal('build').describe('Build from pinned Go modules.') }),
   z.strictObject({
-    source: z.literal('registry').describe('Pull by digest.'),
+    source: z
+      .literal('registry')
+      .describe(
+        'Pull by digest. An image that was built here and is on the Docker host is named as ./scripts/versions prints it.',
+      ),
     vault: imageReference.optional().describe('Needed for an embedded Vault.'),
     kes: imageReference,
     minio: imageReference.describe(

@@ -27,8 +27,9 @@ import { showSteps } from './lib/progress';
 import { orphansStep } from './lib/orphans-step';
 import { showSummary } from './lib/summary';
 import { warnOfBackupCoverage } from './lib/backup-coverage';
+import { versionSteps } from './lib/version-steps';
 
-const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--json] [--verbose]
+const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--without-backup] [--json] [--verbose]
 
 Deploys an environment and proves it: makes this machine ready (see ./scripts/toolchain --help), deploys the stacks as
 \`npx cdktf deploy '*'\` does, and shows how to connect. What is done already is skipped, so it may be interrupted anywhere
@@ -36,6 +37,8 @@ and run again, and it is the way to apply a changed environment file.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   ${ENGINE_OPTION_HELP}
+  --without-backup  upgrade without a backup: by default an upgrade makes one where schedule.backup says, or wants one of
+                the last 24 hours, see docs/upgrading.md
   --json        print the summary as JSON
   --verbose     show everything that Terraform says
   -h, --help    this text
@@ -50,6 +53,7 @@ void main(async (args, signal) => {
     json: { type: 'boolean' },
     verbose: { type: 'boolean' },
     engine: { type: 'string' },
+    'without-backup': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
@@ -66,6 +70,7 @@ void main(async (args, signal) => {
     const hosts = new HostsHere();
     const isCluster = environment.hosts !== undefined;
     const { prerequisites, engine, builds } = prepareToolchain(toolchainRequest(environment));
+    const versions = versionSteps(loaded, hosts, values['without-backup'] ?? false);
     const steps = [
       prerequisites,
       ...(isCluster ? [hostsStep(loaded, hosts)] : [engine, ownEngineStep(loaded, values.engine)]),
@@ -81,9 +86,11 @@ void main(async (args, signal) => {
       clientsStep(loaded),
       ...builds,
       hostImagesStep(loaded, hosts),
+      ...versions.before,
       ...(await adoptingDeploy(loaded, values.verbose ?? false, undefined, hosts)),
       provenKeysStep(loaded),
       deploymentNoteStep(loaded),
+      versions.after,
     ];
     await showSteps(steps, signal, { plain: values.verbose ?? false });
   };

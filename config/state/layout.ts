@@ -61,6 +61,8 @@ export interface StateLayout {
   readonly evidenceLock: string;
   /** What the newest backup holds, and where it went; nothing secret. */
   readonly lastBackup: string;
+  /** The version of this folder, and which versions were deployed; nothing secret. */
+  readonly versions: string;
   /** Says that a restore is under way; gone when it has ended well. */
   readonly restore: string;
   /** The rotation that is under way and how far it is; gone when it has ended well. Nothing secret. */
@@ -163,6 +165,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     evidence: path.join(root, 'reports', 'evidence.jsonl'),
     evidenceLock: path.join(root, 'evidence.lock'),
     lastBackup: path.join(root, 'last-backup.json'),
+    versions: path.join(root, 'versions.json'),
     restore: path.join(root, 'restore.json'),
     rotation: path.join(root, 'rotation.json'),
     rotationsLog: path.join(root, 'rotations.log'),

@@ -1,6 +1,6 @@
 /** Asks for every image of a registry whether it can be pulled, before anything is deployed; nothing is pulled. */
 import type Docker from 'dockerode';
-import { ExternalError, messageOf, UsageError } from '../lib/errors';
+import { ExternalError, messageOf } from '../lib/errors';
 import type { RegistryLogin } from './registry-logins';
 
 /** An image that the deployment will pull. */
@@ -55,21 +55,27 @@ async function judge(
     if (statusOf(error) !== 404)
       throw new ExternalError(`Docker cannot say whether it has ${reference}: ${messageOf(error)}`);
   }
-  const problem = (text: string): Verdict => ({ here: false, problem: `${setting}, ${reference}: ${text}` });
+  const problem = await pullProblem(reference, platform, docker, loginOf(reference));
+  return { here: false, ...(problem === undefined ? {} : { problem: `${setting}, ${reference}: ${problem}` }) };
+}
+
+/** Why an image cannot be had from its registry, whether or not the Docker host has it; undefined if it can. */
+export async function pullProblem(
+  reference: string,
+  platform: string,
+  docker: Docker,
+  login: RegistryLogin | undefined,
+): Promise<string | undefined> {
   try {
-    const login = loginOf(reference);
-    const { Platforms } = await image.distribution(login === undefined ? {} : { authconfig: login });
+    const { Platforms } = await docker
+      .getImage(reference)
+      .distribution(login === undefined ? {} : { authconfig: login });
     const platforms = Platforms.map(({ os, architecture }) => `${os}/${architecture}`);
-    return platforms.includes(platform)
-      ? { here: false }
-      : problem(`it is for ${platforms.join(', ')}, the engine is ${platform}`);
+    return platforms.includes(platform) ? undefined : `it is for ${platforms.join(', ')}, the engine is ${platform}`;
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    return problem(
-      messageOf(error)
-        .replace(/^\(HTTP code \d+\) [^-]* - /, '')
-        .trim(),
-    );
+    return messageOf(error)
+      .replace(/^\(HTTP code \d+\) [^-]* - /, '')
+      .trim();
   }
 }
 

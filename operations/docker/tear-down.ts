@@ -190,6 +190,7 @@ export function removeEmptyStateFolder(state: StateLayout): void {
 function deleteState(state: StateLayout): void {
   const ours = [
     // last what says that something was deployed, so that an interruption is noticed by the next deploy
+    state.versions,
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.vaultClients],
     ...[state.secretIdNote, state.outdatedSecretIds, state.minioMetricsNote, state.clientsNote, state.evidenceLock],
     ...[state.keyStore, state.drives, state.canaries, state.earlierObjects, state.awayDrives, state.healLock],

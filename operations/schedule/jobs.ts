@@ -48,8 +48,7 @@ export function commandOf(job: Job, file: string, environment: Environment, now:
       const { backup } = environment.schedule;
       if (backup === undefined) throw new Error('there is no schedule.backup');
       const { endpoint, region, caFile: ca } = backup;
-      const name = backupName(environment.name, now);
-      const to = backup.to.startsWith('s3://') ? `${backup.to}${name}` : path.join(backup.to, name);
+      const to = backupTarget(environment.name, backup, now);
       const more = Object.entries({ endpoint, region, ca }).flatMap(([option, value]) =>
         value === undefined ? [] : [`--${option}`, value],
       );
@@ -62,6 +61,12 @@ export function commandOf(job: Job, file: string, environment: Environment, now:
       ];
     }
   }
+}
+
+/** Path or `s3://bucket/key` of a backup that `schedule.backup` has made. */
+export function backupTarget(environment: string, { to }: { readonly to: string }, now: Date): string {
+  const name = backupName(environment, now);
+  return to.startsWith('s3://') ? `${to}${name}` : path.join(to, name);
 }
 
 /** `local-20260131T010203Z.age`: sorted by name they are sorted by time. */

@@ -7,6 +7,7 @@ import { isInVault } from '../../config/vault/vault';
 import { writeFileAtomically } from '../lib/files';
 import { requireOwnFolders } from '../lib/own-folder';
 import { type StateLayout, stateLayout } from '../../config/state/layout';
+import { requireReadableState } from './versions-note';
 
 /** An environment with where it came from and where its state is. */
 export interface LoadedEnvironment<Declared extends Environment = Environment> extends EnvironmentFile<Declared> {
@@ -47,10 +48,11 @@ export function keepEnvironment(settings: Readonly<Record<string, unknown>>): Lo
 /**
  * Where the state of an environment is.
  *
- * @throws UsageError if others may write there: they would decide what is deployed
+ * @throws UsageError if others may write there: they would decide what is deployed; if a newer version of this project wrote it
  */
 export function ownState({ name, state: { directory } }: Environment): StateLayout {
   const state = stateLayout(name, directory);
+  requireReadableState(state);
   requireOwnFolders(
     [state.root, state.secrets, state.tls, state.terraform, state.operations, state.cdktfOut],
     'What is in it is deployed',

@@ -29,6 +29,14 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   // every day: Vault and state are lost, the state alone is lost, everything is lost; the drill
   disaster: ['a restore the drive is another one'],
+  // every day: nothing. What an upgrade is, is in the unit tests
+  upgrade: [
+    'versions says',
+    'an upgrade without a backup',
+    'it is backed up',
+    'a second run upgrades nothing',
+    'MinIO goes back',
+  ],
   // every day: four folders of the host are refused, deployed, searched, and all that a disaster leaves
   drives: ['moves'],
   // every day: files to the embedded Vault, on to AWS, and back

@@ -45,7 +45,8 @@ type Script =
   | 'images'
   | 'rotate'
   | 'heal'
-  | 'report';
+  | 'report'
+  | 'versions';
 
 export type Settings = Omit<EnvironmentInput, 'name' | 'vault' | 'kes' | 'minio'> & {
   readonly vault?: Record<string, unknown>;
