@@ -5,7 +5,7 @@
  * |-------------------------------------------|------|---------------------|-------|
  * | list, also versions; read, also versions  | yes  | yes                 | yes   |
  * | write, in one part and in many            |      | yes                 | yes   |
- * | delete the present version                |      | lock files (restic) | yes   |
+ * | delete the present version                |      | locks, `latest`     | yes   |
  * | delete an older version, bypass retention |      |                     |       |
  * | retention and legal hold (`objectLock`)   |      | if asked for        | same  |
  * | settings of buckets, administration       |      |                     |       |
@@ -106,11 +106,17 @@ function statementsOf({ bucket, prefix, may, objectLock, keys }: ClientGrant): P
       [...READ, ...(writes ? WRITE : []), ...(objectLock ? LOCK : []), ...(may === 'write' ? PRUNE : [])],
       `${objects}*`,
     ),
-    // restic removes its own locks, or warns after each backup. Where it is versioned, a delete leaves the version
-    ...(may === 'append' ? [allow(['s3:DeleteObject'], `${objects}locks/*`, `${objects}*/locks/*`)] : []),
+    // Where it is versioned, a delete leaves the version
+    ...(may === 'append' ? [allow(['s3:DeleteObject'], ...DELETED_BY_BACKUPS.map((name) => `${objects}${name}`))] : []),
     ...(writes ? [otherKeysDenied(bucketArn, keys)] : []),
   ];
 }
+
+/**
+ * What programs delete when they back up. restic removes its own locks, or warns after each backup. pgBackRest removes
+ * the name `latest` before the backup counts, although S3 has no links (2.45, src/command/backup/backup.c).
+ */
+const DELETED_BY_BACKUPS = ['locks/*', '*/locks/*', 'backup/*/latest', '*/backup/*/latest'];
 
 const PRUNE = ['s3:DeleteObject', 's3:DeleteObjectTagging', 's3:PutObjectTagging'];
 

@@ -77,7 +77,8 @@ export const CONFIGURATIONS = {
       'repo1-type=s3',
       `repo1-path=/${place.prefix.replace(/\/$/, '')}`,
       `repo1-s3-bucket=${place.bucket.name}`,
-      `repo1-s3-endpoint=${new URL(place.url).hostname}`,
+      // 2.45 compares names of the certificate, and no addresses
+      `repo1-s3-endpoint=${new URL(place.url).hostname.replace(/^127\.0\.0\.1$/, 'localhost')}`,
       `repo1-storage-port=${portOf(place)}`,
       'repo1-s3-uri-style=path',
       `repo1-s3-region=${place.region}`,
@@ -124,6 +125,13 @@ export const CONFIGURATIONS = {
       `bucket_location = ${place.region}`,
       'use_https = True',
       ...withCa(place, (file) => `ca_certs_file = ${file}`),
+    ),
+
+  s3fs: (place: ClientPlace) =>
+    lines(
+      ...variables(place),
+      ...withCa(place, (file) => exported('CURL_CA_BUNDLE', file)[0] ?? ''),
+      `# s3fs ${place.bucket.name}${place.prefix === '' ? '' : `:/${place.prefix.replace(/\/$/, '')}`} FOLDER -o url=${place.url} -o endpoint=${place.region} -o use_path_request_style`,
     ),
 
   velero: (place: ClientPlace) =>

@@ -30,7 +30,7 @@ import { cacheLayout } from '../../operations/toolchain/cache';
 import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { kes, mc, minio } from '../../operations/toolchain/go/programs';
 import { CONFIGURATIONS, isConfiguredProgram } from '../../scripts/lib/client-configuration';
-import { NO_AWS_SETTINGS } from '../helpers/e2e/client-programs';
+import { findClient, NO_AWS_SETTINGS } from '../helpers/e2e/client-programs';
 import { runCommand } from '../helpers/e2e/command';
 import { provideMoto } from '../helpers/e2e/moto';
 import { OtherStorage } from '../helpers/e2e/other-storage';
@@ -44,6 +44,8 @@ const CASES = PAGES.flatMap((page) => MAY.flatMap((may) => MODES.map((mode) => (
 type Case = (typeof CASES)[number];
 
 const bucketOf = ({ may, mode }: Case): string => `${may}-${mode}`;
+// s3fs lists the bucket without a prefix when it mounts
+const prefixOf = ({ page }: Case): string => (page === 's3fs' ? '' : `${page}/`);
 const clientOf = (one: Case): string => `${one.page}-${bucketOf(one)}`;
 const KMS_KEY = 'archive-key';
 
@@ -60,7 +62,7 @@ const DECLARED = {
   ),
   clients: CASES.map((one) => ({
     name: clientOf(one),
-    access: [{ bucket: bucketOf(one), prefix: `${one.page}/`, may: one.may }],
+    access: [{ bucket: bucketOf(one), ...(prefixOf(one) === '' ? {} : { prefix: prefixOf(one) }), may: one.may }],
   })),
 };
 
@@ -126,7 +128,7 @@ function prepare(one: Case): { readonly place: string; readonly shell: readonly 
     region: environment.minio.region,
     caFile: ca,
     bucket,
-    prefix: `${one.page}/`,
+    prefix: prefixOf(one),
   });
   writeFileSync(path.join(place, 'client.conf'), configuration, { mode: 0o600 });
   cpSync(path.join(folder, 'data'), path.join(place, 'data'), { recursive: true });
@@ -137,28 +139,43 @@ function prepare(one: Case): { readonly place: string; readonly shell: readonly 
   return { place, shell: ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', 'bash'] };
 }
 
+/** Debian has those of PostgreSQL in no folder of the PATH. */
+function serverPrograms({ page }: Case): string[] {
+  const server = page === 'pgbackrest' ? findClient('postgres') : undefined;
+  return server === undefined ? [] : [path.dirname(server)];
+}
+
 /** Runs the blocks. @returns what is wrong */
 async function runBlocks(blocks: readonly Block[], one: Case): Promise<string[]> {
   const { place, shell } = prepare(one);
   const [program = 'bash', ...args] = shell;
+  const variables = {
+    ...NO_AWS_SETTINGS,
+    ...{ SSL_CERT_FILE: undefined, SSL_CERT_DIR: undefined, AWS_CA_BUNDLE: undefined, REQUESTS_CA_BUNDLE: undefined },
+    PATH: [path.join(folder, 'bin'), '/usr/bin', ...serverPrograms(one), process.env.PATH ?? ''].join(':'),
+    HOME: place,
+    BUCKET: bucketOf(one),
+    PREFIX: prefixOf(one),
+    REMOTE: `${environment.name}_${clientOf(one)}`.replaceAll('-', '_'),
+    ENDPOINT: storage.url,
+    REGION: environment.minio.region,
+  };
   const result = await runCommand(program, [...args, '-c', scriptOf(blocks, [one.may, one.mode])], {
     cwd: place,
-    env: {
-      ...NO_AWS_SETTINGS,
-      ...{ SSL_CERT_FILE: undefined, SSL_CERT_DIR: undefined, AWS_CA_BUNDLE: undefined, REQUESTS_CA_BUNDLE: undefined },
-      PATH: `${path.join(folder, 'bin')}:/usr/bin:${process.env.PATH ?? ''}`,
-      HOME: place,
-      BUCKET: bucketOf(one),
-      PREFIX: `${one.page}/`,
-      REMOTE: `${environment.name}_${clientOf(one)}`.replaceAll('-', '_'),
-      ENDPOINT: storage.url,
-      REGION: environment.minio.region,
-    },
+    env: variables,
   });
   const said = `exit code ${result.code}\n${result.stdout}\n${result.stderr}`;
   const read = (file: string): string => readFileSync(path.join(place, file), 'utf8');
   const exists = (file: string): boolean => existsSync(path.join(place, file));
   const problems = result.code === 0 ? wrongFailures(blocks, [one.may, one.mode], { exists, read }) : [said];
+  // where a page ended early
+  if (one.page === 's3fs') await runCommand('fusermount', ['-quz', path.join(place, 'mounted')]);
+  if (one.page === 'pgbackrest' && exists('database/postmaster.pid')) {
+    await runCommand(program, [...args, '-c', 'pg_ctl stop --mode=immediate'], {
+      cwd: place,
+      env: { ...variables, PGDATA: path.join(place, 'database') },
+    });
+  }
   rmSync(place, { recursive: true, force: true });
   return problems;
 }
@@ -168,7 +185,7 @@ async function encryptionOf(one: Case): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   const { s3 } = storage;
   const { Contents = [] } = await s3.send(
-    new ListObjectsV2Command({ Bucket: bucketOf(one), Prefix: `${one.page}/`, MaxKeys: 1000 }),
+    new ListObjectsV2Command({ Bucket: bucketOf(one), Prefix: prefixOf(one), MaxKeys: 1000 }),
   );
   for (const { Key } of Contents) {
     const head = await s3.send(new HeadObjectCommand({ Bucket: bucketOf(one), Key }));
@@ -177,13 +194,18 @@ async function encryptionOf(one: Case): Promise<ReadonlySet<string>> {
   return found;
 }
 
-test.each(CASES)('$page as a client that may $may, in a bucket with $mode', async (one) => {
+const NAME = '$page as a client that may $may, in a bucket with $mode';
+
+async function recipe(one: Case): Promise<void> {
   const blocks = blocksOf(readRecipe(one.page));
   expect(await runBlocks(blocks, one)).toEqual([]);
-  expect(await encryptionOf(one)).toEqual(
-    new Set([one.mode === 'sse-s3' ? 'AES256' : `aws:kms arn:aws:kms:${KMS_KEY}`]),
-  );
-});
+  const encryption = one.mode === 'sse-s3' ? 'AES256' : `aws:kms arn:aws:kms:${KMS_KEY}`;
+  expect(await encryptionOf(one)).toEqual(new Set([encryption]));
+}
+
+const withoutFuse = CASES.filter(({ page }) => page === 's3fs' && !existsSync('/dev/fuse'));
+test.each(CASES.filter((one) => !withoutFuse.includes(one)))(NAME, recipe);
+if (withoutFuse.length > 0) test.skip.each(withoutFuse)(`${NAME}: there is no /dev/fuse`, recipe);
 
 test('a block that must be refused and is not, or fails for another reason, fails the page', async () => {
   const [one] = CASES;

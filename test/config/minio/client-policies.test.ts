@@ -55,6 +55,8 @@ describe('a client may', () => {
       'backup/postgres/*': [...READ, ...WRITE],
       'backup/postgres/locks/*': ['s3:DeleteObject'],
       'backup/postgres/*/locks/*': ['s3:DeleteObject'],
+      'backup/postgres/backup/*/latest': ['s3:DeleteObject'],
+      'backup/postgres/*/backup/*/latest': ['s3:DeleteObject'],
     });
   });
 

@@ -1,4 +1,5 @@
 /** Finds programs that really run: a version manager's shim may stand for nothing. */
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { capture } from '../../../operations/lib/command';
 
@@ -37,6 +38,30 @@ export const CLIENT_PROGRAMS = {
     aptPackages: ['s3cmd'],
     what: 's3cmd, a client that writes backups',
   },
+  duplicity: {
+    names: ['duplicity'],
+    versionArgument: '--version',
+    aptPackages: ['duplicity', 'python3-boto3'],
+    what: 'duplicity, a client that writes backups',
+  },
+  s3fs: {
+    names: ['s3fs'],
+    versionArgument: '--version',
+    aptPackages: ['s3fs'],
+    what: 's3fs, which mounts a bucket',
+  },
+  pgbackrest: {
+    names: ['pgbackrest'],
+    versionArgument: 'version',
+    aptPackages: ['pgbackrest'],
+    what: 'pgBackRest, a client that writes backups of PostgreSQL',
+  },
+  postgres: {
+    names: ['postgres'],
+    versionArgument: '--version',
+    aptPackages: ['postgresql'],
+    what: 'PostgreSQL, of which pgBackRest writes backups',
+  },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     versionArgument: '--version',
@@ -66,8 +91,11 @@ export const CLIENT_PROGRAMS = {
 } as const satisfies Readonly<Record<string, Program>>;
 export type ClientProgram = keyof typeof CLIENT_PROGRAMS;
 
-/** Debian's packages of these start services that listen on every address. */
-export const LONG_RUN_ONLY: ReadonlySet<ClientProgram> = new Set(['prometheus', 'node-exporter']);
+/** What only tests of the long run drive. Debian's packages of Prometheus and PostgreSQL start services. */
+export const LONG_RUN_ONLY: ReadonlySet<ClientProgram> = new Set([
+  ...(['prometheus', 'node-exporter'] as const),
+  ...(['duplicity', 's3fs', 'pgbackrest', 'postgres'] as const),
+]);
 
 /** Keeps `aws` from what whoever runs the tests has set up for it. */
 export const NO_AWS_SETTINGS = {
@@ -81,9 +109,22 @@ export const NO_AWS_SETTINGS = {
 
 export function findClient(client: ClientProgram): string | undefined {
   const { names, versionArgument }: Program = CLIENT_PROGRAMS[client];
-  const folders = ['/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(path.delimiter)];
+  const folders = [
+    '/usr/bin',
+    '/usr/local/bin',
+    ...postgresFolders(),
+    ...(process.env.PATH ?? '').split(path.delimiter),
+  ];
   return folders
     .filter((folder) => path.isAbsolute(folder))
     .flatMap((folder) => names.map((name) => path.join(folder, name)))
     .find((file) => capture(file, [versionArgument]) !== undefined);
+}
+
+/** Where Debian has the programs of the server, newest first. */
+function postgresFolders(): string[] {
+  const root = '/usr/lib/postgresql';
+  if (!existsSync(root)) return [];
+  const versions = readdirSync(root).sort((one, other) => Number(other) - Number(one));
+  return versions.map((version) => path.join(root, version, 'bin'));
 }

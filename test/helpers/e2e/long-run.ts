@@ -98,6 +98,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   // every day: a client that may append with SSE-KMS, and one that may write with SSE-S3
   recipes: [
+    ...['duplicity', 'pgbackrest', 's3fs'].map((page) => `${page} as a client`),
     ...['restic', 'rclone', 's3cmd', 'aws', 'mc', 'boto3'].flatMap((page) =>
       ['append, in a bucket with sse-s3', 'write, in a bucket with sse-kms'].map(
         (which) => `${page} as a client that may ${which}`,

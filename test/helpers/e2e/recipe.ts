@@ -73,7 +73,8 @@ export function scriptOf(blocks: readonly Block[], conditions: readonly Conditio
   return `set -euo pipefail\n${parts.join('')}`;
 }
 
-const REFUSED = /Access ?Denied|Permission denied|\b403\b/i;
+/** s3fs can only pass on an error of the file system. */
+const REFUSED = /Access ?Denied|Operation not permitted/i;
 
 /** What is wrong with the blocks that must fail, after the script ran in a folder. */
 export function wrongFailures(
