@@ -49,6 +49,7 @@ export function crossFieldRules(
     ...riskRules(environment),
     ...driveRules(environment),
     ...bucketRules(environment),
+    ...webhookRules(environment),
     ...kesClientRules(environment),
     ...clientRules(environment),
     ...certificateRules(environment),
@@ -203,6 +204,37 @@ function bucketRules({ buckets }: Environment): Problem[] {
     }
     return [...problems, ...retentionRules(bucket, index), ...lifecycleRules(bucket, index)];
   });
+}
+
+function webhookRules({ buckets, hosts, minio: { webhooks } }: Environment): Problem[] {
+  const problems: Problem[] = [];
+  if (hosts !== undefined && webhooks.length > 0) {
+    const message =
+      'must not be given with hosts: MinIO reads webhooks when it starts, and all hosts would be restarted at once';
+    problems.push({ path: ['minio', 'webhooks'], message, fix: 'remove it', other: ['hosts'] });
+  }
+  webhooks.forEach(({ name }, index) => {
+    const first = webhooks.findIndex((other) => other.name === name);
+    if (first === index) return;
+    const message = `must differ from minio.webhooks[${first}].name`;
+    const other = ['minio', 'webhooks', first, 'name'];
+    problems.push({ path: ['minio', 'webhooks', index, 'name'], message, fix: 'remove one', other });
+  });
+  buckets.forEach(({ events = [] }, index) => {
+    events.forEach((rule, number) => {
+      const at = ['buckets', index, 'events', number];
+      if (!webhooks.some(({ name }) => name === rule.webhook)) {
+        const message = 'must be a webhook that is declared';
+        const other = ['minio', 'webhooks'];
+        problems.push({ path: [...at, 'webhook'], message, fix: 'declare it in minio.webhooks', other });
+      }
+      const repeated = rule.on.find((what, place) => rule.on.indexOf(what) < place);
+      if (repeated === undefined) return;
+      const message = `must name ${repeated} once`;
+      problems.push({ path: [...at, 'on'], message, fix: 'remove one', other: [] });
+    });
+  });
+  return problems;
 }
 
 function retentionRules({ name, objectLock, retention }: BucketSettings, index: number): Problem[] {

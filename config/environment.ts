@@ -241,6 +241,25 @@ const drives = z.union(
   { error: 'must be a number of Docker volumes, or a list of folders' },
 );
 
+/** A webhook to which MinIO sends JSON by POST. */
+const webhookEndpoint = (holds: string) =>
+  z
+    .url({ protocol: /^https$/, error: `must be an https:// address; ${holds}` })
+    .refine((url) => !/["\s]/.test(url), { error: 'must be an address without quotes and spaces' });
+const webhookToken = absolutePath
+  .optional()
+  .describe('File with a token, which MinIO sends as `Authorization: Bearer`. Mode 0600. Default: it sends none.');
+const queueSize = z.int().min(1000).default(100_000);
+
+const eventWebhook = z.strictObject({
+  name: named(environmentName).describe('Name of the webhook, by which `events` of buckets mean it.'),
+  endpoint: webhookEndpoint('events name buckets and objects').describe(
+    'Gets each event of a bucket as JSON by POST. trustedCAs may hold its CA. It must answer when it is declared.',
+  ),
+  tokenFile: webhookToken,
+  queueSize: queueSize.describe('Events that wait on a volume of their own while the webhook does not answer.'),
+});
+
 const minio = z.strictObject({
   port: port.default(9000).describe('Published port of the S3 API.'),
   nodePort: port
@@ -298,23 +317,20 @@ const minio = z.strictObject({
   memoryMb: z.int().min(256).default(2048),
   audit: z
     .strictObject({
-      endpoint: z
-        .url({ protocol: /^https$/, error: 'must be an https:// address; records name buckets, objects and clients' })
-        .refine((url) => !/["\s]/.test(url), { error: 'must be an address without quotes and spaces' })
-        .describe('Webhook that gets a record of every request as JSON by POST. trustedCAs may hold its CA.'),
-      tokenFile: absolutePath
-        .optional()
-        .describe(
-          'File with a token, which MinIO sends as `Authorization: Bearer`. Mode 0600. Default: it sends none.',
-        ),
-      queueSize: z
-        .int()
-        .min(1000)
-        .default(100_000)
-        .describe('Records that wait on a volume of their own while the webhook does not answer.'),
+      endpoint: webhookEndpoint('records name buckets, objects and clients').describe(
+        'Webhook that gets a record of every request as JSON by POST. trustedCAs may hold its CA.',
+      ),
+      tokenFile: webhookToken,
+      queueSize: queueSize.describe('Records that wait on a volume of their own while the webhook does not answer.'),
     })
     .optional()
     .describe('Where MinIO sends who wrote, read or deleted what. Default: it is not recorded.'),
+  webhooks: z
+    .array(eventWebhook)
+    .default([])
+    .describe(
+      'Webhooks for `events` of buckets. MinIO reads them when it starts, so a change restarts it. Default: none.',
+    ),
   acceptedRisks: z
     .array(z.enum(CHECKED_ROWS))
     .default([])
@@ -346,6 +362,21 @@ const lifecycleRule = z.strictObject({
   expireNoncurrentDays: days
     .optional()
     .describe('Days after which a version is deleted that is no longer the present one.'),
+});
+
+const eventRule = z.strictObject({
+  webhook: named(environmentName).describe('Name of a webhook of minio.webhooks.'),
+  on: z
+    .array(z.enum(['created', 'removed']))
+    .min(1)
+    .default(['created', 'removed'])
+    .describe('What is told: objects that were created, or removed.'),
+  prefix: named(objectPrefix).optional().describe('Beginning of the objects’ names. Default: the whole bucket.'),
+  suffix: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/, { error: 'must be 1 to 100 letters, digits and . _ -' })
+    .optional()
+    .describe('End of the objects’ names, such as .gz. Default: any.'),
 });
 
 /** S3 takes no more, and these lengths. */
@@ -401,6 +432,13 @@ const bucket = z.strictObject({
     .refine((all) => Object.keys(all).length <= MOST_TAGS, { error: `must be ${MOST_TAGS} tags at most` })
     .optional()
     .describe('All tags of the bucket. Default: the deploy does not touch them.'),
+  events: z
+    .array(eventRule)
+    .optional()
+    .describe(
+      'What is told to webhooks; all rules of the bucket for declared webhooks. Rules for others stay. Default: the deploy ' +
+        'does not touch them.',
+    ),
 });
 
 /** MinIO ends an access key after a year at the latest (minio/minio, cmd/iam-store.go, maxServiceAccountExpiry). */

@@ -270,6 +270,9 @@ export const holdsFiles = (volume: string): boolean => volume.endsWith(FILES);
 /** The volume of records that a MinIO could not send yet. */
 export const auditQueueOf = ({ container }: Pick<MinioNode, 'container'>): string => `${container}-audit-queue`;
 
+/** The same of events of buckets. */
+export const eventQueueOf = ({ container }: Pick<MinioNode, 'container'>): string => `${container}-event-queue`;
+
 /** The container that carries files into a volume, and is never started. */
 export const loaderOf = (volume: string): string => `${volume}-loader`;
 

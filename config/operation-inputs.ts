@@ -90,6 +90,16 @@ const bucketSettings = z.strictObject({
     .optional(),
   quotaGiB: z.number().optional(),
   tags: z.record(z.string(), z.string()).optional(),
+  events: z
+    .array(
+      z.strictObject({
+        webhook: z.string(),
+        on: z.array(z.enum(['created', 'removed'])),
+        prefix: z.string().optional(),
+        suffix: z.string().optional(),
+      }),
+    )
+    .optional(),
 });
 
 const secretIdSettings = {
@@ -329,6 +339,23 @@ export const operationInputs = {
         /** In MinIO's container. */
         queueFolder: z.string(),
         queueSize: z.number(),
+      })
+      .optional(),
+    /** Where events of buckets may be sent. Absent with several hosts. */
+    webhooks: z
+      .strictObject({
+        /** Container of MinIO, which reads them when it starts. */
+        container: z.string(),
+        /** In MinIO's container. */
+        queueFolder: z.string(),
+        declared: z.array(
+          z.strictObject({
+            name: z.string(),
+            endpoint: z.string(),
+            tokenFile: z.string().optional(),
+            queueSize: z.number(),
+          }),
+        ),
       })
       .optional(),
     /** Only where somebody reads metrics. */

@@ -4,6 +4,9 @@ import { nodesOf } from '../node';
 /** Where the records that MinIO could not send yet are in its container. */
 export const AUDIT_QUEUE_FOLDER = '/audit-queue';
 
+/** The same of events of buckets. */
+export const EVENT_QUEUE_FOLDER = '/event-queue';
+
 /** How MinIO gets its data keys. */
 export interface MinioKms {
   /** `https://` addresses of KES, as MinIO reaches them. */

@@ -1,7 +1,7 @@
 import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { s3Endpoint } from '../../config/state/endpoints';
-import { AUDIT_QUEUE_FOLDER } from '../../config/minio/minio-variables';
+import { AUDIT_QUEUE_FOLDER, EVENT_QUEUE_FOLDER } from '../../config/minio/minio-variables';
 import type { DeploymentBase } from '../deployment';
 import { fileHash } from '../expressions';
 import { Operation } from '../operation';
@@ -33,7 +33,7 @@ export class Buckets extends Construct {
             tokenFile: state.secret.minioMetricsToken,
             renewalNote: state.minioMetricsNote,
           };
-    const { audit } = environment.minio;
+    const { audit, webhooks } = environment.minio;
     this.operation = new Operation(this, 'Provision', {
       runner,
       operation: 'provision-buckets',
@@ -44,6 +44,16 @@ export class Buckets extends Construct {
         buckets: environment.buckets,
         denySseC: environment.minio.sseC === 'deny',
         ...(audit === undefined ? {} : { audit: { ...audit, queueFolder: AUDIT_QUEUE_FOLDER } }),
+        // also where none is declared: one that was is taken away
+        ...(environment.hosts === undefined
+          ? {
+              webhooks: {
+                container: deployment.node.minio.container,
+                queueFolder: EVENT_QUEUE_FOLDER,
+                declared: webhooks,
+              },
+            }
+          : {}),
         ...(metrics === undefined ? {} : { metrics }),
       },
       ...(metrics === undefined
@@ -52,6 +62,11 @@ export class Buckets extends Construct {
       triggers: {
         container: minio.container.containerId,
         ...(audit?.tokenFile === undefined ? {} : { 'audit token': fileHash(audit.tokenFile) }),
+        ...Object.fromEntries(
+          webhooks.flatMap(({ name, tokenFile }) =>
+            tokenFile === undefined ? [] : [[`token of webhook ${name}`, fileHash(tokenFile)]],
+          ),
+        ),
         ...Object.fromEntries(
           replicas.map(({ container }, index) => [`container ${index + 2}`, container.containerId]),
         ),

@@ -3,8 +3,8 @@ import { Construct } from 'constructs';
 import { storageNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { minioPublication } from '../../config/docker/reachable';
-import { AUDIT_QUEUE_FOLDER, minioVariables } from '../../config/minio/minio-variables';
-import { auditQueueOf, engineOf, type MinioNode, type Nodes } from '../../config/node';
+import { AUDIT_QUEUE_FOLDER, EVENT_QUEUE_FOLDER, minioVariables } from '../../config/minio/minio-variables';
+import { auditQueueOf, engineOf, eventQueueOf, type MinioNode, type Nodes } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/state/certificate-files';
 import { minioNodeEndpoint } from '../../config/state/endpoints';
@@ -77,15 +77,17 @@ export class MinioServer extends Construct {
       const volume = new Construct(this, node.drives.length === 1 ? 'Data' : `Data${index + 1}`);
       new Forgotten(volume, 'Resource', 'docker_volume');
     });
-    const queue =
-      minio.audit === undefined
-        ? undefined
-        : new DataVolume(this, 'AuditQueue', {
-            deployment,
-            name: auditQueueOf(node),
-            // no image of MinIO has a folder for it, and each can give one away
-            takeOverWith: image,
-          });
+    const queueVolume = (construct: string, volume: string) =>
+      // no image of MinIO has a folder for it, and each can give one away
+      new DataVolume(this, construct, { deployment, name: volume, takeOverWith: image });
+    const queues = [
+      ...(minio.audit === undefined
+        ? []
+        : [{ volume: queueVolume('AuditQueue', auditQueueOf(node)), path: AUDIT_QUEUE_FOLDER }]),
+      ...(minio.webhooks.length === 0
+        ? []
+        : [{ volume: queueVolume('EventQueue', eventQueueOf(node)), path: EVENT_QUEUE_FOLDER }]),
+    ];
     const published = minioPublication(environment, deployment.node);
     this.container = new ServiceContainer(this, 'Server', {
       deployment,
@@ -109,7 +111,7 @@ export class MinioServer extends Construct {
       volumes: [
         { name: files.name, path: '/files', readOnly: true },
         ...volumes.map(({ data, path }) => ({ name: data.name, path, readOnly: false })),
-        ...(queue === undefined ? [] : [{ name: queue.name, path: AUDIT_QUEUE_FOLDER, readOnly: false }]),
+        ...queues.map(({ volume, path }) => ({ name: volume.name, path, readOnly: false })),
       ],
       ...(folders.length === 0
         ? {}
@@ -142,7 +144,7 @@ export class MinioServer extends Construct {
       dependsOn: [
         files.dependable,
         ...volumes.map(({ data }) => data.dependable),
-        ...(queue === undefined ? [] : [queue.dependable]),
+        ...queues.map(({ volume }) => volume.dependable),
         ...after,
       ],
     });

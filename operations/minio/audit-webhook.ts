@@ -15,17 +15,26 @@ const TARGET = 'ebs';
 /** @throws UsageError if the file of the token holds none */
 export async function provisionAuditWebhook(admin: Pick<MinioAdmin, 'putSetting'>, settings: Settings): Promise<void> {
   const { endpoint, tokenFile, queueFolder, queueSize } = settings;
-  const token = tokenFile === undefined ? undefined : readSecret(tokenFile);
-  if (tokenFile !== undefined && (token === undefined || !/^[\x21\x23-\x7e]+$/.test(token.reveal()))) {
-    throw new UsageError(
-      `minio.audit.tokenFile: ${tokenFile} must hold a token of printable characters without quotes and spaces`,
-      'write the token that the webhook expects into it, alone',
-    );
-  }
+  const token = tokenFile === undefined ? undefined : webhookToken('minio.audit.tokenFile', tokenFile);
   const fields = [
     ...['enable=on', `endpoint="${endpoint}"`],
     ...(token === undefined ? ['auth_token=""'] : [`auth_token="Bearer ${token.reveal()}"`]),
     ...[`queue_dir="${queueFolder}"`, `queue_size="${queueSize}"`],
   ];
   await admin.putSetting(new Secret(`audit_webhook:${TARGET} ${fields.join(' ')}`));
+}
+
+/**
+ * The token that a webhook expects.
+ *
+ * @param setting that names the file
+ * @throws UsageError if the file holds none, or one that a setting of MinIO cannot hold
+ */
+export function webhookToken(setting: string, file: string): Secret {
+  const token = readSecret(file);
+  if (token !== undefined && /^[\x21\x23-\x7e]+$/.test(token.reveal())) return token;
+  throw new UsageError(
+    `${setting}: ${file} must hold a token of printable characters without quotes and spaces`,
+    'write the token that the webhook expects into it, alone',
+  );
 }

@@ -45,6 +45,7 @@ const storage = z.object({
 });
 const siteReplication = z.object({ enabled: z.boolean() });
 
+const serverInfo = z.object({ sqsARN: z.array(z.string()).nullish() });
 const policyInfo = z.object({ Policy: z.unknown() });
 const bucketQuota = z.object({ size: z.number().default(0), quota: z.number().default(0) });
 const jobStarted = z.object({ id: z.string() });
@@ -265,6 +266,18 @@ export class MinioAdmin {
   async putSetting(setting: Secret): Promise<void> {
     const body = sealForAdmin(this.secretKey, Buffer.from(setting.reveal()));
     await this.call({ method: 'PUT', path: `${ADMIN}/set-config-kv`, body });
+  }
+
+  /** Takes back what {@link putSetting} set, such as `notify_webhook:name`. */
+  async removeSetting(name: string): Promise<void> {
+    const body = sealForAdmin(this.secretKey, Buffer.from(name));
+    await this.call({ method: 'DELETE', path: `${ADMIN}/del-config-kv`, body });
+  }
+
+  /** ARNs to which MinIO sends events of buckets now. */
+  async eventTargets(): Promise<string[]> {
+    const { text } = await this.call({ method: 'GET', path: `${ADMIN}/info` });
+    return serverInfo.parse(JSON.parse(text)).sqsARN ?? [];
   }
 
   /** Names of the storages to which life cycles move objects. */

@@ -16,7 +16,9 @@ import type { OperationInput } from '../../config/operation-inputs';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../config/minio/sse-c-policy';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/http';
+import { dockerEngine, waitUntilHealthy } from '../docker/docker';
 import { provisionAuditWebhook } from './audit-webhook';
+import { provisionWebhooks, putEventRules } from './event-webhooks';
 import { provisionMetricsReader } from './metrics-reader';
 import { MinioAdmin } from './minio-admin';
 import { readCredentials, s3Client } from './s3-client';
@@ -25,8 +27,12 @@ import { NotYet, waitFor } from '../lib/wait';
 type Input = OperationInput<'provision-buckets'>;
 type Bucket = Input['buckets'][number];
 
-/** Waits until MinIO has its drives, its IAM and its KMS, then makes the buckets what they are declared to be. */
-export async function provisionBuckets(input: Input): Promise<void> {
+/**
+ * Waits until MinIO has its drives, its IAM and its KMS, then makes the buckets what they are declared to be.
+ *
+ * @param restart starts MinIO again, for tests
+ */
+export async function provisionBuckets(input: Input, restart = restartContainer): Promise<void> {
   const http = new HttpClient(input.endpoint);
   // `cluster` waits for drives and IAM and knows nothing of the KMS, `ready` has the KMS make a data key
   for (const probe of ['cluster', 'ready']) {
@@ -51,14 +57,24 @@ export async function provisionBuckets(input: Input): Promise<void> {
     if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
     if (input.audit !== undefined) await provisionAuditWebhook(admin, input.audit);
     if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
+    const { webhooks } = input;
+    if (webhooks !== undefined) {
+      await provisionWebhooks(admin, input.region, webhooks, async () => restart(webhooks.container));
+    }
     for (const bucket of input.buckets) {
       await provision(s3, bucket);
-      await putRules(s3, admin, bucket);
+      await putRules(s3, admin, bucket, input.region);
     }
   } finally {
     admin.close();
     s3.destroy();
   }
+}
+
+async function restartContainer(name: string): Promise<void> {
+  const container = dockerEngine().getContainer(name);
+  await container.restart({ t: 30 });
+  await waitUntilHealthy(container, name);
 }
 
 async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
@@ -92,8 +108,8 @@ async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
 }
 
 /** What is declared besides; what is not declared is left as it is. */
-async function putRules(s3: S3Client, admin: MinioAdmin, bucket: Bucket): Promise<void> {
-  const { name: Bucket, retention, lifecycle, quotaGiB, tags } = bucket;
+async function putRules(s3: S3Client, admin: MinioAdmin, bucket: Bucket, region: string): Promise<void> {
+  const { name: Bucket, retention, lifecycle, quotaGiB, tags, events } = bucket;
   if (retention !== undefined) {
     const ObjectLockConfiguration = { ObjectLockEnabled: 'Enabled', Rule: retentionRule(retention) } as const;
     await s3.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
@@ -107,6 +123,7 @@ async function putRules(s3: S3Client, admin: MinioAdmin, bucket: Bucket): Promis
     const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
     await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
   }
+  if (events !== undefined) await putEventRules(s3, Bucket, events, region);
 }
 
 export const GIB = 1024 ** 3;

@@ -53,6 +53,11 @@ test.each([
     'images.haproxy: must be given with hosts: each has a balancer, got nothing. Name an image of HAProxy with its digest.',
   ],
   [
+    'webhooks for events',
+    `${HOSTS}minio: { webhooks: [{ name: inbox, endpoint: "https://a.example.com/", queueSize: 1000 }] }`,
+    'minio.webhooks: must not be given with hosts: MinIO reads webhooks when it starts, and all hosts would be restarted at once, got: [{"name":"inbox","endpoint":"https://a.example.com/","queueSize":1000}]. Remove it.',
+  ],
+  [
     'a client that is confined to addresses',
     `${HOSTS}buckets: [{ name: backup }]\nclients: [{ name: c, access: [{ bucket: backup, may: read }], sourceAddresses: [192.0.2.0/24] }]`,
     'clients[0].sourceAddresses: must not be given with hosts: MinIO sees the balancers instead of the clients, got: ["192.0.2.0/24"]. Remove it.',

@@ -67,6 +67,7 @@ describe('a file that says nothing but the name', () => {
         autoEncryption: true,
         sseC: 'allow',
         memoryMb: 2048,
+        webhooks: [],
         acceptedRisks: [],
       },
       buckets: [],
@@ -700,6 +701,18 @@ describe('settings that contradict each other', () => {
     [
       'buckets: [{name: backup, versioning: false, lifecycle: [{expireNoncurrentDays: 3}]}]',
       'buckets[0].lifecycle[0].expireNoncurrentDays: must not be given where versioning is false: there are no older versions, got: 3. Write expireDays.',
+    ],
+    [
+      'buckets: [{name: backup, events: [{webhook: inbox}]}]',
+      'buckets[0].events[0].webhook: must be a webhook that is declared, got: "inbox". Declare it in minio.webhooks.',
+    ],
+    [
+      'minio: {webhooks: [{name: inbox, endpoint: "https://a.example.com/"}, {name: inbox, endpoint: "https://b.example.com/"}]}',
+      'minio.webhooks[1].name: must differ from minio.webhooks[0].name, got: "inbox". Remove one.',
+    ],
+    [
+      'minio: {webhooks: [{name: inbox, endpoint: "https://a.example.com/"}]}\nbuckets: [{name: backup, events: [{webhook: inbox, on: [created, created]}]}]',
+      'buckets[0].events[0].on: must name created once, got: ["created","created"]. Remove one.',
     ],
     [
       'buckets: [{name: backup}, {name: other}, {name: backup}]',

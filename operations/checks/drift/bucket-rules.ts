@@ -1,4 +1,4 @@
-/** Retention, life cycle, quota and tags of buckets, where they are declared. */
+/** Retention, life cycle, quota, tags and events of buckets, where they are declared. */
 import {
   GetBucketLifecycleConfigurationCommand,
   GetBucketTaggingCommand,
@@ -9,26 +9,28 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../../config/environment';
+import { eventRules, eventsText, readEventRules } from '../../minio/event-webhooks';
 import { type MinioAdmin, openAdmin } from '../../minio/minio-admin';
 import { GIB, retentionRule, s3LifecycleRules } from '../../minio/provision-buckets';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from './differences';
 
-const declaresRules = ({ retention, lifecycle, quotaGiB, tags }: BucketSettings): boolean =>
-  [retention, lifecycle, quotaGiB, tags].some((rule) => rule !== undefined);
+const declaresRules = ({ retention, lifecycle, quotaGiB, tags, events }: BucketSettings): boolean =>
+  [retention, lifecycle, quotaGiB, tags, events].some((rule) => rule !== undefined);
 
 export const bucketRules: FullCheck = {
   from: 'deployment',
   id: 'bucket-rules',
-  title: 'Every declared retention, life cycle, quota and tag of a bucket is there',
+  title: 'Every declared retention, life cycle, quota, tag and event rule of a bucket is there',
   proves:
-    'Where a bucket declares a default retention, a life cycle, a quota or tags, MinIO has them as declared, and no ' +
-    'further rules or tags beside them.',
-  doesNotProve: 'What is not declared, which belongs to clients; and that older objects have the retention.',
+    'Where a bucket declares a default retention, a life cycle, a quota, tags or events, MinIO has them as declared, and no ' +
+    'further rules or tags beside them. Rules for events to webhooks that are not declared may be there.',
+  doesNotProve:
+    'What is not declared, which belongs to clients; that older objects have the retention; and that a webhook gets its events.',
   severity: 'high',
   skipReason: ({ buckets }) =>
-    buckets.some(declaresRules) ? undefined : 'no bucket declares a retention, life cycle, quota or tags',
-  run: async ({ loaded, s3 }) => {
+    buckets.some(declaresRules) ? undefined : 'no bucket declares a retention, life cycle, quota, tags or events',
+  run: async ({ loaded, s3, region }) => {
     const admin = openAdmin(loaded);
     const seen: Record<string, Evidence> = {};
     const problems: string[] = [];
@@ -36,7 +38,7 @@ export const bucketRules: FullCheck = {
       for (const bucket of loaded.environment.buckets.filter(declaresRules)) {
         const actual = await rulesOf(s3, admin, bucket);
         seen[bucket.name] = actual;
-        for (const [name, wanted] of Object.entries(declaredRules(bucket))) {
+        for (const [name, wanted] of Object.entries(declaredRules(bucket, region))) {
           const found = actual[name] ?? 'none';
           if (found !== wanted) problems.push(`bucket ${bucket.name}: ${name} is ${found}, declared ${wanted}`);
         }
@@ -55,18 +57,19 @@ export const bucketRules: FullCheck = {
 
 type Rules = Readonly<Record<string, string>>;
 
-export function declaredRules({ retention, lifecycle, quotaGiB, tags }: BucketSettings): Rules {
+export function declaredRules({ retention, lifecycle, quotaGiB, tags, events }: BucketSettings, region: string): Rules {
   return {
     ...(retention === undefined ? {} : { retention: retentionText(retentionRule(retention)) }),
     ...(lifecycle === undefined ? {} : { lifecycle: lifecycleText(s3LifecycleRules(lifecycle)) }),
     ...(quotaGiB === undefined ? {} : { quota: `${quotaGiB * GIB} bytes` }),
     ...(tags === undefined ? {} : { tags: tagsText(tags) }),
+    ...(events === undefined ? {} : { events: eventsText(eventRules(events, region)) }),
   };
 }
 
 /** Only what is declared is asked for. */
 export async function rulesOf(s3: S3Client, admin: MinioAdmin, bucket: BucketSettings): Promise<Rules> {
-  const { name: Bucket, retention, lifecycle, quotaGiB, tags } = bucket;
+  const { name: Bucket, retention, lifecycle, quotaGiB, tags, events } = bucket;
   const rules: Record<string, string> = {};
   if (retention !== undefined) {
     const { ObjectLockConfiguration } = await s3.send(new GetObjectLockConfigurationCommand({ Bucket }));
@@ -81,6 +84,7 @@ export async function rulesOf(s3: S3Client, admin: MinioAdmin, bucket: BucketSet
     const found = (await unlessNone(s3.send(new GetBucketTaggingCommand({ Bucket })), 'NoSuchTagSet'))?.TagSet ?? [];
     rules.tags = tagsText(Object.fromEntries(found.map(({ Key = '', Value = '' }) => [Key, Value])));
   }
+  if (events !== undefined) rules.events = eventsText(await readEventRules(s3, Bucket));
   return rules;
 }
 

@@ -12,7 +12,9 @@ const LOCKED = {
   objectLock: true,
 } as const;
 
-function declare(settings: Partial<EnvironmentInput>) {
+const declare = (settings: Partial<EnvironmentInput>) => declared(settings).operation('provision-buckets');
+
+function declared(settings: Partial<EnvironmentInput>) {
   const stack = newStack();
   const deployment = deploymentWith(settings);
   const { ca, keys } = groundOf(deployment);
@@ -22,7 +24,7 @@ function declare(settings: Partial<EnvironmentInput>) {
     certificate: ca.issue('minio'),
   });
   new Buckets(stack, 'Buckets', { deployment, minio });
-  return synth(stack).operation('provision-buckets');
+  return synth(stack);
 }
 
 test('an operation waits for MinIO even when there is no bucket', () => {
@@ -41,5 +43,21 @@ test('buckets are provisioned with their encryption, versioning and lock', () =>
     rootFile: '/nonexistent/state/secrets/minio/root.json',
     buckets: [PLAIN, LOCKED],
     denySseC: true,
+    webhooks: { container: 'ebs-local-minio', queueFolder: '/event-queue', declared: [] },
   });
+});
+
+test('events wait on a volume of MinIO, and the operation runs again when the token of a webhook changes', () => {
+  const endpoint = 'https://events.example.com/';
+  const webhooks = [{ name: 'inbox', endpoint, tokenFile: '/etc/inbox-token' }];
+  const stack = declared({ minio: { webhooks }, buckets: [{ name: 'backup', events: [{ webhook: 'inbox' }] }] });
+  expect(stack.resource('docker_container', 'Minio_Server').volumes).toEqual(
+    expect.arrayContaining([expect.objectContaining({ container_path: '/event-queue', read_only: false })]),
+  );
+  const { input, triggers } = stack.operation('provision-buckets');
+  expect(input).toMatchObject({
+    buckets: [{ name: 'backup', events: [{ webhook: 'inbox', on: ['created', 'removed'] }] }],
+    webhooks: { declared: [{ name: 'inbox', endpoint, tokenFile: '/etc/inbox-token', queueSize: 100_000 }] },
+  });
+  expect(triggers['token of webhook inbox']).toContain('/etc/inbox-token');
 });
