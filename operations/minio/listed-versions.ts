@@ -2,6 +2,8 @@
 import { ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { ExternalError } from '../lib/errors';
+import { printable } from '../lib/printable';
 
 export interface ListedVersion {
   readonly key: string;
@@ -77,7 +79,10 @@ export async function* listedVersions(
     const metadata = metadataIn(page.xml);
     const versions = (answer.Versions ?? []).map(({ Key = '', VersionId = 'null', IsLatest, Size = 0 }, index) => {
       const said = metadata[index] ?? '';
-      return { key: decoded(Key), versionId: VersionId, latest: IsLatest === true, size: Size, ...protectionIn(said) };
+      const key = decoded(Key);
+      // it is left out for whoever may not read the object, and then nothing is known of its encryption
+      if (!said.includes('<Internal>')) throw notSaid(`${Bucket}/${key}`);
+      return { key, versionId: VersionId, latest: IsLatest === true, size: Size, ...protectionIn(said) };
     });
     yield { versions, truncated };
     if (!truncated || answer.NextKeyMarker === undefined) return;
@@ -88,8 +93,13 @@ export async function* listedVersions(
 
 /** What is said of each version, in the order of the answer. Names of metadata are those of headers: without `<` and `>`. */
 function metadataIn(xml: string): string[] {
-  return [...xml.matchAll(/<Version>.*?<\/Version>/gs)].map(
-    ([version]) => /<UserMetadata>.*<\/UserMetadata>/s.exec(version)?.[0] ?? '',
+  return [...xml.matchAll(/<Version>.*?<\/Version>/gs)].map(([version]) => version);
+}
+
+function notSaid(object: string): ExternalError {
+  return new ExternalError(
+    `the S3 API lists ${printable(object)} without saying whether it is encrypted`,
+    'only MinIO says it, and only to who may s3:GetObject',
   );
 }
 
