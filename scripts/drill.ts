@@ -1,6 +1,6 @@
 /** `./scripts/drill`: the disaster, rehearsed on a copy. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodesOf } from '../config/node';
 import { pinEngine } from '../config/docker/docker-engine';
@@ -11,7 +11,9 @@ import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { newIdentity } from '../operations/backup/age/age-keys';
 import { backUp } from '../operations/backup/backup';
 import {
+  type CopyImages,
   copyOf,
+  copyWithImages,
   DRILL_ENVIRONMENT,
   DRILL_LOCK,
   drillFolders,
@@ -23,17 +25,22 @@ import {
 import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../operations/backup/drill/drill-report';
 import { noteDrill } from '../operations/backup/drill/last-drill';
 import { dockerEngine } from '../operations/docker/docker';
+import { type RunningImages, runningImages } from '../operations/docker/running-images';
 import { requireOwnEngine } from '../operations/docker/engine-identity';
-import { ExternalError, messageOf } from '../operations/lib/errors';
+import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
 import { describeHolder, withLock } from '../operations/lib/lock';
 import { leaveMetrics } from '../operations/monitoring/textfile';
 import { dockerResourcesOf, tearDownSteps } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
+import { type DeployedVersions, readDeployedVersions } from '../operations/state/versions-note';
+import { readToolchain } from '../operations/toolchain/findings';
+import { versionChanges } from '../operations/toolchain/version-changes';
+import { shippedVersions } from '../operations/toolchain/versions';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
-const HELP = `Usage: ./scripts/drill [environment] [--host NAME] [--json] [--junit FILE]
+const HELP = `Usage: ./scripts/drill [environment] [--upgrade] [--host NAME] [--json] [--junit FILE]
 
 Rehearses the disaster on a copy of an environment, with other ports, an embedded Vault, keys and volumes of its own: it is
 deployed, objects of all sizes are written in every mode of encryption, it is backed up, its containers, its Vault and its
@@ -42,6 +49,8 @@ away, also after a failure or Ctrl-C. Of the environment itself only files are r
 The report also says what a disaster would take from it now, by the notes of its master keys and its newest backup.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
+  --upgrade     rehearse the next upgrade instead: the copy is deployed with the images that run now, filled and backed up,
+                upgraded to what is shipped, and read; then MinIO and KES go back, and it is read again
   --host NAME   of an environment with several hosts: make the copy on that host (default: on this machine). It has one
                 drive: how MinIO spreads objects over hosts is not rehearsed
   --json        print the report as JSON
@@ -55,6 +64,7 @@ ${EXIT_CODES_HELP}
 
 void main(async (args, signal) => {
   const { values, positionals } = parseCommandLine('drill', args, {
+    upgrade: { type: 'boolean' },
     json: { type: 'boolean' },
     junit: { type: 'string' },
     host: { type: 'string' },
@@ -66,6 +76,12 @@ void main(async (args, signal) => {
   }
   const original = loadEnvironment(positionals[0]);
   const { environment, state } = original;
+  if (values.upgrade && environment.hosts !== undefined && values.host === undefined) {
+    throw new UsageError(
+      `--upgrade: must be given with --host, because ${environment.name} has several hosts, and the images that run are on them`,
+      'See ./scripts/drill --help.',
+    );
+  }
   // of several hosts none is touched, unless the copy is made there
   if (environment.hosts === undefined) {
     pinEngine(environment.docker);
@@ -81,12 +97,16 @@ void main(async (args, signal) => {
     const copy = loadEnvironment(file);
     pinEngine(copy.environment.docker);
     await requireNoOther(copy, folder);
-    return rehearse(environment.name, copy, folder, signal);
+    const facts: Facts = {};
+    const steps = values.upgrade
+      ? upgradeSteps(copy, await runningImages(nodesOf(environment)), readDeployedVersions(state), folder, facts)
+      : drillSteps(copy, folder, facts);
+    return rehearse(environment.name, copy, { folder, steps, facts }, signal);
   });
   const report: DrillReport = { ...rehearsed, recoveryPoint };
   if (values.junit !== undefined) writeFileAtomically(path.resolve(values.junit), drillJunit(report), 0o644);
-  // an environment that is only a file has no place for it
-  if (existsSync(state.deployment)) {
+  // an environment that is only a file has no place for it; an upgrade tells of no recovery
+  if (existsSync(state.deployment) && !values.upgrade) {
     noteDrill(state, report);
     leaveMetrics(original);
   }
@@ -96,21 +116,30 @@ void main(async (args, signal) => {
 });
 
 /** What the steps find out. */
-type Facts = Partial<Record<'objects' | 'objectsSame' | 'backupBytes' | 'firstObjectSeconds', number>>;
+type Facts = Partial<Record<'objects' | 'objectsSame' | 'backupBytes' | 'firstObjectSeconds', number>> & {
+  changes?: readonly string[];
+};
+
+interface Rehearsal {
+  /** Everything of the copy; removed at the end. */
+  readonly folder: string;
+  readonly steps: readonly Step[];
+  /** Filled by the steps. */
+  readonly facts: Facts;
+}
 
 async function rehearse(
   original: string,
   copy: LoadedEnvironment,
-  folder: string,
+  { folder, steps, facts }: Rehearsal,
   signal: AbortSignal,
 ): Promise<Omit<DrillReport, 'recoveryPoint'>> {
   const startedAt = new Date();
   const timed: { name: string; seconds: number }[] = [];
   let problem: string | undefined;
-  const facts: Facts = {};
   try {
     await showSteps(
-      drillSteps(copy, folder, facts).map((step) => ({
+      steps.map((step) => ({
         ...step,
         run: async (context) => {
           const started = performance.now();
@@ -139,6 +168,98 @@ async function rehearse(
     steps: timed,
     ...facts,
   };
+}
+
+/** The upgrade of what runs to what is shipped, and back. */
+function upgradeSteps(
+  copy: LoadedEnvironment,
+  running: RunningImages,
+  noted: DeployedVersions | undefined,
+  folder: string,
+  facts: Facts,
+): Step[] {
+  const asShipped = readFileSync(copy.file, 'utf8');
+  const writeCopy = (text: string): void => {
+    writeFileAtomically(copy.file, text);
+  };
+  let objects: readonly DrillObject[] = [];
+  let before: CopyImages | undefined;
+  let shipped: CopyImages | undefined;
+  const open = async (): Promise<string> => {
+    await openObjects(copy, objects);
+    facts.objectsSame = objects.length;
+    return `${objects.length} are what was written`;
+  };
+  return [
+    {
+      title: 'Versions',
+      run: async ({ signal, announce }) => {
+        await script('toolchain', [copy.file], signal);
+        const coming = await shippedVersions(copy.environment, readToolchain());
+        const { vault, kes, minio } = coming.programs;
+        if (vault === undefined || kes === undefined || minio === undefined) throw new Error('a copy has all programs');
+        shipped = { vault: vault.image, kes: kes.image, minio: minio.image };
+        before = {
+          // a copy has a Vault of its own, also where the environment has none
+          vault: running.vault?.[0] ?? shipped.vault,
+          kes: running.kes?.[0] ?? shipped.kes,
+          minio: running.minio?.[0] ?? shipped.minio,
+        };
+        const changes = versionChanges(
+          { vault: [before.vault], kes: [before.kes], minio: [before.minio] },
+          noted,
+          coming,
+        ).filter(({ program }) => program !== undefined);
+        facts.changes = changes.map(({ of, from, to }) => `${of}: from ${from} to ${to}`);
+        for (const change of facts.changes) announce(change);
+        if (changes.length === 0)
+          throw new ExternalError('what runs is what is shipped, or nothing runs: no upgrade to rehearse');
+        return undefined;
+      },
+    },
+    {
+      title: 'Deploy a copy with the images that run',
+      run: async ({ signal }) => {
+        if (before === undefined) throw new Error('the versions are not known');
+        writeCopy(copyWithImages(asShipped, before));
+        return script('up', [copy.file], signal);
+      },
+    },
+    {
+      title: 'Write objects',
+      run: async () => {
+        objects = await writeObjects(copy);
+        facts.objects = objects.length;
+        return `${objects.length} in every mode of encryption`;
+      },
+    },
+    {
+      title: 'Back up',
+      run: async () => {
+        const identity = await newIdentity(path.join(folder, 'identity.txt'));
+        const { bytes } = await backUp(copy, { kind: 'file', file: path.join(folder, 'backup.age') }, [identity]);
+        facts.backupBytes = bytes;
+        return `${bytes} bytes`;
+      },
+    },
+    {
+      title: 'Upgrade',
+      run: async ({ signal }) => {
+        writeCopy(asShipped);
+        return script('up', [copy.file], signal);
+      },
+    },
+    { title: 'Open every object', run: open },
+    {
+      title: 'MinIO and KES go back',
+      run: async ({ signal }) => {
+        if (before === undefined || shipped === undefined) throw new Error('the versions are not known');
+        writeCopy(copyWithImages(asShipped, { ...before, vault: shipped.vault }));
+        return script('up', [copy.file], signal);
+      },
+    },
+    { title: 'Open every object again', run: open },
+  ];
 }
 
 function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step[] {
@@ -252,7 +373,11 @@ async function requireNoOther({ environment }: LoadedEnvironment, folder: string
 }
 
 /** One of our own commands; what it prints is its log. */
-async function script(name: 'up' | 'restore', args: readonly string[], signal: AbortSignal): Promise<undefined> {
+async function script(
+  name: 'up' | 'restore' | 'toolchain',
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<undefined> {
   const child = spawn(path.join(projectRoot, 'scripts', name), args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const said: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString('utf8')));

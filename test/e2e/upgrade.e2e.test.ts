@@ -84,6 +84,21 @@ test('an upgrade without a backup is refused, and nothing is deployed', async ()
   expect(await minioRuns()).toBe(UNGUARDED);
 });
 
+test('the upgrade is rehearsed on a copy, with the images that run first, and back', async () => {
+  const { stdout, stderr } = mustSucceed(
+    await environment.script('drill', ['--upgrade'], {
+      env: { XDG_STATE_HOME: path.join(environment.folder, 'drill-state') },
+      // three deploys
+      timeoutMs: 1_150_000,
+    }),
+  );
+  expect(stdout).toContain(`Upgrade of a copy of ${environment.name}: passed\n`);
+  expect(stdout).toContain(`  MinIO: from ${UNGUARDED} to `);
+  expect(stdout).toMatch(/ {2}objects {2}(\d+) written before the upgrade, \1 read after it and the same\n/);
+  expect(stderr).toContain('✔ MinIO and KES go back');
+  expect(await minioRuns()).toBe(UNGUARDED);
+});
+
 test('it is backed up, MinIO alone is replaced, clients that try again notice nothing, and every object opens', async () => {
   environment.write({ schedule: { backup: { to: backups, recipients: [recipient] } } });
   const others = await Promise.all(['vault', 'kes'].map((program) => environment.lifeOf(program)));

@@ -24,6 +24,8 @@ export interface DrillReport {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly outcome: 'passed' | 'failed';
+  /** What an upgrade changed, each as `MinIO: from … to …`. Absent: it was the disaster that was rehearsed. */
+  readonly changes?: readonly string[];
   /** Why it failed. */
   readonly problem?: string;
   /** The steps that were done, in their order. */
@@ -59,6 +61,14 @@ export function drillText(report: DrillReport): string {
   if (outcome === 'failed') {
     return `Drill of ${environment}: FAILED after these steps\n${lines.join('\n')}\n\n${problem ?? ''}\n`;
   }
+  if (report.changes !== undefined) {
+    return `Upgrade of a copy of ${environment}: passed
+${lines.join('\n')}
+
+${report.changes.map((change) => `  ${change}\n`).join('')}
+  objects  ${objects} written before the upgrade, ${objectsSame} read after it and the same
+`;
+  }
   return `Drill of ${environment}: passed
 ${lines.join('\n')}
 
@@ -92,7 +102,7 @@ export function drillJunit(report: DrillReport): string {
     outcome: { kind: 'failure', message: text.split('\n')[0] ?? '', text },
   });
   return junitXml({
-    name: `disaster drill of ${environment}`,
+    name: `${report.changes === undefined ? 'disaster' : 'upgrade'} drill of ${environment}`,
     tool: 'encrypted-backup-storage',
     startedAt,
     seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,

@@ -13,9 +13,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
 import { remoteMachine, resolveEngine } from '../../../config/docker/docker-engine';
 import type { Environment, EnvironmentInput } from '../../../config/environment';
+import { CHECKED_ROWS } from '../../../config/guard-rules';
 import { embeddedVault } from '../../../config/vault/vault';
 import { minioKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
@@ -76,6 +78,26 @@ export async function copyOf(original: Environment, directory: string, host?: st
 function drivesOf({ hosts, minio: { drives } }: Environment): Partial<EnvironmentInput['minio']> {
   if (hosts !== undefined) return { drives: 1, parity: undefined };
   return { drives: typeof drives === 'number' ? drives : drives.length };
+}
+
+/** Images by their programs. */
+export type CopyImages = Readonly<Record<'vault' | 'kes' | 'minio', string>>;
+
+/**
+ * The environment file of a copy with other images. What such a MinIO lets through is not what is rehearsed.
+ *
+ * @param copy text of the file
+ */
+export function copyWithImages(copy: string, images: CopyImages): string {
+  const { images: declared } = parseEnvironment(copy, 'the environment file of the drill');
+  const settings = z.record(z.string(), z.unknown()).parse(parse(copy));
+  const text = stringify({
+    ...settings,
+    images: { ...(declared.source === 'registry' ? declared : { source: 'registry' }), ...images },
+    minio: { ...z.record(z.string(), z.unknown()).parse(settings.minio), acceptedRisks: [...CHECKED_ROWS] },
+  });
+  parseEnvironment(text, 'the environment file of the drill');
+  return text;
 }
 
 interface Place {

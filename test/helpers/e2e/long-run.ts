@@ -33,6 +33,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   upgrade: [
     'versions says',
     'an upgrade without a backup',
+    'the upgrade is rehearsed',
     'it is backed up',
     'a second run upgrades nothing',
     'MinIO goes back',

@@ -1,9 +1,11 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
-import { copyOf, drillFolders } from '../../../../operations/backup/drill/drill';
+import { CHECKED_ROWS } from '../../../../config/guard-rules';
+import { copyOf, copyWithImages, drillFolders } from '../../../../operations/backup/drill/drill';
 import { UsageError } from '../../../../operations/lib/errors';
 import { tryLock } from '../../../../operations/lib/lock';
+import { FROM_REGISTRY } from '../../../helpers/deployment';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -116,4 +118,22 @@ test('what may be something else than a killed drill of this copy is left out', 
 
   // THEN
   expect(await drillFolders(folder(), await copy())).toEqual([]);
+});
+
+test.each([
+  ['images that are built', ''],
+  ['images of a registry', FROM_REGISTRY],
+])('a copy of %s can have other ones, and takes what they let through', async (_, more) => {
+  const images = {
+    vault: `encrypted-backup-storage/vault:${'1'.repeat(16)}`,
+    kes: `quay.io/minio/kes@sha256:${'2'.repeat(64)}`,
+    minio: `encrypted-backup-storage/minio:${'3'.repeat(16)}`,
+  };
+  const text = await copyOf(parseEnvironment(`name: demo\n${more}`, 'demo.yaml'), folder());
+  const other = parseEnvironment(copyWithImages(text, images), 'the copy');
+  expect(other.images).toMatchObject({ source: 'registry', ...images });
+  expect(other.minio).toMatchObject({
+    port: parseEnvironment(text, 'the copy').minio.port,
+    acceptedRisks: CHECKED_ROWS,
+  });
 });
