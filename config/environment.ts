@@ -41,18 +41,50 @@ const providerVersions = {
   }),
 };
 
+/** Another Vault, or OpenBao, whose transit engine opens an embedded one. */
+const transitSeal = z.strictObject({
+  type: z.literal('transit').describe('A key of the transit engine of another Vault or OpenBao.'),
+  address: z
+    .url({ protocol: /^https$/, error: 'must be an https:// address; Vault is never spoken to in the clear' })
+    .describe('Its address, for the embedded Vault and for the machine that deploys.'),
+  namespace: z.string().min(1).optional().describe('Its namespace. Default: none.'),
+  caFile: absolutePath
+    .optional()
+    .describe('Its CA certificates, PEM. Default: the CAs of the system, and of the image.'),
+  mount: named(vaultPath).default('transit').describe('Where the transit engine is mounted.'),
+  key: named(kesName).describe('Name of the key.'),
+  tokenFile: absolutePath.describe(
+    'File with a token that may encrypt and decrypt by that key, and nothing else in it.',
+  ),
+  leave: z
+    .boolean()
+    .default(false)
+    .describe('The next deploy takes the embedded Vault from the seal back to unseal shares.'),
+});
+
 const vault = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z.literal('embedded').describe('Vault runs in a container of this deployment.'),
     unseal: z
-      .enum(['auto', 'manual'])
+      .union([z.enum(['auto', 'manual']), transitSeal], { error: 'must be auto, manual or {type: transit, …}' })
       .default('auto')
       .describe(
         'auto: a small container unseals Vault after every restart, so a reboot heals by itself; whoever can read the ' +
-          'Docker volumes can then unseal. manual: the shares are only in the state folder, and a person unseals.',
+          'Docker volumes can then unseal. manual: the shares are only in the state folder, and a person unseals. ' +
+          '{type: transit, …}: Vault opens itself by a key of another Vault, and no unseal share exists.',
       ),
-    shares: z.int().min(1).max(10).default(1).describe('Unseal shares that the initialisation makes.'),
-    threshold: z.int().min(1).max(10).default(1).describe('Shares that unseal Vault.'),
+    shares: z
+      .int()
+      .min(1)
+      .max(10)
+      .default(1)
+      .describe('Unseal shares that the initialisation makes; with a seal: recovery shares.'),
+    threshold: z
+      .int()
+      .min(1)
+      .max(10)
+      .default(1)
+      .describe('Shares that unseal Vault; with a seal: that make a root token.'),
     port: port.default(8200).describe('Published port of the Vault API.'),
     publishAddress: address
       .default('127.0.0.1')

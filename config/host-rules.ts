@@ -5,6 +5,7 @@ import type { Environment, HostSettings } from './environment';
 import type { Problem } from './environment-rules';
 import { drivesOfHost, MOST_DRIVES, parityOf, setSize } from './minio/parity';
 import { DEFAULT_NODE_PORT, VAULT_CLUSTER_PORT } from './node';
+import { declaredSeal } from './vault/seal';
 import { embeddedVault } from './vault/vault';
 
 /** With fewer, the loss of one leaves no majority. */
@@ -21,6 +22,7 @@ export function hostRules(environment: Environment): Problem[] {
   return [
     ...hosts.flatMap((host, index) => hostProblems(host, index, hosts)),
     ...settingsOfOneHost(environment),
+    ...sealRules(environment),
     ...portRules(environment),
     ...imageRules(environment),
     ...erasureRules(environment, hosts.length),
@@ -36,6 +38,13 @@ function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
     ...(minio.nodePort === undefined ? [] : [refuse(['minio', 'nodePort'], 'one MinIO has no others to reach')]),
     ...(balancer === undefined ? [] : [refuse(['balancer'], 'one host has no balancer')]),
   ];
+}
+
+function sealRules(environment: Environment): Problem[] {
+  const vault = embeddedVault(environment);
+  if (vault === undefined || declaredSeal(vault) === undefined) return [];
+  const message = 'must be auto or manual with hosts: a seal of several Vaults was never tried';
+  return [{ path: ['vault', 'unseal'], message, fix: 'write auto', other: ['hosts'] }];
 }
 
 function imageRules({ images }: Environment): Problem[] {

@@ -44,6 +44,20 @@ const leaf = z.strictObject({
 });
 export type LeafCertificate = z.infer<typeof leaf>;
 
+const sealAccess = z.strictObject({
+  url: z.string(),
+  namespace: z.string().optional(),
+  /** CA certificates, PEM. Absent: the system's. */
+  caFile: z.string().optional(),
+  /** Path of the transit engine. */
+  mount: z.string(),
+  key: z.string(),
+  /** File with a token that may encrypt and decrypt by that key. */
+  tokenFile: z.string(),
+});
+/** The key of another Vault that opens an embedded one. */
+export type SealAccess = z.infer<typeof sealAccess>;
+
 const vaultInitialization = z.strictObject({
   environment: z.string(),
   endpoint: clientEndpoint,
@@ -56,6 +70,17 @@ const vaultInitialization = z.strictObject({
   /** Only where somebody reads metrics: the token for that, and its policy. */
   metrics: z
     .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
+    .optional(),
+  /** What opens it in the place of unseal shares. Absent: they do. */
+  seal: z
+    .strictObject({
+      access: sealAccess,
+      recoveryShareFiles: z.array(z.string()),
+      /** Whether Vault is to be taken back to unseal shares. */
+      leave: z.boolean(),
+      /** Which seal is in force is noted here. */
+      noteFile: z.string(),
+    })
     .optional(),
   canariesFile: z.string(),
   /** The other Vaults, of which one may be the active one and answer for this one. Absent: it is the only one. */

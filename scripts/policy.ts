@@ -6,12 +6,14 @@ import { policyText } from './lib/policy-text';
 
 const HELP = `Usage: ./scripts/policy [environment] [--json]
 
-Prints what must be allowed where the master keys are kept, and nothing more.
+Prints what must be allowed where the master keys are kept, or where the seal of Vault is, and nothing more.
 
 With an external Vault: the policy of the token that deploys. Its administrator writes it, and makes the token:
 
   ./scripts/policy production | vault policy write ebs-production-provisioner -
   vault token create -orphan -no-default-policy -policy=ebs-production-provisioner -period=768h
+
+With an embedded Vault that a seal opens (vault.unseal): the policy of the token by which it does.
 
 With AWS: the IAM policy of the credentials of KES.
 

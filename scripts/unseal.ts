@@ -7,6 +7,7 @@ import { nodesOf, vaultNodes } from '../config/node';
 import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
+import { shareKind } from '../operations/state/seal-note';
 import { unsealVault } from '../operations/vault/unseal-vault';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { readSecret, Secret } from '../operations/lib/secret';
@@ -39,6 +40,12 @@ void main(async (args) => {
     throw type === 'vault'
       ? new UsageError('vault.mode: must be embedded, got: external', 'unseal that Vault where it runs')
       : new UsageError(`keyStore.type: must be vault, got: ${type}`, 'the environment has no Vault to unseal');
+  }
+  if (shareKind(state) === 'recovery') {
+    throw new UsageError(
+      `vault.unseal: a seal opens the Vault of ${environment.name}, and no share does`,
+      `\`docker logs ${nodesOf(environment)[0].vault.container}\` says why it did not; docs/seals.md`,
+    );
   }
   const files = values['share-file'] ?? [];
   const shares =

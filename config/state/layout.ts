@@ -35,6 +35,8 @@ export interface StateLayout {
   readonly turn: string;
   /** Where the master keys are; nothing secret. */
   readonly keyStore: string;
+  /** Which seal opens an embedded Vault; absent: unseal shares do. Nothing secret. */
+  readonly vaultSeal: string;
   /** Which drives MinIO has, where it is not one volume; nothing secret. */
   readonly drives: string;
   /** Which objects deploys left in MinIO to be read again later, with their SHA-256; nothing secret. */
@@ -89,6 +91,8 @@ export interface StateLayout {
     /** Folder with the key of the account at each ACME authority. */
     readonly acme: string;
     readonly unsealShare: (number: number) => string;
+    /** Of a Vault that a seal opens: they open nothing, and make a root token. */
+    readonly recoveryShare: (number: number) => string;
     readonly rootToken: string;
     readonly provisionerToken: string;
     readonly kesConfiguration: string;
@@ -153,6 +157,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     engines: path.join(root, 'engines'),
     turn: path.join(root, 'turn.json'),
     keyStore: path.join(root, 'key-store.json'),
+    vaultSeal: path.join(root, 'vault-seal.json'),
     drives: path.join(root, 'drives.json'),
     awayDrives: path.join(root, 'away-drives.json'),
     healLock: path.join(root, 'heal.lock'),
@@ -181,6 +186,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       vaultClients: path.join(secrets, 'vault-clients'),
       acme: path.join(secrets, 'acme'),
       unsealShare: (number) => path.join(secrets, 'vault', `unseal-share-${number}`),
+      recoveryShare: (number) => path.join(secrets, 'vault', `recovery-share-${number}`),
       rootToken: path.join(secrets, 'vault', 'root-token'),
       provisionerToken: path.join(secrets, 'vault', 'provisioner-token'),
       kesConfiguration: path.join(secrets, 'kes', 'server-config.yaml'),

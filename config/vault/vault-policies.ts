@@ -67,6 +67,16 @@ export const METRICS_RULES: readonly PolicyRule[] = [
   { path: 'auth/token/renew-self', capabilities: ['update'] },
 ];
 
+/** What the token of a seal may do: use one key, and stay alive. */
+export function sealRules({ mount, key }: { readonly mount: string; readonly key: string }): PolicyRule[] {
+  return [
+    { path: `${mount}/encrypt/${key}`, capabilities: ['update'], why: 'seals the root key of the embedded Vault' },
+    { path: `${mount}/decrypt/${key}`, capabilities: ['update'], why: 'opens it again after each start' },
+    { path: 'auth/token/renew-self', capabilities: ['update'], why: 'the embedded Vault renews the token' },
+    { path: 'auth/token/lookup-self', capabilities: ['read'], why: 'a deploy and the checks look when it ends' },
+  ];
+}
+
 /** What the token of the `keystore` stack is for. */
 export interface ProvisionedObjects {
   readonly keys: KeyLocation;

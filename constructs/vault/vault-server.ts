@@ -10,6 +10,7 @@ import { VAULT_CLUSTER_PORT, type VaultHost, vaultNodes } from '../../config/nod
 import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { vaultClientCa, vaultClientFiles, vaultNodeEndpoint } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
+import { declaredSeal, type Seal, SEAL_FILES, sealAccess, sealConfiguration } from '../../config/vault/seal';
 import { embeddedVault, isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
@@ -68,8 +69,10 @@ export class VaultServer extends Construct {
     if (!deployment.isMade(network.name)) declareNetwork(this, 'Network', { ...network, deployment });
     const { caCertificate: ca } = state;
     const metrics = metricsPolicy(environment);
+    const seal = declaredSeal(vault);
     const configuration = {
       ...serverConfiguration(deployment, host),
+      ...(seal === undefined ? {} : { seal: sealConfiguration(seal) }),
       ...(metrics === undefined ? {} : { telemetry: TELEMETRY }),
     };
     const files = new FileVolume(this, 'Files', {
@@ -82,6 +85,7 @@ export class VaultServer extends Construct {
         { path: 'server.crt', source: certificate.certificate },
         { path: 'server.key', source: certificate.privateKey },
         ...clients,
+        ...(seal === undefined ? [] : sealFiles(seal)),
       ],
     });
     const takeOver = deployment.hasPublishedImages ? { takeOverWith: image } : {};
@@ -118,8 +122,15 @@ export class VaultServer extends Construct {
       },
       memoryMb: vault.memoryMb,
       stopSeconds: 30,
-      // vault, command/server.go: telemetry is set up only then
-      ...(metrics === undefined ? {} : { readAtStart: [files.versionOf('vault.json')] }),
+      // vault, command/server.go: telemetry and the seal are set up only then
+      ...(metrics === undefined && seal === undefined
+        ? {}
+        : {
+            readAtStart: [
+              files.versionOf('vault.json'),
+              ...(seal === undefined ? [] : sealFiles(seal).map((file) => files.versionOf(file.path))),
+            ],
+          }),
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
     this.endpoint = vaultNodeEndpoint(environment, vault, state, host);
@@ -243,11 +254,13 @@ export class VaultServer extends Construct {
 /** What `initialize-vault` is told of every Vault of a deployment. */
 function vaultInitialization(
   environment: VaultEnvironment,
-  { shares, threshold }: EmbeddedVault,
+  vault: EmbeddedVault,
   state: StateLayout,
   endpoint: TlsEndpoint,
 ): OperationInput<'initialize-vault'> {
+  const { shares, threshold } = vault;
   const metrics = metricsPolicy(environment);
+  const seal = declaredSeal(vault);
   return {
     environment: environment.name,
     endpoint,
@@ -261,6 +274,16 @@ function vaultInitialization(
       document: provisionerPolicy(environment),
     },
     ...(metrics === undefined ? {} : { metrics: { tokenFile: state.secret.vaultMetricsToken, policy: metrics } }),
+    ...(seal === undefined
+      ? {}
+      : {
+          seal: {
+            access: sealAccess(seal),
+            recoveryShareFiles: Array.from({ length: shares }, (_, index) => state.secret.recoveryShare(index + 1)),
+            leave: seal.leave,
+            noteFile: state.vaultSeal,
+          },
+        }),
     // if it names master keys, an empty Vault has lost them and is not initialised
     canariesFile: state.canaries,
     placeFile: state.keyStore,
@@ -277,6 +300,13 @@ function hostOf({ node }: DeploymentBase, scope: Construct): VaultHost {
   if (vault === undefined)
     throw new DeclarationError(scope, '`deployment` must be at a host with a Vault, got: another');
   return { ...node, vault };
+}
+
+function sealFiles({ tokenFile, caFile }: Seal): { readonly path: string; readonly source: string }[] {
+  return [
+    { path: SEAL_FILES.token, source: tokenFile },
+    ...(caFile === undefined ? [] : [{ path: SEAL_FILES.ca, source: caFile }]),
+  ];
 }
 
 /** By which Vault’s own program is known to it. */

@@ -22,12 +22,14 @@ import { roundTrips } from './round-trips/round-trips';
 import { metricsReaderChecks } from './privileges/metrics-readers';
 import { serviceChecks } from './health/services';
 import { vaultDriftChecks, vaultSealChecks } from './drift/vault-drift';
+import { sealChecks } from './health/vault-seal';
 import { vaultPrivilegeChecks } from './privileges/vault-privileges';
 import { vaultRootTokens } from './privileges/vault-root-tokens';
 
 export const catalogue: readonly Check[] = [
   ...serviceChecks,
   ...vaultSealChecks,
+  ...sealChecks,
   ...driveChecks,
   ...keyChecks,
   ...earlierChecks,

@@ -193,7 +193,15 @@ function deleteState(state: StateLayout): void {
     state.versions,
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.vaultClients],
     ...[state.secretIdNote, state.outdatedSecretIds, state.minioMetricsNote, state.clientsNote, state.evidenceLock],
-    ...[state.keyStore, state.drives, state.canaries, state.earlierObjects, state.awayDrives, state.healLock],
+    ...[
+      state.keyStore,
+      state.vaultSeal,
+      state.drives,
+      state.canaries,
+      state.earlierObjects,
+      state.awayDrives,
+      state.healLock,
+    ],
     ...[state.environment, state.lastBackup, state.restore, state.rotation, state.rotationsLog],
     ...[state.operations, state.secrets, state.deployment, state.engine, state.engines, state.turn, state.scheduleLock],
   ];

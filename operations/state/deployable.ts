@@ -4,6 +4,7 @@ import { requireSameHosts } from './hosts-note';
 import { requireIntactState } from './intact-state';
 import { requireSameDrives } from './drives-note';
 import { requireSameKeyStore } from './key-store-note';
+import { requireSameSeal } from './seal-note';
 import type { LoadedEnvironment } from './load';
 import { requireReachablePorts } from '../docker/remote-engine';
 
@@ -18,5 +19,6 @@ export function requireDeployable({ environment, state }: LoadedEnvironment, env
   requireSameHosts(environment, state);
   requireHarmlessVaultVariables(environment.keyStore, env);
   requireSameKeyStore(environment, vaultVariables(env), state, env);
+  requireSameSeal(environment, state);
   requireSameDrives(environment, state);
 }

@@ -13,6 +13,9 @@
  * Vault initialises itself to the end, also when its client is gone, and says the shares once. So a mark is written before,
  * and taken away when Vault is open: by it, and by nothing else, a Vault is known that nobody ever could open. With the
  * mark, and less than all of its shares, it may go, and beside a new Vault they are those of one that went.
+ *
+ * With a seal, Vault opens itself, and has recovery shares in the place of unseal shares. It changes from one to the other
+ * while it is sealed, when it gets the shares in force. {@link settleShares} ends what was begun with that.
  */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -20,17 +23,20 @@ import { z } from 'zod';
 import { isInEmbeddedVault } from '../../config/keys/key-store-place';
 import { readKeyStoreNote } from '../state/key-store-note';
 import { argumentOfOperation } from '../../config/load';
-import type { OperationInput } from '../../config/operation-inputs';
+import type { OperationInput, SealAccess } from '../../config/operation-inputs';
 import { nodeId, ownerOf, type VaultNode, vaultNode } from '../../config/node';
 import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
-import { writeFileAtomically } from '../lib/files';
+import { renameDurably, writeFileAtomically } from '../lib/files';
 import { noteRenewal } from '../certificates/renewal';
+import { type ShareKind, writeSealNote } from '../state/seal-note';
 import { unlessLeaderless } from './raft-leader';
+import { requireUsableSeal } from './seal';
 import { waitUntilActive, waitUntilAnswering, waitUntilServing } from './unseal-vault';
-import { VaultClient, VaultError } from './vault-client';
+import { VaultClient, VaultError, WrongSharesError } from './vault-client';
 import { readSecret, type Secret } from '../lib/secret';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
+import { describeSeal } from '../../config/vault/seal';
 
 type Input = OperationInput<'initialize-vault'>;
 
@@ -54,7 +60,9 @@ export async function initializeVault(input: Input): Promise<void> {
 /** @returns false if the Vaults have no leader, because those of other hosts are started later in the same deploy */
 async function open(vault: VaultClient, others: readonly VaultClient[], input: Input): Promise<boolean> {
   const all = [vault, ...others];
-  const { initialized } = await waitUntilAnswering(vault, input.endpoint);
+  const { initialized } = await waitUntilAnswering(vault, input.endpoint).catch((error: unknown) =>
+    whyAway(error, input),
+  );
   if (!initialized && !joins(input)) await initialize(vault, input);
   else if (!initialized) {
     const joined = await waitFor(
@@ -65,11 +73,13 @@ async function open(vault: VaultClient, others: readonly VaultClient[], input: I
     );
     if (joined === 'no leader') return false;
   }
+  await changeSeal(vault, input);
   await unseal(vault, input);
   // before anything is put in
   rmSync(markOf(input), { force: true });
   if (others.length > 0) return (await waitUntilServing(vault, others)) !== 'no leader';
   await waitUntilActive(vault);
+  await settleShares(vault, input);
   return true;
 }
 
@@ -89,31 +99,144 @@ export async function provideTokens(vault: VaultClient, input: Input): Promise<v
   noteRenewal(input.renewalNote, new Date(now + life / 3), new Date(now), { expires });
 }
 
-async function initialize(vault: VaultClient, input: Input): Promise<void> {
-  const keys = keysExpected(input);
-  if (keys.length === 0 && existsSync(markOf(input)) && readShares(input).length < input.shares) {
-    for (const file of input.unsealShareFiles) rmSync(file, { force: true });
+/** Vault ends at once where its seal is away, and says so to nobody but its log. */
+async function whyAway(error: unknown, { seal }: Input): Promise<never> {
+  if (seal !== undefined) await requireUsableSeal(seal.access);
+  throw error;
+}
+
+async function waitUntilOpenedBySeal(vault: VaultClient, access: SealAccess): Promise<void> {
+  try {
+    await waitFor({ what: `Vault to be opened by ${describeSeal(access)}`, timeoutMs: 60_000 }, async () =>
+      (await vault.sealStatus()).sealed ? new NotYet('it is sealed') : true,
+    );
+  } catch (error) {
+    // names what is wrong with the seal, if something is
+    await requireUsableSeal(access);
+    throw error;
   }
-  const shares = readShares(input);
+}
+
+async function initialize(vault: VaultClient, input: Input): Promise<void> {
+  if (input.seal?.leave === true) {
+    throw new ExternalError(
+      `vault.unseal.leave: the Vault of environment ${input.environment} is empty, so it has no seal to leave`,
+      'write the unsealing that it shall have; nothing was changed',
+    );
+  }
+  const { kind, files } = sharesOf(input);
+  const keys = keysExpected(input);
+  if (keys.length === 0 && existsSync(markOf(input)) && readFiles(files).length < input.shares) {
+    for (const file of files) rmSync(file, { force: true });
+  }
+  const shares = readFiles([...input.unsealShareFiles, ...(input.seal?.recoveryShareFiles ?? [])]);
   if (keys.length > 0 || shares.length > 0) {
-    const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : 'unseal shares';
+    const known = keys.length > 0 ? `master keys (${keys.join(', ')})` : `${kind} shares`;
     throw new ExternalError(
       `Vault is empty, but environment ${input.environment} already has ${known}: its volume was lost or replaced`,
       `attach the volume ${nodeOf(input).dataVolume} again, or restore it from a backup; nothing was changed`,
     );
   }
   writeFileAtomically(markOf(input), '');
-  const made = await vault.initialize(input.shares, input.threshold);
+  const made = await vault.initialize(input.shares, input.threshold, kind);
   // first of all: without the shares, what was just initialised can never be opened again
-  made.shares.forEach((share, index) => {
-    const file = input.unsealShareFiles[index];
-    if (file === undefined) throw new Error(`no file for unseal share ${index + 1}`);
+  writeShares(files, made.shares);
+  writeFileAtomically(input.rootTokenFile, made.rootToken.reveal());
+  const use = kind === 'unseal' ? 'unseal it' : 'make a root token';
+  process.stderr.write(`initialised Vault with ${input.shares} ${kind} share(s), ${input.threshold} of them ${use}\n`);
+}
+
+/** The shares that Vault has when this is done. */
+function sharesOf({ unsealShareFiles, seal }: Pick<Input, 'unsealShareFiles' | 'seal'>): {
+  readonly kind: ShareKind;
+  readonly files: readonly string[];
+} {
+  return seal === undefined || seal.leave
+    ? { kind: 'unseal', files: unsealShareFiles }
+    : { kind: 'recovery', files: seal.recoveryShareFiles };
+}
+
+function writeShares(files: readonly string[], shares: readonly Secret[]): void {
+  shares.forEach((share, index) => {
+    const file = files[index];
+    if (file === undefined) throw new Error(`no file for share ${index + 1}`);
     writeFileAtomically(file, share.reveal());
   });
-  writeFileAtomically(input.rootTokenFile, made.rootToken.reveal());
-  process.stderr.write(
-    `initialised Vault with ${input.shares} unseal share(s), ${input.threshold} of them unseal it\n`,
-  );
+}
+
+/** Gives Vault the shares in force where it waits for them to take the seal that is declared, or to leave it. */
+async function changeSeal(vault: VaultClient, { seal, unsealShareFiles }: Input): Promise<void> {
+  if (seal === undefined) return;
+  const { migration, t: threshold } = await vault.sealStatus();
+  if (!migration) return;
+  const files = seal.leave ? seal.recoveryShareFiles : unsealShareFiles;
+  const shares = readFiles(files);
+  const where = path.dirname(files[0] ?? '.');
+  const kind = seal.leave ? 'recovery' : 'unseal';
+  if (shares.length < threshold) {
+    throw new ExternalError(
+      `Vault waits for ${threshold} ${kind} share(s) to change its seal, and ${shares.length} are in ${where}`,
+      'put them there for as long as this runs; the deploy goes on from here',
+    );
+  }
+  await vault.forgetUnsealProgress();
+  for (const share of shares) if (!(await vault.unseal(share, true)).sealed) break;
+  await waitFor({ what: 'Vault to have changed its seal', timeoutMs: 60_000 }, async () => {
+    const { sealed, migration: waits } = await vault.sealStatus();
+    return sealed || waits ? new NotYet(sealed ? 'it is sealed' : 'it goes on') : true;
+  });
+  process.stderr.write(seal.leave ? 'Vault has left its seal\n' : `Vault is sealed by ${describeSeal(seal.access)}\n`);
+}
+
+/**
+ * Names the shares for what they are after a change of the seal, and notes the seal.
+ *
+ * To a seal Vault takes the unseal shares with it, as recovery shares. The storage may still hold what they opened, so
+ * others take their place, and the old files go.
+ *
+ * | killed                            | found by the next run                                               |
+ * |-----------------------------------|---------------------------------------------------------------------|
+ * | before all new files are there    | others are made                                                     |
+ * | before Vault has confirmed them   | they are not in force: others are made                              |
+ * | after that, with old files left   | they are in force: the old ones go                                  |
+ * | while they get their names back   | those that are left are renamed: both sides have the same numbers   |
+ */
+async function settleShares(vault: VaultClient, { seal, unsealShareFiles, shares, threshold }: Input): Promise<void> {
+  if (seal === undefined) return;
+  const { recoveryShareFiles, noteFile } = seal;
+  if (seal.leave) {
+    recoveryShareFiles.forEach((file, index) => {
+      const named = unsealShareFiles[index];
+      if (named !== undefined && existsSync(file)) renameDurably(file, named);
+    });
+    rmSync(noteFile, { force: true });
+    return;
+  }
+  writeSealNote(noteFile, seal.access);
+  const former = readFiles(unsealShareFiles);
+  if (former.length === 0) return;
+  const present = readFiles(recoveryShareFiles);
+  if (present.length < shares || !(await areInForce(vault, present, 'recovery'))) {
+    const { shares: made, nonce } = await vault.rekey(former, shares, threshold, 'recovery');
+    writeShares(recoveryShareFiles, made);
+    if (!(await vault.confirmRekey(readFiles(recoveryShareFiles), nonce, 'recovery'))) {
+      throw new ExternalError('Vault did not take the new recovery shares back; the old ones stay in force');
+    }
+  }
+  for (const file of unsealShareFiles) rmSync(file, { force: true });
+  process.stderr.write(`${shares} recovery share(s) took the place of the unseal shares\n`);
+}
+
+/** Whether shares are those of this Vault. It is asked by a rekeying that is given up at once. */
+export async function areInForce(vault: VaultClient, shares: readonly Secret[], kind: ShareKind): Promise<boolean> {
+  try {
+    await vault.rekey(shares, 1, 1, kind);
+  } catch (error) {
+    if (error instanceof WrongSharesError) return false;
+    throw error;
+  }
+  await vault.cancelRekey(kind);
+  return true;
 }
 
 function nodeOf({ environment }: Input): VaultNode {
@@ -136,7 +259,13 @@ function keysExpected(input: Input): string[] {
 
 async function unseal(vault: VaultClient, input: Input): Promise<void> {
   if (!(await vault.sealStatus()).sealed) return;
-  const shares = readShares(input);
+  if (input.seal !== undefined && !input.seal.leave) {
+    await waitUntilOpenedBySeal(vault, input.seal.access);
+    return;
+  }
+  // those of a change that was ended before they got their names
+  const own = readShares(input);
+  const shares = own.length > 0 ? own : readFiles(input.seal?.recoveryShareFiles ?? []);
   const folder = path.dirname(input.unsealShareFiles[0] ?? '.');
   if (shares.length < input.shares && existsSync(markOf(input)) && keysExpected(input).length === 0) {
     const { container, dataVolume } = nodeOf(input);
@@ -180,7 +309,7 @@ async function ensureTokens(vault: VaultClient, input: Input): Promise<void> {
   const rootToken =
     leftoverRoot !== undefined && (await isAlive(vault, leftoverRoot))
       ? leftoverRoot
-      : await vault.generateRootToken(readShares(input));
+      : await vault.generateRootToken(readFiles(sharesOf(input).files));
   // so that the next run finds and revokes it, should this one be killed
   writeFileAtomically(input.rootTokenFile, rootToken.reveal());
   await vault.withToken(rootToken).usedUp(async (root) => {
@@ -294,5 +423,9 @@ export async function provisionerProblem(
 }
 
 export function readShares(input: Pick<Input, 'unsealShareFiles'>): Secret[] {
-  return input.unsealShareFiles.map(readSecret).filter((share) => share !== undefined);
+  return readFiles(input.unsealShareFiles);
+}
+
+function readFiles(files: readonly string[]): Secret[] {
+  return files.map(readSecret).filter((share) => share !== undefined);
 }

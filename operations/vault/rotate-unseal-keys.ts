@@ -4,6 +4,8 @@ import { embeddedVault } from '../../config/vault/vault';
 import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { renameDurably, writeFileAtomically } from '../lib/files';
+import { shareFiles, type ShareKind, shareKind } from '../state/seal-note';
+import { areInForce } from './initialize-vault';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from './vault-client';
 import type { Phase } from '../state/rotation';
@@ -11,7 +13,7 @@ import type { RotationContext } from '../state/rotation-context';
 import { readSecret, Secret } from '../lib/secret';
 
 /**
- * Other unseal shares for an embedded Vault, as many as the environment declares.
+ * Other unseal shares for an embedded Vault, as many as the environment declares; recovery shares where a seal opens it.
  *
  * Vault puts them into force only when they are given back to it, and they are given back from their files: at no
  * moment are the shares in force in memory alone.
@@ -40,9 +42,10 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
         )
       : new UsageError(`keyStore.type: must be vault, got: ${type}`, 'the environment has no Vault');
   }
+  const kind = shareKind(state);
+  const files = shareFiles(state, settings.shares);
+  const newFile = (file: string): string => `${file}.new`;
   const folder = path.dirname(state.secret.unsealShare(1));
-  const newFile = (number: number): string => `${state.secret.unsealShare(number)}.new`;
-  const numbers = Array.from({ length: settings.shares }, (_, index) => index + 1);
   const endpoint = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
   const withVault = async <T>(act: (vault: VaultClient) => Promise<T>): Promise<T> => {
     const vault = new VaultClient(endpoint);
@@ -56,54 +59,56 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
   return [
     {
       id: 'rekey',
-      title: 'New unseal shares',
+      title: `New ${kind} shares`,
       run: () =>
         withVault(async (vault) => {
           await waitUntilAnswering(vault, endpoint);
-          const pending = pendingShares(folder);
+          const pending = pendingShares(folder, kind);
           if (pending !== undefined) {
-            await unsealIfSealed(vault, pending);
+            if (kind === 'unseal') await unsealIfSealed(vault, pending);
             await waitUntilActive(vault);
-            if (await areInForce(vault, pending)) {
+            if (await areInForce(vault, pending, kind)) {
               await requireDeclared(vault, settings);
               return 'in force since before the interruption';
             }
           }
-          const present = sharesIn(folder, PRESENT).map(({ share }) => share);
-          const { shares, nonce } = await vault.rekey(present, settings.shares, settings.threshold).catch(notTheShares);
-          for (const { file } of sharesIn(folder, NEW)) rmSync(file);
+          const present = sharesIn(folder, PRESENT[kind]).map(({ share }) => share);
+          const { shares, nonce } = await vault
+            .rekey(present, settings.shares, settings.threshold, kind)
+            .catch(notTheShares);
+          for (const { file } of sharesIn(folder, NEW[kind])) rmSync(file);
+          const written = files.map(newFile);
           shares.forEach((share, index) => {
-            writeFileAtomically(newFile(index + 1), share.reveal());
+            const file = written[index];
+            if (file === undefined) throw new Error(`no file for share ${index + 1}`);
+            writeFileAtomically(file, share.reveal());
           });
-          const fromFiles = numbers.map((number) => readSecret(newFile(number)) ?? new Secret(''));
-          if (!(await vault.confirmRekey(fromFiles.slice(0, settings.threshold), nonce))) {
-            throw new ExternalError('Vault did not take the new unseal shares back; the old ones stay in force');
+          const fromFiles = written.map((file) => readSecret(file) ?? new Secret(''));
+          if (!(await vault.confirmRekey(fromFiles.slice(0, settings.threshold), nonce, kind))) {
+            throw new ExternalError(`Vault did not take the new ${kind} shares back; the old ones stay in force`);
           }
-          return `${settings.shares}, ${settings.threshold} of them unseal`;
+          return `${settings.shares}, ${settings.threshold} of them ${kind === 'unseal' ? 'unseal' : 'make a root token'}`;
         }),
     },
     {
       id: 'replace',
       title: 'Install the new shares',
       run: async () => {
-        for (const number of numbers) {
-          if (existsSync(newFile(number))) renameDurably(newFile(number), state.secret.unsealShare(number));
-        }
-        const kept = new Set(numbers.map((number) => state.secret.unsealShare(number)));
-        for (const { file } of sharesIn(folder, PRESENT)) if (!kept.has(file)) rmSync(file);
+        for (const file of files) if (existsSync(newFile(file))) renameDurably(newFile(file), file);
+        for (const { file } of sharesIn(folder, PRESENT[kind])) if (!files.includes(file)) rmSync(file);
         return Promise.resolve(folder);
       },
     },
-    { id: 'deliver', ...deploy('Give them to the unsealer') },
+    { id: 'deliver', ...deploy(kind === 'unseal' ? 'Give them to the unsealer' : 'Deploy') },
     {
       id: 'prove',
       title: 'Verify the new shares',
       run: () =>
         withVault(async (vault) => {
-          const shares = numbers.map((number) => readSecret(state.secret.unsealShare(number)) ?? new Secret(''));
-          if (await areInForce(vault, shares)) return `${shares.length} in ${folder}`;
+          const shares = files.map((file) => readSecret(file) ?? new Secret(''));
+          if (await areInForce(vault, shares, kind)) return `${shares.length} in ${folder}`;
           throw new ExternalError(
-            `the unseal shares in ${folder} are not those of this Vault`,
+            `the ${kind} shares in ${folder} are not those of this Vault`,
             'do not restart Vault: begin again with shares that open it, while it is unsealed',
           );
         }),
@@ -113,22 +118,10 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
   function notTheShares(error: unknown): never {
     if (!(error instanceof WrongSharesError)) throw error;
     throw new ExternalError(
-      `Vault refuses the unseal shares in ${folder} (${error.message})`,
+      `Vault refuses the ${kind} shares in ${folder} (${error.message})`,
       'put the right ones there; nothing was changed',
     );
   }
-}
-
-/** Whether shares open this Vault. It is asked by a rekeying that is given up at once. */
-async function areInForce(vault: VaultClient, shares: readonly Secret[]): Promise<boolean> {
-  try {
-    await vault.rekey(shares, 1, 1);
-  } catch (error) {
-    if (error instanceof WrongSharesError) return false;
-    throw error;
-  }
-  await vault.cancelRekey();
-  return true;
 }
 
 /** What was made by an earlier declaration is not thrown away, and not taken for what is declared now. */
@@ -144,14 +137,16 @@ async function requireDeclared(
   );
 }
 
-const PRESENT = /^unseal-share-(\d+)$/;
-const NEW = /^unseal-share-(\d+)\.new$/;
+const PRESENT = { unseal: /^unseal-share-(\d+)$/, recovery: /^recovery-share-(\d+)$/ } as const;
+const NEW = { unseal: /^unseal-share-(\d+)\.new$/, recovery: /^recovery-share-(\d+)\.new$/ } as const;
 
 /** Shares that an earlier run wrote, with those that it has put in their place already; undefined if there are none. */
-function pendingShares(folder: string): Secret[] | undefined {
-  const written = sharesIn(folder, NEW);
+function pendingShares(folder: string, kind: ShareKind): Secret[] | undefined {
+  const written = sharesIn(folder, NEW[kind]);
   if (written.length === 0) return undefined;
-  const byNumber = new Map([...sharesIn(folder, PRESENT), ...written].map(({ number, share }) => [number, share]));
+  const byNumber = new Map(
+    [...sharesIn(folder, PRESENT[kind]), ...written].map(({ number, share }) => [number, share]),
+  );
   return [...byNumber.entries()].sort(([a], [b]) => a - b).map(([, share]) => share);
 }
 

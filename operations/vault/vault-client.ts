@@ -4,8 +4,13 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
 import { Secret } from '../lib/secret';
+import type { ShareKind } from '../state/seal-note';
 
 const sealStatus = z.object({
+  /** `shamir`: unseal shares open it. */
+  type: z.string().default('shamir'),
+  /** Whether it waits for shares to go to the seal that is declared, or to leave it. */
+  migration: z.boolean().default(false),
   initialized: z.boolean(),
   sealed: z.boolean(),
   t: z.number(),
@@ -16,7 +21,11 @@ export type SealStatus = z.infer<typeof sealStatus>;
 
 const leader = z.object({ leader_address: z.string().default('') });
 const edition = z.object({ enterprise: z.boolean().optional() });
-const initialization = z.object({ keys: z.array(z.string()), root_token: z.string() });
+const initialization = z.object({
+  keys: z.array(z.string()),
+  recovery_keys: z.array(z.string()).default([]),
+  root_token: z.string(),
+});
 const appRoleLogin = z.object({ auth: z.object({ client_token: z.string(), token_policies: z.array(z.string()) }) });
 const errorBody = z.object({ errors: z.array(z.string()) });
 const generateRoot = z.object({ nonce: z.string(), otp: z.string().optional(), encoded_token: z.string().optional() });
@@ -29,7 +38,10 @@ const rekeyStatus = z.object({
 });
 const rekeyed = z.object({ keys: z.array(z.string()), verification_nonce: z.string() });
 
-/** Unseal shares that Vault made and that open nothing yet. */
+/** Where shares of each kind are replaced. */
+const REKEY = { unseal: 'sys/rekey', recovery: 'sys/rekey-recovery-key' } as const;
+
+/** Shares that Vault made and that open nothing yet. */
 export interface PendingShares {
   readonly shares: Secret[];
   /** Goes with the shares that confirm them. */
@@ -104,21 +116,33 @@ export class VaultClient {
     return edition.parse(JSON.parse((await this.http.send({ method: 'GET', path: '/v1/sys/health' })).text)).enterprise;
   }
 
-  /** @returns unseal shares (hex) and the root token */
-  async initialize(shares: number, threshold: number): Promise<{ shares: Secret[]; rootToken: Secret }> {
+  /**
+   * @param kind recovery shares where a seal opens it
+   * @returns shares (hex) and the root token
+   */
+  async initialize(
+    shares: number,
+    threshold: number,
+    kind: ShareKind = 'unseal',
+  ): Promise<{ shares: Secret[]; rootToken: Secret }> {
     const result = initialization.parse(
       await this.call({
         method: 'POST',
         path: '/v1/sys/init',
-        json: { secret_shares: shares, secret_threshold: threshold },
+        json:
+          kind === 'unseal'
+            ? { secret_shares: shares, secret_threshold: threshold }
+            : { recovery_shares: shares, recovery_threshold: threshold },
         timeoutMs: 60_000,
       }),
     );
-    return { shares: result.keys.map((key) => new Secret(key)), rootToken: new Secret(result.root_token) };
+    const made = kind === 'unseal' ? result.keys : result.recovery_keys;
+    return { shares: made.map((key) => new Secret(key)), rootToken: new Secret(result.root_token) };
   }
 
-  async unseal(share: Secret): Promise<SealStatus> {
-    const json = { key: share.reveal() };
+  /** @param migrate to the seal that is declared, or from it; Vault refuses the share without, where it waits for that */
+  async unseal(share: Secret, migrate = false): Promise<SealStatus> {
+    const json = { key: share.reveal(), ...(migrate ? { migrate } : {}) };
     return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json }));
   }
 
@@ -168,27 +192,32 @@ export class VaultClient {
   }
 
   /** How many shares a rekeying needs, and whether one is under way. */
-  async rekeyStatus(): Promise<z.infer<typeof rekeyStatus>> {
-    return rekeyStatus.parse(await this.read('sys/rekey/init'));
+  async rekeyStatus(kind: ShareKind = 'unseal'): Promise<z.infer<typeof rekeyStatus>> {
+    return rekeyStatus.parse(await this.read(`${REKEY[kind]}/init`));
   }
 
   /** Ends a rekeying that is under way, whoever began it; the shares in force stay in force. */
-  async cancelRekey(): Promise<void> {
-    const { started, nonce } = await this.rekeyStatus();
+  async cancelRekey(kind: ShareKind = 'unseal'): Promise<void> {
+    const { started, nonce } = await this.rekeyStatus(kind);
     // within ten minutes of its beginning only whoever knows its nonce can (vault/rekey.go, RekeyCancel)
-    if (started) await this.call({ method: 'DELETE', path: '/v1/sys/rekey/init', json: { nonce } });
+    if (started) await this.call({ method: 'DELETE', path: `/v1/${REKEY[kind]}/init`, json: { nonce } });
   }
 
   /**
-   * Has Vault make other unseal shares, which open nothing before {@link confirmRekey}.
+   * Has Vault make other shares, which open nothing before {@link confirmRekey}.
    *
    * @param present enough of those in force
    * @throws WrongSharesError if they are not those in force
    */
-  async rekey(present: readonly Secret[], shares: number, threshold: number): Promise<PendingShares> {
-    await this.cancelRekey();
+  async rekey(
+    present: readonly Secret[],
+    shares: number,
+    threshold: number,
+    kind: ShareKind = 'unseal',
+  ): Promise<PendingShares> {
+    await this.cancelRekey(kind);
     const { nonce, required } = rekeyStatus.parse(
-      await this.write('sys/rekey/init', {
+      await this.write(`${REKEY[kind]}/init`, {
         secret_shares: shares,
         secret_threshold: threshold,
         require_verification: true,
@@ -196,30 +225,30 @@ export class VaultClient {
     );
     try {
       for (const share of present.slice(0, required)) {
-        const answer = rekeyed.safeParse(await this.write('sys/rekey/update', { key: share.reveal(), nonce }));
+        const answer = rekeyed.safeParse(await this.write(`${REKEY[kind]}/update`, { key: share.reveal(), nonce }));
         if (!answer.success) continue;
         const { keys, verification_nonce: verification } = answer.data;
         return { shares: keys.map((key) => new Secret(key)), nonce: verification };
       }
     } catch (error) {
-      await this.cancelRekey();
+      await this.cancelRekey(kind);
       // a status of its own have only shares that are none at all (vault/rekey.go, BarrierRekeyUpdate)
       const refused = error instanceof VaultError && (error.status === 400 || WRONG_SHARES.test(error.message));
       throw refused ? new WrongSharesError(error.message) : error;
     }
-    await this.cancelRekey();
+    await this.cancelRekey(kind);
     throw new ExternalError(
-      `Vault needs ${required} unseal shares to make others, got ${present.length}`,
+      `Vault needs ${required} ${kind} shares to make others, got ${present.length}`,
       'put the others into the secrets folder, too; nothing was changed',
     );
   }
 
   /** Puts shares of {@link rekey} into force. @returns false if they were too few */
-  async confirmRekey(shares: readonly Secret[], nonce: string): Promise<boolean> {
+  async confirmRekey(shares: readonly Secret[], nonce: string, kind: ShareKind = 'unseal'): Promise<boolean> {
     for (const share of shares) {
       const { complete } = z
         .object({ complete: z.boolean().optional() })
-        .parse(await this.write('sys/rekey/verify', { key: share.reveal(), nonce }));
+        .parse(await this.write(`${REKEY[kind]}/verify`, { key: share.reveal(), nonce }));
       if (complete === true) return true;
     }
     return false;

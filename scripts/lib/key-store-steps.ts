@@ -13,6 +13,9 @@ import { publishedUrl } from '../../config/docker/reachable';
 import { embeddedVaultEndpoint } from '../../config/state/endpoints';
 import { requireUsableVault } from '../../operations/vault/external-vault-preflight';
 import { KEYS_BESIDE_DATA, requireKeyFolder } from '../../operations/keys/key-folder-preflight';
+import { declaredSeal, describeSeal, sealAccess } from '../../config/vault/seal';
+import { shareFiles } from '../../operations/state/seal-note';
+import { requireUsableSeal } from '../../operations/vault/seal';
 import { requireProvisioner } from '../../operations/vault/provisioner';
 import { isDue } from '../../operations/certificates/renewal';
 import { deployedPaths } from '../../operations/terraform/terraform-state';
@@ -69,9 +72,18 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
     {
       title: 'Vault',
       run: async ({ announce }) => {
+        const seal = declaredSeal(vault);
+        if (seal !== undefined) {
+          const { ttl, periodic } = await requireUsableSeal(sealAccess(seal));
+          if (ttl > 0 && !periodic) {
+            announce(
+              `the token in ${seal.tokenFile} ends in ${Math.floor(ttl / 3600)} h, and Vault cannot renew it for ever: make one with -period`,
+            );
+          }
+        }
         const request = {
           threshold: vault.threshold,
-          unsealShareFiles: Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)),
+          unsealShareFiles: shareFiles(state, vault.shares),
           provisionerTokenFile: state.secret.provisionerToken,
           provisionerPolicy: {
             name: vaultNames(environment).provisionerPolicy,
@@ -87,7 +99,7 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
         let problem: string | undefined;
         for (const place of places) problem ??= await requireProvisioner({ ...request, endpoint: place });
         if (problem !== undefined) announce(`${problem}: the deploy makes both again by the unseal shares`);
-        return undefined;
+        return seal === undefined ? undefined : `opened by ${describeSeal(sealAccess(seal))}`;
       },
     },
   ];

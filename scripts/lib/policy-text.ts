@@ -1,13 +1,15 @@
 import { awsPolicy } from '../../config/keys/aws';
 import { vaultNames } from '../../config/deployment-names';
 import type { Environment, VaultEnvironment } from '../../config/environment';
-import { isInVault } from '../../config/vault/vault';
+import { declaredSeal } from '../../config/vault/seal';
+import { embeddedVault, isInVault } from '../../config/vault/vault';
+import { policyDocument, sealRules } from '../../config/vault/vault-policies';
 import { provisionerPolicy, provisionerRules } from '../../config/keys/key-store';
 import { UsageError } from '../../operations/lib/errors';
 
 /**
  * The policy that someone who runs the key store has to grant before a deploy: of the token that deploys against an
- * external Vault, in Vault's language, or of the credentials of KES in AWS, as IAM takes it.
+ * external Vault, or opens an embedded one by a seal, in Vault's language, or of the credentials of KES in AWS, as IAM takes it.
  *
  * @param retiredKeys master keys that are no longer declared and stay readable
  * @throws UsageError if nobody has to grant anything
@@ -18,6 +20,12 @@ export function policyText(
 ): string {
   const { name, keyStore } = environment;
   if (keyStore.type === 'aws') return jsonText(awsPolicy(environment, retiredKeys));
+  const vault = embeddedVault(environment);
+  const seal = vault === undefined ? undefined : declaredSeal(vault);
+  if (seal !== undefined) {
+    const rules = sealRules(seal);
+    return json ? jsonText(rules) : `${SEAL_HEAD}\n\n${policyDocument(rules)}`;
+  }
   if (!isInVault(environment) || environment.keyStore.vault.mode === 'embedded') {
     throw new UsageError(
       isInVault(environment)
@@ -28,6 +36,9 @@ export function policyText(
   }
   return json ? jsonText(provisionerRules(environment)) : `${head(environment)}\n\n${provisionerPolicy(environment)}`;
 }
+
+const SEAL_HEAD = `# What the token may do by which an embedded Vault opens itself. Who holds it and has the storage of that Vault can
+# read everything in it: protect it like a key.`;
 
 function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -79,7 +79,7 @@ const PREVIOUS = '.previous';
 
 const FILES: ReadonlySet<string> = new Set(
   [
-    ...[LAYOUT.deployment, LAYOUT.canaries, LAYOUT.earlierObjects, LAYOUT.secret.deployment],
+    ...[LAYOUT.deployment, LAYOUT.canaries, LAYOUT.earlierObjects, LAYOUT.secret.deployment, LAYOUT.vaultSeal],
     ...[LAYOUT.trustedCAs, LAYOUT.publicTrust],
     // when a certificate or the provisioner token is due, and who issued what
     path.join(LAYOUT.vaultClients, 'renewal.json'),
@@ -118,7 +118,7 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly named: (group: str
   { pattern: /^secrets\/vault-clients\/([^/]+)\.key$/, named: isVaultClient },
   { pattern: /^secrets\/acme\/([0-9a-f]{16})\.key$/, named: isThere },
   { pattern: /^secrets\/clients\/([^/]+)\.json$/, named: isClient },
-  { pattern: /^secrets\/vault\/unseal-share-([1-9]|10)(?:\.new)?$/, named: isThere },
+  { pattern: /^secrets\/vault\/(?:unseal|recovery)-share-([1-9]|10)(?:\.new)?$/, named: isThere },
 ];
 
 const SERVER_CERTIFICATES = Object.values(SERVERS).map(({ certificate }) => certificate);

@@ -256,7 +256,13 @@ export async function restoreState(plan: RestorePlan): Promise<string> {
   // a new Vault has unseal shares of its own, and must not take the canaries for those of keys that it lost
   const later = vaultSurvived
     ? []
-    : [state.canaries, ...Array.from({ length: 10 }, (_, index) => state.secret.unsealShare(index + 1))];
+    : [
+        ...[state.canaries, state.vaultSeal],
+        ...Array.from({ length: 10 }, (_, index) => [
+          state.secret.unsealShare(index + 1),
+          state.secret.recoveryShare(index + 1),
+        ]).flat(),
+      ];
   // an empty drive has none of the objects of which it tells
   if (drive === 'empty') later.push(state.earlierObjects);
   if (vaultRemoved) await Promise.all(later.map((file) => rm(file, { force: true })));

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { retiredKeys } from '../../state/retired-keys';
 import { durationToMs } from '../../../config/duration';
 import { vaultNames } from '../../../config/deployment-names';
+import { declaredSeal } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { AUDIT_DEVICES, AUDIT_LOG, kesPolicy, metricsPolicy, provisionerPolicy } from '../../../config/keys/key-store';
@@ -331,6 +332,8 @@ function unsealing({ loaded }: VaultContext): string {
   const { environment } = loaded;
   const vault = embeddedVault(environment);
   if (vault === undefined) return 'ask who runs it to unseal it';
+  if (declaredSeal(vault) !== undefined)
+    return 'vault-seal says whether its seal answers; Vault tries it again every few seconds';
   return vault.unseal === 'manual'
     ? `./scripts/unseal ${loaded.argument}`
     : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ${nodesOf(environment)[0].vault.unsealer.container}\` says why the unsealer did not`;

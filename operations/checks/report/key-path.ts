@@ -107,6 +107,7 @@ export const KEY_PATH = {
       'services-running',
       'key-continuity',
       'vault-unsealed',
+      'vault-seal',
       'vault-key-mount',
       'vault-master-keys',
       'vault-policies',

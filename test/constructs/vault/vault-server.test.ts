@@ -188,6 +188,70 @@ describe('unsealing', () => {
   });
 });
 
+describe('a seal', () => {
+  const transit = (more: object = {}): Synthesized =>
+    declare({
+      unseal: {
+        type: 'transit',
+        address: 'https://seal.example.com',
+        key: 'k',
+        tokenFile: '/t',
+        caFile: '/ca',
+        ...more,
+      },
+      shares: 3,
+      threshold: 2,
+    });
+  const files = (synthesized: Synthesized) =>
+    synthesized.resource('docker_container', 'Vault_Files_Loader').upload as Record<string, string>[];
+  const sealOf = (synthesized: Synthesized): unknown =>
+    (JSON.parse(files(synthesized)[0]?.content ?? '') as Record<string, unknown>).seal;
+
+  test('is in the configuration, its token in a file that nothing else names', () => {
+    const synthesized = transit();
+    expect(sealOf(synthesized)).toEqual({
+      transit: {
+        address: 'https://seal.example.com',
+        mount_path: 'transit',
+        key_name: 'k',
+        token: 'file:///files/seal-token',
+        tls_ca_cert: '/files/seal-ca.crt',
+      },
+    });
+    expect(files(synthesized).slice(-2)).toMatchObject([
+      { file: '/files/seal-token', source: '/t', permissions: '0400' },
+      { file: '/files/seal-ca.crt', source: '/ca', permissions: '0400' },
+    ]);
+  });
+
+  test('needs no unsealer, and the initialisation keeps recovery shares', () => {
+    const synthesized = transit();
+    const names = Object.values(synthesized.resources('docker_container')).map(({ name }) => name);
+    expect(names).toEqual(['ebs-local-vault-files-loader', 'ebs-local-vault']);
+    const secrets = '/nonexistent/state/secrets/vault';
+    expect(synthesized.operation('initialize-vault').input).toMatchObject({
+      seal: {
+        access: { url: 'https://seal.example.com', caFile: '/ca', mount: 'transit', key: 'k', tokenFile: '/t' },
+        recoveryShareFiles: [1, 2, 3].map((number) => `${secrets}/recovery-share-${number}`),
+        leave: false,
+        noteFile: '/nonexistent/state/vault-seal.json',
+      },
+    });
+  });
+
+  test('restarts Vault when it changes: Vault reads it when it starts', () => {
+    const labels = ({ labels: all }: Record<string, unknown>): unknown[] =>
+      (all as { label: string }[]).filter(({ label }) => label.includes('read-at-start'));
+    const server = transit().resource('docker_container', 'Vault_Server');
+    expect(labels(server)).toHaveLength(3);
+    expect(JSON.stringify(labels(server))).toContain('filesha256(\\"/t\\")');
+  });
+
+  test('that is left is disabled, and still asked', () => {
+    expect(sealOf(transit({ leave: true }))).toMatchObject({ transit: { key_name: 'k', disabled: 'true' } });
+  });
+});
+
 test('a deployment with another Vault, or none, has no server of its own', () => {
   const deployment = deploymentWith({ keyStore: { type: 'filesystem' } });
   const certificate = groundOf(deployment).ca.issue('kes');

@@ -106,6 +106,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
       ),
     ),
   ],
+  // every day: nothing of seals
+  seals: ['a transit seal'],
   // every day: gone with all its versions
   deployment: ['faults a master key deleted, so that Vault keeps its version'],
 };

@@ -288,3 +288,130 @@ describe('with a token that reads metrics', () => {
     expect(renewals.map(({ token }) => token)).toEqual(['token of metrics', 'token of provisioner']);
   });
 });
+
+describe('a seal', () => {
+  /** A Vault that knows of each kind of share which are in force, by their name, and whether it waits for them. */
+  let inForce: Record<'unseal' | 'recovery', string>;
+  let migration: boolean;
+  let requests: string[];
+  const own = (kind: 'unseal' | 'recovery'): string | undefined => {
+    const file = kind === 'unseal' ? input.unsealShareFiles[0] : input.seal?.recoveryShareFiles[0];
+    return file !== undefined && existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  };
+
+  beforeEach(() => {
+    const file = (name: string): string => path.join(folder(), name);
+    writeCanaries(input.canariesFile, {});
+    writeFileSync(input.provisionerTokenFile, 'provisioner');
+    input = {
+      ...input,
+      seal: {
+        access: { url: 'https://seal.example.com', mount: 'transit', key: 'k', tokenFile: file('token') },
+        recoveryShareFiles: [file('recovery-share')],
+        leave: false,
+        noteFile: file('vault-seal.json'),
+      },
+    };
+    initialized = true;
+    sealed = true;
+    migration = true;
+    requests = [];
+    inForce = { unseal: 'old', recovery: 'old' };
+    let made = '';
+    instead = ({ method, url = '' }, response, body) => {
+      const asked = (body === '' ? {} : JSON.parse(body)) as {
+        readonly key?: string;
+        readonly reset?: boolean;
+        readonly migrate?: boolean;
+        readonly recovery_shares?: number;
+      };
+      const { key, reset, migrate = false, recovery_shares: shares } = asked;
+      requests.push(`${method} ${url}${key === undefined ? '' : ` ${key}`}${migrate ? ' migrate' : ''}`);
+      const status = () => ({ t: 1, n: 1, progress: 0, initialized, sealed, migration });
+      const rekey = '/v1/sys/rekey-recovery-key';
+      const answers: Record<string, () => unknown> = {
+        'GET /v1/sys/seal-status': status,
+        'POST /v1/sys/init': () => {
+          [initialized, sealed, inForce.recovery] = [true, false, 'born'];
+          return { keys: [], recovery_keys: shares === 1 ? ['born'] : [], root_token: 'root' };
+        },
+        'POST /v1/sys/unseal': () => {
+          if (reset !== true && migrate === migration && key === 'old') [sealed, migration] = [false, false];
+          return status();
+        },
+        [`GET ${rekey}/init`]: () => ({ started: false, nonce: '', required: 1 }),
+        [`POST ${rekey}/init`]: () => ({ started: true, nonce: 'n', required: 1 }),
+        [`POST ${rekey}/update`]: () => {
+          if (key !== inForce.recovery) {
+            response.statusCode = 400;
+            return { errors: ['recovery key verification failed'] };
+          }
+          made = 'made';
+          return { keys: [made], verification_nonce: 'v' };
+        },
+        [`POST ${rekey}/verify`]: () => {
+          if (key === made) inForce.recovery = made;
+          return { complete: key === made };
+        },
+        'GET /v1/sys/policies/acl/provisioner': () => ({ data: { policy: '' } }),
+        'POST /v1/auth/token/create-orphan': () => ({ auth: { client_token: 'provisioner' } }),
+      };
+      response.end(JSON.stringify(answers[`${method} ${url}`]?.() ?? {}));
+    };
+  });
+
+  test('a new Vault gets recovery shares, and no unseal share is written', async () => {
+    [initialized, migration] = [false, false];
+    await initializeVault(input);
+    expect([own('unseal'), own('recovery')]).toEqual([undefined, 'born']);
+    expect(existsSync(input.seal?.noteFile ?? '')).toBe(true);
+  });
+
+  test('one that shares open gets them once more, then other ones take their place', async () => {
+    writeFileSync(input.unsealShareFiles[0] ?? '', 'old');
+    await initializeVault(input);
+    expect(requests).toContain('POST /v1/sys/unseal old migrate');
+    expect([own('unseal'), own('recovery'), inForce.recovery]).toEqual([undefined, 'made', 'made']);
+  });
+
+  test.each([
+    ['before Vault took the new ones', 'old', 'made'],
+    ['after it', 'never noted', 'never noted'],
+  ])('a run that was killed %s, goes on', async (_, inVault, expected) => {
+    [sealed, migration] = [false, false];
+    inForce.recovery = inVault;
+    writeFileSync(input.unsealShareFiles[0] ?? '', 'old');
+    writeFileSync(input.seal?.recoveryShareFiles[0] ?? '', 'never noted');
+    await initializeVault(input);
+    expect([own('unseal'), own('recovery'), inForce.recovery]).toEqual([undefined, expected, expected]);
+  });
+
+  test('shares that are not at hand are asked for, and Vault stays as it is', async () => {
+    const error = await rejectionOf(initializeVault(input));
+    expect(error.message).toBe(`Vault waits for 1 unseal share(s) to change its seal, and 0 are in ${folder()}`);
+    expect(sealed).toBe(true);
+  });
+
+  test.each([
+    ['', true],
+    [', in a run that was killed before the files had their names', false],
+  ])('one that leaves it is opened by its recovery shares, which are unseal shares then%s', async (_, waits) => {
+    input = { ...input, ...(input.seal === undefined ? {} : { seal: { ...input.seal, leave: true } }) };
+    writeFileSync(input.seal?.recoveryShareFiles[0] ?? '', 'old');
+    writeFileSync(input.seal?.noteFile ?? '', '{}');
+    [sealed, migration] = [waits, waits];
+    await initializeVault(input);
+    expect([own('unseal'), own('recovery')]).toEqual(['old', undefined]);
+    expect(existsSync(input.seal?.noteFile ?? '')).toBe(false);
+  });
+
+  test('an empty Vault has none to leave', async () => {
+    input = { ...input, ...(input.seal === undefined ? {} : { seal: { ...input.seal, leave: true } }) };
+    initialized = false;
+    const error = await rejectionOf(initializeVault(input));
+    expect(error.message).toBe(
+      'vault.unseal.leave: the Vault of environment local is empty, so it has no seal to leave',
+    );
+    expect(requests).not.toContain('POST /v1/sys/init');
+  });
+});

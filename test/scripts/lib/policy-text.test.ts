@@ -26,6 +26,21 @@ test('as JSON it says what each right is for', () => {
   });
 });
 
+test('for a seal it is to use one key, and to keep the token alive', () => {
+  const seal = '{type: transit, address: "https://seal.example.com", key: opens-backup, tokenFile: /t}';
+  const environment = parseEnvironment(`{name: x, vault: {mode: embedded, unseal: ${seal}}}`, 'test.yaml');
+  const rules = JSON.parse(policyText(environment, { json: true })) as { path: string; capabilities: string[] }[];
+  expect(rules.map(({ path: place, capabilities }) => `${capabilities.join()} ${place}`)).toEqual([
+    'update transit/encrypt/opens-backup',
+    'update transit/decrypt/opens-backup',
+    'update auth/token/renew-self',
+    'read auth/token/lookup-self',
+  ]);
+  const page = readFileSync(path.join(projectRoot, 'docs', 'seals.md'), 'utf8');
+  const printed = /```hcl\n(.*?)```/s.exec(page)?.[1];
+  expect(printed).toBe(policyText(environment));
+});
+
 test('for AWS it is what IAM takes, with the keys that are no longer declared', () => {
   const { environment } = loadEnvironment('aws.example');
   const printed = policyText(environment, { retiredKeys: ['old'] });
