@@ -70,6 +70,8 @@ let folder: string;
 let ownKes: OwnKes | undefined;
 let storage: OtherStorage;
 let environment: Environment;
+/** Folder of the Python of moto, which has boto3. */
+let python: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(process.env.EBS_E2E_FOLDER ?? tmpdir(), 'ebs-recipes-'));
@@ -97,8 +99,7 @@ beforeAll(async () => {
   const bin = path.join(folder, 'bin');
   mkdirSync(bin);
   symlinkSync(await buildProgram(cacheLayout(), mc), path.join(bin, 'mc'));
-  // its Python has boto3
-  symlinkSync(path.join(await provideMoto(), 'venv', 'bin', 'python3'), path.join(bin, 'python3'));
+  python = path.join(await provideMoto(), 'venv', 'bin');
   const data = path.join(folder, 'data', 'below');
   mkdirSync(data, { recursive: true });
   writeFileSync(path.join(folder, 'data', 'small'), 'as it was');
@@ -152,7 +153,7 @@ async function runBlocks(blocks: readonly Block[], one: Case): Promise<string[]>
   const variables = {
     ...NO_AWS_SETTINGS,
     ...{ SSL_CERT_FILE: undefined, SSL_CERT_DIR: undefined, AWS_CA_BUNDLE: undefined, REQUESTS_CA_BUNDLE: undefined },
-    PATH: [path.join(folder, 'bin'), '/usr/bin', ...serverPrograms(one), process.env.PATH ?? ''].join(':'),
+    PATH: [path.join(folder, 'bin'), python, '/usr/bin', ...serverPrograms(one), process.env.PATH ?? ''].join(':'),
     HOME: place,
     BUCKET: bucketOf(one),
     PREFIX: prefixOf(one),
