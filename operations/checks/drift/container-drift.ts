@@ -6,7 +6,12 @@ import type { Environment } from '../../../config/environment';
 import { embeddedVault } from '../../../config/vault/vault';
 import { KEY_FOLDER } from '../../../config/kes/kes-configuration';
 import type { LoadedEnvironment } from '../../state/load';
-import { minioKms, minioVariables } from '../../../config/minio/minio-variables';
+import {
+  AUDIT_QUEUE_FOLDER,
+  EVENT_QUEUE_FOLDER,
+  minioKms,
+  minioVariables,
+} from '../../../config/minio/minio-variables';
 import { networksOfService } from '../../../config/docker/networks';
 import {
   kesPublication,
@@ -17,7 +22,15 @@ import {
   vaultPublication,
 } from '../../../config/docker/reachable';
 import { SERVICE_UID } from '../../../config/docker/service-user';
-import { type Node, type NodeService, nodesOf, SERVERS, VAULT_CLUSTER_PORT } from '../../../config/node';
+import {
+  auditQueueOf,
+  eventQueueOf,
+  type Node,
+  type NodeService,
+  nodesOf,
+  SERVERS,
+  VAULT_CLUSTER_PORT,
+} from '../../../config/node';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { containerOf, type ServiceContainer } from '../at-rest/containers';
 import { differences, someOf } from './differences';
@@ -104,7 +117,7 @@ interface DeclaredContainer {
 }
 
 function declaredContainers(environment: Environment, node: Node): DeclaredContainer[] {
-  const { keyStore } = environment;
+  const { keyStore, minio } = environment;
   const vault = embeddedVault(environment);
   const declared = (
     service: 'vault' | 'kes' | 'minio',
@@ -148,9 +161,16 @@ function declaredContainers(environment: Environment, node: Node): DeclaredConta
     declared(
       'minio',
       node.minio,
-      Object.fromEntries(
-        node.minio.drives.map(({ kind, source, path }) => [path, `${kind === 'volume' ? 'volume' : 'bind'} ${source}`]),
-      ),
+      {
+        ...Object.fromEntries(
+          node.minio.drives.map(({ kind, source, path }) => [
+            path,
+            `${kind === 'volume' ? 'volume' : 'bind'} ${source}`,
+          ]),
+        ),
+        ...(minio.audit === undefined ? {} : { [AUDIT_QUEUE_FOLDER]: `volume ${auditQueueOf(node.minio)}` }),
+        ...(minio.webhooks.length === 0 ? {} : { [EVENT_QUEUE_FOLDER]: `volume ${eventQueueOf(node.minio)}` }),
+      },
       published(minioPublication(environment, node), node.minio.port),
     ),
     // it leads MinIO to KES, and KES to Vault, each by a network of theirs

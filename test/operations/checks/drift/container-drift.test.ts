@@ -117,6 +117,8 @@ describe.each([
   ],
   ['keys as files', 'keyStore: { type: filesystem }'],
   ['keys in a folder', 'keyStore: { type: filesystem, path: /srv/keys/ }'],
+  ['an audit webhook', 'minio: { audit: { endpoint: "https://logs.example.org/" } }'],
+  ['a webhook of events', 'minio: { webhooks: [{ name: inbox, endpoint: "https://events.example.org/" }] }'],
   ['keys in AWS', 'keyStore: { type: aws, region: eu-central-1 }'],
 ])('%s', (_, text) => {
   test('as the constructs declare it passes', async () => {
