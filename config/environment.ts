@@ -14,7 +14,7 @@ import { CHECKED_ROWS } from './guard-rules';
 import { PROGRAM_PATHS } from './docker/program-paths';
 import { PROVIDER_VERSIONS } from './provider-versions';
 import { proxyProblem } from './kes/proxy';
-import { subnetProblem } from './docker/subnets';
+import { beginsAtFirst, subnetProblem } from './docker/subnets';
 
 const named = (rule: NameRule, fix?: string) =>
   z.string().refine(rule.test, { error: rule.rule, ...(fix === undefined ? {} : { params: { fix } }) });
@@ -505,11 +505,16 @@ const client = z.strictObject({
     ),
   sourceAddresses: z
     .array(
-      z.cidrv4({
-        error: 'must be a range of IPv4 addresses such as 192.0.2.0/24, because MinIO sees no IPv6 address of a client',
-      }),
+      z
+        .cidrv4({
+          error:
+            'must be a range of IPv4 addresses such as 192.0.2.0/24, because MinIO sees no IPv6 address of a client',
+        })
+        // MinIO keeps a policy with the first address, which then is not the declared one
+        .refine(beginsAtFirst, { error: 'must begin at its first address, such as 192.0.2.0/24' }),
     )
     .min(1)
+    .refine((all) => new Set(all).size === all.length, { error: 'must name each range once' })
     .optional()
     .describe(
       'Addresses from which its access key works, as MinIO sees them. Needs one host and a docker.publishAddress that is an ' +

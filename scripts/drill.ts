@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { nodesOf } from '../config/node';
 import { pinEngine } from '../config/docker/docker-engine';
+import { imageSource } from '../config/docker/image-source';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
 import { defaultStateHome } from '../config/state/layout';
 import { projectRoot } from '../operations/lib/project-root';
@@ -35,6 +36,7 @@ import { dockerResourcesOf, tearDownSteps } from '../operations/docker/tear-down
 import type { Step } from '../operations/lib/step';
 import { type DeployedVersions, readDeployedVersions } from '../operations/state/versions-note';
 import { readToolchain } from '../operations/toolchain/findings';
+import { buildImage } from '../operations/toolchain/images/push-images';
 import { versionChanges } from '../operations/toolchain/version-changes';
 import { shippedVersions } from '../operations/toolchain/versions';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
@@ -199,6 +201,11 @@ function upgradeSteps(
         const { vault, kes, minio } = coming.programs;
         if (vault === undefined || kes === undefined || minio === undefined) throw new Error('a copy has all programs');
         shipped = { vault: vault.image, kes: kes.image, minio: minio.image };
+        // no deploy has built it where the environment has no Vault of its own
+        const source = imageSource({ environment: copy.environment, toolchain: readToolchain() }, 'vault');
+        if (running.vault === undefined && source.kind === 'build') {
+          await buildImage(dockerEngine(copy.environment.docker), vault.image, source, signal);
+        }
         before = {
           // a copy has a Vault of its own, also where the environment has none
           vault: running.vault?.[0] ?? shipped.vault,

@@ -17,6 +17,12 @@ export function subnetProblem(subnet: string): string | undefined {
   return undefined;
 }
 
+/** Whether an IPv4 range begins at its first address; true of what is no range. */
+export function beginsAtFirst(range: string): boolean {
+  const parsed = parse(range);
+  return parsed === undefined || parsed.first % size(parsed) === 0;
+}
+
 /** The two halves of a range: one for each network of a deployment. */
 export function halvesOf(subnet: string): readonly [string, string] {
   const range = parse(subnet);

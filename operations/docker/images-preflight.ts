@@ -55,6 +55,11 @@ async function judge(
     if (statusOf(error) !== 404)
       throw new ExternalError(`Docker cannot say whether it has ${reference}: ${messageOf(error)}`);
   }
+  // without a digest nothing says that a registry means the same image
+  if (!reference.includes('@')) {
+    const problem = `${setting}, ${reference}: it was built here, and this Docker host has it no more: build it with the version that made it, or name an image of a registry by its digest`;
+    return { here: false, problem };
+  }
   const problem = await pullProblem(reference, platform, docker, loginOf(reference));
   return { here: false, ...(problem === undefined ? {} : { problem: `${setting}, ${reference}: ${problem}` }) };
 }

@@ -77,7 +77,17 @@ async function waitUntilUnsealed(
       [vault, ...others],
       async () => {
         const { initialized, sealed } = await vault.sealStatus();
-        if (!initialized) return new NotYet('it has not joined the others');
+        if (!initialized) {
+          if (input.isLast && (await areEmpty(others))) {
+            throw new GiveUp(
+              new ExternalError(
+                'the Vaults of all hosts are empty, and this environment had one before: their volumes were lost or replaced',
+                'attach the volumes again; or remove the containers and data volumes of Vault on every host, and run ./scripts/restore',
+              ),
+            );
+          }
+          return new NotYet('it has not joined the others');
+        }
         if (!sealed) return true;
         if (shares.length < input.threshold) return new NotYet('it is sealed');
         return unseal(vault, shares);
@@ -85,6 +95,19 @@ async function waitUntilUnsealed(
       electionLimit(input),
     ),
   );
+}
+
+/** The first of a new environment was initialised before. One that does not answer may hold the keys. */
+async function areEmpty(vaults: readonly VaultClient[]): Promise<boolean> {
+  const seen = await Promise.all(
+    vaults.map((vault) =>
+      vault.sealStatus(PEER_LIMIT_MS).then(
+        ({ initialized }) => !initialized,
+        () => false,
+      ),
+    ),
+  );
+  return !seen.includes(false);
 }
 
 /** After the last one there are no others to come. */

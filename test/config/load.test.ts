@@ -663,6 +663,14 @@ describe('settings that contradict each other', () => {
       'clients[0].sourceAddresses[0]: must be a range of IPv4 addresses such as 192.0.2.0/24, because MinIO sees no IPv6 address of a client, got: "2001:db8::/32".',
     ],
     [
+      'docker: {publishAddress: 192.0.2.1}\nbuckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: [192.0.2.7/24]}]',
+      'clients[0].sourceAddresses[0]: must begin at its first address, such as 192.0.2.0/24, got: "192.0.2.7/24".',
+    ],
+    [
+      'docker: {publishAddress: 192.0.2.1}\nbuckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: [192.0.2.7/32, 192.0.2.7/32]}]',
+      'clients[0].sourceAddresses: must name each range once, got: ["192.0.2.7/32","192.0.2.7/32"].',
+    ],
+    [
       'buckets: [{name: backup}]\nclients: [{name: c, access: [{bucket: backup, may: read}], sourceAddresses: [192.0.2.0/24]}]',
       'clients[0].sourceAddresses: must not be given where docker.publishAddress is 127.0.0.1: MinIO sees all its clients with the address of the Docker network, got: ["192.0.2.0/24"]. Remove it, or publish on an IPv4 address of the host.',
     ],

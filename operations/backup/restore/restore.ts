@@ -160,7 +160,9 @@ export async function planRestore(
   requireKnownKeys(bundle, state, without);
   const bytes = [...bundle.stateFiles.values()].reduce((sum, { length }) => sum + length, 64 * 1024 * 1024);
   await checkDisk([{ folder: state.root, bytes, purpose: 'the restored state' }]);
-  const vaultIsThere = embeddedVault(environment) !== undefined && (await hasVault(into.target, around));
+  // volumes beside a note that there were none are those that the interrupted restore has made so far
+  const vaultIsThere =
+    embeddedVault(environment) !== undefined && note?.vaultSurvived !== false && (await hasVault(into.target, around));
   const plan: RestorePlan = {
     ...into,
     bundle,

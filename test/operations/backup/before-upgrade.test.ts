@@ -64,3 +64,16 @@ test('a backup that cannot be made names the cause and the way without it', asyn
     ),
   );
 });
+
+test('where none can be made, as of half an upgrade, a recent one will do', async () => {
+  const said = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const settings = `schedule: { backup: { to: ${path.join(folder(), 'nowhere')}, recipients: [/nonexistent] } }`;
+  const recent = { createdAt: '2026-02-02T11:00:00.000Z', keys: ['a'] };
+  expect(await requireBackup(deployed(['a'], recent, settings), NOW)).toBe(
+    '/backups/a.age of 2026-02-02T11:00:00.000Z',
+  );
+  expect(said.mock.calls.join('')).toBe(
+    'warning: the backup before the upgrade failed: --recipient: must be an age recipient (age1…) or a file of them, got: /nonexistent\n',
+  );
+  said.mockRestore();
+});

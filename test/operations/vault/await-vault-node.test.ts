@@ -123,3 +123,36 @@ test('a Vault that refuses shares until it has joined is given them until it tak
     said.mockRestore();
   }
 });
+
+test('the last Vault is not waited for where all are empty, though the environment had one', async () => {
+  const ca = await ThrowawayCa.create(folder(), 'ca');
+  const empty = { type: 'shamir', initialized: false, sealed: true, t: 0, n: 0, progress: 0 };
+  const start = async () =>
+    TlsServer.start({ ...(await ca.issue('vault')) }, (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(empty));
+    });
+  const [vault, other] = [await start(), await start()];
+  const shown = await ca.issue('deployer');
+  const at = ({ url }: TlsServer) => ({ url, caFile: ca.file, ...shown });
+  try {
+    const refused = await rejectionOf(
+      awaitVaultNode({
+        host: 'b',
+        endpoint: at(vault),
+        raftNode: 'vault-2',
+        peers: [{ ...at(other), raftNode: 'vault-1' }],
+        threshold: 1,
+        unsealShareFiles: [],
+        tokenFile: path.join(folder(), 'none'),
+        isLast: true,
+      }),
+    );
+    expect(refused.message).toBe(
+      'the Vaults of all hosts are empty, and this environment had one before: their volumes were lost or replaced',
+    );
+  } finally {
+    await vault.stop();
+    await other.stop();
+  }
+});

@@ -174,6 +174,14 @@ describe('several hosts', () => {
     expect(await planWith(on)).toMatchObject({ vaultSurvived });
   });
 
+  test.each([[['a']], [['a', 'b']]])(
+    'a restore into new Vaults that was interrupted with those of %j made goes on',
+    async (on) => {
+      begun({ drive: 'empty', vaultSurvived: false });
+      expect(await planWith(on)).toMatchObject({ resumed: true, vaultSurvived: false, vaultRemoved: false });
+    },
+  );
+
   test('a minority of the Vaults is refused, and none of their volumes is removed', async () => {
     const refusal = await rejectionOf(planWith(['b']));
     expect(refusal).toBeInstanceOf(UsageError);
