@@ -5,6 +5,7 @@ import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
 import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../config/keys/key-store-place';
 import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/key-store-note';
+import { requireSameSeal } from '../operations/state/seal-note';
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOneHost } from '../operations/state/one-host';
@@ -86,6 +87,7 @@ void main(async (args, signal) => {
       return;
     }
     requirePossible(source, note, from, to);
+    requireSameSeal(target.environment, state);
     process.env[MIGRATION_VARIABLE] = '1';
     await showSteps(await steps({ source, target, from, to }, verbose), signal, { plain: verbose });
     process.stdout.write(whatIsLeft(target, from, to));

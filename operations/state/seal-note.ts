@@ -25,7 +25,11 @@ export type SealNote = z.infer<typeof note>;
 /** Undefined where unseal shares open Vault. */
 export function readSealNote({ vaultSeal }: Pick<StateLayout, 'vaultSeal'>): SealNote | undefined {
   const text = readIfExists(vaultSeal);
-  return text === undefined ? undefined : note.parse(JSON.parse(text));
+  return text === undefined ? undefined : parseSealNote(text);
+}
+
+export function parseSealNote(text: string): SealNote {
+  return note.parse(JSON.parse(text));
 }
 
 export function writeSealNote(file: string, { url, namespace, mount, key }: SealAccess): void {
@@ -44,6 +48,18 @@ export function shareKind(state: StateLayout): ShareKind {
 export function shareFiles(state: StateLayout, count: number): string[] {
   const file = shareKind(state) === 'unseal' ? state.secret.unsealShare : state.secret.recoveryShare;
   return Array.from({ length: count }, (_, index) => file(index + 1));
+}
+
+/** Vault makes so many shares at most: `vault.shares`. */
+const MOST_SHARES = 10;
+
+/**
+ * The files of all shares of a kind that there may be, also of an earlier declaration of more shares.
+ *
+ * @param first file of share 1
+ */
+export function everyShare(first: string): string[] {
+  return Array.from({ length: MOST_SHARES }, (_, index) => first.replace(/1$/, String(index + 1)));
 }
 
 /** @throws UsageError if the environment file declares another seal than the one that is in force */

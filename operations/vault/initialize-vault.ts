@@ -29,7 +29,7 @@ import { readCanaries } from '../state/canaries';
 import { ExternalError } from '../lib/errors';
 import { renameDurably, writeFileAtomically } from '../lib/files';
 import { noteRenewal } from '../certificates/renewal';
-import { type ShareKind, writeSealNote } from '../state/seal-note';
+import { everyShare, type ShareKind, writeSealNote } from '../state/seal-note';
 import { unlessLeaderless } from './raft-leader';
 import { requireUsableSeal } from './seal';
 import { waitUntilActive, waitUntilAnswering, waitUntilServing } from './unseal-vault';
@@ -169,9 +169,11 @@ async function changeSeal(vault: VaultClient, { seal, unsealShareFiles }: Input)
   if (seal === undefined) return;
   const { migration, t: threshold } = await vault.sealStatus();
   if (!migration) return;
-  const files = seal.leave ? seal.recoveryShareFiles : unsealShareFiles;
-  const shares = readFiles(files);
-  const where = path.dirname(files[0] ?? '.');
+  // it is in force, although a migration of the keys may have taken the note away
+  if (seal.leave) writeSealNote(seal.noteFile, seal.access);
+  const [first = ''] = seal.leave ? seal.recoveryShareFiles : unsealShareFiles;
+  const shares = readFiles(everyShare(first));
+  const where = path.dirname(first);
   const kind = seal.leave ? 'recovery' : 'unseal';
   if (shares.length < threshold) {
     throw new ExternalError(
@@ -204,16 +206,15 @@ async function changeSeal(vault: VaultClient, { seal, unsealShareFiles }: Input)
 async function settleShares(vault: VaultClient, { seal, unsealShareFiles, shares, threshold }: Input): Promise<void> {
   if (seal === undefined) return;
   const { recoveryShareFiles, noteFile } = seal;
+  const unsealFiles = everyShare(unsealShareFiles[0] ?? '');
   if (seal.leave) {
-    recoveryShareFiles.forEach((file, index) => {
-      const named = unsealShareFiles[index];
-      if (named !== undefined && existsSync(file)) renameDurably(file, named);
-    });
+    if (!existsSync(noteFile)) return;
+    await nameUnsealShares(vault, everyShare(recoveryShareFiles[0] ?? ''), unsealFiles);
     rmSync(noteFile, { force: true });
     return;
   }
   writeSealNote(noteFile, seal.access);
-  const former = readFiles(unsealShareFiles);
+  const former = readFiles(unsealFiles);
   if (former.length === 0) return;
   const present = readFiles(recoveryShareFiles);
   if (present.length < shares || !(await areInForce(vault, present, 'recovery'))) {
@@ -223,8 +224,27 @@ async function settleShares(vault: VaultClient, { seal, unsealShareFiles, shares
       throw new ExternalError('Vault did not take the new recovery shares back; the old ones stay in force');
     }
   }
-  for (const file of unsealShareFiles) rmSync(file, { force: true });
+  for (const file of unsealFiles) rmSync(file, { force: true });
   process.stderr.write(`${shares} recovery share(s) took the place of the unseal shares\n`);
+}
+
+/** Makes recovery shares the unseal shares, but not those of an earlier Vault in the place of those in force. */
+async function nameUnsealShares(
+  vault: VaultClient,
+  recoveryFiles: readonly string[],
+  unsealFiles: readonly string[],
+): Promise<void> {
+  const pairs = recoveryFiles.flatMap((from, index) => {
+    const to = unsealFiles[index];
+    return to !== undefined && existsSync(from) ? [{ from, to }] : [];
+  });
+  if (pairs.some(({ to }) => existsSync(to))) {
+    const shares = readFiles(recoveryFiles);
+    const { t: threshold } = await vault.sealStatus();
+    if (shares.length < threshold || !(await areInForce(vault, shares, 'unseal'))) return;
+    for (const file of unsealFiles) rmSync(file, { force: true });
+  }
+  for (const { from, to } of pairs) renameDurably(from, to);
 }
 
 /** Whether shares are those of this Vault. It is asked by a rekeying that is given up at once. */

@@ -16,11 +16,13 @@ import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { declaredSeal, describeSeal, sealAccess } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import type { LoadedEnvironment } from '../../state/load';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state/layout';
-import { drivesText, type Node, nodesOf, onHost, vaultNodes } from '../../../config/node';
+import { drivesText, type Node, nodesOf, onHost, ownerOf, vaultNodes } from '../../../config/node';
+import { parseSealNote, readSealNote } from '../../state/seal-note';
 import { noteDrives } from '../../state/drives-note';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
@@ -173,8 +175,29 @@ export async function planRestore(
     resumed,
     replace: occupied,
   };
+  if (plan.vaultSurvived) requireFittingSeal(plan);
   await requireKeysToRestore(plan, around);
   return plan;
+}
+
+/** A Vault that is kept does not start with another seal than its own. */
+function requireFittingSeal({ bundle, target: { environment, file, state } }: RestorePlan): void {
+  const vault = embeddedVault(environment);
+  if (vault === undefined) return;
+  const seal = declaredSeal(vault);
+  const declared = seal === undefined ? 'unseal shares' : describeSeal(sealAccess(seal));
+  const saved = bundle.stateFiles.get(path.relative(state.root, state.vaultSeal));
+  const inBackup = saved === undefined ? undefined : parseSealNote(saved.toString());
+  const here = readSealNote(state);
+  const opener = [inBackup, ...(here === undefined ? [] : [here])]
+    .map((note) => (note === undefined ? 'unseal shares' : describeSeal(note)))
+    .find((name) => name !== declared);
+  if (opener === undefined) return;
+  const [{ vault: node }] = vaultNodes(nodesOf(environment));
+  throw new UsageError(
+    `vault.unseal: the volume ${node.dataVolume} is there, and its Vault is opened by ${opener}; ${file} declares ${declared}`,
+    `declare what opens it. If that is lost for good: docker rm -f ${node.container} ${ownerOf(node.dataVolume)}; docker volume rm ${node.dataVolume}; then run the restore again, which writes the master keys into a new Vault`,
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { declaredSeal, describeSeal, sealAccess } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { ExternalError } from '../../lib/errors';
+import { everyShare } from '../../state/seal-note';
 import { requireUsableSeal, type SealToken } from '../../vault/seal';
 import { CheckFailure, hasVault, type ServiceCheck, type ServiceContext } from '../check';
 import { withVault } from './vault';
@@ -52,9 +53,7 @@ const vaultSeal: ServiceCheck = {
         evidence,
       );
     }
-    const left = Array.from({ length: vault.shares }, (_, index) => state.secret.unsealShare(index + 1)).filter(
-      (file) => existsSync(file),
-    );
+    const left = everyShare(state.secret.unsealShare(1)).filter((file) => existsSync(file));
     if (left.length > 0 && !seal.leave) {
       throw new CheckFailure(
         `unseal shares are left: ${left.join(', ')}`,

@@ -1,6 +1,11 @@
 /** The way of master keys from one key store to another, from the first change on. */
 import { readFileSync, rmSync } from 'node:fs';
-import { describePlace, inSameVault, type KeyStorePlace } from '../../../config/keys/key-store-place';
+import {
+  describePlace,
+  inSameVault,
+  isInEmbeddedVault,
+  type KeyStorePlace,
+} from '../../../config/keys/key-store-place';
 import { readKeyStoreNote, writeKeyStoreNote } from '../../state/key-store-note';
 import type { LoadedEnvironment } from '../../state/load';
 import type { StackRange } from '../../terraform/stack-names';
@@ -63,6 +68,8 @@ export function moveKeys({ source, target, from, to }: Migration, means: Migrati
     {
       title: 'New place',
       run: async () => {
+        // it is of the Vault that the keys leave; one that they come back to may have none
+        if (!isInEmbeddedVault(to)) rmSync(state.vaultSeal, { force: true });
         writeKeyStoreNote(state.keyStore, to);
         rmSync(state.secret.migrationSource, { force: true });
         return Promise.resolve(describePlace(to));

@@ -6,7 +6,13 @@ import { type StateLayout, stateLayout } from '../../../config/state/layout';
 import { sealAccess, declaredSeal } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { writeKeyStoreNote } from '../../../operations/state/key-store-note';
-import { readSealNote, requireSameSeal, shareFiles, writeSealNote } from '../../../operations/state/seal-note';
+import {
+  everyShare,
+  readSealNote,
+  requireSameSeal,
+  shareFiles,
+  writeSealNote,
+} from '../../../operations/state/seal-note';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';
 
@@ -43,6 +49,11 @@ test('the shares in force are unseal shares, until a seal is noted', () => {
   noteSeal();
   expect(shareFiles(state, 2).map((file) => path.basename(file))).toEqual(['recovery-share-1', 'recovery-share-2']);
   expect(readSealNote(state)).toEqual({ version: 1, url: 'https://seal.example.com', mount: 'transit', key: 'k' });
+});
+
+test('an earlier declaration may have made more shares', () => {
+  const names = everyShare('/1/unseal-share-1');
+  expect([names[0], names[9], names.length]).toEqual(['/1/unseal-share-1', '/1/unseal-share-10', 10]);
 });
 
 test('without a seal anything may be declared: a deploy brings it', () => {

@@ -64,7 +64,7 @@ beforeEach(async () => {
   input = {
     environment: 'local',
     endpoint: { url: vault.url, caFile: ca.file },
-    ...{ shares: 1, threshold: 1, unsealShareFiles: [file('share')], rootTokenFile: file('root-token') },
+    ...{ shares: 1, threshold: 1, unsealShareFiles: [file('unseal-share-1')], rootTokenFile: file('root-token') },
     provisionerTokenFile: file('provisioner-token'),
     provisionerPolicy: { name: 'provisioner', document: '' },
     ...{ canariesFile: file('canaries.json'), placeFile: file('key-store.json'), renewalNote: file('renewal') },
@@ -196,7 +196,7 @@ describe('an initialisation that was killed', () => {
 
   test('of which keys are known by now is nobody’s to remove, and its shares stay', async () => {
     // GIVEN a mark that came back with an old copy of the folder, and one of two shares
-    const second = path.join(folder(), 'second-share');
+    const second = path.join(folder(), 'unseal-share-2');
     input = { ...input, shares: 2, unsealShareFiles: [...input.unsealShareFiles, second] };
     await killed();
     writeFileSync(input.unsealShareFiles[0] ?? '', 'share');
@@ -294,9 +294,13 @@ describe('a seal', () => {
   let inForce: Record<'unseal' | 'recovery', string>;
   let migration: boolean;
   let requests: string[];
-  const own = (kind: 'unseal' | 'recovery'): string | undefined => {
-    const file = kind === 'unseal' ? input.unsealShareFiles[0] : input.seal?.recoveryShareFiles[0];
-    return file !== undefined && existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  const fileOf = (kind: 'unseal' | 'recovery', number = 1): string => path.join(folder(), `${kind}-share-${number}`);
+  const own = (kind: 'unseal' | 'recovery', number = 1): string | undefined => {
+    const file = fileOf(kind, number);
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  };
+  const leaving = (): void => {
+    input = { ...input, ...(input.seal === undefined ? {} : { seal: { ...input.seal, leave: true } }) };
   };
 
   beforeEach(() => {
@@ -307,7 +311,7 @@ describe('a seal', () => {
       ...input,
       seal: {
         access: { url: 'https://seal.example.com', mount: 'transit', key: 'k', tokenFile: file('token') },
-        recoveryShareFiles: [file('recovery-share')],
+        recoveryShareFiles: [file('recovery-share-1')],
         leave: false,
         noteFile: file('vault-seal.json'),
       },
@@ -326,9 +330,10 @@ describe('a seal', () => {
         readonly recovery_shares?: number;
       };
       const { key, reset, migrate = false, recovery_shares: shares } = asked;
+      const kind = url.startsWith('/v1/sys/rekey-recovery-key') ? 'recovery' : 'unseal';
       requests.push(`${method} ${url}${key === undefined ? '' : ` ${key}`}${migrate ? ' migrate' : ''}`);
       const status = () => ({ t: 1, n: 1, progress: 0, initialized, sealed, migration });
-      const rekey = '/v1/sys/rekey-recovery-key';
+      const rekey = kind === 'recovery' ? '/v1/sys/rekey-recovery-key' : '/v1/sys/rekey';
       const answers: Record<string, () => unknown> = {
         'GET /v1/sys/seal-status': status,
         'POST /v1/sys/init': () => {
@@ -342,15 +347,15 @@ describe('a seal', () => {
         [`GET ${rekey}/init`]: () => ({ started: false, nonce: '', required: 1 }),
         [`POST ${rekey}/init`]: () => ({ started: true, nonce: 'n', required: 1 }),
         [`POST ${rekey}/update`]: () => {
-          if (key !== inForce.recovery) {
+          if (key !== inForce[kind]) {
             response.statusCode = 400;
-            return { errors: ['recovery key verification failed'] };
+            return { errors: [`${kind} key verification failed`] };
           }
           made = 'made';
           return { keys: [made], verification_nonce: 'v' };
         },
         [`POST ${rekey}/verify`]: () => {
-          if (key === made) inForce.recovery = made;
+          if (key === made) inForce[kind] = made;
           return { complete: key === made };
         },
         'GET /v1/sys/policies/acl/provisioner': () => ({ data: { policy: '' } }),
@@ -386,6 +391,13 @@ describe('a seal', () => {
     expect([own('unseal'), own('recovery'), inForce.recovery]).toEqual([undefined, expected, expected]);
   });
 
+  test('all shares of a kind are seen, also where fewer are declared than there were', async () => {
+    for (const number of [3, 4]) writeFileSync(fileOf('unseal', number), 'old');
+    await initializeVault(input);
+    expect(requests).toContain('POST /v1/sys/unseal old migrate');
+    expect([own('recovery'), own('unseal', 3), own('unseal', 4)]).toEqual(['made', undefined, undefined]);
+  });
+
   test('shares that are not at hand are asked for, and Vault stays as it is', async () => {
     const error = await rejectionOf(initializeVault(input));
     expect(error.message).toBe(`Vault waits for 1 unseal share(s) to change its seal, and 0 are in ${folder()}`);
@@ -396,17 +408,47 @@ describe('a seal', () => {
     ['', true],
     [', in a run that was killed before the files had their names', false],
   ])('one that leaves it is opened by its recovery shares, which are unseal shares then%s', async (_, waits) => {
-    input = { ...input, ...(input.seal === undefined ? {} : { seal: { ...input.seal, leave: true } }) };
-    writeFileSync(input.seal?.recoveryShareFiles[0] ?? '', 'old');
-    writeFileSync(input.seal?.noteFile ?? '', '{}');
+    leaving();
+    for (const number of [1, 3]) writeFileSync(fileOf('recovery', number), 'old');
+    // a migration of the keys took the note away: that Vault waits says the same
+    if (!waits) writeFileSync(input.seal?.noteFile ?? '', '{}');
     [sealed, migration] = [waits, waits];
     await initializeVault(input);
-    expect([own('unseal'), own('recovery')]).toEqual(['old', undefined]);
+    expect([own('unseal'), own('unseal', 3), own('recovery'), own('recovery', 3)]).toEqual([
+      ...['old', 'old'],
+      ...[undefined, undefined],
+    ]);
     expect(existsSync(input.seal?.noteFile ?? '')).toBe(false);
   });
 
+  test.each([
+    ['without a note', false],
+    ['with the note of that one', true],
+  ])('recovery shares of an earlier Vault never take the place of unseal shares in force, %s', async (_, noted) => {
+    leaving();
+    [sealed, migration] = [false, false];
+    inForce.unseal = 'in force';
+    writeFileSync(fileOf('unseal'), 'in force');
+    writeFileSync(fileOf('recovery'), 'of an earlier Vault');
+    if (noted) writeFileSync(input.seal?.noteFile ?? '', '{}');
+    await initializeVault(input);
+    expect([own('unseal'), own('recovery')]).toEqual(['in force', 'of an earlier Vault']);
+    expect(existsSync(input.seal?.noteFile ?? '')).toBe(false);
+  });
+
+  test('recovery shares in force take the place of unseal shares that open nothing any more', async () => {
+    leaving();
+    [sealed, migration] = [false, false];
+    inForce.unseal = 'in force';
+    for (const number of [1, 2]) writeFileSync(fileOf('unseal', number), 'of before the seal');
+    writeFileSync(fileOf('recovery'), 'in force');
+    writeFileSync(input.seal?.noteFile ?? '', '{}');
+    await initializeVault(input);
+    expect([own('unseal'), own('unseal', 2), own('recovery')]).toEqual(['in force', undefined, undefined]);
+  });
+
   test('an empty Vault has none to leave', async () => {
-    input = { ...input, ...(input.seal === undefined ? {} : { seal: { ...input.seal, leave: true } }) };
+    leaving();
     initialized = false;
     const error = await rejectionOf(initializeVault(input));
     expect(error.message).toBe(

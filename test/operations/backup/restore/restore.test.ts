@@ -52,10 +52,10 @@ function backup(state: Readonly<Record<string, string>> = {}): Bundle {
   };
 }
 
-function into(keys = '[b]', name = 'demo') {
+function into(keys = '[b]', name = 'demo', unseal = 'auto') {
   const root = path.join(folder(), 'state');
   const environment = parseEnvironment(
-    `name: ${name}\nminio: { defaultKey: a, keys: ${keys} }\nstate: { backend: local, directory: ${root} }`,
+    `name: ${name}\nminio: { defaultKey: a, keys: ${keys} }\nvault: { mode: embedded, unseal: ${unseal} }\nstate: { backend: local, directory: ${root} }`,
     'demo.yaml',
   );
   const target = { environment, file: 'demo.yaml', argument: 'demo', state: stateLayout(name, root) };
@@ -144,6 +144,46 @@ test('an old backup, without a key that is known here, is refused before anythin
   );
   expect(readdirSync(state.root)).toEqual(['keys.json']);
   await planRestore(backup(), into(), undefined, surroundings(), ['newer']);
+});
+
+describe('a seal of Vault', () => {
+  const NOTE = JSON.stringify({ version: 1, url: 'https://seal.example.com', mount: 'transit', key: 'k' });
+  const SEAL = '{ type: transit, address: "https://seal.example.com", key: k, tokenFile: /t }';
+  const IN_NOTE = 'the key k of transit/ in Vault at https://seal.example.com';
+  const planning = (unseal: string, inBackup: boolean, around = surroundings()): Promise<RestorePlan> =>
+    planRestore(backup(inBackup ? { 'vault-seal.json': NOTE } : {}), into('[b]', 'demo', unseal), undefined, around);
+
+  test.each([
+    ['auto', true, IN_NOTE, 'unseal shares'],
+    [SEAL, false, 'unseal shares', IN_NOTE],
+    [SEAL.replace('key: k', 'key: l'), true, IN_NOTE, IN_NOTE.replace('key k', 'key l')],
+  ])('that Vault in its volume does not have is refused: %s', async (unseal, inBackup, opener, declared) => {
+    expect(await rejectionOf(planning(unseal, inBackup))).toMatchObject({
+      message: `vault.unseal: the volume ebs-demo-vault-data is there, and its Vault is opened by ${opener}; demo.yaml declares ${declared}`,
+      hint: 'declare what opens it. If that is lost for good: docker rm -f ebs-demo-vault ebs-demo-vault-data-owner; docker volume rm ebs-demo-vault-data; then run the restore again, which writes the master keys into a new Vault',
+    });
+  });
+
+  test('that was taken after the backup is known from the state folder', async () => {
+    const { state } = into().target;
+    mkdirSync(state.root);
+    writeFileSync(state.vaultSeal, NOTE);
+    expect((await rejectionOf(planning('auto', false))).message).toContain(`is opened by ${IN_NOTE}; `);
+  });
+
+  test('may be another one where Vault is made anew, also by an interrupted restore', async () => {
+    await planning('auto', true, surroundings({ vault: false }));
+    begun({ drive: 'with data', vaultSurvived: false });
+    await planning('auto', true);
+  });
+
+  test.each([
+    ['auto', false],
+    [SEAL, true],
+    [SEAL.replace(' }', ', leave: true }'), true],
+  ])('%s that it has is restored', async (unseal, inBackup) => {
+    await expect(planning(unseal, inBackup)).resolves.toMatchObject({ vaultSurvived: true });
+  });
 });
 
 describe('several hosts', () => {

@@ -131,6 +131,17 @@ test.each(TARGETS)('these are all steps to %s', (_, keyStore, steps) => {
   expect(new World(keyStore).steps()).toHaveLength(steps);
 });
 
+test.each([
+  ['goes with the keys', '{ type: filesystem }', false],
+  ['stays with keys that stay in it', '{ type: vault, mount: new }', true],
+])('the note of the seal of a Vault %s', async (_, keyStore, kept) => {
+  const world = new World(keyStore);
+  const { vaultSeal } = world.target.state;
+  writeFileSync(vaultSeal, '{}');
+  await runSteps(world.steps());
+  expect(existsSync(vaultSeal)).toBe(kept);
+});
+
 test('the login that an earlier migration left is not taken for that of this one', async () => {
   const world = new World('{ type: filesystem }');
   const { migrationSource } = world.target.state.secret;
