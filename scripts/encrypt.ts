@@ -2,6 +2,7 @@
 import { GetBucketEncryptionCommand, ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import { pinEngines } from '../config/docker/docker-engine';
+import { EARLIER_OBJECTS_BUCKET } from '../config/deployment-names';
 import { nearest } from '../config/spelling';
 import { isScratchBucket } from '../operations/checks/objects/scratch-bucket';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
@@ -9,7 +10,7 @@ import { printable } from '../operations/lib/printable';
 import type { Step } from '../operations/lib/step';
 import { readableDrives } from '../operations/minio/drives';
 import { encryptConfiguration } from '../operations/minio/encrypt-configuration';
-import { type Encrypted, encryptBucket, type Kind } from '../operations/minio/encrypt-objects';
+import { defaultRetention, type Encrypted, encryptBucket, type Kind } from '../operations/minio/encrypt-objects';
 import { someOf } from '../operations/minio/heal';
 import { openAdmin } from '../operations/minio/minio-admin';
 import { statusOf } from '../operations/minio/provision-buckets';
@@ -29,6 +30,8 @@ Users, policies, access keys and settings that a MinIO without KMS wrote are enc
 
 Older versions and locked ones are left as they are, and named. Where a bucket keeps versions, the one that was written
 without encryption stays as an older one. They end when they expire or are deleted: docs/moving-in.md.
+Where a bucket has a default retention, what is written again is locked from then on, even if its own lock has ended. In
+mode compliance nothing ends that early. --dry-run names these buckets.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --bucket      only this bucket
@@ -58,7 +61,8 @@ void main(async (args, signal) => {
   const results: Encrypted[] = [];
   const configuration: string[] = [];
   try {
-    const buckets = await bucketsOf(s3, loaded, values.bucket);
+    const buckets = await bucketsOf(s3, loaded, { only: values.bucket, dryRun });
+    for (const bucket of buckets) await announceRetention(s3, bucket);
     const steps = buckets.map((bucket) => stepFor(s3, bucket, dryRun, results));
     if (values.bucket === undefined) steps.unshift(configurationStep(loaded, dryRun, configuration));
     await showSteps(steps, signal);
@@ -84,7 +88,7 @@ function configurationStep(loaded: LoadedEnvironment, dryRun: boolean, found: st
     run: async () => {
       const admin = openAdmin(loaded);
       try {
-        const sources = { admin, drives: readableDrives(loaded) };
+        const sources = { admin, drives: readableDrives(loaded), exportFile: state.secret.iamExport };
         const run = async () => encryptConfiguration(sources, dryRun);
         const { encrypted, left } = dryRun
           ? await run()
@@ -109,7 +113,7 @@ function requireDeployed({ environment, state, argument }: LoadedEnvironment): v
 async function bucketsOf(
   s3: S3Client,
   { environment }: LoadedEnvironment,
-  only: string | undefined,
+  { only, dryRun }: { readonly only: string | undefined; readonly dryRun: boolean },
 ): Promise<string[]> {
   const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
   const there = Buckets.flatMap(({ Name }) => Name ?? []).filter((name) => !isScratchBucket(name));
@@ -120,8 +124,11 @@ async function bucketsOf(
       meant === undefined ? `there are ${there.join(', ') || 'none'}` : `did you mean ${meant}?`,
     );
   }
-  const buckets = there.filter((name) => only === undefined || name === only);
-  if (environment.minio.autoEncryption) return buckets;
+  const named = there.filter((name) => only === undefined || name === only);
+  if (environment.minio.autoEncryption) return named;
+  // each of its objects is written with encryption of its own
+  const buckets = named.filter((name) => name !== EARLIER_OBJECTS_BUCKET);
+  if (dryRun) return buckets;
   const bare: string[] = [];
   for (const name of buckets) if (!(await hasEncryption(s3, name))) bare.push(name);
   if (bare.length > 0) {
@@ -132,6 +139,13 @@ async function bucketsOf(
     );
   }
   return buckets;
+}
+
+/** Beside the results, which may be JSON. */
+async function announceRetention(s3: S3Client, bucket: string): Promise<void> {
+  const period = await defaultRetention(s3, bucket);
+  if (period === undefined) return;
+  process.stderr.write(`${bucket}: what is written again is locked for ${period} by the default retention\n`);
 }
 
 async function hasEncryption(s3: S3Client, Bucket: string): Promise<boolean> {

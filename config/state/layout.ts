@@ -106,6 +106,8 @@ export interface StateLayout {
     readonly evidenceSigningKey: string;
     readonly minioConfigEnv: string;
     readonly minioRoot: string;
+    /** Users and access keys of MinIO as they were before they were imported to be encrypted; gone when all of them are back. */
+    readonly iamExport: string;
     /** The token that reads the metrics of an embedded Vault. */
     readonly vaultMetricsToken: string;
     /** The user of MinIO that reads metrics, and the token that is made of its secret key. */
@@ -196,6 +198,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       evidenceSigningKey: path.join(secrets, 'evidence', 'signing.pem'),
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
+      iamExport: path.join(secrets, 'minio', 'iam-export.zip'),
       vaultMetricsToken: path.join(secrets, 'metrics', 'vault-token'),
       minioMetricsUser: path.join(secrets, 'metrics', 'minio-user.json'),
       minioMetricsToken: path.join(secrets, 'metrics', 'minio-token'),

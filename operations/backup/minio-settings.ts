@@ -67,6 +67,8 @@ export async function disableAgain(
       await disable();
     } catch (error) {
       if (!(error instanceof RefusedByMinio)) throw error;
+      // it is gone
+      if (error.status === 404) return;
       problems.push(`${what} was disabled: ${error.message}`);
     }
   };

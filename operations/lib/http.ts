@@ -18,6 +18,8 @@ export interface HttpRequest {
   readonly body?: Buffer;
   /** @default 30000 */
   readonly timeoutMs?: number;
+  /** Whether it may be sent again where a kept connection was closed meanwhile. @default - all but POST */
+  readonly repeatable?: boolean;
   /** Bytes of an answer; a longer one is an error. @default {@link MAX_ANSWER_BYTES} */
   readonly maxBytes?: number;
 }
@@ -104,7 +106,7 @@ export class HttpClient {
         return await this.attempt(request);
       } catch (error) {
         // ends: each time it is another of the kept connections, and at last a new one
-        if (!(error instanceof ClosedMeanwhile) || request.method === 'POST') throw error;
+        if (!(error instanceof ClosedMeanwhile) || !(request.repeatable ?? request.method !== 'POST')) throw error;
       }
     }
   }

@@ -10,8 +10,10 @@ import {
   CompleteMultipartUploadCommand,
   type CompletedPart,
   CreateMultipartUploadCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
+  GetObjectLockConfigurationCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
@@ -73,6 +75,7 @@ export async function encryptBucket(s3: S3Client, bucket: string, options: Optio
   const left = { current: new Names(), older: new Names(), locked: new Names() };
   let looked = 0;
   let encrypted = 0;
+  const suspended = (await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status === 'Suspended';
   for await (const { versions } of listedVersions(s3, bucket)) {
     signal.throwIfAborted();
     looked += versions.length;
@@ -83,7 +86,7 @@ export async function encryptBucket(s3: S3Client, bucket: string, options: Optio
       else if (!version.latest) left.older.add(version);
       else if (dryRun) left.current.add(version);
       else {
-        const { written, why } = await encrypt(s3, bucket, version.key);
+        const { written, why } = await encrypt(s3, { Bucket: bucket, Key: version.key }, suspended);
         if (written) encrypted += 1;
         if (why !== undefined) left.current.add(version, why);
         // where versions are kept, it is behind the new one
@@ -94,6 +97,19 @@ export async function encryptBucket(s3: S3Client, bucket: string, options: Optio
     report(`${bucket}: ${looked} looked at, ${encrypted} encrypted`);
   }
   return { bucket, looked, encrypted, left };
+}
+
+/** For how long what is written to a bucket is locked, if its client says nothing of it: `30 days`. */
+export async function defaultRetention(s3: S3Client, Bucket: string): Promise<string | undefined> {
+  try {
+    const { ObjectLockConfiguration } = await s3.send(new GetObjectLockConfigurationCommand({ Bucket }));
+    const { Days, Years } = ObjectLockConfiguration?.Rule?.DefaultRetention ?? {};
+    if (Years !== undefined) return `${Years} years`;
+    return Days === undefined ? undefined : `${Days} days`;
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404) return undefined;
+    throw error;
+  }
 }
 
 class Names implements Left {
@@ -111,19 +127,22 @@ class Names implements Left {
 /** @returns whether it was written again, and why it is plain still */
 async function encrypt(
   s3: S3Client,
-  Bucket: string,
-  Key: string,
+  object: ObjectName,
+  suspended: boolean,
 ): Promise<{ readonly written: boolean; readonly why?: string }> {
   let written = false;
   for (let changes = 0; changes < TRIES;) {
     try {
       // of its encryption, the end of an upload in parts says nothing: so it is asked again
-      const now = await s3.send(new HeadObjectCommand({ Bucket, Key }));
+      const now = await s3.send(new HeadObjectCommand(object));
       if (isEncrypted(now)) return { written };
       if (written) return { written, why: 'MinIO wrote it again without encryption' };
       if (isLocked(now)) return { written, why: 'it has been locked since it was listed' };
+      // what is written is version null then, and takes the place of one (cmd/xl-storage-format-v2.go, AddVersion)
+      if (suspended && (now.VersionId ?? 'null') !== 'null' && (await hasVersionNull(s3, object)))
+        return { written, why: 'versioning is suspended: its older version null would be overwritten' };
       const small = (now.ContentLength ?? 0) <= WHOLE_BYTES;
-      written = await (small ? putAgain(s3, { Bucket, Key }) : copyInParts(s3, { Bucket, Key }, now));
+      written = await (small ? putAgain(s3, object) : copyInParts(s3, object, now));
     } catch (error) {
       // without its storage or its KMS, MinIO can do nothing with the others either
       if (!(error instanceof S3ServiceException) || (error.$metadata.httpStatusCode ?? 500) >= 500) throw error;
@@ -133,6 +152,18 @@ async function encrypt(
     }
   }
   return { written, why: `it changed ${TRIES} times while it was written again` };
+}
+
+async function hasVersionNull(s3: S3Client, object: ObjectName): Promise<boolean> {
+  try {
+    await s3.send(new HeadObjectCommand({ ...object, VersionId: 'null' }));
+    return true;
+  } catch (error) {
+    const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 500) : 500;
+    if (status >= 500) throw error;
+    // 405: a delete marker. Others: MinIO says nothing of one that is there, such as one under a key of its client
+    return status !== 404 && status !== 405;
+  }
 }
 
 /** Whether a version is there, and plain. MinIO refuses to say anything of what is under a key of its client. */

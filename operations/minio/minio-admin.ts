@@ -139,7 +139,8 @@ export class MinioAdmin {
    * @returns what MinIO did not take, though it answers 200, each as `kind: name`
    */
   async importIam(archive: Buffer): Promise<string[]> {
-    const { text: report } = await this.call({ method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive });
+    const request = { method: 'PUT', path: `${ADMIN}/import-iam-v2`, body: archive, timeoutMs: 600_000 } as const;
+    const { text: report } = await this.call(request);
     const { skipped, failed } = iamImport.parse(JSON.parse(report));
     return [...Object.entries(skipped ?? {}), ...Object.entries(failed ?? {})].flatMap(([kind, entities]) =>
       (entities ?? []).map((entity) => `${kind}: ${nameOf(entity)}`),
@@ -150,7 +151,8 @@ export class MinioAdmin {
   async disableAccessKey(accessKey: string): Promise<void> {
     const body = sealForAdmin(this.secretKey, Buffer.from(JSON.stringify({ newStatus: 'off' })));
     const path = `${ADMIN}/update-service-account`;
-    await this.call({ method: 'POST', path, query: { accessKey }, body }, [200, 204]);
+    // MinIO may have closed the connection while the body was sealed
+    await this.call({ method: 'POST', path, query: { accessKey }, body, repeatable: true }, [200, 204]);
   }
 
   /** Disables a group: MinIO refuses its members everything, whatever other policies they have (cmd/iam-store.go). */
@@ -388,7 +390,7 @@ export class MinioAdmin {
     this.http.close();
   }
 
-  private async signed({ query = {}, ...request }: AdminRequest): Promise<HttpRequest> {
+  private async signed({ query = {}, timeoutMs = 60_000, repeatable, ...request }: AdminRequest): Promise<HttpRequest> {
     const body = request.body ?? Buffer.alloc(0);
     const signed = await this.signer.sign({
       method: request.method,
@@ -404,7 +406,8 @@ export class MinioAdmin {
       method: request.method,
       path: search === '' ? request.path : `${request.path}?${search}`,
       headers: signed.headers,
-      timeoutMs: 60_000,
+      timeoutMs,
+      ...(repeatable === undefined ? {} : { repeatable }),
       ...(request.body === undefined ? {} : { body: request.body }),
     };
   }
@@ -473,6 +476,9 @@ interface AdminRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
+  /** @default 60000 */
+  readonly timeoutMs?: number;
+  readonly repeatable?: boolean;
 }
 
 /** Node's SHA-256 in the shape that the signer takes. */

@@ -8,6 +8,7 @@ import {
   PutBucketEncryptionCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
+  PutObjectLockConfigurationCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -22,7 +23,7 @@ import type { CheckResult } from '../../operations/checks/runner';
 import { Secret } from '../../operations/lib/secret';
 import { changeIam, noChanges } from '../../operations/minio/clients/iam';
 import { encryptConfiguration } from '../../operations/minio/encrypt-configuration';
-import { type Encrypted, encryptBucket, WHOLE_BYTES } from '../../operations/minio/encrypt-objects';
+import { defaultRetention, type Encrypted, encryptBucket, WHOLE_BYTES } from '../../operations/minio/encrypt-objects';
 import { type ListedVersion, listedVersions } from '../../operations/minio/listed-versions';
 import { MinioAdmin } from '../../operations/minio/minio-admin';
 import { bytesOf, s3Client } from '../../operations/minio/s3-client';
@@ -82,7 +83,7 @@ async function fillPlainly(drive: string): Promise<string[]> {
   mkdirSync(own);
   const plain = await OtherStorage.start(own, 'files', { drive });
   try {
-    for (const Bucket of ['versions', 'race', 'race-in-parts', 'many'])
+    for (const Bucket of ['versions', 'suspended', 'race', 'race-in-parts', 'many'])
       await plain.s3.send(new CreateBucketCommand({ Bucket }));
     await plain.s3.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }));
     const VersioningConfiguration = { Status: 'Enabled' } as const;
@@ -106,6 +107,13 @@ async function fillPlainly(drive: string): Promise<string[]> {
     await put('race-in-parts', 'large', large);
     await Promise.all(Array.from({ length: 120 }, async (_, index) => put('many', `${index % 7}/${index}`, 'many')));
     const both = [await put('versions', 'object', 'first'), await put('versions', 'object', 'second')];
+    await put('suspended', 'object', 'oldest');
+    for (const Status of ['Enabled', 'Suspended'] as const) {
+      const setting = { Bucket: 'suspended', VersioningConfiguration: { Status } };
+      await plain.s3.send(new PutBucketVersioningCommand(setting));
+      if (Status === 'Suspended') continue;
+      for (const Key of ['object', 'of one version']) await put('suspended', Key, 'newer');
+    }
     await put('locked', 'held', 'held', { ObjectLockLegalHoldStatus: 'ON' });
     await put('locked', 'kept', 'kept', { ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: TOMORROW });
     await put('locked', 'free', 'free');
@@ -169,7 +177,7 @@ describe('the check', () => {
       message: expect.stringContaining(
         `bucket files has versions that are not encrypted: 4 current; such as ${FILE}`,
       ) as unknown,
-      evidence: { buckets: 7, sampledOnly: ['many'], sampledBuckets: 1 },
+      evidence: { buckets: 8, sampledOnly: ['many'], sampledBuckets: 1 },
     });
     expect(fix).toMatch(/^`\.\/scripts\/encrypt test`/);
   });
@@ -188,7 +196,11 @@ describe('the check', () => {
 test('users and settings are encrypted, and a key that is disabled stays so', async () => {
   // GIVEN what the MinIO without KMS wrote
   const admin = new MinioAdmin(storage, 'us-east-1', storage.credentials);
-  const sources = { admin, drives: [{ path: '/data', read: async (name: string) => Promise.resolve(packed(name)) }] };
+  const sources = {
+    admin,
+    drives: [{ path: '/data', read: async (name: string) => Promise.resolve(packed(name)) }],
+    exportFile: path.join(folder, 'iam-export.zip'),
+  };
   try {
     const { left } = await encryptConfiguration(sources, true);
     expect(left).toEqual(
@@ -204,7 +216,7 @@ test('users and settings are encrypted, and a key that is disabled stays so', as
     expect(await encryptConfiguration(sources, false)).toEqual({ encrypted: 0, left: [] });
     expect(disabledIn(await admin.exportIam())).toEqual({ groups: [], accessKeys: ['disabled-key'] });
     const alice = s3Client({ endpoint: storage, region: 'us-east-1', credentials: ALICE });
-    expect((await alice.send(new ListBucketsCommand({}))).Buckets?.length).toBe(7);
+    expect((await alice.send(new ListBucketsCommand({}))).Buckets?.length).toBe(8);
     alice.destroy();
   } finally {
     admin.close();
@@ -268,6 +280,38 @@ describe('encrypting', () => {
       [second, false],
       [first, false],
     ]);
+  });
+
+  test('what is written while versioning is suspended takes the place of no older version', async () => {
+    const { encrypted, left } = await encrypt('suspended');
+    expect({
+      encrypted,
+      current: left.current.names.map((name) => name.replace(/version [\da-f-]+/, 'version ID')),
+    }).toEqual({
+      encrypted: 1,
+      current: ['object (version ID): versioning is suspended: its older version null would be overwritten'],
+    });
+    const oldest = await s3.send(new GetObjectCommand({ Bucket: 'suspended', Key: 'object', VersionId: 'null' }));
+    expect((await bytesOf(oldest)).toString()).toBe('oldest');
+    expect((await list('suspended')).map((one) => [one.key, one.versionId === 'null', one.encrypted])).toEqual([
+      ['object', false, false],
+      ['object', true, false],
+      ['of one version', true, true],
+      ['of one version', false, false],
+    ]);
+  });
+
+  test('for how long what is written again is locked is known of each bucket', async () => {
+    const Rule = { DefaultRetention: { Mode: 'GOVERNANCE', Days: 3 } } as const;
+    expect(await defaultRetention(s3, 'locked')).toBeUndefined();
+    await s3.send(
+      new PutObjectLockConfigurationCommand({
+        Bucket: 'locked',
+        ObjectLockConfiguration: { ObjectLockEnabled: 'Enabled', Rule },
+      }),
+    );
+    expect(await defaultRetention(s3, 'locked')).toBe('3 days');
+    expect(await defaultRetention(s3, 'files')).toBeUndefined();
   });
 
   test('what is locked is left, and named', async () => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { StateLayout } from '../../../config/state/layout';
+import { filesInZip } from '../../../operations/lib/zip';
 import { readAccessKeys } from '../../../operations/minio/clients/access-keys';
 import { readCredentials } from '../../../operations/minio/s3-client';
 import type { TestEnvironment } from './test-environment';
@@ -53,6 +54,18 @@ export function collectSecrets(state: StateLayout): Secret[] {
     if (file === state.secret.minioConfigEnv) {
       const password = /^MINIO_ROOT_PASSWORD=(.*)$/m.exec(text)?.[1] ?? '';
       return [{ name: 'root password', value: password }];
+    }
+    if (file === state.secret.iamExport) {
+      return [...filesInZip(readFileSync(file))].flatMap(([entry, content]) =>
+        [
+          ...content()
+            .toString('utf8')
+            .matchAll(/"secretKey":"([^"]+)"/g),
+        ].map(([, value = '']) => ({
+          name: `secret key in ${entry}`,
+          value,
+        })),
+      );
     }
     // one line, most of which is the key
     if (file === state.secret.backupSigningKey || file === state.secret.evidenceSigningKey) {

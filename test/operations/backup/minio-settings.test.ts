@@ -120,9 +120,9 @@ test('what was disabled is disabled again, before anything else is done; of user
 
 test('what MinIO does not disable is said', async () => {
   const { admin, restart, asked } = minio('');
-  const refusing = { ...admin, disableAccessKey: () => Promise.reject(new RefusedByMinio('HTTP 404')) };
+  const refusing = { ...admin, disableAccessKey: () => Promise.reject(new RefusedByMinio('HTTP 403', 403)) };
   expect(await restoreSettings(refusing, { settings: '', ...archives, iam: IAM }, restart)).toEqual([
-    'access key AKLEAKED was disabled: HTTP 404',
+    'access key AKLEAKED was disabled: HTTP 403',
   ]);
   expect(asked).toEqual(['iam', 'disabled: left', 'buckets']);
 });

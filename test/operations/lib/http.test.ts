@@ -260,3 +260,10 @@ test('… but not for a POST, which the server may have carried out', async () =
   await expect(http.send({ method: 'POST', path: '/closes-kept' })).rejects.toThrow(/ECONNRESET|socket hang up/);
   expect(seen).toHaveLength(2);
 });
+
+test('… unless it does no harm twice', async () => {
+  const http = clientOf({ url: open.url, caFile: ca.file });
+  await http.send({ method: 'GET', path: '/' });
+
+  expect((await http.send({ method: 'POST', path: '/closes-kept', repeatable: true })).status).toBe(200);
+});
