@@ -147,8 +147,10 @@ async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveE
  * @throws ExternalError for a file that is not in the closed list, which no restore would take
  */
 export function stateFiles(state: StateLayout): string[] {
-  // younger than some deployments
-  const more = [state.earlierObjects, state.evidence, state.vaultClients].filter((file) => existsSync(file));
+  // younger than some deployments, or not of every one
+  const more = [state.earlierObjects, state.evidence, state.vaultClients, state.vaultSeal].filter((file) =>
+    existsSync(file),
+  );
   const reports = historyOf(state.reports);
   const always = [state.deployment, state.canaries, state.tls, state.secrets];
   const found = [...always, ...more, ...reports]

@@ -22,7 +22,7 @@ import type { LoadedEnvironment } from '../../state/load';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { RESTORE_PREVIEW, type StateLayout, stateLayout } from '../../../config/state/layout';
 import { drivesText, type Node, nodesOf, onHost, ownerOf, vaultNodes } from '../../../config/node';
-import { parseSealNote, readSealNote } from '../../state/seal-note';
+import { everyShare, parseSealNote, readSealNote } from '../../state/seal-note';
 import { noteDrives } from '../../state/drives-note';
 import { writeCanaries } from '../../state/canaries';
 import { dockerEngine, type OwnerLabel, volumeExists } from '../../docker/docker';
@@ -186,12 +186,14 @@ function requireFittingSeal({ bundle, target: { environment, file, state } }: Re
   if (vault === undefined) return;
   const seal = declaredSeal(vault);
   const declared = seal === undefined ? 'unseal shares' : describeSeal(sealAccess(seal));
-  const saved = bundle.stateFiles.get(path.relative(state.root, state.vaultSeal));
-  const inBackup = saved === undefined ? undefined : parseSealNote(saved.toString());
-  const here = readSealNote(state);
-  const opener = [inBackup, ...(here === undefined ? [] : [here])]
-    .map((note) => (note === undefined ? 'unseal shares' : describeSeal(note)))
-    .find((name) => name !== declared);
+  const inBackup = (file: string): Buffer | undefined => bundle.stateFiles.get(path.relative(state.root, file));
+  const saved = inBackup(state.vaultSeal);
+  const hasShares = everyShare(state.secret.unsealShare(1)).some((file) => inBackup(file) !== undefined);
+  const notes = [saved === undefined ? undefined : parseSealNote(saved.toString()), readSealNote(state)];
+  // without a note and without shares, which may be kept elsewhere, a backup says nothing
+  const openers = notes.flatMap((note) => (note === undefined ? [] : [describeSeal(note)]));
+  if (saved === undefined && hasShares) openers.unshift('unseal shares');
+  const opener = openers.find((name) => name !== declared);
   if (opener === undefined) return;
   const [{ vault: node }] = vaultNodes(nodesOf(environment));
   throw new UsageError(

@@ -14,7 +14,14 @@ test('of the state goes into a backup what no deployment could make again', () =
   // GIVEN
   const { state } = loaded(folder());
   const { secret } = state;
-  const saved = [state.deployment, state.canaries, state.caCertificate, secret.minioRoot, secret.unsealShare(1)];
+  const saved = [
+    state.deployment,
+    state.canaries,
+    state.vaultSeal,
+    state.caCertificate,
+    secret.minioRoot,
+    secret.unsealShare(1),
+  ];
   const mark = path.join(path.dirname(secret.unsealShare(1)), INITIALISING);
   const tokens = [secret.rootToken, secret.provisionerToken];
   const left = [...tokens, mark, secret.kesConfiguration, state.lastBackup, state.keyStore];

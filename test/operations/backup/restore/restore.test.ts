@@ -149,9 +149,15 @@ test('an old backup, without a key that is known here, is refused before anythin
 describe('a seal of Vault', () => {
   const NOTE = JSON.stringify({ version: 1, url: 'https://seal.example.com', mount: 'transit', key: 'k' });
   const SEAL = '{ type: transit, address: "https://seal.example.com", key: k, tokenFile: /t }';
+  const SHARES = { 'secrets/vault/unseal-share-2': 'share' };
   const IN_NOTE = 'the key k of transit/ in Vault at https://seal.example.com';
   const planning = (unseal: string, inBackup: boolean, around = surroundings()): Promise<RestorePlan> =>
-    planRestore(backup(inBackup ? { 'vault-seal.json': NOTE } : {}), into('[b]', 'demo', unseal), undefined, around);
+    planRestore(
+      backup(inBackup ? { 'vault-seal.json': NOTE } : SHARES),
+      into('[b]', 'demo', unseal),
+      undefined,
+      around,
+    );
 
   test.each([
     ['auto', true, IN_NOTE, 'unseal shares'],
@@ -162,6 +168,10 @@ describe('a seal of Vault', () => {
       message: `vault.unseal: the volume ebs-demo-vault-data is there, and its Vault is opened by ${opener}; demo.yaml declares ${declared}`,
       hint: 'declare what opens it. If that is lost for good: docker rm -f ebs-demo-vault ebs-demo-vault-data-owner; docker volume rm ebs-demo-vault-data; then run the restore again, which writes the master keys into a new Vault',
     });
+  });
+
+  test('may be any where neither backup nor state folder says what opens Vault', async () => {
+    await planRestore(backup(), into('[b]', 'demo', SEAL), undefined, surroundings());
   });
 
   test('that was taken after the backup is known from the state folder', async () => {
