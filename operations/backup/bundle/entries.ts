@@ -92,6 +92,8 @@ const FILES: ReadonlySet<string> = new Set(
       LAYOUT.secret.evidenceSigningKey,
       LAYOUT.evidence,
       LAYOUT.secret.minioConfigEnv,
+      // users of MinIO that are not back yet
+      LAYOUT.secret.iamExport,
     ],
     ...[LAYOUT.secret.minioRoot, `${LAYOUT.secret.minioRoot}${PREVIOUS}`],
   ].map(relative),
