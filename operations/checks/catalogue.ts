@@ -29,9 +29,9 @@ import { vaultRootTokens } from './privileges/vault-root-tokens';
 export const catalogue: readonly Check[] = [
   ...serviceChecks,
   ...vaultSealChecks,
-  ...sealChecks,
   ...driveChecks,
   ...keyChecks,
+  ...sealChecks,
   ...earlierChecks,
   ...vaultDriftChecks,
   ...kesDriftChecks,
