@@ -249,7 +249,7 @@ function retentionRules({ name, objectLock, retention }: BucketSettings, index: 
   const path = [...at, 'confirm'];
   const other = [...at, 'mode'];
   if (retention.mode === 'compliance' && retention.confirm !== name) {
-    const message = `must be the bucket’s own name (${name}) for compliance, which nobody can take back`;
+    const message = `must be the bucket’s own name (${name}) for compliance, which cannot be lifted before its end`;
     problems.push({ path, message, fix: `write confirm: ${name}, or mode: governance`, other });
   }
   if (retention.mode === 'governance' && retention.confirm !== undefined) {
@@ -412,10 +412,10 @@ function clientRules(environment: Environment): Problem[] {
   return clients.flatMap(({ name, access, sourceAddresses }, index) => {
     const at = ['clients', index];
     const problems: Problem[] = sourceAddresses === undefined ? [] : sourceAddressRule(environment, at);
-    const twin = clients.findIndex((other) => other.name === name);
-    if (twin < index) {
-      const message = `must differ from clients[${twin}].name`;
-      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['clients', twin, 'name'] });
+    const first = clients.findIndex((other) => other.name === name);
+    if (first < index) {
+      const message = `must differ from clients[${first}].name`;
+      problems.push({ path: [...at, 'name'], message, fix: 'remove one', other: ['clients', first, 'name'] });
     }
     access.forEach(({ bucket, may, objectLock }, number) => {
       const here = [...at, 'access', number];

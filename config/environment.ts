@@ -439,7 +439,9 @@ const bucket = z.strictObject({
     .strictObject({
       mode: z
         .enum(['governance', 'compliance'])
-        .describe('compliance: nobody can shorten or lift it, root neither. governance: who has the right can.'),
+        .describe(
+          'compliance: it cannot be shortened or lifted, by root neither. governance: a client with the right for it can.',
+        ),
       days: days.describe('Days for which a new version cannot be deleted.'),
       confirm: z
         .string()

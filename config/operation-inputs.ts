@@ -67,7 +67,7 @@ const vaultInitialization = z.strictObject({
   rootTokenFile: z.string(),
   provisionerTokenFile: z.string(),
   provisionerPolicy: z.strictObject({ name: z.string(), document: z.string() }),
-  /** Only where somebody reads metrics: the token for that, and its policy. */
+  /** Only with `monitoring`: the token that reads metrics, and its policy. */
   metrics: z
     .strictObject({ tokenFile: z.string(), policy: z.strictObject({ name: z.string(), document: z.string() }) })
     .optional(),
@@ -383,7 +383,7 @@ export const operationInputs = {
         ),
       })
       .optional(),
-    /** Only where somebody reads metrics. */
+    /** Only with `monitoring`. */
     metrics: z
       .strictObject({
         /** `{accessKey, secretKey}` of the user. */

@@ -73,7 +73,7 @@ export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
   });
 }
 
-/** The policy of the token that reads the metrics of an embedded Vault; undefined if nobody reads them. */
+/** The policy of the token that reads the metrics of an embedded Vault; undefined without `monitoring`. */
 export function metricsPolicy(environment: Environment): { name: string; document: string } | undefined {
   if (environment.monitoring === undefined || embeddedVault(environment) === undefined) return undefined;
   return { name: vaultNames(environment).metricsPolicy, document: policyDocument(METRICS_RULES) };

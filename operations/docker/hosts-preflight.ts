@@ -175,11 +175,11 @@ function awayProblems(away: readonly Away[], count: number, needsAll: string | u
 
 function sameEngines(hosts: readonly There[]): string[] {
   return hosts.flatMap(({ name, seen }, index) => {
-    const twin = hosts.slice(0, index).find((other) => other.seen.id === seen.id);
-    return twin === undefined
+    const same = hosts.slice(0, index).find((other) => other.seen.id === seen.id);
+    return same === undefined
       ? []
       : [
-          `hosts ${twin.name} and ${name} are one Docker engine (${seen.id}, ${seen.machine}), and would be lost together`,
+          `hosts ${same.name} and ${name} are one Docker engine (${seen.id}, ${seen.machine}), and would be lost together`,
         ];
   });
 }

@@ -65,7 +65,7 @@ export const linesOf = (text: string): string[] => text.split('\n').filter((line
  * The key that signs records, made with the first.
  *
  * @param used whether something was signed by it
- * @throws ExternalError if it is gone: another one would begin a chain that nobody can join to the old one
+ * @throws ExternalError if it is gone: another key would begin a chain that no signature joins to the old one
  */
 export function evidenceKey(
   { secret: { evidenceSigningKey: file } }: Pick<StateLayout, 'secret'>,

@@ -692,7 +692,7 @@ describe('settings that contradict each other', () => {
     ],
     [
       'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: compliance, days: 30}}]',
-      'buckets[0].retention.confirm: must be the bucket’s own name (backup) for compliance, which nobody can take back, got nothing. Write confirm: backup, or mode: governance.',
+      'buckets[0].retention.confirm: must be the bucket’s own name (backup) for compliance, which cannot be lifted before its end, got nothing. Write confirm: backup, or mode: governance.',
     ],
     [
       'buckets: [{name: backup, versioning: true, objectLock: true, retention: {mode: governance, days: 30, confirm: backup}}]',

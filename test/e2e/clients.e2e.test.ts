@@ -250,7 +250,7 @@ describe('somebody widens by hand', () => {
     await change({
       accessKeys: { byhand: { user: 'ebs-client-appender', secretKey: keysOf('writer').current.secretKey } },
     });
-    expect((await differences()).changed).toEqual(['client appender: access key byhand was made by somebody else']);
+    expect((await differences()).changed).toEqual(['client appender: access key byhand is none that a deploy made']);
   });
 
   test('a secret key', async () => {

@@ -104,7 +104,8 @@ function ofKeys({ accessKeys }: IamUser, keys: AccessKeys | undefined, now: Date
     }
   }
   for (const key of Object.keys(accessKeys)) {
-    if (!known.some(({ accessKey }) => accessKey === key)) problems.push(`access key ${key} was made by somebody else`);
+    if (!known.some(({ accessKey }) => accessKey === key))
+      problems.push(`access key ${key} is none that a deploy made`);
   }
   return problems;
 }

@@ -15,7 +15,7 @@ export const kmsTransport: FullCheck = {
   title: 'KES and Vault speak today’s TLS and nothing else, each under the private CA',
   proves:
     'KES and an embedded Vault give plain HTTP no service, and refuse TLS 1.0 and 1.1. Their certificates are trusted ' +
-    'through the CA of this environment and through no other. With several hosts, each Vault answers nobody without a ' +
+    'through the CA of this environment and through no other. With several hosts, each Vault refuses connections without a ' +
     'certificate of its own client CA, MinIO included.',
   doesNotProve: 'How an external Vault is reached by others: its operators look after that.',
   severity: 'critical',

@@ -160,7 +160,7 @@ const HEALTHY = {
   healing: always(`minio_cluster_erasure_set_healing_drives_count{${OF}}`, 0),
   free: always(`minio_system_drive_free_bytes{drive="/data",${OF}}`, 50),
   total: always(`minio_system_drive_total_bytes{drive="/data",${OF}}`, 100),
-  queue: always(`minio_audit_target_queue_length{node="ebs-prod",${OF}}`, 3),
+  unsent: always(`minio_audit_failed_messages{${OF}}`, 3),
   logins: always(`minio_api_requests_4xx_errors_total{name="ListBuckets",${OF}}`, 7),
   missing: growing('minio_api_requests_4xx_errors_total', 500, ',name="HeadObject"'),
   sink: always(`vault_audit_sink_failure{${OF}}`, 0),
@@ -200,7 +200,7 @@ const WRONG: readonly [string, string | undefined, Readonly<Record<string, Serie
   ['a drive heals for long', 'EbsDriveHealingLong', { healing: stays(HEALTHY.healing, '1') }],
   ['a drive is 85 % full', 'EbsDriveFilling', { free: stays(HEALTHY.free, '15') }],
   ['a drive is 95 % full', 'EbsDriveNearlyFull', { free: stays(HEALTHY.free, '5') }],
-  ['the audit webhook is away', 'EbsMinioAuditBehind', { queue: stays(HEALTHY.queue, '2000') }],
+  ['the audit webhook is away', 'EbsMinioAuditBehind', { unsent: growing('minio_audit_failed_messages', 20) }],
   [
     'somebody guesses',
     'EbsFailedLogins',

@@ -78,7 +78,7 @@ test.each([
   [
     'a second key',
     withUser({ accessKeys: { current: KEY, byhand: KEY } }),
-    'access key byhand was made by somebody else',
+    'access key byhand is none that a deploy made',
   ],
 ])('%s', (_, { changed }, problem) => {
   expect(changed).toEqual([`client c: ${problem}`]);
