@@ -232,14 +232,9 @@ function upgradeSteps(
         return script('up', [copy.file], signal);
       },
     },
-    {
-      title: 'Write objects',
-      run: async () => {
-        objects = await writeObjects(copy);
-        facts.objects = objects.length;
-        return `${objects.length} in every mode of encryption`;
-      },
-    },
+    writeStep(copy, facts, (written) => {
+      objects = written;
+    }),
     {
       title: 'Back up',
       run: async () => {
@@ -269,6 +264,19 @@ function upgradeSteps(
   ];
 }
 
+/** Fills the copy. */
+function writeStep(copy: LoadedEnvironment, facts: Facts, keep: (written: readonly DrillObject[]) => void): Step {
+  return {
+    title: 'Write objects',
+    run: async () => {
+      const written = await writeObjects(copy);
+      keep(written);
+      facts.objects = written.length;
+      return `${written.length} in every mode of encryption`;
+    },
+  };
+}
+
 function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step[] {
   const { state } = copy;
   const identity = path.join(folder, 'identity.txt');
@@ -277,14 +285,9 @@ function drillSteps(copy: LoadedEnvironment, folder: string, facts: Facts): Step
   let signer = '';
   return [
     { title: 'Deploy a copy', run: async ({ signal }) => script('up', [copy.file], signal) },
-    {
-      title: 'Write objects',
-      run: async () => {
-        objects = await writeObjects(copy);
-        facts.objects = objects.length;
-        return `${objects.length} in every mode of encryption`;
-      },
-    },
+    writeStep(copy, facts, (written) => {
+      objects = written;
+    }),
     {
       title: 'Back up',
       run: async () => {

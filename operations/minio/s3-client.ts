@@ -194,3 +194,13 @@ export function openS3(
     ...(attempts === undefined ? {} : { attempts }),
   });
 }
+
+/** The answer, or undefined if MinIO says with this code that there is none. */
+export async function unlessNone<T>(request: Promise<T>, code: string): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.name === code) return undefined;
+    throw error;
+  }
+}

@@ -6,12 +6,12 @@ import {
   type LifecycleRule,
   type ObjectLockRule,
   type S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../../config/environment';
 import { eventRules, eventsText, readEventRules } from '../../minio/event-webhooks';
 import { type MinioAdmin, openAdmin } from '../../minio/minio-admin';
 import { GIB, retentionRule, s3LifecycleRules } from '../../minio/provision-buckets';
+import { unlessNone } from '../../minio/s3-client';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from './differences';
 
@@ -111,14 +111,4 @@ function lifecycleText(rules: readonly LifecycleRule[]): string {
 function tagsText(tags: Readonly<Record<string, string>>): string {
   const texts = Object.entries(tags).map(([key, value]) => `${key}=${value}`);
   return texts.length === 0 ? 'none' : texts.sort().join(', ');
-}
-
-/** The answer, or undefined if MinIO says with this code that there is none. */
-async function unlessNone<T>(request: Promise<T>, code: string): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.name === code) return undefined;
-    throw error;
-  }
 }

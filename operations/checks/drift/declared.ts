@@ -4,12 +4,12 @@ import {
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
   type S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../../config/environment';
 import { isDeepStrictEqual } from 'node:util';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../../config/minio/sse-c-policy';
 import { openAdmin } from '../../minio/minio-admin';
+import { unlessNone } from '../../minio/s3-client';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { keyName } from '../objects/modes';
 import { answered } from '../objects/objects';
@@ -121,14 +121,4 @@ async function settingsOf(s3: S3Client, Bucket: string): Promise<Settings> {
     versioning: versioning.Status === undefined ? 'off' : VERSIONING[versioning.Status],
     objectLock: lock?.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled' ? 'on' : 'off',
   };
-}
-
-/** The answer, or undefined if MinIO says with this code that there is none. */
-async function unlessNone<T>(request: Promise<T>, code: string): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.name === code) return undefined;
-    throw error;
-  }
 }
