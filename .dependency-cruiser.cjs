@@ -41,7 +41,7 @@ module.exports = {
         path: '^operations/',
         pathNot: [
           '^operations/lib/(errors|project-root)\\.ts$',
-          '^operations/state/(clients|deployable|key-store-note|load|retired-keys)\\.ts$',
+          '^operations/state/(clients|deployable|load|notes/(key-store-note|retired-keys))\\.ts$',
         ],
       },
     },

@@ -1,6 +1,6 @@
 /** The CDKTF app: reads the environment, builds the stacks. */
 import { loadEnvironment } from './operations/state/load';
-import { requireNoOtherEngine } from './operations/docker/engine-identity';
+import { requireNoOtherEngine } from './operations/docker/engine/engine-identity';
 import { printError } from './operations/lib/print-error';
 import { requireOwnTurn } from './operations/terraform/turn';
 import { readToolchain } from './operations/toolchain/findings';

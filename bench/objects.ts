@@ -8,14 +8,14 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash, randomBytes } from 'node:crypto';
 import { containerLogs } from '../operations/docker/docker';
-import { HttpClient } from '../operations/lib/http';
+import { HttpClient } from '../operations/lib/net/http';
 import { s3Client } from '../operations/minio/s3-client';
 import { cacheLayout } from '../operations/toolchain/cache';
 import { buildProgram } from '../operations/toolchain/go/go-build';
 import { unguardedMinio } from '../operations/toolchain/go/programs';
 import { GiveUp, NotYet, waitFor } from '../operations/lib/wait';
 import type { TestEnvironment } from '../test/helpers/e2e/test-environment';
-import { freePorts } from '../operations/lib/free-ports';
+import { freePorts } from '../operations/lib/net/free-ports';
 import { compare, type Comparison } from './statistics';
 
 export const PARALLEL = 8;

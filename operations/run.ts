@@ -12,7 +12,7 @@ type Operations = { readonly [N in OperationName]: () => Promise<(input: Operati
 
 /** Each is loaded only when it runs: the S3 client alone takes longer to load than most operations to finish. */
 const operations: Operations = {
-  'remember-engine': async () => (await import('./docker/engine-identity.js')).rememberThisEngine,
+  'remember-engine': async () => (await import('./docker/engine/engine-identity.js')).rememberThisEngine,
   'issue-certificates': async () => (await import('./certificates/issue-certificates.js')).issueCertificates,
   'import-trusted-cas': async () => (await import('./certificates/import-trusted-cas.js')).importTrustedCAs,
   'import-certificates': async () => (await import('./certificates/import-certificates.js')).importCertificates,
@@ -26,7 +26,7 @@ const operations: Operations = {
   'reload-container': async () => (await import('./docker/reload-container.js')).reloadContainer,
   'create-master-keys': async () => (await import('./keys/create-master-keys.js')).createMasterKeys,
   'await-minio-node': async () => (await import('./minio/await-minio-node.js')).awaitMinioNode,
-  'provision-buckets': async () => (await import('./minio/provision-buckets.js')).provisionBuckets,
+  'provision-buckets': async () => (await import('./minio/objects/provision-buckets.js')).provisionBuckets,
   'provision-clients': async () => (await import('./minio/clients/provision-clients.js')).provisionClients,
   'run-checks': async () => (await import('./checks/run-checks.js')).runChecks,
 };

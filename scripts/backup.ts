@@ -2,14 +2,14 @@
 import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
-import { MIGRATION_VARIABLE, requireSameKeyStore } from '../operations/state/key-store-note';
+import { MIGRATION_VARIABLE, requireSameKeyStore } from '../operations/state/notes/key-store-note';
 import { pinEngines } from '../config/docker/docker-engine';
 import { loadEnvironment } from '../operations/state/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
 import { parsePlace } from '../operations/backup/destination';
 import { requireOwnTurn } from '../operations/terraform/turn';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { signerLine } from '../operations/backup/bundle/signature';
 import { UsageError } from '../operations/lib/errors';
 import { withDeploymentLock } from '../operations/state/deployment-lock';

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
-import { CATALOGUE_FILE, cataloguePage } from './lib/catalogue-page';
+import { CATALOGUE_FILE, cataloguePage } from './lib/pages/catalogue-page';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
-import { formatted } from './lib/formatted';
+import { formatted } from './lib/pages/formatted';
 
 const HELP = `Usage: npm run catalogue [-- --check]
 

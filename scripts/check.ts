@@ -10,7 +10,7 @@ import { describeCounts, describeLeftOut, describeResult } from '../operations/c
 import { type ReportFiles, writeReport } from '../operations/checks/report/write';
 import type { RunOptions } from '../operations/checks/runner';
 import { whileQuiet } from '../operations/checks/outage/while-quiet';
-import { requireNoOtherEngine } from '../operations/docker/engine-identity';
+import { requireNoOtherEngine } from '../operations/docker/engine/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { keepReport } from '../operations/evidence/keep-report';
 import { leaveMetrics } from '../operations/monitoring/textfile';

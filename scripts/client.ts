@@ -5,12 +5,12 @@ import { s3CaFile } from '../config/state/endpoints';
 import { clientFile } from '../config/state/layout';
 import type { ClientSettings } from '../config/environment';
 import { nearest } from '../config/spelling';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { type AccessKeys, readAccessKeys } from '../operations/minio/clients/access-keys';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { CONFIGURATIONS, isConfiguredProgram } from './lib/client-configuration';
+import { CONFIGURATIONS, isConfiguredProgram } from './lib/pages/client-configuration';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/client list [environment] [--json]

@@ -8,10 +8,10 @@ import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { dockerEngine } from '../operations/docker/docker';
-import { onEachNode } from '../operations/docker/each-node';
-import { HostsHere } from '../operations/docker/hosts-here';
-import { meetHosts } from '../operations/docker/hosts-preflight';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { onEachNode } from '../operations/docker/hosts/each-node';
+import { HostsHere } from '../operations/docker/hosts/hosts-here';
+import { meetHosts } from '../operations/docker/hosts/hosts-preflight';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { ExternalError, UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
 import {
@@ -21,7 +21,7 @@ import {
   setAsideFolders,
   stateSteps,
 } from '../operations/docker/tear-down';
-import { ensureEngine } from '../operations/docker/docker-engine';
+import { ensureEngine } from '../operations/docker/engine/docker-engine';
 import { thisMachine } from '../operations/lib/machine';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { showSteps } from './lib/progress';

@@ -27,14 +27,14 @@ import { type DrillReport, drillJunit, drillText, recoveryPointOf } from '../ope
 import { noteDrill } from '../operations/backup/drill/last-drill';
 import { dockerEngine } from '../operations/docker/docker';
 import { type RunningImages, runningImages } from '../operations/docker/running-images';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
 import { describeHolder, withLock } from '../operations/lib/lock';
 import { leaveMetrics } from '../operations/monitoring/textfile';
 import { dockerResourcesOf, tearDownSteps } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
-import { type DeployedVersions, readDeployedVersions } from '../operations/state/versions-note';
+import { type DeployedVersions, readDeployedVersions } from '../operations/state/notes/versions-note';
 import { readToolchain } from '../operations/toolchain/findings';
 import { buildImage } from '../operations/toolchain/images/push-images';
 import { versionChanges } from '../operations/toolchain/version-changes';

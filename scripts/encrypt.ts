@@ -8,12 +8,17 @@ import { isScratchBucket } from '../operations/checks/objects/scratch-bucket';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { printable } from '../operations/lib/printable';
 import type { Step } from '../operations/lib/step';
-import { readableDrives } from '../operations/minio/drives';
-import { encryptConfiguration } from '../operations/minio/encrypt-configuration';
-import { defaultRetention, type Encrypted, encryptBucket, type Kind } from '../operations/minio/encrypt-objects';
-import { someOf } from '../operations/minio/heal';
+import { readableDrives } from '../operations/minio/drives/drives';
+import { encryptConfiguration } from '../operations/minio/objects/encrypt-configuration';
+import {
+  defaultRetention,
+  type Encrypted,
+  encryptBucket,
+  type Kind,
+} from '../operations/minio/objects/encrypt-objects';
+import { someOf } from '../operations/minio/drives/heal';
 import { openAdmin } from '../operations/minio/minio-admin';
-import { statusOf } from '../operations/minio/provision-buckets';
+import { statusOf } from '../operations/minio/objects/provision-buckets';
 import { openS3 } from '../operations/minio/s3-client';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { requireSecrets } from '../operations/state/intact-state';

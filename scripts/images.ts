@@ -8,7 +8,7 @@ import { readToolchain } from '../operations/toolchain/findings';
 import { dockerEngine } from '../operations/docker/docker';
 import { pinEngines } from '../config/docker/docker-engine';
 import { UsageError } from '../operations/lib/errors';
-import { registryLogin } from '../operations/docker/registry-logins';
+import { registryLogin } from '../operations/docker/engine/registry-logins';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/images/push-images';
 import type { Step } from '../operations/lib/step';

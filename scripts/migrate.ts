@@ -4,12 +4,12 @@ import path from 'node:path';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
 import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../config/keys/key-store-place';
-import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/key-store-note';
-import { requireSameSeal } from '../operations/state/seal-note';
+import { MIGRATION_VARIABLE, readKeyStoreNote } from '../operations/state/notes/key-store-note';
+import { requireSameSeal } from '../operations/state/notes/seal-note';
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { requireOneHost } from '../operations/state/one-host';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { CommandError } from '../operations/lib/command';
 import { ExternalError, UsageError } from '../operations/lib/errors';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
@@ -25,13 +25,13 @@ import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { warnOfBackupCoverage } from './lib/backup-coverage';
-import { keyStoreSteps } from './lib/key-store-steps';
-import { portsStep } from './lib/ports-step';
+import { keyStoreSteps } from './lib/steps/key-store-steps';
+import { portsStep } from './lib/steps/ports-step';
 import { showSteps } from './lib/progress';
-import { orphansStep } from './lib/orphans-step';
+import { orphansStep } from './lib/steps/orphans-step';
 import { howToUnlock } from './lib/state-lock';
 import { synthesize } from './lib/synthesize';
-import { turnStep } from './lib/turn-step';
+import { turnStep } from './lib/steps/turn-step';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
 

@@ -1,8 +1,8 @@
 /** `./scripts/policy`: what must be allowed where the master keys are kept. */
 import { loadEnvironment } from '../operations/state/load';
-import { retiredKeys } from '../operations/state/retired-keys';
+import { retiredKeys } from '../operations/state/notes/retired-keys';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
-import { policyText } from './lib/policy-text';
+import { policyText } from './lib/pages/policy-text';
 
 const HELP = `Usage: ./scripts/policy [environment] [--json]
 

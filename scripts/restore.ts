@@ -6,7 +6,7 @@ import path from 'node:path';
 import { requireHarmlessVaultVariables } from '../config/vault/external-vault';
 import { pinEngines, resolveEngine } from '../config/docker/docker-engine';
 import { isLoadedInVault, type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { requireReachablePorts } from '../operations/docker/remote-engine';
+import { requireReachablePorts } from '../operations/docker/engine/remote-engine';
 import { ENVIRONMENT_LABEL } from '../config/deployment-names';
 import { nodesOf, onHost } from '../config/node';
 import { readIdentities } from '../operations/backup/age/age-keys';
@@ -30,9 +30,9 @@ import { restoreTarget, type RestoreTarget } from '../operations/backup/restore/
 import { type Provenance, provenance } from '../operations/backup/bundle/signature';
 import { printable } from '../operations/lib/printable';
 import { dockerEngine } from '../operations/docker/docker';
-import { HostsHere } from '../operations/docker/hosts-here';
-import { judgeHosts, meetHosts, type SeenHost } from '../operations/docker/hosts-preflight';
-import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine-identity';
+import { HostsHere } from '../operations/docker/hosts/hosts-here';
+import { judgeHosts, meetHosts, type SeenHost } from '../operations/docker/hosts/hosts-preflight';
+import { meetEngine, rememberEngine, requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { withLock } from '../operations/lib/lock';
 import { hostSteps, removeEmptyStateFolder } from '../operations/docker/tear-down';
@@ -40,20 +40,20 @@ import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prep
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys } from '../operations/keys/verify-master-keys';
 import { adoptKeyStoreStep, mayNeedAdoption } from './lib/adopt-key-store';
-import { certificatesStep } from './lib/certificates-step';
+import { certificatesStep } from './lib/steps/certificates-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
-import { hostImagesStep } from './lib/host-images-step';
-import { noteHosts, requireBuildable } from './lib/hosts-step';
-import { imagesStep } from './lib/images-step';
-import { keyStoreSteps } from './lib/key-store-steps';
-import { deploymentNoteStep, drivesStep } from './lib/drives-step';
-import { networksStep } from './lib/networks-step';
-import { ENGINE_OPTION_HELP } from './lib/own-engine-step';
-import { portsStep } from './lib/ports-step';
+import { hostImagesStep } from './lib/steps/host-images-step';
+import { noteHosts, requireBuildable } from './lib/steps/hosts-step';
+import { imagesStep } from './lib/steps/images-step';
+import { keyStoreSteps } from './lib/steps/key-store-steps';
+import { deploymentNoteStep, drivesStep } from './lib/steps/drives-step';
+import { networksStep } from './lib/steps/networks-step';
+import { ENGINE_OPTION_HELP } from './lib/steps/own-engine-step';
+import { portsStep } from './lib/steps/ports-step';
 import { showSteps } from './lib/progress';
-import { orphansStep } from './lib/orphans-step';
-import { showSummary } from './lib/summary';
+import { orphansStep } from './lib/steps/orphans-step';
+import { showSummary } from './lib/pages/summary';
 
 const HELP = `Usage: ./scripts/restore --from FILE --identity FILE [--signer KEY|FILE | --sha256 HEX] [environment]
                          [--replace NAME] [--engine ID] [--trust-environment SETTINGS] [--without-keys NAMES]

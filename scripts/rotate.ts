@@ -4,7 +4,7 @@ import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { backupCoverageWarning } from '../operations/backup/last-backup';
 import { requireOneHost } from '../operations/state/one-host';
-import { requireOwnEngine } from '../operations/docker/engine-identity';
+import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { UsageError } from '../operations/lib/errors';
 import { readIfExists } from '../operations/lib/files';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
@@ -32,10 +32,10 @@ import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
-import { requireEveryHost } from './lib/hosts-step';
+import { requireEveryHost } from './lib/steps/hosts-step';
 import { showSteps } from './lib/progress';
-import { idleOrphansStep } from './lib/orphans-step';
-import { turnStep } from './lib/turn-step';
+import { idleOrphansStep } from './lib/steps/orphans-step';
+import { turnStep } from './lib/steps/turn-step';
 
 const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>> = {
   'secret-id': rotateSecretId,

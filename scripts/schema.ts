@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
-import { SCHEMAS } from './lib/json-schemas';
+import { SCHEMAS } from './lib/pages/json-schemas';
 
 const HELP = `Usage: npm run schema [-- --check]
 

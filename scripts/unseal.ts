@@ -7,7 +7,7 @@ import { nodesOf, vaultNodes } from '../config/node';
 import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
-import { shareKind } from '../operations/state/seal-note';
+import { shareKind } from '../operations/state/notes/seal-note';
 import { unsealVault } from '../operations/vault/unseal-vault';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { readSecret, Secret } from '../operations/lib/secret';

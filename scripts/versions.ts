@@ -5,7 +5,7 @@ import { nodesOf } from '../config/node';
 import { type RunningImages, runningImages } from '../operations/docker/running-images';
 import { messageOf, UsageError } from '../operations/lib/errors';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { readDeployedVersions } from '../operations/state/versions-note';
+import { readDeployedVersions } from '../operations/state/notes/versions-note';
 import { type Availability, availabilityOf } from '../operations/toolchain/availability';
 import { readToolchain } from '../operations/toolchain/findings';
 import { PINNED_GO } from '../operations/toolchain/go/go-toolchain';

@@ -7,7 +7,7 @@ import { type Findings, FINDINGS_FILE, readFindings } from '../operations/vulner
 import { PAGE_FILE, vulnerabilitiesPage } from '../operations/vulnerabilities/page';
 import { scanSteps } from '../operations/vulnerabilities/scan';
 import { EXIT_CODES_HELP, main } from './lib/command-line';
-import { formatted } from './lib/formatted';
+import { formatted } from './lib/pages/formatted';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: npm run vulnerabilities [-- --packages | --page | --check]

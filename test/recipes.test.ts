@@ -1,5 +1,5 @@
 /** The pages of docs/clients, and how the end-to-end tests read them. */
-import { isConfiguredProgram } from '../scripts/lib/client-configuration';
+import { isConfiguredProgram } from '../scripts/lib/pages/client-configuration';
 import { blocksOf, NOT_RUN, outcomeOf, readRecipe, recipePages, scriptOf, wrongFailures } from './helpers/e2e/recipe';
 
 const run = recipePages().filter((page) => !readRecipe(page).includes(NOT_RUN));

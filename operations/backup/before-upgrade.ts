@@ -1,5 +1,5 @@
 /** The backup without which nothing is upgraded. */
-import { readCanaries } from '../state/canaries';
+import { readCanaries } from '../state/notes/canaries';
 import type { LoadedEnvironment } from '../state/load';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { backupTarget } from '../schedule/jobs';

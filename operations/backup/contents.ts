@@ -9,7 +9,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
-import { retiredKeys } from '../state/retired-keys';
+import { retiredKeys } from '../state/notes/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
 import { drivesText, type Node, nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';

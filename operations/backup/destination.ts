@@ -15,8 +15,8 @@ import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { tooLarge } from './age/age-file';
 import { MOST_BYTES } from './bundle/entries';
 import { otherStorage } from '../minio/s3-client';
-import { handshake } from '../lib/handshake';
-import { socketAddress } from '../lib/socket-address';
+import { handshake } from '../lib/net/handshake';
+import { socketAddress } from '../lib/net/socket-address';
 
 /** An object of an S3 storage, reached with the usual `AWS_…` variables, profile or role. */
 export interface S3Destination {

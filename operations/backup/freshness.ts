@@ -4,7 +4,7 @@
  */
 import type { StateLayout } from '../../config/state/layout';
 import { opensCanary } from '../keys/canaries';
-import { type Canaries, readCanaries } from '../state/canaries';
+import { type Canaries, readCanaries } from '../state/notes/canaries';
 import { messageOf, UsageError } from '../lib/errors';
 import { ageOf } from './age/age';
 import type { Bundle } from './bundle/bundle';

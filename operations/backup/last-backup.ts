@@ -1,7 +1,7 @@
 /** Remembers the newest backup, and says so when it does not hold every master key. */
 import { z } from 'zod';
 import type { StateLayout } from '../../config/state/layout';
-import { type Canaries, readCanaries } from '../state/canaries';
+import { type Canaries, readCanaries } from '../state/notes/canaries';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import type { BundleHeader } from './bundle/bundle';
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import { nodesOf } from '../../config/node';
 import { waitUntilHealthy } from '../docker/docker';
-import { onEachNode } from '../docker/each-node';
+import { onEachNode } from '../docker/hosts/each-node';
 import { filesInZip } from '../lib/zip';
 import { type MinioAdmin, RefusedByMinio } from '../minio/minio-admin';
 

@@ -6,9 +6,9 @@ import type { CheckedRow } from '../../config/guard-rules';
 import type { LoadedEnvironment, LoadedVaultEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state/layout';
-import type { HttpClient } from '../lib/http';
+import type { HttpClient } from '../lib/net/http';
 import type { KesClient } from '../kes/kes-client';
-import type { ReadableDrive } from '../minio/drives';
+import type { ReadableDrive } from '../minio/drives/drives';
 import type { ScratchBucketOptions } from './objects/scratch-bucket';
 
 /** Facts that a check saw: small, ends up in reports, never secret. */

@@ -7,9 +7,9 @@ import type { Report } from './report/model';
 import { describeCounts, describeResult } from './report/text';
 import type { ReportFiles } from './report/write';
 import { keepReport } from '../evidence/keep-report';
-import { leaveObjects } from '../minio/earlier-objects';
+import { leaveObjects } from '../minio/objects/earlier-objects';
 import { ExternalError, messageOf } from '../lib/errors';
-import { NO_CONNECTION } from '../lib/http';
+import { NO_CONNECTION } from '../lib/net/http';
 import { NotYet, waitFor } from '../lib/wait';
 import { leaveMetrics } from '../monitoring/textfile';
 

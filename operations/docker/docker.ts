@@ -1,7 +1,7 @@
 import Docker from 'dockerode';
 import { buffer } from 'node:stream/consumers';
 import { type DockerSettings, resolveEngine } from '../../config/docker/docker-engine';
-import { engineAgent } from './engine-transport';
+import { engineAgent } from './engine/engine-transport';
 import { ExternalError, messageOf } from '../lib/errors';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
 

@@ -1,7 +1,7 @@
 /** Asks for every image of a registry whether it can be pulled, before anything is deployed; nothing is pulled. */
 import type Docker from 'dockerode';
 import { ExternalError, messageOf } from '../lib/errors';
-import type { RegistryLogin } from './registry-logins';
+import type { RegistryLogin } from './engine/registry-logins';
 
 /** An image that the deployment will pull. */
 export interface WantedImage {

@@ -4,7 +4,7 @@ import type Docker from 'dockerode';
 import { rangesOverlap } from '../../config/docker/subnets';
 import type { OwnerLabel } from './docker';
 import { ExternalError, messageOf } from '../lib/errors';
-import { type Route, routeConflicts } from './host-routes';
+import { type Route, routeConflicts } from './hosts/host-routes';
 
 /** A network that the deployment will have. */
 export interface WantedNetwork {

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import type { OperationInput } from '../../config/operation-inputs';
 import { containerLogs, dockerEngine } from './docker';
 import { ExternalError } from '../lib/errors';
-import { handshake } from '../lib/handshake';
+import { handshake } from '../lib/net/handshake';
 import { namesOf } from '../certificates/server-certificate';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
 

@@ -1,6 +1,6 @@
 import type { Program } from '../../config/docker/image-source';
 import type { Node } from '../../config/node';
-import { onEachNode } from './each-node';
+import { onEachNode } from './hosts/each-node';
 
 /** For each program the images of its containers, each once; none where there is no container. */
 export type RunningImages = Readonly<Partial<Record<Program, readonly string[]>>>;

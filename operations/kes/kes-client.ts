@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { MutualTlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
-import { HttpClient, type HttpResponse } from '../lib/http';
+import { HttpClient, type HttpResponse } from '../lib/net/http';
 
 /** A data key, in the clear and sealed under a master key. Both base64. */
 const dataKey = z.object({ plaintext: z.string(), ciphertext: z.string() });

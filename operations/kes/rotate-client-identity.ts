@@ -10,7 +10,7 @@ import type { StateLayout } from '../../config/state/layout';
 import { nodesOf } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
-import { HttpClient } from '../lib/http';
+import { HttpClient } from '../lib/net/http';
 import { issueNextIdentities } from '../certificates/issue-certificates';
 import { NotYet, waitFor } from '../lib/wait';
 import type { Phase } from '../state/rotation';

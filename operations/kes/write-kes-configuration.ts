@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { type KesLogin, renderKesConfiguration } from '../../config/kes/kes-configuration';
-import { writeKeyStoreNote } from '../state/key-store-note';
+import { writeKeyStoreNote } from '../state/notes/key-store-note';
 import type { OperationInput } from '../../config/operation-inputs';
 import { readAwsCredentials } from '../keys/aws-credentials';
 import { readIfExists, writeFileAtomically } from '../lib/files';

@@ -11,7 +11,7 @@ import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
 import { readTrustedCAs } from '../certificates/trusted-roots';
 import { Secret, secretText } from '../lib/secret';
-import { TunnelAgent } from '../lib/tunnel';
+import { TunnelAgent } from '../lib/net/tunnel';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';

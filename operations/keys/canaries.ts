@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KesClient } from '../kes/kes-client';
-import type { Canary } from '../state/canaries';
+import type { Canary } from '../state/notes/canaries';
 import { openSealed } from './material/open-sealed';
 
 /** What a canary says about its master key; `damaged`: nothing, because the canary is not what was written. */

@@ -14,11 +14,11 @@
 import type Docker from 'dockerode';
 import type { OperationInput } from '../../config/operation-inputs';
 import { makeCanary, openCanary } from './canaries';
-import { type Canaries, type Canary, readCanaries, writeCanaries } from '../state/canaries';
+import { type Canaries, type Canary, readCanaries, writeCanaries } from '../state/notes/canaries';
 import { drivesText } from '../../config/node';
 import { dockerEngine, volumeExists } from '../docker/docker';
 import { MINIO_FORMAT_FILE, readMountedFile } from '../docker/mounted-files';
-import { writeDrivesNote } from '../state/drives-note';
+import { writeDrivesNote } from '../state/notes/drives-note';
 import { ExternalError } from '../lib/errors';
 import { KesClient } from '../kes/kes-client';
 import { requireProvenKeys } from './verify-master-keys';

@@ -11,10 +11,10 @@ import {
 import { messageOf } from '../lib/errors';
 import { contentsBelow, type contentsOf, sealingKey } from '../checks/at-rest/configuration';
 import { type DriveFile, SYSTEM } from '../checks/at-rest/drive';
-import type { ReadableDrive } from '../minio/drives';
+import type { ReadableDrive } from '../minio/drives/drives';
 import type { MinioAdmin } from '../minio/minio-admin';
-import type { InspectedFile } from '../minio/minio-inspection';
-import { type ObjectVersions, type Sealing, versionsOf } from '../minio/xl-meta';
+import type { InspectedFile } from '../minio/drives/minio-inspection';
+import { type ObjectVersions, type Sealing, versionsOf } from '../minio/drives/xl-meta';
 
 type Counts = Readonly<Record<string, number>>;
 

@@ -8,12 +8,12 @@ import { restoreCall } from '../state/restore-call';
 import type { StateLayout } from '../../config/state/layout';
 import { nodesOf } from '../../config/node';
 import { openCanary } from './canaries';
-import { type Canaries, readCanaries } from '../state/canaries';
+import { type Canaries, readCanaries } from '../state/notes/canaries';
 import { ExternalError, messageOf } from '../lib/errors';
-import { NoAnswer } from '../lib/http';
+import { NoAnswer } from '../lib/net/http';
 import { KesClient, KesError } from '../kes/kes-client';
 import { type KeyInVault, keyInVault, missing, type Problem, replaced, unproven, unreadable } from './lost-keys';
-import { onEachNode } from '../docker/each-node';
+import { onEachNode } from '../docker/hosts/each-node';
 import { reloadContainer } from '../docker/reload-container';
 import { NotYet, waitFor } from '../lib/wait';
 

@@ -16,7 +16,7 @@ import { createScratchBucket, deleteScratchBucket, scratchBucketName } from '../
 import type { OperationInput } from '../../config/operation-inputs';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
-import { HttpClient } from '../lib/http';
+import { HttpClient } from '../lib/net/http';
 import { NotYet, waitFor } from '../lib/wait';
 import { bytesOf, readCredentials, s3Client } from './s3-client';
 

@@ -7,10 +7,10 @@ import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
-import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib/net/http';
 import type { Secret } from '../lib/secret';
 import { openFromAdmin, sealForAdmin } from './madmin-cipher';
-import { type InspectedFile, inspectedFiles } from './minio-inspection';
+import { type InspectedFile, inspectedFiles } from './drives/minio-inspection';
 import { readCredentials, type S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';

@@ -7,8 +7,8 @@ import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import { ExternalError, messageOf } from '../lib/errors';
-import { agentFor } from '../lib/failover-agent';
-import { MAX_ANSWER_BYTES } from '../lib/http';
+import { agentFor } from '../lib/net/failover-agent';
+import { MAX_ANSWER_BYTES } from '../lib/net/http';
 import { secretText } from '../lib/secret';
 
 // the version is pinned, so what later versions will need is no news to whoever deploys

@@ -12,8 +12,8 @@ import { type Report, reportSchema } from '../checks/report/model';
 import { reportFiles } from '../checks/report/write';
 import { messageOf } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';
-import { readAwayDrives } from '../state/away-drives';
-import { readCanaries } from '../state/canaries';
+import { readAwayDrives } from '../state/notes/away-drives';
+import { readCanaries } from '../state/notes/canaries';
 import type { LoadedEnvironment } from '../state/load';
 import { versionsOf } from '../toolchain/versions';
 

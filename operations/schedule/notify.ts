@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Environment, Job } from '../../config/environment';
 import { ExternalError, messageOf } from '../lib/errors';
-import { HttpClient } from '../lib/http';
+import { HttpClient } from '../lib/net/http';
 
 export type NotifySettings = NonNullable<Environment['notify']>;
 

@@ -1,12 +1,12 @@
 import { resolveEngine } from '../../config/docker/docker-engine';
 import { requireHarmlessVaultVariables, vaultVariables } from '../../config/vault/external-vault';
-import { requireSameHosts } from './hosts-note';
+import { requireSameHosts } from './notes/hosts-note';
 import { requireIntactState } from './intact-state';
-import { requireSameDrives } from './drives-note';
-import { requireSameKeyStore } from './key-store-note';
-import { requireSameSeal } from './seal-note';
+import { requireSameDrives } from './notes/drives-note';
+import { requireSameKeyStore } from './notes/key-store-note';
+import { requireSameSeal } from './notes/seal-note';
 import type { LoadedEnvironment } from './load';
-import { requireReachablePorts } from '../docker/remote-engine';
+import { requireReachablePorts } from '../docker/engine/remote-engine';
 
 /**
  * Everything for which an environment is neither deployed nor planned, and which is known without asking anybody.

@@ -7,7 +7,7 @@ import { isInVault } from '../../config/vault/vault';
 import { writeFileAtomically } from '../lib/files';
 import { requireOwnFolders } from '../lib/own-folder';
 import { type StateLayout, stateLayout } from '../../config/state/layout';
-import { requireReadableState } from './versions-note';
+import { requireReadableState } from './notes/versions-note';
 
 /** An environment with where it came from and where its state is. */
 export interface LoadedEnvironment<Declared extends Environment = Environment> extends EnvironmentFile<Declared> {

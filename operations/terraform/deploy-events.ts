@@ -90,7 +90,7 @@ export class DeployEvents {
     };
   }
 
-  /** What was changed, for people: in the words of a plan, see scripts/lib/plan-text.ts. */
+  /** What was changed, for people: in the words of a plan, see scripts/lib/pages/plan-text.ts. */
   changes(): string {
     const words = [...this.done].map(([address, actions]) => wordOf(address, actions));
     const counts = ['created', 'changed', 'replaced', 'deleted', 'run'].flatMap((word) => {

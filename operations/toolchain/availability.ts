@@ -8,7 +8,7 @@ import { type Node, nodesOf } from '../../config/node';
 import type { Toolchain } from '../../config/toolchain';
 import { dockerEngine } from '../docker/docker';
 import { pullProblem } from '../docker/images-preflight';
-import { registryLogin } from '../docker/registry-logins';
+import { registryLogin } from '../docker/engine/registry-logins';
 import { CommandError, run } from '../lib/command';
 import { messageOf } from '../lib/errors';
 import { cacheLayout } from './cache';

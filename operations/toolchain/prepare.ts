@@ -12,7 +12,7 @@ import { UsageError } from '../lib/errors';
 import { cacheLayout, requireOwnCache } from './cache';
 import { capture } from '../lib/command';
 import { checkDisk } from './disk';
-import { askEngine, type EngineInfo, ensureEngine } from '../docker/docker-engine';
+import { askEngine, type EngineInfo, ensureEngine } from '../docker/engine/docker-engine';
 import { buildProgram, locateProgram, modulesAreHere } from './go/go-build';
 import {
   anyGoWillDo,

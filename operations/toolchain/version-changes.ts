@@ -1,7 +1,7 @@
 /** From what to what a deploy would bring a deployment. */
 import type { Program } from '../../config/docker/image-source';
 import type { RunningImages } from '../docker/running-images';
-import type { DeployedVersions } from '../state/versions-note';
+import type { DeployedVersions } from '../state/notes/versions-note';
 
 export const PROGRAM_NAMES: Readonly<Record<Program, string>> = {
   vault: 'Vault',

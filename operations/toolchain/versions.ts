@@ -8,7 +8,7 @@ import type { Environment } from '../../config/environment';
 import type { Toolchain } from '../../config/toolchain';
 import { embeddedVault } from '../../config/vault/vault';
 import { projectRoot } from '../lib/project-root';
-import type { DeployedVersions } from '../state/versions-note';
+import type { DeployedVersions } from '../state/notes/versions-note';
 import { additionContents } from './go/go-additions';
 import { type GoProgram, kes, mc, minio, vault } from './go/programs';
 

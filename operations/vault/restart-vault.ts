@@ -6,7 +6,7 @@ import { type Node, nodesOf, vaultNodes } from '../../config/node';
 import { vaultNodeEndpoint } from '../../config/state/endpoints';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
-import { shareFiles, shareKind } from '../state/seal-note';
+import { shareFiles, shareKind } from '../state/notes/seal-note';
 import { unsealVault, waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient } from './vault-client';
 import { readSecret } from '../lib/secret';

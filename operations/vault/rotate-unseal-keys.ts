@@ -4,7 +4,7 @@ import { embeddedVault } from '../../config/vault/vault';
 import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { renameDurably, writeFileAtomically } from '../lib/files';
-import { shareFiles, type ShareKind, shareKind } from '../state/seal-note';
+import { shareFiles, type ShareKind, shareKind } from '../state/notes/seal-note';
 import { areInForce } from './initialize-vault';
 import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from './vault-client';

@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
-import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/http';
+import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/net/http';
 import { Secret } from '../lib/secret';
-import type { ShareKind } from '../state/seal-note';
+import type { ShareKind } from '../state/notes/seal-note';
 
 const sealStatus = z.object({
   /** `shamir`: unseal shares open it. */

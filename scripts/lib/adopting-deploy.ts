@@ -1,5 +1,5 @@
 import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/load';
-import type { HostsHere } from '../../operations/docker/hosts-here';
+import type { HostsHere } from '../../operations/docker/hosts/hosts-here';
 import type { Following } from '../../operations/terraform/stack-names';
 import type { Step } from '../../operations/lib/step';
 import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';

@@ -21,10 +21,10 @@ import { clientPolicy, type DeclaredClient } from '../../config/minio/client-pol
 import type { OperationInput } from '../../config/operation-inputs';
 import type { BucketSettings } from '../../config/environment';
 import { declaredRules, rulesOf } from '../../operations/checks/drift/bucket-rules';
-import { provisionBuckets } from '../../operations/minio/provision-buckets';
+import { provisionBuckets } from '../../operations/minio/objects/provision-buckets';
 import { clientDifferences } from '../../operations/checks/clients/declared-clients';
 import { type Cleaner, fromOutside, probesFor, tryProbes } from '../../operations/checks/clients/probes';
-import { HttpClient } from '../../operations/lib/http';
+import { HttpClient } from '../../operations/lib/net/http';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import {
   type AccessKey,
@@ -35,7 +35,7 @@ import {
 import { changeIam, type IamChanges, noChanges, readIam } from '../../operations/minio/clients/iam';
 import { provisionClients } from '../../operations/minio/clients/provision-clients';
 import { MinioAdmin } from '../../operations/minio/minio-admin';
-import { RawS3 } from '../../operations/minio/raw-s3';
+import { RawS3 } from '../../operations/minio/objects/raw-s3';
 import { s3Client, type S3Credentials } from '../../operations/minio/s3-client';
 import { cacheLayout } from '../../operations/toolchain/cache';
 import { buildProgram } from '../../operations/toolchain/go/go-build';

@@ -7,7 +7,7 @@ import { SERVICE_UID } from '../../config/docker/service-user';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
 import { NotYet, waitFor } from '../../operations/lib/wait';
-import { shardInfo } from '../../operations/minio/xl-meta';
+import { shardInfo } from '../../operations/minio/drives/xl-meta';
 import { builtMc } from '../../operations/toolchain/prepare';
 import { mc } from '../helpers/e2e/clients';
 import { type CommandResult, mustSucceed, output } from '../helpers/e2e/command';

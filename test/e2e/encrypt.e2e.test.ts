@@ -22,9 +22,14 @@ import { objectsEncrypted } from '../../operations/checks/at-rest/objects-encryp
 import type { CheckResult } from '../../operations/checks/runner';
 import { Secret } from '../../operations/lib/secret';
 import { changeIam, noChanges } from '../../operations/minio/clients/iam';
-import { encryptConfiguration } from '../../operations/minio/encrypt-configuration';
-import { defaultRetention, type Encrypted, encryptBucket, WHOLE_BYTES } from '../../operations/minio/encrypt-objects';
-import { type ListedVersion, listedVersions } from '../../operations/minio/listed-versions';
+import { encryptConfiguration } from '../../operations/minio/objects/encrypt-configuration';
+import {
+  defaultRetention,
+  type Encrypted,
+  encryptBucket,
+  WHOLE_BYTES,
+} from '../../operations/minio/objects/encrypt-objects';
+import { type ListedVersion, listedVersions } from '../../operations/minio/objects/listed-versions';
 import { MinioAdmin } from '../../operations/minio/minio-admin';
 import { bytesOf, s3Client } from '../../operations/minio/s3-client';
 import { cacheLayout } from '../../operations/toolchain/cache';

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { dockerEngine } from '../../operations/docker/docker';
 import { newIdentity } from '../../operations/backup/age/age-keys';
-import { readEngineNote } from '../../operations/docker/engine-identity';
+import { readEngineNote } from '../../operations/docker/engine/engine-identity';
 import { registryProblem } from '../../operations/toolchain/images/registry';
 import { type DockerResources, dockerResourcesOf } from '../../operations/docker/tear-down';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';

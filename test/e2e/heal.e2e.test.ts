@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { messageOf } from '../../operations/lib/errors';
 import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
-import { readAwayDrives } from '../../operations/state/away-drives';
+import { readAwayDrives } from '../../operations/state/notes/away-drives';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { drivePage, type FaultRow, writePage } from '../helpers/e2e/fault-page';
 import { measured } from '../helpers/e2e/measured';

@@ -17,7 +17,7 @@ import { thisMachine } from '../../operations/lib/machine';
 import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { s3Client } from '../../operations/minio/s3-client';
-import { readCanaries } from '../../operations/state/canaries';
+import { readCanaries } from '../../operations/state/notes/canaries';
 import { readToolchain } from '../../operations/toolchain/findings';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { DockerHosts } from '../helpers/e2e/docker-hosts';

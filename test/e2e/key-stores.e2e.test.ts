@@ -12,7 +12,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { awsPolicy, type IamPolicy } from '../../config/keys/aws';
 import { provisionerRules } from '../../config/keys/key-store';
-import { readKeyStoreNote } from '../../operations/state/key-store-note';
+import { readKeyStoreNote } from '../../operations/state/notes/key-store-note';
 import { loadEnvironment } from '../../operations/state/load';
 import { projectRoot } from '../../operations/lib/project-root';
 import { policyDocument } from '../../config/vault/vault-policies';

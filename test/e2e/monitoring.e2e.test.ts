@@ -19,7 +19,7 @@ import { newIdentity } from '../../operations/backup/age/age-keys';
 import { noteDrill } from '../../operations/backup/drill/last-drill';
 import { openAdmin } from '../../operations/minio/minio-admin';
 import { readCredentials } from '../../operations/minio/s3-client';
-import { HttpClient } from '../../operations/lib/http';
+import { HttpClient } from '../../operations/lib/net/http';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { dashboardPanels } from '../../operations/monitoring/dashboard';
 import { leaveMetrics } from '../../operations/monitoring/textfile';

@@ -7,7 +7,7 @@ import { vaultAccess } from '../../config/state/endpoints';
 import { nodesOf } from '../../config/node';
 import { AppRole } from '../../operations/vault/approle';
 import { containerLogs } from '../../operations/docker/docker';
-import { HttpClient, type HttpRequest } from '../../operations/lib/http';
+import { HttpClient, type HttpRequest } from '../../operations/lib/net/http';
 import { VaultClient } from '../../operations/vault/vault-client';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 import { inVault, ownVault } from '../helpers/vault';

@@ -1,5 +1,5 @@
 import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
-import type { Canary } from '../../operations/state/canaries';
+import type { Canary } from '../../operations/state/notes/canaries';
 
 /** A master key as KES has stored it from version 0.24 on. */
 export function storedKey(key: Buffer): Buffer {

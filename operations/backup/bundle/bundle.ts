@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { environmentName, kesName } from '../../../config/names';
-import type { Canaries } from '../../state/canaries';
+import type { Canaries } from '../../state/notes/canaries';
 import { MOST_ENTRIES } from './entries';
 
 /** Raised when a program that reads a bundle would have to change. */

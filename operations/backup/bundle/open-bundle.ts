@@ -13,7 +13,7 @@
 import { identityToRecipient } from 'age-encryption';
 import { z } from 'zod';
 import { opensCanary } from '../../keys/canaries';
-import { parseCanaries } from '../../state/canaries';
+import { parseCanaries } from '../../state/notes/canaries';
 import { ExternalError } from '../../lib/errors';
 import { damaged, decrypt, readBounded } from '../age/age-file';
 import { ArchiveError, entriesIn } from './archive';

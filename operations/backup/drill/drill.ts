@@ -25,7 +25,7 @@ import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
-import { freePorts } from '../../lib/free-ports';
+import { freePorts } from '../../lib/net/free-ports';
 import { type LockHolder, lockHolder } from '../../lib/lock';
 import { bytesOf, openS3 } from '../../minio/s3-client';
 

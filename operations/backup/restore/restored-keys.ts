@@ -1,7 +1,7 @@
 /** What a restore asks of the key store before anything is touched: it can write its keys there, and lacks none. */
 import { vaultVariables } from '../../../config/vault/external-vault';
 import { declaredPlace, samePlace } from '../../../config/keys/key-store-place';
-import { readKeyStoreNote } from '../../state/key-store-note';
+import { readKeyStoreNote } from '../../state/notes/key-store-note';
 import type { LoadedEnvironment } from '../../state/load';
 import { ExternalError } from '../../lib/errors';
 import type { KeyMaterial } from '../../keys/material/key-material';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { z } from 'zod';
 import { ExternalError, messageOf } from '../../lib/errors';
-import { HttpClient } from '../../lib/http';
+import { HttpClient } from '../../lib/net/http';
 import { GiveUp, NotYet, waitFor } from '../../lib/wait';
 import type { Responder } from './responders';
 

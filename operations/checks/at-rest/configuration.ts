@@ -1,11 +1,11 @@
 /** What is on the drive of MinIO's own configuration: users, policies, service accounts, settings. */
 import { z } from 'zod';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { retiredKeys } from '../../state/retired-keys';
+import { retiredKeys } from '../../state/notes/retired-keys';
 import { CheckFailure, type FullCheck } from '../check';
-import type { ReadableDrive } from '../../minio/drives';
-import { assembled, HASH_BYTES, type Shard } from '../../minio/erasure';
-import { shardInfo } from '../../minio/xl-meta';
+import type { ReadableDrive } from '../../minio/drives/drives';
+import { assembled, HASH_BYTES, type Shard } from '../../minio/drives/erasure';
+import { shardInfo } from '../../minio/drives/xl-meta';
 import { type DriveFile, filesBelow, type SearchedDrives, SYSTEM } from './drive';
 
 const MIB = 1024 * 1024;

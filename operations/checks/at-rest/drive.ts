@@ -1,7 +1,7 @@
 /** Files on the drives of MinIO. */
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
-import type { ReadableDrive } from '../../minio/drives';
+import type { ReadableDrive } from '../../minio/drives/drives';
 
 /** What MinIO keeps for itself on each drive. */
 export const SYSTEM = '.minio.sys';

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { atATime } from '../../lib/at-a-time';
 import { printable } from '../../lib/printable';
-import { type ListedPage, listedVersions, type ListedVersion } from '../../minio/listed-versions';
+import { type ListedPage, listedVersions, type ListedVersion } from '../../minio/objects/listed-versions';
 import { CheckFailure, type FullCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { isScratchBucket } from '../objects/scratch-bucket';

@@ -6,11 +6,11 @@ import { declaredClients, type DeclaredClient } from '../../../config/minio/clie
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { s3Endpoint } from '../../../config/state/endpoints';
 import { clientFile } from '../../../config/state/layout';
-import { HttpClient } from '../../lib/http';
+import { HttpClient } from '../../lib/net/http';
 import { type AccessKeys, readAccessKeys } from '../../minio/clients/access-keys';
 import { readIam } from '../../minio/clients/iam';
 import { openAdmin } from '../../minio/minio-admin';
-import { RawS3 } from '../../minio/raw-s3';
+import { RawS3 } from '../../minio/objects/raw-s3';
 import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { scratchBucketName } from '../objects/scratch-bucket';

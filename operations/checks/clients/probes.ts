@@ -5,8 +5,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { ClientGrant, DeclaredClient } from '../../../config/minio/client-policies';
 import { guardRefusalText } from '../../../config/guard-rules';
-import type { HttpResponse } from '../../lib/http';
-import type { RawRequest, RawS3 } from '../../minio/raw-s3';
+import type { HttpResponse } from '../../lib/net/http';
+import type { RawRequest, RawS3 } from '../../minio/objects/raw-s3';
 
 /** One thing that is tried. */
 export interface Probe {

@@ -106,7 +106,7 @@ async function placesOnHost(environment: Environment, node: Node): Promise<Place
   // loading them takes longer than most checks run
   const [{ dockerEngine }, { DATA_ROOT_FILE, hostMounts, placeOf }, { filesOfHost }] = await Promise.all([
     import('../../docker/docker.js'),
-    import('../../docker/host-mounts.js'),
+    import('../../docker/hosts/host-mounts.js'),
     import('./host-files.js'),
   ]);
   const docker = dockerEngine(node.docker);

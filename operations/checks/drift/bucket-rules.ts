@@ -8,9 +8,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { BucketSettings } from '../../../config/environment';
-import { eventRules, eventsText, readEventRules } from '../../minio/event-webhooks';
+import { eventRules, eventsText, readEventRules } from '../../minio/webhooks/event-webhooks';
 import { type MinioAdmin, openAdmin } from '../../minio/minio-admin';
-import { GIB, retentionRule, s3LifecycleRules } from '../../minio/provision-buckets';
+import { GIB, retentionRule, s3LifecycleRules } from '../../minio/objects/provision-buckets';
 import { unlessNone } from '../../minio/s3-client';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from './differences';

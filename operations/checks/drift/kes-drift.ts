@@ -5,7 +5,7 @@ import { vaultVariables } from '../../../config/vault/external-vault';
 import { kesConfiguration } from '../../../config/keys/key-store';
 import { KES_FILES, KES_RELOADED, type KesLogin, renderKesConfiguration } from '../../../config/kes/kes-configuration';
 import { loaderOf, type Node, nodesOf, onHost } from '../../../config/node';
-import { retiredKeysByClient } from '../../state/retired-keys';
+import { retiredKeysByClient } from '../../state/notes/retired-keys';
 import { readAwsCredentials } from '../../keys/aws-credentials';
 import { kesIdentities } from '../../kes/kes-identity';
 import { CheckFailure, type Evidence, type ServiceCheck, type ServiceContext } from '../check';

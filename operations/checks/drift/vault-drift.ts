@@ -1,6 +1,6 @@
 /** Whether Vault still is as it was declared. */
 import { z } from 'zod';
-import { retiredKeys } from '../../state/retired-keys';
+import { retiredKeys } from '../../state/notes/retired-keys';
 import { durationToMs } from '../../../config/duration';
 import { vaultNames } from '../../../config/deployment-names';
 import { declaredSeal } from '../../../config/vault/seal';

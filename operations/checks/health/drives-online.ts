@@ -7,10 +7,10 @@ import { drivesToSpare, setSize } from '../../../config/minio/parity';
 import { nodesOf, onHost } from '../../../config/node';
 import { lockHolder } from '../../lib/lock';
 import { NotYet, waitFor } from '../../lib/wait';
-import { describeDrive, describeHealing, driveName, drivesOf } from '../../minio/heal';
+import { describeDrive, describeHealing, driveName, drivesOf } from '../../minio/drives/heal';
 import { type DriveState, openAdmin, RefusedByMinio } from '../../minio/minio-admin';
-import { startHeal } from '../../minio/start-heal';
-import { noteAwayDrives, readAwayDrives } from '../../state/away-drives';
+import { startHeal } from '../../minio/drives/start-heal';
+import { noteAwayDrives, readAwayDrives } from '../../state/notes/away-drives';
 import type { LoadedEnvironment } from '../../state/load';
 import { CheckFailure, type Evidence, type ServiceCheck, ServiceDown } from '../check';
 

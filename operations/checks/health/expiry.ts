@@ -13,7 +13,7 @@ import { s3CertificateFiles } from '../../../config/state/certificate-files';
 import type { StateLayout } from '../../../config/state/layout';
 import { nodesOf } from '../../../config/node';
 import { leafCertificates } from '../../../config/certificates/leaf-certificates';
-import { handshake } from '../../lib/handshake';
+import { handshake } from '../../lib/net/handshake';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
 import { VaultError } from '../../vault/vault-client';
 import {

@@ -1,11 +1,11 @@
 /** The keys, and the way to them. */
 import { openCanary } from '../../keys/canaries';
-import { readCanaries } from '../../state/canaries';
+import { readCanaries } from '../../state/notes/canaries';
 import { nodesOf } from '../../../config/node';
 import { masterKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
 import { restoreCall } from '../../state/restore-call';
-import { retiredKeys } from '../../state/retired-keys';
+import { retiredKeys } from '../../state/notes/retired-keys';
 import type { StateLayout } from '../../../config/state/layout';
 import { messageOf } from '../../lib/errors';
 import { KesError } from '../../kes/kes-client';

@@ -8,7 +8,7 @@ import { kesUrl } from '../../../config/docker/reachable';
 import { nodesOf, onHost } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
 import type { LoadedEnvironment } from '../../state/load';
-import { NO_CONNECTION } from '../../lib/http';
+import { NO_CONNECTION } from '../../lib/net/http';
 import {
   CheckFailure,
   type Evidence,

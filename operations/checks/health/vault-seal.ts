@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { declaredSeal, describeSeal, sealAccess } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { ExternalError } from '../../lib/errors';
-import { everyShare } from '../../state/seal-note';
+import { everyShare } from '../../state/notes/seal-note';
 import { requireUsableSeal, type SealToken } from '../../vault/seal';
 import { CheckFailure, hasVault, type ServiceCheck, type ServiceContext } from '../check';
 import { withVault } from './vault';

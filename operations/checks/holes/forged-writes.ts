@@ -2,7 +2,7 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
-import type { RawCredentials, RawRequest } from '../../minio/raw-s3';
+import type { RawCredentials, RawRequest } from '../../minio/objects/raw-s3';
 import type { OutsideCheck } from '../check';
 import { CONTENT, rawS3 } from './requests';
 import { tryHoles } from './try-holes';

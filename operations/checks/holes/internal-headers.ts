@@ -1,6 +1,6 @@
 /** What only servers send each other, in the hands of a writer. */
-import { signedForm } from '../../minio/post-form';
-import type { RawRequest, RawS3 } from '../../minio/raw-s3';
+import { signedForm } from '../../minio/objects/post-form';
+import type { RawRequest, RawS3 } from '../../minio/objects/raw-s3';
 import type { OutsideCheck } from '../check';
 import { customerKey } from '../objects/modes';
 import { headersOfKey } from '../objects/presigned';

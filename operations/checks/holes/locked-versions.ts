@@ -7,8 +7,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { signedForm } from '../../minio/post-form';
-import type { RawRequest } from '../../minio/raw-s3';
+import { signedForm } from '../../minio/objects/post-form';
+import type { RawRequest } from '../../minio/objects/raw-s3';
 import { CheckFailure, type Evidence, type OutsideCheck } from '../check';
 import { answered, get, newPlace, type Place, refusalOf, requireSameBytes } from '../objects/objects';
 import { CONTENT, newWriter, rawS3, serverTime, someVersion } from './requests';

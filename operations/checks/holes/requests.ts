@@ -1,9 +1,9 @@
 /** Who sends the requests by which holes are looked for: the credentials of the run, or a writer that lasts minutes. */
 import { randomUUID } from 'node:crypto';
 import { sha256 } from '../objects/objects';
-import { type RawCredentials, RawS3 } from '../../minio/raw-s3';
+import { type RawCredentials, RawS3 } from '../../minio/objects/raw-s3';
 import type { OutsideContext } from '../check';
-import type { HttpResponse } from '../../lib/http';
+import type { HttpResponse } from '../../lib/net/http';
 import { Secret } from '../../lib/secret';
 import { inShort } from './try-holes';
 

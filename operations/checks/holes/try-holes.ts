@@ -1,6 +1,6 @@
 /** Tries what docs/guard.md says a server lets through, each beside the same request as it should be. */
 import type { CheckedRow } from '../../../config/guard-rules';
-import type { HttpResponse } from '../../lib/http';
+import type { HttpResponse } from '../../lib/net/http';
 import { everyCase } from '../objects/cases';
 import { AcceptedRisk, CheckFailure, type Evidence, type Expectations, type OutsideContext } from '../check';
 

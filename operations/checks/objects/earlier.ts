@@ -2,7 +2,7 @@
 import { GetObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
-import { type EarlierObject, readEarlierObjects } from '../../minio/earlier-objects';
+import { type EarlierObject, readEarlierObjects } from '../../minio/objects/earlier-objects';
 import { messageOf } from '../../lib/errors';
 import { bytesOf } from '../../minio/s3-client';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';

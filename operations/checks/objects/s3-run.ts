@@ -2,7 +2,7 @@
 import { type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { ExternalError, messageOf } from '../../lib/errors';
-import { HttpClient, type HttpResponse, NO_CONNECTION } from '../../lib/http';
+import { HttpClient, type HttpResponse, NO_CONNECTION } from '../../lib/net/http';
 import { readCredentials, s3Client } from '../../minio/s3-client';
 import type { Expectations, OutsideContext } from '../check';
 import { CleanupWatchdog } from '../outage/cleanup-watchdog';

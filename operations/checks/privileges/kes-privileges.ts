@@ -6,14 +6,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { retiredKeysByClient } from '../../state/retired-keys';
+import { retiredKeysByClient } from '../../state/notes/retired-keys';
 import { kesUrl } from '../../../config/docker/reachable';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { kesClients } from '../../../config/kes/kes-clients';
 import { allowedPaths } from '../../../config/kes/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { issuingCertificate } from '../../certificates/certificate-authority';
-import { type ClientIdentity, HttpClient, type HttpRequest } from '../../lib/http';
+import { type ClientIdentity, HttpClient, type HttpRequest } from '../../lib/net/http';
 import { KesError } from '../../kes/kes-client';
 import { CheckFailure, type ServiceCheck, type ServiceContext } from '../check';
 import { someOf } from '../drift/differences';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { METRICS_USER } from '../../../config/deployment-names';
 import { metricsPolicy } from '../../../config/keys/key-store';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { HttpClient } from '../../lib/http';
+import { HttpClient } from '../../lib/net/http';
 import { readSecret } from '../../lib/secret';
 import { MinioAdmin, RefusedByMinio } from '../../minio/minio-admin';
 import { readCredentials, s3Client } from '../../minio/s3-client';

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { createPrivateKey, webcrypto } from 'node:crypto';
-import type { ClientIdentity } from '../../lib/http';
+import type { ClientIdentity } from '../../lib/net/http';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const UNKNOWN_CLIENT = 'CN=a client that nobody knows';

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { CLIENTS } from '../../../config/deployment-names';
 import type { ClientEndpoint } from '../../../config/operation-inputs';
-import { HttpClient, NoAnswer } from '../../lib/http';
+import { HttpClient, NoAnswer } from '../../lib/net/http';
 import { embeddedVault } from '../../../config/vault/vault';
 import { nodesOf, onHost, vaultNodes } from '../../../config/node';
 import { kesNodeEndpoint, vaultNodeEndpoint } from '../../../config/state/endpoints';

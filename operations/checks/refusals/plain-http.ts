@@ -1,7 +1,7 @@
 /** Requests in the clear to a port that should speak TLS only. */
 import { connect } from 'node:net';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import { socketAddress } from '../../lib/socket-address';
+import { socketAddress } from '../../lib/net/socket-address';
 
 const TIMEOUT_MS = 30_000;
 

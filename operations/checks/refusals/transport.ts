@@ -3,7 +3,7 @@ import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { CheckFailure, type Evidence, type OutsideCheck, type OutsideContext } from '../check';
 import { foreignCa } from './foreign-ca';
 import { plainHttpAnswer, SPEAKS_HTTP } from './plain-http';
-import { handshake, type Served } from '../../lib/handshake';
+import { handshake, type Served } from '../../lib/net/handshake';
 
 /** A port that must speak TLS of today only, and with its own certificate. */
 export interface TlsPort {

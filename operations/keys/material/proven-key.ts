@@ -1,6 +1,6 @@
 import type { LoadedEnvironment } from '../../state/load';
 import { ExternalError } from '../../lib/errors';
-import { readCanaries } from '../../state/canaries';
+import { readCanaries } from '../../state/notes/canaries';
 import { opensCanary } from '../canaries';
 import type { KeyMaterial } from './key-material';
 

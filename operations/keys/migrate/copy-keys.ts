@@ -3,7 +3,7 @@ import type { LoadedEnvironment } from '../../state/load';
 import { nodesOf } from '../../../config/node';
 import { dockerEngine, volumeExists } from '../../docker/docker';
 import { ExternalError } from '../../lib/errors';
-import { type Canaries, readCanaries } from '../../state/canaries';
+import { type Canaries, readCanaries } from '../../state/notes/canaries';
 import { opensCanary } from '../canaries';
 import type { KeyMaterial } from '../material/key-material';
 import { openKeyMaterial } from '../material/open';

@@ -6,7 +6,7 @@ import {
   isInEmbeddedVault,
   type KeyStorePlace,
 } from '../../../config/keys/key-store-place';
-import { readKeyStoreNote, writeKeyStoreNote } from '../../state/key-store-note';
+import { readKeyStoreNote, writeKeyStoreNote } from '../../state/notes/key-store-note';
 import type { LoadedEnvironment } from '../../state/load';
 import type { StackRange } from '../../terraform/stack-names';
 import { writeFileAtomically } from '../../lib/files';

@@ -1,7 +1,7 @@
 /** What must be true before keys are moved. All of it is asked before anything is touched. */
 import { isDeepStrictEqual } from 'node:util';
 import { describePlace, inSameVault, type KeyStorePlace, samePlace } from '../../../config/keys/key-store-place';
-import type { KeyStoreNote } from '../../state/key-store-note';
+import type { KeyStoreNote } from '../../state/notes/key-store-note';
 import type { LoadedEnvironment } from '../../state/load';
 import { UsageError } from '../../lib/errors';
 

@@ -1,11 +1,11 @@
 import { clientFile } from '../../../config/state/layout';
 import { s3Endpoint } from '../../../config/state/endpoints';
 import { ExternalError, UsageError } from '../../lib/errors';
-import { HttpClient } from '../../lib/http';
+import { HttpClient } from '../../lib/net/http';
 import type { LoadedEnvironment } from '../../state/load';
 import type { Phase } from '../../state/rotation';
 import type { RotationContext } from '../../state/rotation-context';
-import { RawS3 } from '../raw-s3';
+import { RawS3 } from '../objects/raw-s3';
 import {
   type AccessKey,
   type AccessKeys,

@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { readdirSync } from 'node:fs';
 import type { ImageContext, Toolchain } from '../../../config/toolchain';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
-import type { RegistryLogin } from '../../docker/registry-logins';
+import type { RegistryLogin } from '../../docker/engine/registry-logins';
 import type { WorkOptions } from '../cache';
 
 /** A registry with a path, without scheme, tag or digest. Source: github.com/distribution/reference, regexp.go. */

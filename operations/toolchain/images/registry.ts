@@ -7,7 +7,7 @@ import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
 import { parsedJson } from '../../lib/json';
-import { openTunnel } from '../../lib/tunnel';
+import { openTunnel } from '../../lib/net/tunnel';
 import { goPlatform } from '../../lib/machine';
 
 /** The hosts under which Terraform and OpenTofu look for `namespace/name`. */

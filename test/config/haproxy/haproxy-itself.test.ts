@@ -11,7 +11,7 @@ import {
   type BalancerConfiguration,
   renderBalancer,
 } from '../../../config/haproxy/balancer-configuration';
-import { freePorts } from '../../../operations/lib/free-ports';
+import { freePorts } from '../../../operations/lib/net/free-ports';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { findHaproxy, haproxyIsHere } from '../../helpers/haproxy';

@@ -22,9 +22,9 @@ import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { s3Url } from '../../../config/minio/s3-endpoint';
-import { provisionBuckets } from '../../../operations/minio/provision-buckets';
+import { provisionBuckets } from '../../../operations/minio/objects/provision-buckets';
 import { openS3, readCredentials } from '../../../operations/minio/s3-client';
-import { summaryText } from '../../../scripts/lib/summary';
+import { summaryText } from '../../../scripts/lib/pages/summary';
 import { findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
 import { runCommand } from '../../helpers/e2e/command';
 

@@ -9,8 +9,8 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import type { GuardRuleId } from '../../../config/guard-rules';
 import type { S3Credentials } from '../../../operations/minio/s3-client';
-import { signedForm } from '../../../operations/minio/post-form';
-import type { RawRequest } from '../../../operations/minio/raw-s3';
+import { signedForm } from '../../../operations/minio/objects/post-form';
+import type { RawRequest } from '../../../operations/minio/objects/raw-s3';
 import { CONTENT, LOCKABLE, LOCKED, PLAIN, type Server, WRITER } from './servers';
 import { Secret } from '../../../operations/lib/secret';
 

@@ -5,7 +5,7 @@ import { Secret } from '../../../operations/lib/secret';
 import { clientInput } from '../../../operations/minio/clients/client-input';
 import { changeIam, noChanges } from '../../../operations/minio/clients/iam';
 import { provisionClients } from '../../../operations/minio/clients/provision-clients';
-import { provisionBuckets } from '../../../operations/minio/provision-buckets';
+import { provisionBuckets } from '../../../operations/minio/objects/provision-buckets';
 import { MinioAdmin } from '../../../operations/minio/minio-admin';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';

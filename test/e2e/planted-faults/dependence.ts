@@ -1,6 +1,6 @@
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
-import { readEarlierObjects } from '../../../operations/minio/earlier-objects';
+import { readEarlierObjects } from '../../../operations/minio/objects/earlier-objects';
 import type { PlantedFault } from './planted-fault';
 import { inVault } from '../../helpers/vault';
 

@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { projectRoot } from '../../../operations/lib/project-root';
 import type { AwsCredentials } from '../../../operations/keys/aws-credentials';
 import { UsageError } from '../../../operations/lib/errors';
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { cacheLayout, provideFolder, type WorkOptions } from '../../../operations/toolchain/cache';
 import { capture, run } from '../../../operations/lib/command';
 import { NotYet, waitFor } from '../../../operations/lib/wait';

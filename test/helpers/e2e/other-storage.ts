@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { s3Client, type S3Credentials } from '../../../operations/minio/s3-client';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { locateProgram } from '../../../operations/toolchain/go/go-build';

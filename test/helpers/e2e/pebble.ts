@@ -5,7 +5,7 @@ import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Agent, createServer, request as httpsRequest, type Server } from 'node:https';
 import path from 'node:path';
 import { projectRoot } from '../../../operations/lib/project-root';
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { cacheLayout } from '../../../operations/toolchain/cache';
 import { buildProgram } from '../../../operations/toolchain/go/go-build';
 import type { GoProgram } from '../../../operations/toolchain/go/programs';

@@ -1,4 +1,4 @@
-import { freePorts } from '../../../operations/lib/free-ports';
+import { freePorts } from '../../../operations/lib/net/free-ports';
 
 const FIRST = 20_000;
 const END = 28_000;

@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import type { TlsOptions } from 'node:tls';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import type { StateLayout } from '../../../config/state/layout';
-import { HttpClient, type HttpRequest } from '../../../operations/lib/http';
+import { HttpClient, type HttpRequest } from '../../../operations/lib/net/http';
 
 export interface VaultProxyOptions {
   /** Added to every request that has none, as a Vault Agent with auto-auth does. @default - none */

@@ -16,7 +16,7 @@ import { KES_RELOADED } from '../../../config/kes/kes-configuration';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { SERVICE_UID } from '../../../config/docker/service-user';
 import { dockerEngine } from '../../../operations/docker/docker';
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { reloadContainer } from '../../../operations/docker/reload-container';
 import { readCredentials, type S3Credentials, s3Client } from '../../../operations/minio/s3-client';
 import { VaultClient } from '../../../operations/vault/vault-client';

@@ -5,7 +5,7 @@ import { requireBackup } from '../../../operations/backup/before-upgrade';
 import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
 import { noteBackup } from '../../../operations/backup/last-backup';
 import { ExternalError, UsageError } from '../../../operations/lib/errors';
-import { writeCanaries } from '../../../operations/state/canaries';
+import { writeCanaries } from '../../../operations/state/notes/canaries';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

@@ -5,7 +5,7 @@ import { stateLayout } from '../../../config/state/layout';
 import type { Bundle } from '../../../operations/backup/bundle/bundle';
 import { madeOn, requireKnownKeys, staleness } from '../../../operations/backup/freshness';
 import { noteBackup } from '../../../operations/backup/last-backup';
-import { writeCanaries } from '../../../operations/state/canaries';
+import { writeCanaries } from '../../../operations/state/notes/canaries';
 import { UsageError } from '../../../operations/lib/errors';
 import { CANARIES, HEADER, MASTER_KEY } from '../../helpers/bundle';
 import { canaryOf } from '../../helpers/master-key';

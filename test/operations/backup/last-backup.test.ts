@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { stateLayout } from '../../../config/state/layout';
-import { writeCanaries } from '../../../operations/state/canaries';
+import { writeCanaries } from '../../../operations/state/notes/canaries';
 import type { BundleHeader } from '../../../operations/backup/bundle/bundle';
 import { backupCoverageWarning, noteBackup } from '../../../operations/backup/last-backup';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';

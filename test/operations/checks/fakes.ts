@@ -12,7 +12,7 @@ import { stateLayout } from '../../../config/state/layout';
 import type { Check, CheckContext } from '../../../operations/checks/check';
 import { expectationsOf } from '../../../operations/checks/context';
 import { bind, type BoundCheck, type CheckResult, runAll } from '../../../operations/checks/runner';
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { issueCertificates } from '../../../operations/certificates/issue-certificates';
 import { KesClient } from '../../../operations/kes/kes-client';
 

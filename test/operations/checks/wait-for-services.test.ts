@@ -1,4 +1,4 @@
-import { HttpClient } from '../../../operations/lib/http';
+import { HttpClient } from '../../../operations/lib/net/http';
 import { type KesClient, KesError } from '../../../operations/kes/kes-client';
 import { waitForServices } from '../../../operations/checks/run-checks';
 import { ThrowawayCa } from '../../helpers/certificates';

@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import type { Route } from '../../../operations/docker/host-routes';
+import type { Route } from '../../../operations/docker/hosts/host-routes';
 import { requireFreeNetworks, type WantedNetwork } from '../../../operations/docker/networks-preflight';
 import { rejectionOf } from '../../helpers/thrown';
 

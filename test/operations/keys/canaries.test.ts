@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makeCanary, openCanary } from '../../../operations/keys/canaries';
-import { type Canary, readCanaries, writeCanaries } from '../../../operations/state/canaries';
+import { type Canary, readCanaries, writeCanaries } from '../../../operations/state/notes/canaries';
 import { ExternalError } from '../../../operations/lib/errors';
 import { KesClient } from '../../../operations/kes/kes-client';
 import { ThrowawayCa } from '../../helpers/certificates';

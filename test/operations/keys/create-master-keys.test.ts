@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { readCanaries, writeCanaries } from '../../../operations/state/canaries';
+import { readCanaries, writeCanaries } from '../../../operations/state/notes/canaries';
 import { createMasterKeys } from '../../../operations/keys/create-master-keys';
 import { ExternalError } from '../../../operations/lib/errors';
 import { ThrowawayCa } from '../../helpers/certificates';

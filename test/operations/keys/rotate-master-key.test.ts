@@ -1,7 +1,7 @@
 import { environmentSchema } from '../../../config/environment';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { stateLayout } from '../../../config/state/layout';
-import { type Canary, writeCanaries } from '../../../operations/state/canaries';
+import { type Canary, writeCanaries } from '../../../operations/state/notes/canaries';
 import { isRetired, successorOf } from '../../../operations/keys/rotate-master-key';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 

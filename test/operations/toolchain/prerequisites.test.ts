@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DEFAULT_SOCKET, type EngineAddress } from '../../../config/docker/docker-engine';
 import { UsageError } from '../../../operations/lib/errors';
 import { checkDisk } from '../../../operations/toolchain/disk';
-import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/docker/docker-engine';
+import { engineUnreachable, askEngine, mayStartEngine } from '../../../operations/docker/engine/docker-engine';
 import { findProgram, isStaticElf, thisMachine } from '../../../operations/lib/machine';
 import {
   checkTerraform,

@@ -1,5 +1,5 @@
 import type { RunningImages } from '../../../operations/docker/running-images';
-import type { DeployedVersions } from '../../../operations/state/versions-note';
+import type { DeployedVersions } from '../../../operations/state/notes/versions-note';
 import { versionChanges, waysBack } from '../../../operations/toolchain/version-changes';
 
 const built = (program: string, letter: string) => `encrypted-backup-storage/${program}:${letter.repeat(16)}`;

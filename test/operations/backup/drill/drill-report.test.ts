@@ -9,7 +9,7 @@ import {
   recoveryPointOf,
 } from '../../../../operations/backup/drill/drill-report';
 import { noteBackup } from '../../../../operations/backup/last-backup';
-import { writeCanaries } from '../../../../operations/state/canaries';
+import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

@@ -15,7 +15,7 @@ import {
   withStateToCome,
 } from '../../../../operations/backup/restore/restore';
 import { restoreTarget } from '../../../../operations/backup/restore/restore-target';
-import { writeCanaries } from '../../../../operations/state/canaries';
+import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import { ExternalError, UsageError } from '../../../../operations/lib/errors';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
 import { lockHolder, withLock } from '../../../../operations/lib/lock';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { declaredPlace } from '../../../../config/keys/key-store-place';
-import { writeKeyStoreNote } from '../../../../operations/state/key-store-note';
+import { writeKeyStoreNote } from '../../../../operations/state/notes/key-store-note';
 import { parseEnvironment } from '../../../../config/load';
 import { stateLayout } from '../../../../config/state/layout';
 import { keyStoreBefore } from '../../../../operations/backup/restore/restored-keys';

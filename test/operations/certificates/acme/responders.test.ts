@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { retryTime } from '../../../../operations/certificates/acme/authority';
-import { freePorts } from '../../../../operations/lib/free-ports';
+import { freePorts } from '../../../../operations/lib/net/free-ports';
 import { responder } from '../../../../operations/certificates/acme/responders';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';

@@ -7,8 +7,8 @@ import {
   tryProbes,
   verdictOf,
 } from '../../../../operations/checks/clients/probes';
-import type { HttpResponse } from '../../../../operations/lib/http';
-import type { RawRequest, RawS3 } from '../../../../operations/minio/raw-s3';
+import type { HttpResponse } from '../../../../operations/lib/net/http';
+import type { RawRequest, RawS3 } from '../../../../operations/minio/objects/raw-s3';
 
 const PLACES = { otherBucket: 'other', newBucket: 'new', lockedBuckets: ['locked'], run: 'run', user: 'ebs-client-c' };
 

@@ -1,6 +1,6 @@
 import type { BucketSettings } from '../../../../config/environment';
 import { declaredRules } from '../../../../operations/checks/drift/bucket-rules';
-import { retentionRule, s3LifecycleRules } from '../../../../operations/minio/provision-buckets';
+import { retentionRule, s3LifecycleRules } from '../../../../operations/minio/objects/provision-buckets';
 
 const BUCKET: BucketSettings = {
   name: 'archive',

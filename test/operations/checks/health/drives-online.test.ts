@@ -1,7 +1,7 @@
 import { driveChecks, judgeDrives } from '../../../../operations/checks/health/drives-online';
 import { CheckFailure, ServiceDown } from '../../../../operations/checks/check';
 import type { DriveState } from '../../../../operations/minio/minio-admin';
-import { readAwayDrives } from '../../../../operations/state/away-drives';
+import { readAwayDrives } from '../../../../operations/state/notes/away-drives';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';
 import { loaded } from '../fakes';

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { writeCanaries } from '../../../../operations/state/canaries';
+import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import type { CheckContext } from '../../../../operations/checks/check';
 import { keyChecks } from '../../../../operations/checks/health/keys';
 import type { CheckResult } from '../../../../operations/checks/runner';
-import { HttpClient } from '../../../../operations/lib/http';
+import { HttpClient } from '../../../../operations/lib/net/http';
 import { type KesClient, KesError } from '../../../../operations/kes/kes-client';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { contextWith, type FakeDeployment, fakeDeployment, loaded, resultOf } from '../fakes';

@@ -1,6 +1,6 @@
 import { newWriter, serverTime } from '../../../../operations/checks/holes/requests';
-import type { HttpResponse } from '../../../../operations/lib/http';
-import type { RawS3 } from '../../../../operations/minio/raw-s3';
+import type { HttpResponse } from '../../../../operations/lib/net/http';
+import type { RawS3 } from '../../../../operations/minio/objects/raw-s3';
 
 const DATE = 'Mon, 05 Jan 2026 10:00:00 GMT';
 

@@ -6,7 +6,7 @@ import {
   type OutsideContext,
 } from '../../../../operations/checks/check';
 import { type Hole, tryHoles } from '../../../../operations/checks/holes/try-holes';
-import type { HttpResponse } from '../../../../operations/lib/http';
+import type { HttpResponse } from '../../../../operations/lib/net/http';
 
 const answer = (status: number, code = ''): HttpResponse => {
   const text = code === '' ? '' : `<Error><Code>${code}</Code></Error>`;

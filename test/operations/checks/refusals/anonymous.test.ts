@@ -1,4 +1,4 @@
-import { HttpClient } from '../../../../operations/lib/http';
+import { HttpClient } from '../../../../operations/lib/net/http';
 import type { CheckContext } from '../../../../operations/checks/check';
 import { anonymousReadRefused } from '../../../../operations/checks/refusals/anonymous';
 import type { CheckResult } from '../../../../operations/checks/runner';

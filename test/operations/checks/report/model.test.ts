@@ -1,6 +1,6 @@
 import Ajv from 'ajv/dist/2020';
 import { makeReport, reportSchema, subjectOf } from '../../../../operations/checks/report/model';
-import { reportJsonSchema } from '../../../../scripts/lib/json-schemas';
+import { reportJsonSchema } from '../../../../scripts/lib/pages/json-schemas';
 import { failedReport, outsideReport, passedReport } from '../../../helpers/reports';
 import { BROKEN, reportOf, resultOf } from './samples';
 

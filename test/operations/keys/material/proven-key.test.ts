@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { provenKey } from '../../../../operations/keys/material/proven-key';
-import { writeCanaries } from '../../../../operations/state/canaries';
+import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import { canaryOf, storedKey } from '../../../helpers/master-key';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';

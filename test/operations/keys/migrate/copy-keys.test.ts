@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoadedEnvironment } from '../../../../operations/state/load';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
 import { copyKeys, requireReadableKeys } from '../../../../operations/keys/migrate/copy-keys';
-import { writeCanaries } from '../../../../operations/state/canaries';
+import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import { canaryOf, storedKey } from '../../../helpers/master-key';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';

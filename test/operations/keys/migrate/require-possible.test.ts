@@ -1,4 +1,4 @@
-import type { KeyStoreNote } from '../../../../operations/state/key-store-note';
+import type { KeyStoreNote } from '../../../../operations/state/notes/key-store-note';
 import type { KeyStorePlace } from '../../../../config/keys/key-store-place';
 import { parseEnvironment } from '../../../../config/load';
 import { UsageError } from '../../../../operations/lib/errors';

@@ -1,0 +1,42 @@
+import type { Environment } from '../../../config/environment';
+import { embeddedVault } from '../../../config/vault/vault';
+import { onEachNode } from '../../../operations/docker/hosts/each-node';
+import { HostsHere } from '../../../operations/docker/hosts/hosts-here';
+import { requirePullableImages, type WantedImage } from '../../../operations/docker/images-preflight';
+import { registryLogin } from '../../../operations/docker/engine/registry-logins';
+import type { Step } from '../../../operations/lib/step';
+
+/** Asked before anything is deployed from them. */
+export function imagesStep(environment: Environment, hosts = new HostsHere()): Step[] {
+  const { images } = environment;
+  if (images.source !== 'registry') return [];
+  const { dockerConfigFile } = images;
+  const wanted = (['vault', 'kes', 'minio', 'haproxy'] as const).flatMap((program): WantedImage[] => {
+    const reference = images[program];
+    const needed =
+      program === 'vault'
+        ? embeddedVault(environment) !== undefined
+        : program !== 'haproxy' || environment.hosts !== undefined;
+    return needed && reference !== undefined ? [{ setting: `images.${program}`, reference }] : [];
+  });
+  return [
+    {
+      title: 'Images',
+      run: async () => {
+        const found = await onEachNode(hosts.here(environment), async (_, docker) =>
+          requirePullableImages({
+            images: wanted,
+            docker,
+            loginOf: (reference) =>
+              dockerConfigFile === undefined ? undefined : registryLogin(dockerConfigFile, reference),
+          }),
+        );
+        const here = Math.min(...found.map((one) => one.here));
+        const pullable = Math.max(...found.map((one) => one.pullable));
+        return [...(here > 0 ? [`${here} here`] : []), ...(pullable > 0 ? [`${pullable} can be pulled`] : [])].join(
+          ', ',
+        );
+      },
+    },
+  ];
+}
