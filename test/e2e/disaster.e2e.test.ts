@@ -17,7 +17,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from '../../operations/lib/project-root';
 import { newIdentity } from '../../operations/backup/age/age-keys';
-import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
+import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
 import { restartMinio } from '../../operations/backup/minio-settings';
 import { readIfExists } from '../../operations/lib/files';
 import { s3Client } from '../../operations/minio/s3-client';

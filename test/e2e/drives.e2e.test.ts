@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { SERVICE_UID } from '../../config/docker/service-user';
 import { newIdentity } from '../../operations/backup/age/age-keys';
-import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
+import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { shardInfo } from '../../operations/minio/drives/xl-meta';
 import { builtMc } from '../../operations/toolchain/prepare';

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { nodesOf } from '../../config/node';
 import { sealRules } from '../../config/vault/vault-policies';
 import { newIdentity } from '../../operations/backup/age/age-keys';
-import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
+import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
 import { reportSchema } from '../../operations/checks/report/model';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { VaultClient } from '../../operations/vault/vault-client';

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { imageReference, type Program } from '../../config/docker/image-source';
 import { CHECKED_ROWS } from '../../config/guard-rules';
 import { newIdentity } from '../../operations/backup/age/age-keys';
-import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/drill';
+import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
 import { readToolchain } from '../../operations/toolchain/findings';
 import { buildImage } from '../../operations/toolchain/images/push-images';
 import { shippedVersions } from '../../operations/toolchain/versions';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseEnvironment } from '../../../../config/load';
 import { CHECKED_ROWS } from '../../../../config/guard-rules';
-import { copyOf, copyWithImages, drillFolders } from '../../../../operations/backup/drill/drill';
+import { copyOf, copyWithImages, drillFolders } from '../../../../operations/backup/drill/copy';
 import { UsageError } from '../../../../operations/lib/errors';
 import { tryLock } from '../../../../operations/lib/lock';
 import { FROM_REGISTRY } from '../../../helpers/deployment';
