@@ -15,6 +15,7 @@ import { driveChecks } from './health/drives-online';
 import { driveSpaceChecks } from './health/drive-space';
 import { earlierChecks } from './objects/earlier';
 import { keyChecks } from './health/keys';
+import { minioAuditChecks } from './health/minio-audit';
 import { holeChecks } from './holes/hole-checks';
 import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
@@ -38,6 +39,7 @@ export const catalogue: readonly Check[] = [
   ...containerDriftChecks,
   ...expiryChecks,
   ...driveSpaceChecks,
+  ...minioAuditChecks,
   ...diskChecks,
   ...declaredChecks,
   bucketRules,

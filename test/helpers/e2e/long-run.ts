@@ -29,6 +29,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   // every day: Vault and state are lost, the state alone is lost, everything is lost; the drill
   disaster: ['a restore the drive is another one'],
+  // every day: nothing. The check itself is in the unit tests
+  audit: ['the record of a request', 'the receiver'],
   // every day: nothing. What an upgrade is, is in the unit tests
   upgrade: [
     'versions says',

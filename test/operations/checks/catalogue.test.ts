@@ -24,6 +24,7 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'provisioner-token-valid',
     'kes-secret-id-valid',
     'drive-space',
+    'minio-audit-sent',
     'disk-encryption',
     'bucket-default-encryption',
     'sse-c-denied',
