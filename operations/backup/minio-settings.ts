@@ -117,8 +117,8 @@ export async function restoreSettings(
   problems.push(...(await disableAgain(admin, iam)));
   let refused = await admin.importBuckets(buckets);
   // targets are known a moment after MinIO serves again (cmd/server-main.go, initBucketTargets)
-  const by = Date.now() + TARGETS_WITHIN_MS;
-  while (targets && refused.some((problem) => problem.includes(': notification: ')) && Date.now() < by) {
+  const by = performance.now() + TARGETS_WITHIN_MS;
+  while (targets && refused.some((problem) => problem.includes(': notification: ')) && performance.now() < by) {
     await delay(500);
     refused = await admin.importBuckets(buckets);
   }

@@ -44,12 +44,12 @@ export async function proveCanaries(
   const problems: Problem[] = [];
   const proven: string[] = [];
   const unasked: string[] = [];
-  const activeBy = Date.now() + ACTIVE_WITHIN_MS;
+  const activeBy = performance.now() + ACTIVE_WITHIN_MS;
   for (const [key, canary] of Object.entries(canaries)) {
     const born = `master key ${key}, made on ${canary.bornAt},`;
     const ask = async () => openCanary(prover, key, canary).catch(refusal);
     let verdict = await ask();
-    while (verdict instanceof KesError && verdict.status === 502 && Date.now() < activeBy) {
+    while (verdict instanceof KesError && verdict.status === 502 && performance.now() < activeBy) {
       if ((await look(key))?.kind !== 'no answer') break;
       await delay(500);
       verdict = await ask();

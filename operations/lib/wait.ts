@@ -12,12 +12,13 @@ export interface WaitOptions {
 }
 
 /**
- * Tries until `attempt` returns a value. An attempt that throws or returns a {@link NotYet} is tried again.
+ * Tries until `attempt` returns a value. An attempt that throws or returns a {@link NotYet} is tried again. A clock that
+ * jumps makes the wait neither longer nor shorter.
  *
  * @throws ExternalError when the time is over, saying what the last attempt saw
  */
 export async function waitFor<T>(options: WaitOptions, attempt: () => Promise<T | NotYet>): Promise<T> {
-  const end = Date.now() + options.timeoutMs;
+  const end = performance.now() + options.timeoutMs;
   let lastSeen = 'nothing';
   for (;;) {
     try {
@@ -28,7 +29,7 @@ export async function waitFor<T>(options: WaitOptions, attempt: () => Promise<T 
       if (error instanceof GiveUp) throw error.reason;
       lastSeen = messageOf(error);
     }
-    if (Date.now() >= end) {
+    if (performance.now() >= end) {
       throw new ExternalError(
         `waited ${Math.round(options.timeoutMs / 1000)} s for ${options.what}; last seen: ${lastSeen}`,
         options.hint,

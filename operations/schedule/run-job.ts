@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Job } from '../../config/environment';
@@ -10,7 +11,7 @@ import { describeHolder, type Lock, lockHolder, tryLock } from '../lib/lock';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';
 import type { LoadedEnvironment } from '../state/load';
 import { rotateAuditLogs } from '../vault/rotate-audit-log';
-import { commandOf, JOB_TIMES } from './jobs';
+import { backupTarget, commandOf, JOB_TIMES } from './jobs';
 import { isTold, type Message, notify } from './notify';
 import { removeOldBackups } from './old-backups';
 
@@ -90,7 +91,8 @@ async function ranAlone(
     }
     const { backup } = environment.schedule;
     if (job === 'backup' && ended.exitCode === 0 && backup !== undefined && !backup.to.startsWith('s3://')) {
-      const removed = removeOldBackups(backup.to, environment.name, backup.keep);
+      const made = path.basename(backupTarget(environment.name, backup, started));
+      const removed = removeOldBackups(backup.to, environment.name, { keep: backup.keep, made });
       if (removed.length > 0) process.stderr.write(`removed ${removed.join(', ')}: ${backup.keep} are kept\n`);
     }
     return ended;

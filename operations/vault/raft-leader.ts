@@ -18,10 +18,10 @@ export function unlessLeaderless<T>(
   attempt: () => Promise<T | NotYet>,
   limitMs = ELECTION_LIMIT_MS,
 ): () => Promise<T | NotYet | 'no leader'> {
-  const began = Date.now();
+  const began = performance.now();
   return async () => {
     const seen = await attempt().catch(notYet);
-    if (!(seen instanceof NotYet) || Date.now() - began < limitMs) return seen;
+    if (!(seen instanceof NotYet) || performance.now() - began < limitMs) return seen;
     const leaders = await Promise.all(vaults.map(async (vault) => vault.knowsLeader().catch(() => false)));
     return leaders.includes(true) ? seen : 'no leader';
   };

@@ -40,11 +40,11 @@ export async function putBack(notes: string): Promise<void> {
 const STOPPING_MS = 12_000;
 
 async function keepRunning(container: GuardedContainer): Promise<void> {
-  const end = Date.now() + STOPPING_MS;
+  const end = performance.now() + STOPPING_MS;
   do {
     await startContainer(container);
     await delay(500);
-  } while (Date.now() < end);
+  } while (performance.now() < end);
 }
 
 /**

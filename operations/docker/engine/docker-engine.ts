@@ -135,11 +135,11 @@ async function waitForEngine(context: StepContext, logFile: string, daemon?: Chi
   let failure: string | undefined;
   daemon?.once('error', (error) => (failure = error.message));
   daemon?.once('exit', (code, signal) => (failure = `dockerd ended (${signal ?? `exit code ${String(code)}`})`));
-  const deadline = Date.now() + START_MILLISECONDS;
+  const deadline = performance.now() + START_MILLISECONDS;
   for (;;) {
     const answer = await askEngine();
     if (!('problem' in answer)) return answer;
-    if (failure !== undefined || Date.now() > deadline) {
+    if (failure !== undefined || performance.now() > deadline) {
       throw new ExternalError(
         `Docker Engine did not start: ${failure ?? `no answer for ${START_MILLISECONDS / 1000} s`}. ` +
           `Last seen: ${answer.problem}\n  ${lastLines(logFile, 8).join('\n  ')}\n  log: ${logFile}`,

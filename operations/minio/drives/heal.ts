@@ -127,8 +127,8 @@ async function settledDrives(
   { loaded, admin, pollMs = POLL_MS, returnLimitMs = RETURN_LIMIT_MS }: Healing,
   { report, signal }: StepContext,
 ): Promise<{ readonly settled: readonly DriveState[]; readonly away: readonly DriveState[] }> {
-  let returnEnd = Date.now() + returnLimitMs;
-  let moved = { at: Date.now(), seen: '' };
+  let returnEnd = performance.now() + returnLimitMs;
+  let moved = { at: performance.now(), seen: '' };
   for (;;) {
     signal.throwIfAborted();
     const drives = await patiently(signal, async () => admin.drives());
@@ -138,16 +138,16 @@ async function settledDrives(
       loaded.state,
       [...away, ...healing].map(({ path }) => path),
     );
-    if (healing.length === 0 && (away.length === 0 || Date.now() >= returnEnd)) return { settled: drives, away };
+    if (healing.length === 0 && (away.length === 0 || performance.now() >= returnEnd)) return { settled: drives, away };
     const seen = [
       ...away.map((drive) => describeDrive(loaded, drive)),
       ...healing.map((drive) => describeHealing(loaded, drive)),
     ].join('; ');
     report(seen);
-    if (seen !== moved.seen) moved = { at: Date.now(), seen };
+    if (seen !== moved.seen) moved = { at: performance.now(), seen };
     // one that is being filled says that the others are not forgotten
-    if (healing.length > 0) returnEnd = Date.now() + returnLimitMs;
-    if (Date.now() - moved.at > STANDSTILL_LIMIT_MS) {
+    if (healing.length > 0) returnEnd = performance.now() + returnLimitMs;
+    if (performance.now() - moved.at > STANDSTILL_LIMIT_MS) {
       throw new ExternalError(
         `MinIO has not healed anything for ${STANDSTILL_LIMIT_MS / 60_000} min; last seen: ${seen}`,
         `\`docker logs ${containerOf(loaded)}\` says what it waits for`,
@@ -209,7 +209,7 @@ async function healOnce(healing: Healing, report: (looked: number) => void, sign
   const { admin, scan, pollMs = POLL_MS } = healing;
   const token = await patiently(signal, async () => admin.startHeal(scan));
   const tally = new Tally(healing.loaded, healing.absent);
-  let movedAt = Date.now();
+  let movedAt = performance.now();
   try {
     for (;;) {
       const { state, detail, items } = await patiently(signal, async () => admin.healProgress(token));
@@ -218,8 +218,8 @@ async function healOnce(healing: Healing, report: (looked: number) => void, sign
       report(tally.looked);
       if (state === 'failed') throw new ExternalError(`MinIO gave up healing: ${detail}`, 'run it again');
       if (state === 'ended') return tally;
-      if (items.length > 0) movedAt = Date.now();
-      if (Date.now() - movedAt > STANDSTILL_LIMIT_MS) {
+      if (items.length > 0) movedAt = performance.now();
+      if (performance.now() - movedAt > STANDSTILL_LIMIT_MS) {
         throw new ExternalError(
           `MinIO has not looked at anything for ${STANDSTILL_LIMIT_MS / 60_000} min; last seen: ${tally.last}`,
           `\`docker logs ${containerOf(healing.loaded)}\` says what it waits for; then run it again`,

@@ -59,3 +59,26 @@ test('ends at once, with its reason, when it will never come', async () => {
   expect(error).toBe(reason);
   expect(attempt).toHaveBeenCalledTimes(1);
 });
+
+describe('a clock that jumps', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+  test('a year ahead: it is waited on', async () => {
+    const now = jest.spyOn(Date, 'now');
+    const attempt = jest.fn().mockResolvedValueOnce(new NotYet('jumps')).mockResolvedValueOnce('there');
+    const wait = waitFor({ what: 'it', timeoutMs: 60_000, intervalMs: 1 }, attempt);
+    now.mockReturnValue(YEAR_MS * 1000);
+    expect(await wait).toBe('there');
+  });
+
+  test('a year back: the time is over when it is', async () => {
+    const now = jest.spyOn(Date, 'now');
+    const wait = waitFor({ what: 'it', timeoutMs: 20, intervalMs: 1 }, () => Promise.resolve(new NotYet('nothing')));
+    now.mockReturnValue(Date.now() - YEAR_MS);
+    await expect(wait).rejects.toThrow('waited 0 s for it; last seen: nothing');
+  });
+});

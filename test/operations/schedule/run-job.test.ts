@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { withLock } from '../../../operations/lib/lock';
+import { backupTarget } from '../../../operations/schedule/jobs';
 import { runJob } from '../../../operations/schedule/run-job';
 import type { Message } from '../../../operations/schedule/notify';
 import { ThrowawayCa } from '../../helpers/certificates';
@@ -134,12 +135,22 @@ describe('old backups', () => {
     for (const name of [...OLD, ...OTHERS]) writeFileSync(path.join(inFolder('to'), name), '');
   });
 
-  test('go after a new one was made; those of a person and of other environments stay', async () => {
-    const made = `touch ${path.join(inFolder('to'), 'prod-20260104T010000Z.age')}`;
-    expect(await runJob(deployed(setting()), 'backup', { signal, command: shell(made) })).toBe(0);
-    expect(readdirSync(inFolder('to')).sort()).toEqual([OLD[2], 'prod-20260104T010000Z.age', ...OTHERS].sort());
-    expect(said).toContain(`removed ${OLD[0]}, ${OLD[1]}: 2 are kept\n`);
-  });
+  // 1970: a machine whose clock stood still while it was off, and that has not met its time server yet
+  test.each(['2026-01-04T01:00:00Z', '1970-01-01T00:00:10Z'])(
+    'go after a new one was made, with the clock at %s; those of a person and of other environments stay',
+    async (now) => {
+      jest.useFakeTimers({ now: new Date(now), doNotFake: ['nextTick', 'setImmediate', 'setTimeout', 'performance'] });
+      const made = path.basename(backupTarget('prod', { to: inFolder('to') }, new Date()));
+      try {
+        const command = shell(`touch ${path.join(inFolder('to'), made)}`);
+        expect(await runJob(deployed(setting()), 'backup', { signal, command })).toBe(0);
+      } finally {
+        jest.useRealTimers();
+      }
+      expect(readdirSync(inFolder('to')).sort()).toEqual([OLD[2], made, ...OTHERS].sort());
+      expect(said).toContain(`removed ${OLD[0]}, ${OLD[1]}: 2 are kept\n`);
+    },
+  );
 
   test('all stay where none was made', async () => {
     expect(await runJob(deployed(setting()), 'backup', { signal, command: shell('exit 1') })).toBe(1);
