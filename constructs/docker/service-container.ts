@@ -34,6 +34,8 @@ export interface ServiceContainerProps {
   readonly ports?: readonly { readonly container: number; readonly host: number; readonly address: string }[];
   /** Visible to everybody who may use Docker: never a secret. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Parameters of the kernel for the network of this container, such as `net.ipv4.…`. @default - those of Docker */
+  readonly kernelParameters?: Readonly<Record<string, string>>;
   /** @default - the container counts as healthy when it runs */
   readonly healthCheck?: HealthCheck;
   /** Upper limit of memory; swap is not used. */
@@ -125,6 +127,7 @@ export class ServiceContainer extends Construct {
         ip: address,
       })),
       env: Object.entries(props.variables ?? {}).map(([name, value]) => `${name}=${value}`),
+      ...(props.kernelParameters === undefined ? {} : { sysctls: { ...props.kernelParameters } }),
       ...(props.healthCheck === undefined
         ? {}
         : {

@@ -3,7 +3,12 @@ import { Construct } from 'constructs';
 import { storageNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { minioPublication } from '../../config/docker/reachable';
-import { AUDIT_QUEUE_FOLDER, EVENT_QUEUE_FOLDER, minioVariables } from '../../config/minio/minio-variables';
+import {
+  AUDIT_QUEUE_FOLDER,
+  EVENT_QUEUE_FOLDER,
+  LOST_PEERS_KERNEL,
+  minioVariables,
+} from '../../config/minio/minio-variables';
 import { auditQueueOf, engineOf, eventQueueOf, type MinioNode, type Nodes } from '../../config/node';
 import type { CertificateFiles, TlsEndpoint } from '../../config/operation-inputs';
 import { s3CertificateFiles } from '../../config/state/certificate-files';
@@ -119,6 +124,7 @@ export class MinioServer extends Construct {
       hosts: deployment.peers('minio'),
       ports: [{ container: node.port, host: published.port, address: published.address }],
       variables: minioVariables(minio, kes, host !== undefined),
+      ...(host === undefined ? {} : { kernelParameters: LOST_PEERS_KERNEL }),
       healthCheck: {
         // "cluster" health: storage and IAM are loaded. Not the KMS, or an outage of Vault would mark MinIO sick
         command: [

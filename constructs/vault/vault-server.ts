@@ -32,10 +32,13 @@ export interface VaultServerProps {
 const SHARES_ARE_ENOUGH = ['generate-root', 'rekey'];
 
 /**
- * Scales Raft's waits. By Vault's default, 5, a single server waits 5 to 10 s, after each start, for a leader that there
- * is not; with 1, "recommended for production", 1 to 2 s (developer.hashicorp.com, Vault, storage "raft").
+ * Scales Raft's waits (developer.hashicorp.com, Vault, storage "raft"). By Vault's default, 5, a single server waits 5 to
+ * 10 s, after each start, for a leader that there is not; with 1, 1 to 2 s.
+ *
+ * One of several steps down when half of the others did not answer for 0.5 s times this, as when its processors are busy; and
+ * others take over after 1 to 2 s times this. KES has the keys in use in its memory meanwhile.
  */
-const RAFT_MULTIPLIER = 1;
+const RAFT_MULTIPLIER = { single: 1, several: 3 } as const;
 
 /** Where the files are by which the Vaults of several hosts know their clients, and are known to each other. */
 const CLIENT_FILES = { ca: 'clients-ca.crt', certificate: 'client.crt', privateKey: 'client.key' } as const;
@@ -355,7 +358,7 @@ function serverConfiguration(deployment: DeploymentBase, { host, vault }: VaultH
       raft: {
         path: '/vault/data',
         node_id: raftId,
-        performance_multiplier: RAFT_MULTIPLIER,
+        performance_multiplier: others.length === 0 ? RAFT_MULTIPLIER.single : RAFT_MULTIPLIER.several,
         ...(others.length === 0
           ? {}
           : {

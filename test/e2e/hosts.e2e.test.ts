@@ -2,12 +2,14 @@
  * Three hosts, each a Docker engine of its own: deployed, then robbed of a host, of programs and of the way to each other,
  * under the load of clients that know the addresses of all hosts.
  */
-import { type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { cpus } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { VAULT_CLIENTS } from '../../config/deployment-names';
 import { vaultClientFiles } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
@@ -34,7 +36,12 @@ const NAMES = ['a', 'b', 'c'] as const;
 type Host = (typeof HOSTS)[number];
 
 const PROGRAMS: Readonly<Record<string, string>> = { minio: 'MinIO', kes: 'KES', vault: 'Vault', balancer: 'HAProxy' };
-const MORE_MEMORY = { balancer: 192, kes: 192, vault: 768, minio: 1152 } as const;
+const MORE_MEMORY = {
+  balancer: { memoryMb: 192 },
+  kes: { memoryMb: 192 },
+  vault: { memoryMb: 768 },
+  minio: { memoryMb: 1152 },
+};
 
 const OBJECTS = 480;
 const PLAIN: Mode = { name: 'no header', bucket: 'backup', options: {} };
@@ -89,6 +96,12 @@ async function containers(host: Host): Promise<string[]> {
     .sort();
 }
 
+async function allContainerIds(): Promise<string[]> {
+  const prefix = `/${environment.containerName('')}`;
+  const running = await Promise.all(HOSTS.map(async (host) => engine(host).listContainers()));
+  return running.flat().flatMap(({ Names: [name = ''], Id }) => (name.startsWith(prefix) ? [Id] : []));
+}
+
 /** A client of the balancer of one host. */
 function s3Of(host: Host, attempts?: number): S3Client {
   const { environment: settled, state } = environment.loaded;
@@ -99,6 +112,12 @@ function s3Of(host: Host, attempts?: number): S3Client {
     ...(attempts === undefined ? {} : { attempts }),
   });
 }
+
+/** 8 to 10 s were seen on two busy processors: open connections take 3 s to be given up, and clients as long each. */
+const TROUBLE_LIMIT_MS = 15_000;
+
+/** An object whose writer lost its power is locked for so long at most (cmd/lock-rest-server.go: validity and interval). */
+const LOCKED_MS = 120_000;
 
 /** The host whose Vault is the active one. */
 async function activeVault(): Promise<Host> {
@@ -137,46 +156,52 @@ async function healthOfVault(host: Host): Promise<number | undefined> {
 
 /**
  * Does something to the hosts while three clients write and read: two that send again what failed and know the addresses of
- * all hosts, beginning with that of the victim and with another; and one of another host's balancer, which sends nothing
- * again.
+ * all hosts, beginning with that of the victim and with another; and one of another host's balancer, which waits for each
+ * answer and sends nothing again.
  *
- * @param withinSeconds whether it may be felt for a moment only. Default: yes
+ * @param undo is done in any case, so that the next test begins with whole hosts
+ * @param rolls whether it strikes one host after the other, so that there is more than one moment of trouble. Default: no
  */
 async function endure(
   fault: string,
   victim: Host,
   act: () => Promise<void>,
-  { withinSeconds = true }: { readonly withinSeconds?: boolean } = {},
+  { rolls = false, undo }: { readonly rolls?: boolean; readonly undo?: () => Promise<void> } = {},
 ): Promise<void> {
   const [next, last] = HOSTS.filter((host) => host !== victim);
   if (next === undefined || last === undefined) throw new Error('there are three hosts');
   const clients = new Map(HOSTS.map((host) => [host, s3Of(host, 1)]));
+  const only = s3Of(next, 1);
   const of = (...order: readonly Host[]) => failoverClient(order.flatMap((host) => clients.get(host) ?? []));
   const acknowledged: LoadTarget['acknowledged'] = (object) => {
     written.set(`${object.bucket}/${object.key}`, object);
   };
   const buckets = ['backup', 'archive'];
-  const patient = { patient: true, perSecond: 4, acknowledged };
+  const patient = { patient: true, patienceMs: LOCKED_MS, perSecond: 4, acknowledged };
   const loads = [
     new SteadyLoad({ ...patient, s3: of(victim, next, last), buckets, prefix: 'first' }),
     new SteadyLoad({ ...patient, s3: of(next, last, victim), buckets, prefix: 'second' }),
-    new SteadyLoad({ s3: of(next), buckets, perSecond: 4, acknowledged, prefix: 'third' }),
+    new SteadyLoad({ s3: only, buckets, perSecond: 4, acknowledged, prefix: 'third' }),
   ] as const;
   let results: readonly LoadResult[];
   try {
     await Promise.all(loads.map((load) => load.answered(40)));
+    for (const load of loads) load.mark();
     await act();
     await Promise.all(loads.map((load) => load.answered(160)));
   } finally {
     results = await Promise.all(loads.map((load) => load.stop()));
-    for (const client of clients.values()) client.destroy();
+    for (const client of [...clients.values(), only]) client.destroy();
+    await undo?.();
   }
   const [first, second, impatient] = results;
   if (first === undefined || second === undefined || impatient === undefined) throw new Error('there are three loads');
-  const slowestMs = Math.max(first.slowestMs, second.slowestMs);
+  const slowestMs = Math.max(first.slowestMs, second.slowestMs, impatient.slowestMs);
   const troubledMs = Math.max(first.troubledMs, second.troubledMs);
+  const underWayMs = Math.max(first.underWayMs, second.underWayMs, impatient.underWayMs);
   measured(`${fault}: trouble`, troubledMs / 1000);
   measured('… slowest request', slowestMs / 1000);
+  measured('… slowest of those that were under way', underWayMs / 1000);
   measured(
     `… failed of ${impatient.requests} that were sent once: ${impatient.failures.length}; trouble`,
     impatient.troubledMs / 1000,
@@ -187,13 +212,13 @@ async function endure(
     failed: first.failures.length + second.failures.length,
     troubledMs,
     slowestMs,
+    underWayMs,
     sentOnce: { requests: impatient.requests, failed: impatient.failures.length },
     objects: objects.size + written.size,
   });
   expect([...first.failures, ...second.failures]).toEqual([]);
-  if (!withinSeconds) return;
-  expect(troubledMs).toBeLessThan(5000);
-  expect(slowestMs).toBeLessThan(10_000);
+  if (!rolls) expect(troubledMs).toBeLessThan(TROUBLE_LIMIT_MS);
+  expect(slowestMs).toBeLessThan(TROUBLE_LIMIT_MS);
   expect(impatient.failures.length / impatient.requests).toBeLessThan(0.03);
 }
 
@@ -263,6 +288,18 @@ withHosts('three hosts', () => {
     expect(result.stderr).not.toMatch(/\d+ (?:added|changed|destroyed)/);
   });
 
+  test('a client that does not read for a while gets the rest afterwards', async () => {
+    const s3 = s3Of(1, 1);
+    const object = { Bucket: 'backup', Key: 'read slowly' };
+    const content = randomBytes(64 * 1024 * 1024);
+    await s3.send(new PutObjectCommand({ ...object, Body: content }));
+    const { Body } = await s3.send(new GetObjectCommand(object));
+    // longer than a host without power may keep MinIO waiting, and more than all buffers on the way hold
+    await delay(10_000);
+    expect(Buffer.from((await Body?.transformToByteArray()) ?? []).equals(content)).toBe(true);
+    s3.destroy();
+  });
+
   test('the host of the active Vault loses its power under load: clients that try again lose nothing', async () => {
     const host = await activeVault();
     await endure('The host with the active Vault loses its power', host, async () => {
@@ -288,35 +325,48 @@ withHosts('three hosts', () => {
     test.each(['minio', 'kes', 'vault', 'balancer'])('%s of a host is killed', async (program) => {
       const host = program === 'vault' ? await activeVault() : 2;
       const container = engine(host).getContainer(environment.containerName(program));
-      await endure(`${PROGRAMS[program] ?? program} of a host is killed`, host, async () => {
-        await container.kill();
-      });
-      // Docker takes a kill for somebody's wish to stop it
-      await container.start();
+      await endure(
+        `${PROGRAMS[program] ?? program} of a host is killed`,
+        host,
+        async () => {
+          await container.kill();
+        },
+        // Docker takes a kill for somebody's wish to stop it
+        { undo: async () => container.start() as Promise<void> },
+      );
       expect(await lost(other(host))).toEqual([]);
       await untilCheckPasses();
     });
 
     test('two hosts do not reach each other', async () => {
-      await endure('Two hosts do not reach each other', 1, async () => {
-        await hosts.cut(1, 2);
+      await endure('Two hosts do not reach each other', 1, async () => hosts.cut(1, 2), {
+        undo: async () => hosts.join(1, 2),
       });
-      await hosts.join(1, 2);
       expect(await lost(3)).toEqual([]);
       await untilCheckPasses();
     });
 
-    test.each(['balancer', 'kes', 'vault', 'minio'] as const)(
-      'more memory for each %s: the change rolls',
-      async (program) => {
-        changed = { ...changed, [program]: { ...changed[program], memoryMb: MORE_MEMORY[program] } };
-        await endure(`Another memory limit for each ${PROGRAMS[program] ?? program}`, 1, async () => {
+    test.each([
+      { what: 'Another memory limit for each program', change: MORE_MEMORY },
+      // Docker cannot change it while a container runs
+      { what: 'Another process limit: each container is replaced', change: { docker: { processLimit: 4096 } } },
+    ])('$what: nothing is felt', async ({ what, change }) => {
+      const before = await allContainerIds();
+      changed = { ...changed, ...change, minio: { ...changed.minio, ...('minio' in change ? change.minio : {}) } };
+      await endure(
+        what,
+        1,
+        async () => {
           environment.write(changed);
-          mustSucceed(await environment.script('up', [], { env }));
-        });
-        expect(await lost(2)).toEqual([]);
-      },
-    );
+          const result = mustSucceed(await environment.script('up', [], { env }));
+          measured(what, result.seconds);
+        },
+        { rolls: true },
+      );
+      const kept = (await allContainerIds()).filter((id) => before.includes(id));
+      expect(kept).toHaveLength('docker' in change ? 0 : before.length);
+      expect(await lost(2)).toEqual([]);
+    });
 
     test('two hosts lose their power: nothing is acknowledged that is lost, and service is back with them', async () => {
       const s3 = s3Of(1, 1);
@@ -346,7 +396,7 @@ withHosts('three hosts', () => {
         async () => {
           mustSucceed(await environment.rotate(['secret-id'], { env }));
         },
-        { withinSeconds: false },
+        { rolls: true },
       );
       expect(await lost(2)).toEqual([]);
     });

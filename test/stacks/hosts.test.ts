@@ -67,6 +67,7 @@ describe('three hosts', () => {
       storage: {
         raft: {
           node_id: 'vault-2',
+          performance_multiplier: 3,
           retry_join: ['vault-1', 'vault-3'].map((name) => ({
             leader_api_addr: `https://${name}:8200`,
             leader_ca_cert_file: '/files/ca.crt',
@@ -129,12 +130,9 @@ describe('three hosts', () => {
     expect(new Set(servers.map(({ command, env, image }) => JSON.stringify([command, env, image]))).size).toBe(1);
     expect(servers[0]?.command).toContain('https://minio-{1...3}:9010/data');
     expect(servers[0]?.env).toEqual(
-      expect.arrayContaining([
-        'MINIO_KMS_KES_ENDPOINT=https://kes:7373',
-        'MINIO_CONN_USER_TIMEOUT=3s',
-        'GODEBUG=multipathtcp=0',
-      ]),
+      expect.arrayContaining(['MINIO_KMS_KES_ENDPOINT=https://kes:7373', 'MINIO_CONN_USER_TIMEOUT=0s']),
     );
+    expect(servers[0]?.sysctls).toEqual({ 'net.ipv4.tcp_retries2': '2', 'net.ipv4.tcp_syn_retries': '1' });
     expect(servers[1]).toMatchObject({
       networks_advanced: [{ name: 'ebs-local', aliases: ['minio-2'] }],
       host: [

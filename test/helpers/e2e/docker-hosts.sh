@@ -85,6 +85,11 @@ MaxSessions 200
 CONF
 }
 
+own_processors() { # I: what else runs on this machine must not starve its containers, as if it were a machine of its own
+  local c=/sys/fs/cgroup/cpu/$pre-$1
+  [ ! -d /sys/fs/cgroup/cpu ] || { mkdir -p "$c"; echo 20000 >"$c/cpu.shares"; }
+}
+
 boot() { # I: creates the namespace and starts its init in the background; `await` waits for it
   local i=$1 h="$dir/h$1" ip; ip=$(ip_of "$1")
   alive "$h/init" >/dev/null && { say "host $i is on already"; return 1; }
@@ -98,6 +103,7 @@ boot() { # I: creates the namespace and starts its init in the background; `awai
   ip -n "$pre-sw" link set "h$i" master br0 up
   ip -n "$pre-$i" addr add "$ip/24" dev eth0
   ip -n "$pre-$i" link set eth0 up
+  own_processors "$i"
   # Not `ip netns exec`: it replaces /sys, and with it /sys/fs/cgroup.
   setsid nsenter --net="/run/netns/$pre-$i" unshare --mount --propagation private --uts --ipc --pid --fork --kill-child \
     --mount-proc "$self" _init "$i" "$ip" </dev/null >>"$h/log" 2>&1 &

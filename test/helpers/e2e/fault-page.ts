@@ -79,6 +79,8 @@ export interface HostRow {
   readonly failed: number;
   readonly troubledMs: number;
   readonly slowestMs: number;
+  /** The longest time of a request that was under way at the fault, which the two above do not count. */
+  readonly underWayMs: number;
   /** Of a client that does not. */
   readonly sentOnce: { readonly requests: number; readonly failed: number };
   /** Objects that were read and compared afterwards. */
@@ -100,19 +102,22 @@ Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every faul
 compared by hash, among them every object whose PUT was acknowledged during the fault. **None was lost.**
 
 Two clients know the addresses of all three hosts. What is not answered within 3 s they send again, to the next host. A third
-one talks to a host that lives, and sends nothing again. Each sends four PUTs and four GETs a second. **Trouble** is the time
-from the beginning of the first request that failed, was sent again or took more than a second, to the end of the last.
+one talks to a host that lives, waits for each answer, and sends nothing again. Each sends four PUTs and four GETs a second.
+**Trouble** is the time from the beginning of the first request that failed, was sent again or took more than a second, to the
+end of the last. It does not count requests that were **under way** at that moment: MinIO keeps an object locked, for up to two
+minutes, whose writer lost its power.
 
-| Fault or change | Failed | Trouble | Slowest | Failed, sent once |
-|---|---|---|---|---|
+| Fault or change | Failed | Trouble | Slowest | Under way | Failed, sent once |
+|---|---|---|---|---|---|
 ${rows
-  .map(({ fault, requests, failed, troubledMs, slowestMs, sentOnce }) =>
+  .map(({ fault, requests, failed, troubledMs, slowestMs, underWayMs, sentOnce }) =>
     [
       '',
       fault,
       `${failed} of ${requests}`,
       seconds(troubledMs),
       seconds(slowestMs),
+      seconds(underWayMs),
       `${sentOnce.failed} of ${sentOnce.requests}`,
       '',
     ].join(' | '),

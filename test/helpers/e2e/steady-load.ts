@@ -10,11 +10,13 @@ export interface LoadTarget {
   readonly s3: Pick<S3Client, 'send'>;
   /**
    * A request that is refused is sent again, with the pauses of minio-go (retry.go), which is in mc and restic: up to
-   * 200 ms, then twice as long each time, up to 1 s. It fails when it was not answered for {@link PATIENCE_MS}.
+   * 200 ms, then twice as long each time, up to 1 s. It fails when it was not answered for {@link patienceMs}.
    *
    * @default - it is sent once
    */
   readonly patient?: boolean;
+  /** @default {@link PATIENCE_MS} */
+  readonly patienceMs?: number;
   readonly buckets: readonly string[];
   /** Objects are below it. Two loads of one bucket need two. @default load */
   readonly prefix?: string;
@@ -34,6 +36,8 @@ export interface LoadResult {
   readonly slowestMs: number;
   /** From the beginning of the first request that failed, was sent again or took over a second, to the end of the last. */
   readonly troubledMs: number;
+  /** The longest time of those that were under way at {@link SteadyLoad.mark}, which the two above do not count. */
+  readonly underWayMs: number;
 }
 
 /** A request that takes longer was troubled. */
@@ -54,6 +58,8 @@ export class SteadyLoad {
   private slowestMs = 0;
   private troubled: { readonly from: number; readonly to: number } | undefined;
   private round = 0;
+  private markedAt: number | undefined;
+  private underWayMs = 0;
 
   /** Starts at once. */
   constructor(target: LoadTarget) {
@@ -75,13 +81,25 @@ export class SteadyLoad {
     );
   }
 
+  /** Tells what is under way now from what begins later: for a fault that only the former can be locked by. */
+  mark(): void {
+    this.markedAt = performance.now();
+  }
+
   /** Stops, after everything that was begun has been answered. */
   async stop(): Promise<LoadResult> {
     clearInterval(this.timer);
     await Promise.all(this.running);
-    const { requests, retried, failures, troubled } = this;
+    const { requests, retried, failures, troubled, underWayMs } = this;
     const troubledMs = troubled === undefined ? 0 : Math.round(troubled.to - troubled.from);
-    return { requests, retried, failures, slowestMs: Math.round(this.slowestMs), troubledMs };
+    return {
+      requests,
+      retried,
+      failures,
+      slowestMs: Math.round(this.slowestMs),
+      troubledMs,
+      underWayMs: Math.round(underWayMs),
+    };
   }
 
   private async putAndGet(round: number): Promise<void> {
@@ -113,10 +131,18 @@ export class SteadyLoad {
     } finally {
       const ended = performance.now();
       this.requests += 1;
-      this.slowestMs = Math.max(this.slowestMs, ended - started);
-      if (ended - started > SLOW_MS || this.retried > retried || this.failures.length > failures) {
-        this.troubled = { from: Math.min(started, this.troubled?.from ?? started), to: ended };
+      if (this.markedAt !== undefined && started < this.markedAt) {
+        this.underWayMs = Math.max(this.underWayMs, ended - started);
+      } else {
+        this.notice(started, ended, this.retried > retried || this.failures.length > failures);
       }
+    }
+  }
+
+  private notice(started: number, ended: number, failedOnce: boolean): void {
+    this.slowestMs = Math.max(this.slowestMs, ended - started);
+    if (ended - started > SLOW_MS || failedOnce) {
+      this.troubled = { from: Math.min(started, this.troubled?.from ?? started), to: ended };
     }
   }
 
@@ -128,7 +154,8 @@ export class SteadyLoad {
         if (sent > 1) this.retried += 1;
         return answer;
       } catch (error) {
-        if (this.target.patient !== true || performance.now() - started > PATIENCE_MS) throw error;
+        if (this.target.patient !== true || performance.now() - started > (this.target.patienceMs ?? PATIENCE_MS))
+          throw error;
         await delay(Math.random() * Math.min(200 * 2 ** (sent - 1), 1000));
       }
     }
