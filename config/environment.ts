@@ -41,6 +41,16 @@ const providerVersions = {
   }),
 };
 
+const awsRegion = z
+  .string()
+  .regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/, { error: 'must be an AWS region such as eu-central-1' });
+const kmsKey = z.string().regex(/^[\w:/-]+$/, { error: 'must be the id, ARN or alias/… of a KMS key' });
+
+const leaveSeal = z
+  .boolean()
+  .default(false)
+  .describe('The next deploy takes the embedded Vault from the seal back to unseal shares.');
+
 /** Another Vault, or OpenBao, whose transit engine opens an embedded one. */
 const transitSeal = z.strictObject({
   type: z.literal('transit').describe('A key of the transit engine of another Vault or OpenBao.'),
@@ -56,22 +66,41 @@ const transitSeal = z.strictObject({
   tokenFile: absolutePath.describe(
     'File with a token that may encrypt and decrypt by that key, and nothing else in it.',
   ),
-  leave: z
-    .boolean()
-    .default(false)
-    .describe('The next deploy takes the embedded Vault from the seal back to unseal shares.'),
+  leave: leaveSeal,
+});
+
+/** A key of AWS KMS that opens an embedded Vault. */
+const awsKmsSeal = z.strictObject({
+  type: z.literal('awskms').describe('A key of AWS KMS.'),
+  region: awsRegion,
+  kmsKey: kmsKey.describe('Id, ARN or alias/… of a symmetric key.'),
+  endpoint: z
+    .url({
+      protocol: /^https$/,
+      error: 'must be an https:// address; the root key of Vault is never sent in the clear',
+    })
+    .optional()
+    .describe('Address of KMS, such as that of a VPC endpoint. Default: the one of the region.'),
+  caFile: absolutePath.optional().describe('CA certificates of the endpoint, PEM. Default: the public ones.'),
+  credentialsFile: absolutePath.describe(
+    'Shared credentials file of AWS: [default] with aws_access_key_id and aws_secret_access_key, of lasting credentials.',
+  ),
+  leave: leaveSeal,
 });
 
 const vault = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z.literal('embedded').describe('Vault runs in a container of this deployment.'),
     unseal: z
-      .union([z.enum(['auto', 'manual']), transitSeal], { error: 'must be auto, manual or {type: transit, …}' })
+      .union([z.enum(['auto', 'manual']), z.discriminatedUnion('type', [transitSeal, awsKmsSeal])], {
+        error: 'must be auto, manual, {type: transit, …} or {type: awskms, …}',
+      })
       .default('auto')
       .describe(
         'auto: a small container unseals Vault after every restart, so a reboot heals by itself; whoever can read the ' +
           'Docker volumes can then unseal. manual: the shares are only in the state folder, and a person unseals. ' +
-          '{type: transit, …}: Vault opens itself by a key of another Vault, and no unseal share exists.',
+          '{type: transit, …}, {type: awskms, …}: Vault opens itself by a key of another Vault or of AWS KMS, and no ' +
+          'unseal share exists.',
       ),
     shares: z
       .int()
@@ -177,16 +206,12 @@ const keyStore = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('aws').describe('AWS Secrets Manager, sealed by AWS KMS. Secrets are named like the master keys.'),
-    region: z.string().regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/, { error: 'must be an AWS region such as eu-central-1' }),
+    region: awsRegion,
     endpoint: z
       .url({ protocol: /^https$/, error: 'must be an https:// address; master keys are never sent in the clear' })
       .optional()
       .describe('Address of Secrets Manager, such as that of a VPC endpoint. Default: the one of the region.'),
-    kmsKey: z
-      .string()
-      .regex(/^[\w:/-]+$/, { error: 'must be the id, ARN or alias/… of a KMS key' })
-      .optional()
-      .describe('KMS key that seals the secrets. Default: aws/secretsmanager of the account.'),
+    kmsKey: kmsKey.optional().describe('KMS key that seals the secrets. Default: aws/secretsmanager of the account.'),
     credentials: z
       .enum(['chain', 'instance-role'])
       .default('chain')

@@ -44,7 +44,8 @@ const leaf = z.strictObject({
 });
 export type LeafCertificate = z.infer<typeof leaf>;
 
-const sealAccess = z.strictObject({
+const transitAccess = z.strictObject({
+  type: z.literal('transit'),
   url: z.string(),
   namespace: z.string().optional(),
   /** CA certificates, PEM. Absent: the system's. */
@@ -55,7 +56,22 @@ const sealAccess = z.strictObject({
   /** File with a token that may encrypt and decrypt by that key. */
   tokenFile: z.string(),
 });
-/** The key of another Vault that opens an embedded one. */
+const kmsAccess = z.strictObject({
+  type: z.literal('awskms'),
+  region: z.string(),
+  key: z.string(),
+  /** Absent: the one of the region. */
+  endpoint: z.string().optional(),
+  /** CA certificates, PEM. Absent: the public ones. */
+  caFile: z.string().optional(),
+  /** Shared credentials file of AWS. */
+  credentialsFile: z.string(),
+});
+export type TransitAccess = z.infer<typeof transitAccess>;
+export type KmsAccess = z.infer<typeof kmsAccess>;
+
+const sealAccess = z.discriminatedUnion('type', [transitAccess, kmsAccess]);
+/** The key of another Vault, or of AWS KMS, that opens an embedded Vault. */
 export type SealAccess = z.infer<typeof sealAccess>;
 
 const vaultInitialization = z.strictObject({

@@ -23,7 +23,7 @@ export function environmentOf(
   const single = result.error.issues.filter((issue) => !isCrossField(issue));
   const issues = [...single, ...crossFieldIssues(result.error.issues, single, raw)];
   const problems = issues
-    .flatMap(ofMeantOption)
+    .flatMap((issue) => ofMeantOption(issue, raw))
     .flatMap((issue) => describeIssue(issue, raw).map(({ path, text: said }) => `${whereIs(path)}${said}`));
   throw new UsageError(
     [
@@ -69,14 +69,15 @@ function isCrossField(issue: z.core.$ZodIssue): issue is z.core.$ZodIssueCustom 
 }
 
 /** What is wrong with the one alternative of a choice that the value has the shape of; the choice itself where none is. */
-function ofMeantOption(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+function ofMeantOption(issue: z.core.$ZodIssue, raw: unknown): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
-  const meant = issue.errors.filter((problems) =>
-    problems.every(({ code, path }) => code !== 'invalid_type' || path.length > 0),
-  );
-  const [problems] = meant;
-  if (problems === undefined || meant.length > 1) return [issue];
-  return problems.flatMap((problem) => ofMeantOption({ ...problem, path: [...issue.path, ...problem.path] }));
+  const isMap = typeof valueAt(raw, issue.path) === 'object';
+  // a map is none of several words
+  const isOfShape = ({ code, path }: z.core.$ZodIssue): boolean =>
+    path.length > 0 || !(code === 'invalid_type' || (isMap && code === 'invalid_value'));
+  const [problems, ...others] = issue.errors.filter((option) => option.every(isOfShape));
+  if (problems === undefined || others.length > 0) return [issue];
+  return problems.flatMap((problem) => ofMeantOption({ ...problem, path: [...issue.path, ...problem.path] }, raw));
 }
 
 interface Described {

@@ -76,6 +76,23 @@ export function awsPolicy(environment: Environment, retiredKeys: readonly string
   };
 }
 
+/** What the access key of a seal of Vault may do. */
+export function sealPolicy({ region, kmsKey }: { readonly region: string; readonly kmsKey: string }): IamPolicy {
+  const Condition = aliasCondition(kmsKey);
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'OpenVault',
+        Effect: 'Allow',
+        Action: ['kms:Encrypt', 'kms:Decrypt', 'kms:DescribeKey'],
+        Resource: [kmsArn(`arn:${partition(region)}`, region, kmsKey)],
+        ...(kmsKey.includes('alias/') ? { Condition } : {}),
+      },
+    ],
+  };
+}
+
 function serviceName(region: string): string {
   return `secretsmanager.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 }

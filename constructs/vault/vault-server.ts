@@ -10,7 +10,7 @@ import { VAULT_CLUSTER_PORT, type VaultHost, vaultNodes } from '../../config/nod
 import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { vaultClientCa, vaultClientFiles, vaultNodeEndpoint } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
-import { declaredSeal, type Seal, SEAL_FILES, sealAccess, sealConfiguration } from '../../config/vault/seal';
+import { declaredSeal, sealAccess, sealConfiguration, sealFiles, sealVariables } from '../../config/vault/seal';
 import { embeddedVault, isInVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
@@ -123,6 +123,7 @@ export class VaultServer extends Construct {
         ],
         intervalSeconds: 10,
       },
+      ...(seal === undefined ? {} : { variables: sealVariables(seal) }),
       memoryMb: vault.memoryMb,
       stopSeconds: 30,
       // vault, command/server.go: telemetry and the seal are set up only then
@@ -303,13 +304,6 @@ function hostOf({ node }: DeploymentBase, scope: Construct): VaultHost {
   if (vault === undefined)
     throw new DeclarationError(scope, '`deployment` must be at a host with a Vault, got: another');
   return { ...node, vault };
-}
-
-function sealFiles({ tokenFile, caFile }: Seal): { readonly path: string; readonly source: string }[] {
-  return [
-    { path: SEAL_FILES.token, source: tokenFile },
-    ...(caFile === undefined ? [] : [{ path: SEAL_FILES.ca, source: caFile }]),
-  ];
 }
 
 /** By which Vault’s own program is known to it. */

@@ -1,7 +1,7 @@
 /** The seal of an embedded Vault: asked here for what Vault asks of it when it starts. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { SealAccess } from '../../config/operation-inputs';
+import type { SealAccess, TransitAccess } from '../../config/operation-inputs';
 import { describeSeal } from '../../config/vault/seal';
 import { ExternalError, messageOf } from '../lib/errors';
 import { readIfExists } from '../lib/files';
@@ -19,7 +19,7 @@ const tokenFacts = z.object({
 const encrypted = z.object({ data: z.object({ ciphertext: z.string() }) });
 const decrypted = z.object({ data: z.object({ plaintext: z.string() }) });
 
-/** What the token of a seal is good for. */
+/** What the token of a seal is good for; an access key of AWS does not end by itself. */
 export interface SealToken {
   /** Seconds until it ends, if it is not renewed; 0: it does not end. */
   readonly ttl: number;
@@ -33,7 +33,14 @@ export interface SealToken {
  * @throws ExternalError that names the seal, if it is away or refuses
  */
 export async function requireUsableSeal(access: SealAccess): Promise<SealToken> {
-  const { tokenFile, mount, key, ...endpoint } = access;
+  if (access.type === 'transit') return requireUsableTransit(access);
+  const { requireUsableKmsKey } = await import('./kms-seal.js');
+  await requireUsableKmsKey(access);
+  return { ttl: 0, periodic: true };
+}
+
+async function requireUsableTransit(access: TransitAccess): Promise<SealToken> {
+  const { type: _, tokenFile, mount, key, ...endpoint } = access;
   const what = `the seal of Vault, ${describeSeal(access)},`;
   const vault = new VaultClient(endpoint, readSealToken(tokenFile));
   try {

@@ -267,6 +267,18 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['vault: {mode: embedded, port: 70000}', 'vault.port: must be at most 65535, got: 70000.'],
     ['vault: {mode: embedded, port: 1.5}', 'vault.port: must be a whole number, got: 1.5.'],
     ['vault: {mode: embedded, unseal: never}', 'vault.unseal: must be one of auto, manual, got: "never".'],
+    [
+      'vault: {mode: embedded, unseal: {type: pkcs11}}',
+      'vault.unseal.type: must be one of transit, awskms, got: "pkcs11".',
+    ],
+    [
+      'vault: {mode: embedded, unseal: {type: transit, address: "https://s.example.com", key: k}}',
+      'vault.unseal.tokenFile: must be a string, got nothing.',
+    ],
+    [
+      'vault: {mode: embedded, unseal: {type: awskms, region: x, kmsKey: k, credentialsFile: /c}}',
+      'vault.unseal.region: must be an AWS region such as eu-central-1, got: "x".',
+    ],
     ['vault: {mode: embedded, shares: 0}', 'vault.shares: must be at least 1, got: 0.'],
     ['vault: {mode: embedded, shares: 11, threshold: 2}', 'vault.shares: must be at most 10, got: 11.'],
     ['vault: {mode: embedded, memoryMb: 64}', 'vault.memoryMb: must be at least 128, got: 64.'],

@@ -1,25 +1,35 @@
-/** An embedded Vault that is opened by a key of another Vault: begun so, robbed of it, taken back to shares, and brought again. */
+/**
+ * An embedded Vault that is opened by a key of another Vault, or of AWS KMS: begun so, robbed of it, taken back to shares, and
+ * brought again.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { sealPolicy } from '../../config/keys/aws';
 import { nodesOf } from '../../config/node';
 import { sealRules } from '../../config/vault/vault-policies';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
+import type { AwsCredentials } from '../../operations/keys/aws-credentials';
 import { reportSchema } from '../../operations/checks/report/model';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { embeddedVault } from '../../config/vault/vault';
 import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { mustSucceed } from '../helpers/e2e/command';
+import { ThrowawayCa } from '../helpers/certificates';
+import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { ExternalVaultServer } from '../helpers/e2e/external-vault';
 import { measured } from '../helpers/e2e/measured';
+import { Moto, REGION } from '../helpers/e2e/moto';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
 import { keepSigner } from '../helpers/e2e/signer';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
+import { testPorts } from '../helpers/e2e/test-ports';
 
 const KEY = 'opens-backup';
+const createdKmsKey = z.object({ KeyMetadata: z.object({ KeyId: z.string() }) });
 const sealStatus = z.object({ type: z.string(), sealed: z.boolean(), n: z.number(), t: z.number() });
 
 describe('a transit seal', () => {
@@ -220,6 +230,88 @@ describe('a transit seal', () => {
     mustSucceed(await restore());
     expect(await status()).toEqual({ type: 'shamir', sealed: false, n: 3, t: 2 });
     expect(kindsOnDisk()).toEqual(['unseal']);
+    await openObjects(environment.loaded, objects);
+  });
+});
+
+describe('a seal of AWS KMS, for which moto stands', () => {
+  let environment: TestEnvironment;
+  let moto: Moto;
+  let access: AwsCredentials;
+  let key: string;
+  let objects: readonly DrillObject[];
+  const folder = mkdtempSync(path.join(tmpdir(), 'ebs-kms-'));
+  const credentialsFile = path.join(folder, 'credentials');
+
+  const bySeal = (more: object = {}): Settings => ({
+    buckets: [{ name: 'plain' }],
+    vault: {
+      mode: 'embedded',
+      unseal: {
+        ...{ type: 'awskms', region: REGION, kmsKey: key, endpoint: moto.url, caFile: moto.caFile, credentialsFile },
+        ...more,
+      },
+    },
+  });
+  const kindsOnDisk = (): string[] =>
+    (['unsealShare', 'recoveryShare'] as const).filter((kind) => existsSync(environment.state.secret[kind](1)));
+
+  beforeAll(async () => {
+    environment = await TestEnvironment.create();
+    const address = await bridgeAddress(environment.docker);
+    const [port = 0] = await testPorts(1, address);
+    const ca = await ThrowawayCa.create(folder, 'ca-of-moto');
+    const logFile = path.join(folder, 'moto.log');
+    moto = await Moto.start({ address, port, caFile: ca.file, ...(await ca.issue('moto', address)), logFile });
+    key = createdKmsKey.parse(JSON.parse(await moto.aws(['kms', 'create-key']))).KeyMetadata.KeyId;
+    // moto knows no resources: the policy is a list of actions
+    const { Statement, ...policy } = sealPolicy({ region: REGION, kmsKey: key });
+    access = await moto.user('seal', { ...policy, Statement: Statement.map((one) => ({ ...one, Resource: '*' })) });
+    const { accessKeyId, secretAccessKey } = access;
+    writeFileSync(
+      credentialsFile,
+      `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey.reveal()}\n`,
+      { mode: 0o600 },
+    );
+  });
+
+  afterAll(async () => {
+    await moto.stop();
+    await environment.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('opens a new Vault, and again after a restart; its secret key is in a file of the volume alone', async () => {
+    environment.write(bySeal());
+    measured('./scripts/up with a seal of AWS KMS', mustSucceed(await environment.script('up')).seconds);
+    expect(kindsOnDisk()).toEqual(['recoveryShare']);
+    objects = await writeObjects(environment.loaded);
+    const secrets = [
+      ...collectSecrets(environment.state),
+      { name: 'secret key of the seal', value: access.secretAccessKey.reveal() },
+    ];
+    expect(searchFor(secrets, [...fileHaystacks(environment), ...(await dockerHaystacks(environment))])).toEqual([]);
+    await environment.docker.getContainer(environment.containerName('vault')).restart();
+    for (const program of ['vault', 'kes', 'minio']) await environment.untilHealthy(program);
+    await openObjects(environment.loaded, objects);
+  });
+
+  test('whose key is disabled is named, before a deploy touches anything', async () => {
+    await moto.aws(['kms', 'disable-key', '--key-id', key]);
+    const life = await environment.lifeOf('vault');
+    environment.write(bySeal({ leave: true }));
+    const refused = await environment.script('up');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      `error: the seal of Vault, the key ${key} of AWS KMS in ${REGION} (${moto.url}), does not answer: `,
+    );
+    expect(await environment.lifeOf('vault')).toBe(life);
+    await moto.aws(['kms', 'enable-key', '--key-id', key]);
+  });
+
+  test('is left like any other', async () => {
+    mustSucceed(await environment.script('up'));
+    expect(kindsOnDisk()).toEqual(['unsealShare']);
     await openObjects(environment.loaded, objects);
   });
 });

@@ -41,7 +41,7 @@ const vaultSeal: ServiceCheck = {
     if (ttl > 0 && !periodic && ttl < DAYS_TO_REPLACE * 86_400) {
       throw new CheckFailure(
         `the token of the seal ends in ${Math.floor(ttl / 3600)} h, and cannot be renewed for ever`,
-        `make one with -period, write it into ${seal.tokenFile}, then ./scripts/up ${argument}`,
+        `make one with -period, write it into the file that vault.unseal.tokenFile names, then ./scripts/up ${argument}`,
         evidence,
       );
     }

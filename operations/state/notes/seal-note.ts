@@ -7,19 +7,30 @@ import type { Environment } from '../../../config/environment';
 import { isInEmbeddedVault } from '../../../config/keys/key-store-place';
 import type { SealAccess } from '../../../config/operation-inputs';
 import type { StateLayout } from '../../../config/state/layout';
-import { describeSeal, sealAccess } from '../../../config/vault/seal';
+import { describeSeal, sealAccess, type SealIdentity } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { readKeyStoreNote } from './key-store-note';
 
-const note = z.strictObject({
-  version: z.literal(1),
-  url: z.string(),
-  namespace: z.string().optional(),
-  mount: z.string(),
-  key: z.string(),
-});
+const version = z.literal(1);
+const note = z.discriminatedUnion('type', [
+  z.strictObject({
+    version,
+    type: z.literal('transit'),
+    url: z.string(),
+    namespace: z.string().optional(),
+    mount: z.string(),
+    key: z.string(),
+  }),
+  z.strictObject({
+    version,
+    type: z.literal('awskms'),
+    region: z.string(),
+    endpoint: z.string().optional(),
+    key: z.string(),
+  }),
+]);
 export type SealNote = z.infer<typeof note>;
 
 /** Undefined where unseal shares open Vault. */
@@ -32,9 +43,17 @@ export function parseSealNote(text: string): SealNote {
   return note.parse(JSON.parse(text));
 }
 
-export function writeSealNote(file: string, { url, namespace, mount, key }: SealAccess): void {
-  const content: SealNote = { version: 1, url, ...(namespace === undefined ? {} : { namespace }), mount, key };
-  writeFileAtomically(file, `${JSON.stringify(content, null, 2)}\n`, 0o644);
+export function writeSealNote(file: string, access: SealAccess): void {
+  writeFileAtomically(file, `${JSON.stringify({ version: 1, ...identityOf(access) }, null, 2)}\n`, 0o644);
+}
+
+function identityOf(access: SealAccess): SealIdentity {
+  if (access.type === 'awskms') {
+    const { credentialsFile: _, caFile: __, ...identity } = access;
+    return identity;
+  }
+  const { tokenFile: _, caFile: __, ...identity } = access;
+  return identity;
 }
 
 /** The shares that Vault knows: unseal shares, or recovery shares, which open nothing, where a seal opens it. */

@@ -1,4 +1,4 @@
-import { awsPolicy } from '../../../config/keys/aws';
+import { awsPolicy, sealPolicy } from '../../../config/keys/aws';
 import { vaultNames } from '../../../config/deployment-names';
 import type { Environment, VaultEnvironment } from '../../../config/environment';
 import { declaredSeal } from '../../../config/vault/seal';
@@ -22,6 +22,7 @@ export function policyText(
   if (keyStore.type === 'aws') return jsonText(awsPolicy(environment, retiredKeys));
   const vault = embeddedVault(environment);
   const seal = vault === undefined ? undefined : declaredSeal(vault);
+  if (seal?.type === 'awskms') return jsonText(sealPolicy(seal));
   if (seal !== undefined) {
     const rules = sealRules(seal);
     return json ? jsonText(rules) : `${SEAL_HEAD}\n\n${policyDocument(rules)}`;

@@ -77,7 +77,7 @@ function embeddedVaultStep(loaded: LoadedEnvironment): Step[] {
           const { ttl, periodic } = await requireUsableSeal(sealAccess(seal));
           if (ttl > 0 && !periodic) {
             announce(
-              `the token in ${seal.tokenFile} ends in ${Math.floor(ttl / 3600)} h, and Vault cannot renew it for ever: make one with -period`,
+              `the token of the seal ends in ${Math.floor(ttl / 3600)} h, and Vault cannot renew it for ever: make one with -period`,
             );
           }
         }

@@ -231,7 +231,14 @@ describe('a seal', () => {
     const secrets = '/nonexistent/state/secrets/vault';
     expect(synthesized.operation('initialize-vault').input).toMatchObject({
       seal: {
-        access: { url: 'https://seal.example.com', caFile: '/ca', mount: 'transit', key: 'k', tokenFile: '/t' },
+        access: {
+          type: 'transit',
+          url: 'https://seal.example.com',
+          caFile: '/ca',
+          mount: 'transit',
+          key: 'k',
+          tokenFile: '/t',
+        },
         recoveryShareFiles: [1, 2, 3].map((number) => `${secrets}/recovery-share-${number}`),
         leave: false,
         noteFile: '/nonexistent/state/vault-seal.json',
@@ -245,6 +252,28 @@ describe('a seal', () => {
     const server = transit().resource('docker_container', 'Vault_Server');
     expect(labels(server)).toHaveLength(3);
     expect(JSON.stringify(labels(server))).toContain('filesha256(\\"/t\\")');
+  });
+
+  test('of AWS KMS has its credentials in a file, and its CA where the client of AWS looks', () => {
+    const synthesized = declare({
+      unseal: {
+        ...{ type: 'awskms', region: 'eu-central-1', kmsKey: 'alias/vault', credentialsFile: '/c' },
+        ...{ endpoint: 'https://kms.example.com', caFile: '/ca' },
+      },
+    });
+    expect(sealOf(synthesized)).toEqual({
+      awskms: {
+        region: 'eu-central-1',
+        kms_key_id: 'alias/vault',
+        endpoint: 'https://kms.example.com',
+        shared_creds_filename: '/files/seal-credentials',
+      },
+    });
+    expect(files(synthesized).slice(-2)).toMatchObject([
+      { file: '/files/seal-credentials', source: '/c', permissions: '0400' },
+      { file: '/files/seal-ca.crt', source: '/ca', permissions: '0400' },
+    ]);
+    expect(synthesized.resource('docker_container', 'Vault_Server').env).toEqual(['SSL_CERT_FILE=/files/seal-ca.crt']);
   });
 
   test('that is left is disabled, and still asked', () => {

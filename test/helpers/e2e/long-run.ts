@@ -111,7 +111,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     ),
   ],
   // every day: nothing of seals
-  seals: ['a transit seal'],
+  seals: ['a transit seal', 'a seal of AWS KMS'],
   // every day: gone with all its versions
   deployment: ['faults a master key deleted, so that Vault keeps its version'],
 };

@@ -310,7 +310,13 @@ describe('a seal', () => {
     input = {
       ...input,
       seal: {
-        access: { url: 'https://seal.example.com', mount: 'transit', key: 'k', tokenFile: file('token') },
+        access: {
+          type: 'transit',
+          url: 'https://seal.example.com',
+          mount: 'transit',
+          key: 'k',
+          tokenFile: file('token'),
+        },
         recoveryShareFiles: [file('recovery-share-1')],
         leave: false,
         noteFile: file('vault-seal.json'),

@@ -1,7 +1,7 @@
 /** What is asked of a seal, and what is said of one that is of no use. The other Vault is a fake. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { SealAccess } from '../../../config/operation-inputs';
+import type { TransitAccess } from '../../../config/operation-inputs';
 import { requireUsableSeal } from '../../../operations/vault/seal';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
@@ -13,7 +13,7 @@ const TOKEN = { ttl: 86_400, num_uses: 0, renewable: true, period: 86_400 };
 const refusal = (...errors: string[]) => ({ errors });
 
 let server: TlsServer;
-let access: SealAccess;
+let access: TransitAccess;
 let asked: string[];
 /** What it answers besides what a seal must. */
 let answers: Record<string, readonly [number, unknown]>;
@@ -37,7 +37,7 @@ beforeEach(async () => {
   });
   const tokenFile = path.join(folder(), 'token');
   writeFileSync(tokenFile, 'the-token');
-  access = { url: server.url, caFile: ca.file, mount: 'transit', key: 'k', tokenFile };
+  access = { type: 'transit', url: server.url, caFile: ca.file, mount: 'transit', key: 'k', tokenFile };
 });
 afterEach(async () => server.stop());
 

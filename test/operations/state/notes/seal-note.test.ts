@@ -48,7 +48,10 @@ test('the shares in force are unseal shares, until a seal is noted', () => {
   expect(shareFiles(state, 2).map((file) => path.basename(file))).toEqual(['unseal-share-1', 'unseal-share-2']);
   noteSeal();
   expect(shareFiles(state, 2).map((file) => path.basename(file))).toEqual(['recovery-share-1', 'recovery-share-2']);
-  expect(readSealNote(state)).toEqual({ version: 1, url: 'https://seal.example.com', mount: 'transit', key: 'k' });
+  expect(readSealNote(state)).toEqual({
+    ...{ version: 1, type: 'transit', url: 'https://seal.example.com' },
+    ...{ mount: 'transit', key: 'k' },
+  });
 });
 
 test('an earlier declaration may have made more shares', () => {
@@ -80,6 +83,12 @@ test.each([
   expect(thrownBy(requiring(unseal)).message).toBe(
     `vault.unseal: the Vault of environment x is opened by the key k of transit/ in Vault at https://seal.example.com, got: ${got}`,
   );
+});
+
+test('a key of AWS KMS is another seal', () => {
+  noteSeal();
+  const unseal = '{ type: awskms, region: eu-central-1, kmsKey: k, credentialsFile: /c }';
+  expect(thrownBy(requiring(unseal)).message).toMatch(/, got: the key k of AWS KMS in eu-central-1$/);
 });
 
 test('a Vault that the keys have left says nothing about another one', () => {

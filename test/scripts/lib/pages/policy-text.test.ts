@@ -41,6 +41,21 @@ test('for a seal it is to use one key, and to keep the token alive', () => {
   expect(printed).toBe(policyText(environment));
 });
 
+test('for a seal of AWS KMS it is what IAM takes', () => {
+  const seal = '{type: awskms, region: eu-central-1, kmsKey: alias/vault, credentialsFile: /c}';
+  const environment = parseEnvironment(`{name: x, vault: {mode: embedded, unseal: ${seal}}}`, 'test.yaml');
+  expect(JSON.parse(policyText(environment))).toEqual({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        ...{ Sid: 'OpenVault', Effect: 'Allow', Action: ['kms:Encrypt', 'kms:Decrypt', 'kms:DescribeKey'] },
+        Resource: ['arn:aws:kms:eu-central-1:*:key/*'],
+        Condition: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': 'alias/vault' } },
+      },
+    ],
+  });
+});
+
 test('for AWS it is what IAM takes, with the keys that are no longer declared', () => {
   const { environment } = loadEnvironment('aws.example');
   const printed = policyText(environment, { retiredKeys: ['old'] });
