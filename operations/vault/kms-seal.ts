@@ -29,7 +29,8 @@ export async function requireUsableKmsKey(access: KmsAccess): Promise<void> {
     endpoint: access.endpoint ?? `https://kms.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`,
   });
   try {
-    await kms.send(new DescribeKeyCommand({ KeyId }));
+    const { KeyMetadata } = await kms.send(new DescribeKeyCommand({ KeyId }));
+    if (KeyMetadata?.KeyState !== 'Enabled') throw new Error(`it is ${KeyMetadata?.KeyState ?? 'of no state'}`);
     const plaintext = randomBytes(32);
     const { CiphertextBlob } = await kms.send(new EncryptCommand({ KeyId, Plaintext: plaintext }));
     const { Plaintext } = await kms.send(new DecryptCommand({ KeyId, CiphertextBlob }));

@@ -27,7 +27,7 @@ beforeEach(async () => {
     asked.push(`${request} by ${accessKey}`);
     const { Plaintext, CiphertextBlob } = JSON.parse(body) as Record<string, string>;
     const answers: Record<string, unknown> = {
-      DescribeKey: { KeyMetadata: { KeyId: 'k' } },
+      DescribeKey: { KeyMetadata: { KeyId: 'k', KeyState: 'Enabled' } },
       Encrypt: { CiphertextBlob: Plaintext },
       Decrypt: { Plaintext: CiphertextBlob },
     };
