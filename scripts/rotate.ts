@@ -49,7 +49,15 @@ const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>>
 const OTHERS = ['ca', 'client', 'master-key', 'audit-log', 'inventory'];
 
 /** Those that several hosts have, too; the others are made for one so far. */
-const SEVERAL_HOSTS: readonly string[] = ['secret-id', 'client', 'audit-log', 'inventory'];
+const SEVERAL_HOSTS: readonly string[] = [
+  'secret-id',
+  'certificates',
+  'client-identity',
+  'root-credentials',
+  'client',
+  'audit-log',
+  'inventory',
+];
 
 const HELP = `Usage: ./scripts/rotate WHAT [environment] [--verbose]
        ./scripts/rotate master-key NAME [environment] [--to NEW] [--verbose]

@@ -17,6 +17,9 @@ export const BALANCER_FILES = {
 /** HAProxy was seen to need 11 MB; each of its 4096 connections may have 33 KB of buffers. */
 export const DEFAULT_BALANCER_MEMORY_MB = 256;
 
+/** Within which every balancer has seen that a server answers, or does not: see `default-server` below. */
+export const SEEN_WITHIN_MS = 3_000;
+
 /** Where the health check of the container asks; on loopback only. */
 export const BALANCER_HEALTH = 'http://127.0.0.1:8404/';
 

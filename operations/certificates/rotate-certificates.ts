@@ -1,19 +1,24 @@
-import { certificateIssue } from '../../config/state/certificate-files';
+import { certificateIssue, vaultClientIssue } from '../../config/state/certificate-files';
+import { embeddedVault } from '../../config/vault/vault';
 import { issueCertificates } from './issue-certificates';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
-/** Other certificates for everybody, and other keys for the servers, by the same CA. */
+/** Other certificates for everybody, and other keys for the servers, by the same CAs. */
 export function rotateCertificates({ loaded, rotation, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
-  const input = certificateIssue(environment, state);
+  const hasVaultClients = environment.hosts !== undefined && embeddedVault(environment) !== undefined;
+  const inputs = [
+    certificateIssue(environment, state),
+    ...(hasVaultClients ? [vaultClientIssue(environment, state)] : []),
+  ];
   return [
     {
       id: 'issue',
       title: 'Certificates',
       run: async () => {
-        await issueCertificates(input, new Date(), rotation.startedAt);
-        return `${input.leaves.length} issued`;
+        for (const input of inputs) await issueCertificates(input, new Date(), rotation.startedAt);
+        return `${inputs.flatMap(({ leaves }) => leaves).length} issued`;
       },
     },
     { id: 'deliver', ...deploy('Have every program serve its new one') },

@@ -1,5 +1,7 @@
 /** Restarts a container while a second one of its kind answers under its name. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import { SEEN_WITHIN_MS } from '../../config/haproxy/balancer-configuration';
 import { type NodeServer, standbyOf } from '../../config/node';
 import { waitUntilHealthy } from '../docker/docker';
 
@@ -37,12 +39,26 @@ export async function rollingRestart(
     }
     await standby.start();
     await waitUntilHealthy(standby, standbyName);
-    await original.restart({ t: STOP_SECONDS });
-    await waitUntilHealthy(original, name);
+    await restart(original, name);
     await standby.stop({ t: STOP_SECONDS });
   } finally {
     await remove(docker, standbyName);
   }
+}
+
+/** Restarts one of several that balancers lead to, and waits until they lead to it again. */
+export async function restartBalanced(
+  docker: Docker,
+  { container: name }: Pick<NodeServer, 'container'>,
+): Promise<void> {
+  await restart(docker.getContainer(name), name);
+  // no balancer tells what it has seen
+  await delay(SEEN_WITHIN_MS);
+}
+
+async function restart(container: Docker.Container, name: string): Promise<void> {
+  await container.restart({ t: STOP_SECONDS });
+  await waitUntilHealthy(container, name);
 }
 
 /** Long enough to answer what was asked. */

@@ -5,9 +5,9 @@ import type { Environment } from '../../config/environment';
 import { kesUrl } from '../../config/docker/reachable';
 import { certificateIssue } from '../../config/state/certificate-files';
 import { nextIdentity, previousIdentity } from '../../config/certificates/leaf-certificates';
-import { s3Endpoint } from '../../config/state/endpoints';
+import { minioNodeEndpoint } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
-import { nodesOf } from '../../config/node';
+import { type Node, nodesOf, onHost } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/net/http';
@@ -15,7 +15,7 @@ import { issueNextIdentities } from '../certificates/issue-certificates';
 import { NotYet, waitFor } from '../lib/wait';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
-import { rollingRestart } from './rolling-restart';
+import { restartBalanced, rollingRestart } from './rolling-restart';
 
 /**
  * Other keys for the clients of KES. KES knows both identities of each while they change over, and the old one no more
@@ -23,7 +23,7 @@ import { rollingRestart } from './rolling-restart';
  *
  * KES takes the identity of a connection from its TLS handshake, MinIO keeps connections for ever (it asks for its key
  * every 10 seconds) and resumes TLS sessions, which keeps the identity, too. So a new certificate alone changes
- * nothing: KES has to be restarted, and a standby answers meanwhile.
+ * nothing: KES has to be restarted. Meanwhile a standby answers, or the KES of another host.
  */
 export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
@@ -33,7 +33,7 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
   const privateKey = (name: string): string => path.join(state.secret.tls, `${name}.key`);
   /** Where KES does not look for identities. */
   const refused = path.join(state.secret.tls, `${previousIdentity(CLIENTS.minio)}.crt`);
-  const [{ kes }] = nodesOf(environment);
+  const nodes = nodesOf(environment);
 
   return [
     {
@@ -68,8 +68,13 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       id: 'hand-over',
       title: 'Reconnect MinIO',
       run: async () => {
-        await rollingRestart(dockerEngine(environment.docker), kes);
-        return `${kes.container} was restarted while a standby answered`;
+        for (const { docker, kes, balancer } of nodes) {
+          const engine = dockerEngine(docker);
+          await (balancer === undefined ? rollingRestart(engine, kes) : restartBalanced(engine, kes));
+        }
+        return nodes.length === 1
+          ? `${nodes[0].kes.container} was restarted while a standby answered`
+          : `KES was restarted on ${nodes.length} hosts, one after the other`;
       },
     },
     {
@@ -87,8 +92,10 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
       id: 'prove',
       title: 'MinIO makes data keys, and KES refuses its old identity',
       run: async () => {
-        await requireDataKeys(environment, state);
-        await requireRefusal(environment, state, refused, privateKey(previousIdentity(CLIENTS.minio)));
+        for (const node of nodes) {
+          await requireDataKeys(environment, state, node);
+          await requireRefusal(environment, state, node, refused, privateKey(previousIdentity(CLIENTS.minio)));
+        }
         return prove();
       },
     },
@@ -105,16 +112,15 @@ export function rotateClientIdentity({ loaded, deploy, prove }: RotationContext)
 }
 
 /** MinIO's `ready` has KES make a data key. */
-export async function requireDataKeys(environment: Environment, state: StateLayout): Promise<void> {
-  const endpoint = s3Endpoint(environment, state);
+async function requireDataKeys(environment: Environment, state: StateLayout, node: Node): Promise<void> {
+  const endpoint = minioNodeEndpoint(environment, state, node);
   const http = new HttpClient(endpoint);
-  const [{ minio }] = nodesOf(environment);
   try {
     await waitFor(
       {
         what: `MinIO at ${endpoint.url} to get a data key from KES`,
         timeoutMs: 120_000,
-        hint: `docker restart ${minio.container}`,
+        hint: `docker restart ${node.minio.container}${onHost(node)}`,
       },
       async () => {
         const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
@@ -129,10 +135,11 @@ export async function requireDataKeys(environment: Environment, state: StateLayo
 async function requireRefusal(
   environment: Environment,
   state: StateLayout,
+  node: Node,
   certificateFile: string,
   privateKeyFile: string,
 ): Promise<void> {
-  const url = kesUrl(environment);
+  const url = kesUrl(environment, node);
   const old = new HttpClient({ url, caFile: state.caCertificate, certificateFile, privateKeyFile });
   try {
     const { status } = await old.send({
@@ -140,7 +147,8 @@ async function requireRefusal(
       path: `/v1/key/generate/${environment.minio.defaultKey}`,
       json: {},
     });
-    if (status !== 403) throw new ExternalError(`KES answers the old identity of MinIO with HTTP ${status}, not 403`);
+    if (status !== 403)
+      throw new ExternalError(`KES${onHost(node)} answers the old identity of MinIO with HTTP ${status}, not 403`);
   } finally {
     old.close();
   }

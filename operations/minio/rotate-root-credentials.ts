@@ -1,9 +1,14 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { s3Endpoint } from '../../config/state/endpoints';
+import { SERVICE_UID } from '../../config/docker/service-user';
+import { type Node, nodesOf, onHost } from '../../config/node';
+import { minioNodeEndpoint } from '../../config/state/endpoints';
 import { replaceRootPassword } from './create-root-credentials';
+import { onEachNode } from '../docker/hosts/each-node';
+import { withMountedFiles } from '../docker/mounted-files';
 import { ExternalError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
+import { NotYet, waitFor } from '../lib/wait';
 import { readCredentials, s3Client } from './s3-client';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
@@ -12,15 +17,19 @@ import type { RotationContext } from '../state/rotation-context';
  * Another password for MinIO's root user. MinIO knows one at a time and reads it when it starts: who uses the root
  * credentials themselves is refused from then on. Users and access keys, also those that root made, go on: IAM is sealed
  * by the KMS. Temporary credentials (STS) are signed by the root password and end.
+ *
+ * The MinIO of several hosts sign for each other with it. One that has another password than its peers is none of theirs, so
+ * all of them start again together, and answer nobody meanwhile. The deploy then replaces their containers one by one.
  */
 export function rotateRootCredentials({ loaded, deploy }: RotationContext): Phase[] {
   const { environment, state } = loaded;
   const { minioRoot: rootFile, minioConfigEnv: configEnvFile } = state.secret;
   const old = `${rootFile}.previous`;
+  const nodes = nodesOf(environment);
   /** What MinIO answers to the credentials of a file: nothing if it takes them. */
-  const refusal = async (file: string): Promise<string | undefined> => {
+  const refusal = async (file: string, node: Node): Promise<string | undefined> => {
     const s3 = s3Client({
-      endpoint: s3Endpoint(environment, state),
+      endpoint: minioNodeEndpoint(environment, state, node),
       region: environment.minio.region,
       credentials: readCredentials(file),
     });
@@ -45,17 +54,47 @@ export function rotateRootCredentials({ loaded, deploy }: RotationContext): Phas
         return Promise.resolve(rootFile);
       },
     },
+    {
+      id: 'together',
+      title: 'Start MinIO on all hosts again',
+      applies: () => nodes.length > 1,
+      run: async ({ announce }) => {
+        announce('S3 clients are refused for some seconds: MinIO stops on all hosts together');
+        const password = readFileSync(configEnvFile);
+        await onEachNode(nodes, async ({ minio }, docker) =>
+          withMountedFiles(docker, { volume: minio.files }, SERVICE_UID, async ({ write }) =>
+            write('config.env', password),
+          ),
+        );
+        const since = performance.now();
+        await onEachNode(nodes, async ({ minio }, docker) => {
+          await docker.getContainer(minio.container).restart({ t: STOP_SECONDS });
+        });
+        for (const node of nodes) {
+          const what = `MinIO${onHost(node)} to take the new password`;
+          await waitFor({ what, timeoutMs: 120_000, hint: '`docker logs` of MinIO there says why' }, async () => {
+            const refused = await refusal(rootFile, node);
+            return refused === undefined ? true : new NotYet(refused);
+          });
+        }
+        return `it answers again after ${((performance.now() - since) / 1000).toFixed(1)} s`;
+      },
+    },
     { id: 'deliver', ...deploy('Start MinIO with it') },
     {
       id: 'prove',
       title: 'MinIO accepts the new password and refuses the old one',
       run: async () => {
-        const ofNew = await refusal(rootFile);
-        if (ofNew !== undefined) throw new ExternalError(`MinIO refuses the credentials of ${rootFile}: ${ofNew}`);
-        if (!existsSync(old)) return undefined;
-        const ofOld = await refusal(old);
-        if (ofOld === 'SignatureDoesNotMatch') return undefined;
-        throw new ExternalError(`MinIO answers the old root password with ${ofOld ?? 'success'}, not a refusal`);
+        for (const node of nodes) {
+          const minio = `MinIO${onHost(node)}`;
+          const ofNew = await refusal(rootFile, node);
+          if (ofNew !== undefined) throw new ExternalError(`${minio} refuses the credentials of ${rootFile}: ${ofNew}`);
+          if (!existsSync(old)) continue;
+          const ofOld = await refusal(old, node);
+          if (ofOld === 'SignatureDoesNotMatch') continue;
+          throw new ExternalError(`${minio} answers the old root password with ${ofOld ?? 'success'}, not a refusal`);
+        }
+        return undefined;
       },
     },
     {
@@ -68,3 +107,6 @@ export function rotateRootCredentials({ loaded, deploy }: RotationContext): Phas
     },
   ];
 }
+
+/** As its container has it, see minio-server.ts. */
+const STOP_SECONDS = 30;

@@ -2,7 +2,7 @@
  * Three hosts, each a Docker engine of its own: deployed, then robbed of a host, of programs and of the way to each other,
  * under the load of clients that know the addresses of all hosts.
  */
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -389,24 +389,41 @@ withHosts('three hosts', () => {
   });
 
   describe('rotations', () => {
-    test('secret-id: clients that try again are never refused', async () => {
-      await endure(
-        './scripts/rotate secret-id',
-        1,
-        async () => {
-          mustSucceed(await environment.rotate(['secret-id'], { env }));
-        },
-        { rolls: true },
-      );
-      expect(await lost(2)).toEqual([]);
+    test.each(['secret-id', 'certificates', 'client-identity'])(
+      '%s: clients that try again are never refused',
+      async (what) => {
+        await endure(
+          `./scripts/rotate ${what}`,
+          1,
+          async () => {
+            mustSucceed(await environment.rotate([what], { env }));
+          },
+          { rolls: true },
+        );
+        expect(await lost(2)).toEqual([]);
+      },
+    );
+
+    test('root-credentials: every MinIO takes the new ones, and refuses the old ones', async () => {
+      const old = HOSTS.map((host) => s3Of(host, 1));
+      const { stderr } = mustSucceed(await environment.rotate(['root-credentials'], { env }));
+      measured('MinIO answers nobody', Number(/it answers again after ([\d.]+) s/.exec(stderr)?.[1]));
+      for (const s3 of old) {
+        await expect(s3.send(new ListBucketsCommand({}))).rejects.toThrow(/signature/);
+        s3.destroy();
+      }
+      for (const host of HOSTS) expect(await lost(host)).toEqual([]);
     });
 
-    test('unseal-keys is refused, and nothing is changed', async () => {
-      const { code, stderr } = await environment.rotate(['unseal-keys'], { env });
-      expect(code).toBeGreaterThan(0);
-      expect(stderr).toContain('./scripts/rotate unseal-keys is for environments with one host');
-      expect(existsSync(environment.state.rotation)).toBe(false);
-    });
+    test.each(['unseal-keys', 'ca', 'master-key backup-default'])(
+      '%s is refused, and nothing is changed',
+      async (what) => {
+        const { code, stderr } = await environment.rotate(what.split(' '), { env });
+        expect(code).toBeGreaterThan(0);
+        expect(stderr).toContain(`./scripts/rotate ${what.split(' ')[0] ?? ''} is for environments with one host`);
+        expect(existsSync(environment.state.rotation)).toBe(false);
+      },
+    );
   });
 
   describe('what is left of all hosts', () => {
