@@ -721,7 +721,7 @@ const scheduledBackup = z.strictObject({
     .describe('Backups that stay in the folder; the oldest goes after a new one was proved. Not of an S3 storage.'),
 });
 
-export const JOBS = ['deploy', 'check', 'backup', 'drill'] as const;
+export const JOBS = ['start', 'deploy', 'check', 'backup', 'drill'] as const;
 /** What `./scripts/schedule` has run regularly. */
 export type Job = (typeof JOBS)[number];
 
@@ -730,7 +730,9 @@ const schedule = z.strictObject({
     .array(z.enum(JOBS))
     .min(1)
     .default([...JOBS])
-    .describe('What runs regularly: a weekly deploy, which renews; nightly checks; a nightly backup; a monthly drill.'),
+    .describe(
+      'What runs regularly: after each boot, what Docker could not start; a weekly deploy, which renews; nightly checks; a nightly backup; a monthly drill.',
+    ),
   backup: scheduledBackup.optional().describe('Where the nightly backup goes. Default: there is none.'),
   variablesFile: absolutePath
     .optional()

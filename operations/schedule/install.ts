@@ -67,7 +67,8 @@ export async function installUnits(loaded: LoadedEnvironment, caller: Caller, sy
   await systemd.systemctl('daemon-reload');
   await systemd.systemctl('enable', '--now', ...jobs.map((job) => `${unitName(environment.name, job)}.timer`));
   return jobs.map(
-    (job) => `${unitName(environment.name, job)}.timer: ${JOB_TIMES[job].title}, ${JOB_TIMES[job].calendar}`,
+    (job) =>
+      `${unitName(environment.name, job)}.timer: ${JOB_TIMES[job].title}, ${JOB_TIMES[job].calendar ?? 'each time'}`,
   );
 }
 

@@ -6,14 +6,19 @@ import { projectRoot } from '../lib/project-root';
 export interface JobTimes {
   /** For people. */
   readonly title: string;
-  /** As `systemd.time(7)` has it. A random delay of {@link RANDOM_DELAY_MINUTES} comes on top. */
-  readonly calendar: string;
-  /** Hour and day of month, month and week, as `crontab(5)` has them after the minute. */
+  /**
+   * As `systemd.time(7)` has it. A random delay of {@link RANDOM_DELAY_MINUTES} comes on top.
+   *
+   * @default - once after each boot
+   */
+  readonly calendar?: string;
+  /** Hour and day of month, month and week, as `crontab(5)` has them after the minute; or the whole of it. */
   readonly cron: string;
 }
 
-/** Backup before checks before deploy, so that what a deploy breaks is saved. They wait for each other. */
+/** What boots comes first. Backup before checks before deploy, so that what a deploy breaks is saved. They wait for each other. */
 export const JOB_TIMES: Readonly<Record<Job, JobTimes>> = {
+  start: { title: 'start after a boot', cron: '@reboot' },
   backup: { title: 'nightly backup of keys and settings', calendar: '*-*-* 01:00:00', cron: '1 * * *' },
   check: { title: 'nightly checks', calendar: '*-*-* 02:00:00', cron: '2 * * *' },
   deploy: { title: 'weekly deploy, which renews', calendar: 'Sun *-*-* 03:00:00', cron: '3 * * 0' },
@@ -41,6 +46,7 @@ export function commandOf(job: Job, file: string, environment: Environment, now:
   switch (job) {
     case 'deploy':
       return [script('up'), file];
+    case 'start':
     case 'check':
     case 'drill':
       return [script(job), file];

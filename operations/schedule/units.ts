@@ -27,7 +27,7 @@ const LOGIN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export const unitName = (environment: string, job: Job): string => `${nodeId(environment)}-${job}`;
 
 /** A service and a timer for each job. */
-export function systemdUnits({ environment, file }: LoadedEnvironment, caller: Caller): Unit[] {
+export function systemdUnits({ environment, state, file }: LoadedEnvironment, caller: Caller): Unit[] {
   const { variablesFile } = environment.schedule;
   return jobsOf(environment).flatMap((job) => {
     const name = unitName(environment.name, job);
@@ -40,7 +40,12 @@ export function systemdUnits({ environment, file }: LoadedEnvironment, caller: C
       // units of a user do not see these of the system
       ...(caller.user === undefined
         ? []
-        : ['Wants=network-online.target', 'After=network-online.target docker.service']),
+        : [
+            'Wants=network-online.target',
+            'After=network-online.target docker.service',
+            // systemd waits for their disk as long as fstab says
+            `RequiresMountsFor=${quoted(state.root)}`,
+          ]),
       '',
       '[Service]',
       'Type=oneshot',
@@ -63,10 +68,14 @@ export function systemdUnits({ environment, file }: LoadedEnvironment, caller: C
       `Description=${description}`,
       '',
       '[Timer]',
-      `OnCalendar=${calendar}`,
-      `RandomizedDelaySec=${RANDOM_DELAY_MINUTES}min`,
-      // after a night in which the machine was off
-      'Persistent=true',
+      ...(calendar === undefined
+        ? ['OnBootSec=10s']
+        : [
+            `OnCalendar=${calendar}`,
+            `RandomizedDelaySec=${RANDOM_DELAY_MINUTES}min`,
+            // after a night in which the machine was off
+            'Persistent=true',
+          ]),
       '',
       '[Install]',
       'WantedBy=timers.target',
@@ -85,9 +94,11 @@ export function cronLines({ environment, file }: LoadedEnvironment, caller: Call
   const lines = jobsOf(environment).map((job) => {
     const variables = variablesFile === undefined ? '' : `set -a; . ${shellWord(variablesFile)}; set +a; `;
     const command = [scheduleCommand(), 'run', job, file].map(shellWord).join(' ');
+    const { calendar, cron } = JOB_TIMES[job];
+    const time = calendar === undefined ? cron : `${minute} ${cron}`;
     const log = `logger -t ${unitName(environment.name, job)}`;
     // cron takes a % for the end of the line
-    return `${minute} ${JOB_TIMES[job].cron} ${`${variables}${command} 2>&1 | ${log}`.replaceAll('%', '\\%')}`;
+    return `${time} ${`${variables}${command} 2>&1 | ${log}`.replaceAll('%', '\\%')}`;
   });
   const variables = Object.entries(variablesOf(caller)).map(([name, value]) => `${name}=${value}`);
   return [...variables, ...lines, ''].join('\n');

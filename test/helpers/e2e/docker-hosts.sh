@@ -11,7 +11,10 @@
 #   kill I      takes the power from host I: no process of it gets to say a word
 #   start I     switches it on again, with the disks that it had
 #   empty I     forgets the disks of a host that is off, so that the next start is that of a new machine
+#   run I CMD…  runs a command on host I, its words without spaces
 #   cut I J     drops every packet between two hosts; join I J lets them pass again
+#
+# A host runs $HOSTS_DIR/hI/boot, where there is one, before its engine starts.
 #
 # It ends all hosts when its standard input ends: so they do not outlive whoever started them, however that ends. What a
 # killed docker-hosts.sh left is removed by the next one.
@@ -130,6 +133,7 @@ _init() { # PID 1 of a host
   mount --bind "$h/docker" /var/lib/docker
   mount --bind "$h/etc-docker" /etc/docker
   mount --bind "$h/hosts" /etc/hosts
+  if [ -f "$h/boot" ]; then sh -e "$h/boot"; fi
   dockerd -H unix:///var/run/docker.sock -H "tcp://$ip:2376" \
     --tlsverify --tlscacert "$dir/tls/ca.pem" --tlscert "$h/server.pem" --tlskey "$h/server-key.pem" \
     --storage-driver overlay2 --cgroup-parent "/$pre-$i" --exec-opt native.cgroupdriver=cgroupfs \
@@ -180,6 +184,7 @@ command() { # a line of the standard input
     kill) off "$2" ;;
     start) boot "$2"; await "$2" ;;
     empty) alive "$dir/h$2/init" >/dev/null && return 1; rm -rf --one-file-system "$dir/h$2/docker" ;;
+    run) nsenter --target "$(alive "$dir/h$2/init")" --mount --net --uts --ipc --pid "${@:3}" >&2 ;;
     cut) between add "$2" "$3" ;;
     join) between del "$2" "$3" ;;
     *) say "no such command: $1"; return 1 ;;

@@ -107,6 +107,16 @@ export class DockerHosts {
     await this.command(`kill ${host}`);
   }
 
+  /** What a host does when it is switched on, before its engine starts. @param commands of sh, a line each */
+  atBoot(host: number, commands: readonly string[]): void {
+    writeFileSync(path.join(this.folder, `h${host}`, 'boot'), `${commands.join('\n')}\n`);
+  }
+
+  /** Runs a command on a host. @param words without spaces */
+  async run(host: number, words: readonly string[]): Promise<void> {
+    await this.command(`run ${host} ${words.join(' ')}`);
+  }
+
   /** Switches a host on again, and waits for its engine. */
   async powerOn(host: number): Promise<void> {
     await this.command(`start ${host}`);

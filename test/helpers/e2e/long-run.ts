@@ -31,6 +31,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   disaster: ['a restore the drive is another one'],
   // every day: nothing. The check itself is in the unit tests
   audit: ['the record of a request', 'the receiver'],
+  // every day: nothing. Each boot takes minutes
+  reboot: ['the engine is late', 'one of four disks', 'every disk', 'with nothing missing'],
   // every day: nothing. What an upgrade is, is in the unit tests
   upgrade: [
     'versions says',

@@ -33,6 +33,7 @@ const SLOW_DOWN_SECONDS = 15;
 type Script =
   | 'encrypt'
   | 'schedule'
+  | 'start'
   | 'up'
   | 'check'
   | 'down'

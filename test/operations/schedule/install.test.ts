@@ -54,17 +54,21 @@ const units = (): string[] => readdirSync(systemd.folder).sort();
 test('units are written, and their timers started', async () => {
   const scheduled = await installUnits(loaded(folder(), `name: prod\n${backup()}`), CALLER, systemd);
   expect(scheduled).toEqual([
+    'ebs-prod-start.timer: start after a boot, each time',
     'ebs-prod-backup.timer: nightly backup of keys and settings, *-*-* 01:00:00',
     'ebs-prod-check.timer: nightly checks, *-*-* 02:00:00',
     'ebs-prod-deploy.timer: weekly deploy, which renews, Sun *-*-* 03:00:00',
     'ebs-prod-drill.timer: monthly drill, *-*-01 04:00:00',
   ]);
   expect(units()).toEqual(
-    ['backup', 'check', 'deploy', 'drill'].flatMap((job) => [`ebs-prod-${job}.service`, `ebs-prod-${job}.timer`]),
+    ['backup', 'check', 'deploy', 'drill', 'start'].flatMap((job) => [
+      `ebs-prod-${job}.service`,
+      `ebs-prod-${job}.timer`,
+    ]),
   );
   expect(asked).toEqual([
     'daemon-reload',
-    'enable --now ebs-prod-backup.timer ebs-prod-check.timer ebs-prod-deploy.timer ebs-prod-drill.timer',
+    'enable --now ebs-prod-start.timer ebs-prod-backup.timer ebs-prod-check.timer ebs-prod-deploy.timer ebs-prod-drill.timer',
   ]);
 });
 
@@ -75,7 +79,7 @@ test('a job that is no longer declared goes, and units of others stay', async ()
   await installUnits(loaded(folder(), 'name: prod\nschedule: { jobs: [check] }'), CALLER, systemd);
   expect(units()).toEqual(['ebs-prod-check.service', 'ebs-prod-check.timer', 'ebs-production-drill.timer']);
   expect(asked).toEqual([
-    'disable --now ebs-prod-deploy.timer ebs-prod-backup.timer ebs-prod-drill.timer',
+    'disable --now ebs-prod-start.timer ebs-prod-deploy.timer ebs-prod-backup.timer ebs-prod-drill.timer',
     'daemon-reload',
     'daemon-reload',
     'enable --now ebs-prod-check.timer',
@@ -84,7 +88,7 @@ test('a job that is no longer declared goes, and units of others stay', async ()
 
 test('all of them are removed, and a second time there is nothing to do', async () => {
   await installUnits(loaded(folder(), 'name: prod'), CALLER, systemd);
-  expect(await removeUnits({ name: 'prod' }, systemd)).toHaveLength(6);
+  expect(await removeUnits({ name: 'prod' }, systemd)).toHaveLength(8);
   expect(units()).toEqual([]);
   asked = [];
   expect(await removeUnits({ name: 'prod' }, systemd)).toEqual([]);

@@ -26,16 +26,17 @@ function verified(units: readonly Unit[]): string {
   return status === 0 ? stderr : `${stderr}(exit code ${status})`;
 }
 
-test('without schedule.backup there are checks, a deploy and a drill, each a service with a timer', () => {
+test('without schedule.backup there are a start, checks, a deploy and a drill, each a service with a timer', () => {
   const units = systemdUnits(environment(), ROOT);
   expect(units.map(({ file }) => file)).toEqual(
-    ['check', 'deploy', 'drill'].flatMap((job) => [`ebs-prod-${job}.service`, `ebs-prod-${job}.timer`]),
+    ['start', 'check', 'deploy', 'drill'].flatMap((job) => [`ebs-prod-${job}.service`, `ebs-prod-${job}.timer`]),
   );
-  expect(units[0]?.content).toBe(`[Unit]
+  expect(units[2]?.content).toBe(`[Unit]
 Description=encrypted-backup-storage, environment prod: nightly checks
 Documentation=file://${encodeURI(projectRoot).replaceAll('%', '%%')}/docs/schedule.md
 Wants=network-online.target
 After=network-online.target docker.service
+RequiresMountsFor="${folder()}"
 
 [Service]
 Type=oneshot
@@ -48,7 +49,7 @@ TimeoutStopSec=10min
 Nice=10
 UMask=0077
 `);
-  expect(units[1]?.content).toBe(`[Unit]
+  expect(units[3]?.content).toBe(`[Unit]
 Description=encrypted-backup-storage, environment prod: nightly checks
 
 [Timer]
@@ -59,6 +60,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 `);
+  expect(units[1]?.content).toContain('\n[Timer]\nOnBootSec=10s\n\n[Install]\n');
 });
 
 test('the units of a user name no user, and carry where state is', () => {
@@ -74,7 +76,7 @@ test('systemd takes them, with whatever is in a path', () => {
   writeFileSync(path.join(folder(), 'variables'), '');
   const text = MAXIMAL.replace('/etc/ebs/prod.env', path.join(folder(), 'variables'));
   const units = systemdUnits(environment(text, '/etc/100 % "of" $HOME/a\\b.yaml'), ROOT);
-  expect(units).toHaveLength(8);
+  expect(units).toHaveLength(10);
   expect(verified(units)).toBe('');
   // and would say so if it did not
   const broken = units.map((unit) => ({ ...unit, content: unit.content.replace('OnCalendar=', 'OnCalendar=often ') }));
@@ -87,6 +89,7 @@ test('cron runs the same, at a minute of its own, with the variables of the file
   const command = (job: string): string => `${program} run ${job} '/etc/ebs/50\\% off.yaml' 2>&1`;
   expect(cronLines(environment(MAXIMAL, '/etc/ebs/50% off.yaml'), ROOT, 17)).toBe(
     `PATH=/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+@reboot set -a; . /etc/ebs/prod.env; set +a; ${command('start')} | logger -t ebs-prod-start
 17 1 * * * set -a; . /etc/ebs/prod.env; set +a; ${command('backup')} | logger -t ebs-prod-backup
 17 2 * * * set -a; . /etc/ebs/prod.env; set +a; ${command('check')} | logger -t ebs-prod-check
 17 3 * * 0 set -a; . /etc/ebs/prod.env; set +a; ${command('deploy')} | logger -t ebs-prod-deploy
@@ -96,6 +99,7 @@ test('cron runs the same, at a minute of its own, with the variables of the file
 });
 
 test.each<[Parameters<typeof commandOf>[0], string, string[]]>([
+  ['start', MAXIMAL, ['start', '/etc/ebs/prod.yaml']],
   ['deploy', MAXIMAL, ['up', '/etc/ebs/prod.yaml']],
   ['check', MAXIMAL, ['check', '/etc/ebs/prod.yaml']],
   ['drill', MAXIMAL, ['drill', '/etc/ebs/prod.yaml']],
