@@ -55,6 +55,7 @@ const SEVERAL_HOSTS: readonly string[] = [
   'client-identity',
   'root-credentials',
   'client',
+  'master-key',
   'audit-log',
   'inventory',
 ];

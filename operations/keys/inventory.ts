@@ -8,7 +8,7 @@ import {
   ListObjectVersionsCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { messageOf } from '../lib/errors';
+import { ExternalError, messageOf } from '../lib/errors';
 import { contentsBelow, type contentsOf, sealingKey } from '../checks/at-rest/configuration';
 import { type DriveFile, SYSTEM } from '../checks/at-rest/drive';
 import type { ReadableDrive } from '../minio/drives/drives';
@@ -202,11 +202,15 @@ async function ownInventory(drives: readonly ReadableDrive[]): Promise<Inventory
   return own;
 }
 
-/** @throws Error where a part is on a drive that is away: nothing could be said of what is under a key then */
+/** @throws ExternalError where a part is on a drive that is away: nothing could be said of what is under a key then */
 function wholeContents({ contents, incomplete }: ReturnType<typeof contentsOf>): readonly DriveFile[] {
   const [first] = incomplete;
   if (first === undefined) return contents;
-  throw new Error(`${first} and ${incomplete.length - 1} others cannot be read: a drive is away, or not healed yet`);
+  const others = incomplete.length === 1 ? '' : ` and ${incomplete.length - 1} others`;
+  throw new ExternalError(
+    `${first}${others} cannot be read as a whole: a drive is away, or lacks what was written or deleted while it was`,
+    './scripts/heal mends drives that are back; then run it again',
+  );
 }
 
 /**
