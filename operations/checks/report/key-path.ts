@@ -53,6 +53,7 @@ export const KEY_PATH = {
       'clients-declared',
       'clients-confined',
       'metrics-readers-confined',
+      'minio-audit-sent',
       'minio-configuration',
       'containers-hardened',
       'services-running',
