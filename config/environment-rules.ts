@@ -5,7 +5,8 @@ import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from './docker/docker-
 import { isLoopback } from './docker/reachable';
 import { durationToMs, isDuration } from './duration';
 import type { BucketSettings, Environment, VaultKeyStoreSettings, VaultSettings } from './environment';
-import { embeddedVault } from './vault/vault';
+import { declaredSeal } from './vault/seal';
+import { DISTRIBUTION_NAMES, embeddedVault } from './vault/vault';
 import { minioKeys } from './keys/master-keys';
 import { MOST_DRIVES } from './minio/parity';
 import { coversName, overlap } from './names';
@@ -88,10 +89,16 @@ function portRules(environment: Environment): Problem[] {
 function vaultRules(vault: VaultSettings, images: Environment['images']): Problem[] {
   if (vault.mode !== 'embedded') return [];
   const problems: Problem[] = [];
-  const { shares, threshold } = vault;
-  if (images.source === 'registry' && images.vault === undefined) {
-    const message = 'must be given for an embedded Vault';
-    problems.push({ path: ['images', 'vault'], message, fix: 'name an image of Vault with its digest', other: [] });
+  const { shares, threshold, distribution } = vault;
+  if (images.source === 'registry' && images[distribution] === undefined) {
+    const name = DISTRIBUTION_NAMES[distribution];
+    const message = `must be given for an embedded ${name}`;
+    const fix = `name an image of ${name} with its digest`;
+    problems.push({ path: ['images', distribution], message, fix, other: [] });
+  }
+  if (distribution === 'openbao' && declaredSeal(vault) !== undefined) {
+    const message = 'must be auto or manual with vault.distribution openbao: a seal of OpenBao was never tried';
+    problems.push({ path: ['vault', 'unseal'], message, fix: 'write auto', other: ['vault', 'distribution'] });
   }
   const related = { path: ['vault', 'threshold'], other: ['vault', 'shares'] };
   if (threshold > shares) {

@@ -27,7 +27,7 @@ const absolutePath = z.string().refine((value) => value.startsWith('/'), { error
 /** A reference that always names the same: by a digest, or by the hash of what was built here. */
 const imageReference = z
   .string()
-  .regex(/^(?:[^\s@]+@sha256:[0-9a-f]{64}|encrypted-backup-storage\/(?:vault|kes|minio|haproxy):[0-9a-f]{16})$/, {
+  .regex(/^(?:[^\s@]+@sha256:[0-9a-f]{64}|encrypted-backup-storage\/(?:vault|openbao|kes|minio|haproxy):[0-9a-f]{16})$/, {
     error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
   });
 
@@ -91,6 +91,13 @@ const awsKmsSeal = z.strictObject({
 const vault = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z.literal('embedded').describe('Vault runs in a container of this deployment.'),
+    distribution: z
+      .enum(['vault', 'openbao'])
+      .default('vault')
+      .describe(
+        'vault: HashiCorp Vault. openbao: the fork under the Mozilla Public License 2.0 takes its place. It cannot change ' +
+          'in a deployment: docs/choosing.md.',
+      ),
     unseal: z
       .union([z.enum(['auto', 'manual']), z.discriminatedUnion('type', [transitSeal, awsKmsSeal])], {
         error: 'must be auto, manual, {type: transit, …} or {type: awskms, …}',
@@ -558,6 +565,7 @@ const images = z.discriminatedUnion('source', [
         'Pull by digest. An image that was built here and is on the Docker host is named as ./scripts/versions prints it.',
       ),
     vault: imageReference.optional().describe('Needed for an embedded Vault.'),
+    openbao: imageReference.optional().describe('Needed for an embedded OpenBao, such as openbao/openbao by digest.'),
     kes: imageReference,
     minio: imageReference.describe(
       'Must hold mc, too, for its health check, as the images of quay.io/minio/minio do. The checks fail where it takes ' +
@@ -569,6 +577,7 @@ const images = z.discriminatedUnion('source', [
     programs: z
       .strictObject({
         vault: absolutePath.default(PROGRAM_PATHS.vault),
+        openbao: absolutePath.default(PROGRAM_PATHS.openbao),
         kes: absolutePath.default(PROGRAM_PATHS.kes),
         minio: absolutePath.default(PROGRAM_PATHS.minio),
         mc: absolutePath.default(PROGRAM_PATHS.mc).describe('In the image of MinIO.'),
@@ -577,7 +586,7 @@ const images = z.discriminatedUnion('source', [
       .prefault({})
       .describe(
         'Where the programs are in their images, such as minio: /usr/bin/silo for pgsty/silo. Default: where HashiCorp, ' +
-          'MinIO and HAProxy have them.',
+          'OpenBao, MinIO and HAProxy have them.',
       ),
     dockerConfigFile: absolutePath
       .optional()
@@ -912,6 +921,8 @@ export type VaultEnvironment = Environment & { readonly keyStore: VaultKeyStoreS
 export type EnvironmentInput = z.input<typeof shape>;
 export type VaultSettings = z.infer<typeof vault>;
 export type EmbeddedVault = Extract<VaultSettings, { mode: 'embedded' }>;
+/** What an embedded Vault is. */
+export type VaultDistribution = EmbeddedVault['distribution'];
 export type ExternalVault = Extract<VaultSettings, { mode: 'external' }>;
 /** The file writes `vault` beside `keyStore`, but Vault takes part only where the master keys are in it. */
 export type VaultKeyStoreSettings = Omit<WrittenVaultKeyStore, 'prefix'> & {

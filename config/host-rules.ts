@@ -22,7 +22,7 @@ export function hostRules(environment: Environment): Problem[] {
   return [
     ...hosts.flatMap((host, index) => hostProblems(host, index, hosts)),
     ...settingsOfOneHost(environment),
-    ...sealRules(environment),
+    ...vaultRules(environment),
     ...portRules(environment),
     ...imageRules(environment),
     ...erasureRules(environment, hosts.length),
@@ -40,11 +40,20 @@ function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
   ];
 }
 
-function sealRules(environment: Environment): Problem[] {
+function vaultRules(environment: Environment): Problem[] {
   const vault = embeddedVault(environment);
-  if (vault === undefined || declaredSeal(vault) === undefined) return [];
-  const message = 'must be auto or manual with hosts: a seal of several Vaults was never tried';
-  return [{ path: ['vault', 'unseal'], message, fix: 'write auto', other: ['hosts'] }];
+  if (vault === undefined) return [];
+  const neverTried = (setting: string, must: string, what: string, fix: string): Problem => {
+    return { path: ['vault', setting], message: `${must} with hosts: ${what} was never tried`, fix, other: ['hosts'] };
+  };
+  return [
+    ...(declaredSeal(vault) === undefined
+      ? []
+      : [neverTried('unseal', 'must be auto or manual', 'a seal of several Vaults', 'write auto')]),
+    ...(vault.distribution === 'vault'
+      ? []
+      : [neverTried('distribution', 'must be vault', 'a Raft of several OpenBaos', 'remove it')]),
+  ];
 }
 
 function imageRules({ images }: Environment): Problem[] {

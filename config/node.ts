@@ -1,6 +1,7 @@
 /** The hosts of a deployment, and the one source of the names of what is on them. */
 import type { DockerSettings } from './docker/docker-engine';
-import type { DrivesSetting, Environment, HostSettings } from './environment';
+import type { DrivesSetting, Environment, HostSettings, VaultDistribution } from './environment';
+import { distributionOf } from './vault/vault';
 
 /** A program of a node. */
 export interface NodeService {
@@ -24,6 +25,8 @@ export interface NodeServer extends NodeService {
 }
 
 export interface VaultNode extends NodeServer {
+  /** What runs in its container. */
+  readonly program: VaultDistribution;
   /** Its name in Raft. */
   readonly raftId: string;
   readonly dataVolume: string;
@@ -117,7 +120,7 @@ export function nodesOf(environment: NodeSettings): Nodes {
     number: 1,
     docker: { host: docker.host, certPath: docker.certPath },
     networks: { storage: id, vault: `${id}-vault` },
-    vault: vaultNode(id),
+    vault: vaultNode(id, distributionOf(environment)),
     kes: kesNode(id),
     minio: minioNode(id, { certificates: certificatesFromElsewhere(environment), drives: environment.minio.drives }),
   };
@@ -190,14 +193,16 @@ export const vaultNodes = (nodes: Nodes): readonly [VaultHost, ...VaultHost[]] =
 /** The id of the node of an environment that has one. */
 export const nodeId = (environment: string): string => `ebs-${environment}`;
 
-export function vaultNode(id: string): VaultNode {
+/** @param program neither of them can read the storage of the other, so each has volumes of its own */
+export function vaultNode(id: string, program: VaultDistribution = 'vault'): VaultNode {
   const server = serverOf(id, 'vault');
   const { container, alias } = server;
   return {
     ...server,
+    program,
     raftId: container,
-    dataVolume: `${container}-data`,
-    auditVolume: `${container}-audit`,
+    dataVolume: `${id}-${program}-data`,
+    auditVolume: `${id}-${program}-audit`,
     unsealer: serviceOf(id, `${alias}-unsealer`),
   };
 }

@@ -79,6 +79,8 @@ const vaultInitialization = z.strictObject({
   endpoint: clientEndpoint,
   shares: z.number(),
   threshold: z.number(),
+  /** Absent: it is Vault. */
+  distribution: z.literal('openbao').optional(),
   unsealShareFiles: z.array(z.string()),
   rootTokenFile: z.string(),
   provisionerTokenFile: z.string(),

@@ -12,7 +12,9 @@ export const toolchainSchema = z.strictObject({
   /** Build contexts, for `images: {source: build}`; absent where every image comes from a registry. */
   images: z
     .strictObject({
-      vault: imageContext,
+      /** Absent until an environment has this one of the two. */
+      vault: imageContext.optional(),
+      openbao: imageContext.optional(),
       kes: imageContext,
       minio: imageContext,
       /** Absent until an environment has several hosts. */

@@ -73,7 +73,7 @@ export function declareHost(scope: Construct, deployment: DeploymentBase): Opera
     declareNetwork(scope, 'VaultNetwork', { ...vaultNetwork(environment), deployment });
   }
   if (embeddedVault(environment) !== undefined && node.vault !== undefined) {
-    new Image(scope, 'VaultImage', { deployment, program: 'vault' });
+    new Image(scope, 'VaultImage', { deployment, program: node.vault.program });
   }
   new Image(scope, 'KesImage', { deployment, program: 'kes' });
   new Image(scope, 'MinioImage', { deployment, program: 'minio' });

@@ -27,7 +27,7 @@ each vulnerability is in docs/vulnerabilities.md, what an upgrade does in docs/u
 
   environment  a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --json       print the same as JSON
-  --sbom       print what is in each image, as CycloneDX 1.6: a JSON object with a document for each of vault, kes, minio.
+  --sbom       print what is in each image, as CycloneDX 1.6: a JSON object with a document for each image.
                Builds what is not in the cache
   --vex        print what is said to each known vulnerability, as OpenVEX 0.2.0
   -h, --help   this text

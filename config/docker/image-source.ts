@@ -1,11 +1,11 @@
 /** Where the images of an environment come from, and how containers name them. */
 import { UsageError } from '../../operations/lib/errors';
-import type { Environment } from '../environment';
+import type { Environment, VaultDistribution } from '../environment';
 import type { Toolchain } from '../toolchain';
 import { registryOf } from './image-registry';
 
-/** The programs of a deployment. */
-export type Program = 'vault' | 'kes' | 'minio' | 'haproxy';
+/** The programs of a deployment: with an embedded Vault that, or the OpenBao in its place. */
+export type Program = VaultDistribution | 'kes' | 'minio' | 'haproxy';
 
 /** Where an image comes from. */
 export type ImageSource =
@@ -58,7 +58,7 @@ export function imageReference(source: ImageSource): string {
 export function registryLogins({ images }: Environment): { address: string; configFile: string }[] {
   if (images.source !== 'registry' || images.dockerConfigFile === undefined) return [];
   const { dockerConfigFile } = images;
-  const registries = [images.vault, images.kes, images.minio, images.haproxy].flatMap((reference) =>
+  const registries = [images.vault, images.openbao, images.kes, images.minio, images.haproxy].flatMap((reference) =>
     reference === undefined ? [] : [registryOf(reference) ?? 'registry-1.docker.io'],
   );
   return [...new Set(registries)].map((address) => ({ address, configFile: dockerConfigFile }));

@@ -1,8 +1,9 @@
 import type { Environment } from '../environment';
 
-/** Where a program is in its image: where HashiCorp, MinIO and HAProxy have it in theirs, and so in ours. */
+/** Where a program is in its image: where HashiCorp, OpenBao, MinIO and HAProxy have it in theirs, and so in ours. */
 export const PROGRAM_PATHS = {
   vault: '/bin/vault',
+  openbao: '/bin/bao',
   kes: '/kes',
   minio: '/usr/bin/minio',
   mc: '/usr/bin/mc',

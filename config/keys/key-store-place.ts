@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { secretsManagerEndpoint } from './aws';
 import type { Environment } from '../environment';
 import { externalVaultAddress, normalizedAddress, type VaultVariables } from '../vault/external-vault';
+import { DISTRIBUTION_NAMES } from '../vault/vault';
 
 /** What makes a key store this one and no other. */
 export const keyStorePlace = z.discriminatedUnion('type', [
@@ -11,6 +12,8 @@ export const keyStorePlace = z.discriminatedUnion('type', [
     /** Address and namespace of an external Vault; absent: the embedded one. */
     address: z.string().transform(normalizedAddress).optional(),
     namespace: z.string().optional(),
+    /** What the embedded one is; absent: Vault, or an external one, whichever that is. */
+    distribution: z.literal('openbao').optional(),
     mount: z.string(),
     prefix: z.string(),
     kvVersion: z.literal([1, 2]),
@@ -39,6 +42,7 @@ export function declaredPlace(environment: Environment, variables: VaultVariable
         type: 'vault',
         ...(external === undefined ? {} : { address: external.url }),
         ...(external?.namespace === undefined ? {} : { namespace: external.namespace }),
+        ...(vault.mode === 'embedded' && vault.distribution === 'openbao' ? { distribution: 'openbao' } : {}),
         mount: keyStore.mount,
         prefix: keyStore.prefix,
         kvVersion: keyStore.kvVersion,
@@ -55,7 +59,8 @@ export function declaredPlace(environment: Environment, variables: VaultVariable
 export function describePlace(place: KeyStorePlace): string {
   switch (place.type) {
     case 'vault': {
-      const where = place.address === undefined ? 'the embedded Vault' : `Vault at ${place.address}`;
+      const embedded = DISTRIBUTION_NAMES[place.distribution ?? 'vault'];
+      const where = place.address === undefined ? `the embedded ${embedded}` : `Vault at ${place.address}`;
       const namespace = place.namespace === undefined ? '' : `, namespace ${place.namespace}`;
       return `${where}${namespace}, ${place.mount}/${place.prefix} (KV v${place.kvVersion})`;
     }
@@ -74,7 +79,11 @@ export function isInEmbeddedVault(place: KeyStorePlace): boolean {
 /** Whether one token of Vault and one role of KES reach both. */
 export function inSameVault(one: KeyStorePlace, other: KeyStorePlace): boolean {
   return (
-    one.type === 'vault' && other.type === 'vault' && one.address === other.address && one.namespace === other.namespace
+    one.type === 'vault' &&
+    other.type === 'vault' &&
+    one.address === other.address &&
+    one.namespace === other.namespace &&
+    one.distribution === other.distribution
   );
 }
 

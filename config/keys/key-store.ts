@@ -41,6 +41,19 @@ export const AUDIT_DEVICES: readonly AuditDevice[] = [
   { name: 'stdout', filePath: 'stdout' },
 ];
 
+/** An audit device as Vault’s API and OpenBao’s configuration file take it. */
+export const auditDeviceSettings = ({ name, filePath }: AuditDevice) => ({
+  path: name,
+  type: 'file',
+  description: 'encrypted-backup-storage',
+  options: { file_path: filePath, mode: '0600' },
+});
+
+/** The audit devices that Terraform makes. OpenBao has them from its configuration file, and nobody can take those away. */
+export function provisionedAuditDevices(environment: Pick<Environment, 'keyStore'>): readonly AuditDevice[] {
+  return embeddedVault(environment)?.distribution === 'vault' ? AUDIT_DEVICES : [];
+}
+
 /** Where the master keys are in Vault. */
 export function keyLocation({ mount, prefix, kvVersion }: VaultKeyStoreSettings): KeyLocation {
   return { mount, prefix, kvVersion };
@@ -68,7 +81,8 @@ export function provisionerRules(environment: VaultEnvironment): PolicyRule[] {
     role: names.kesRole,
     mintsSecretId: keyStore.approle.secretId.delivery === 'minted',
     isCluster: embedded && environment.hosts !== undefined,
-    auditDevices: embedded ? AUDIT_DEVICES.map(({ name }) => name) : [],
+    seesAuditDevices: embedded,
+    auditDevices: provisionedAuditDevices(environment).map(({ name }) => name),
     allowDataLoss: environment.allowDataLoss === environment.name,
   });
 }

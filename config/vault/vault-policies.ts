@@ -97,6 +97,9 @@ export interface ProvisionedObjects {
   readonly role: string;
   /** Whether the deploy mints the SecretID, or is handed one that it must not be able to mint. */
   readonly mintsSecretId: boolean;
+  /** Whether the checks look which audit devices there are. */
+  readonly seesAuditDevices: boolean;
+  /** Those that it makes. */
   readonly auditDevices: readonly string[];
   /** Whether Vault is several servers of this deployment. */
   readonly isCluster: boolean;
@@ -232,7 +235,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
       // by its accessor, so that nobody has to keep an old SecretID to be able to destroy it
       why: 'takes away a SecretID that was replaced',
     },
-    ...(auditDevices.length === 0
+    ...(!objects.seesAuditDevices
       ? []
       : ([
           { path: 'sys/audit', capabilities: ['read', 'sudo'], why: 'which audit devices there are' },

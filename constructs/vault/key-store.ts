@@ -7,7 +7,7 @@ import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
 import { vaultNames } from '../../config/deployment-names';
 import { durationToMs } from '../../config/duration';
-import { AUDIT_DEVICES, keyLocation } from '../../config/keys/key-store';
+import { auditDeviceSettings, keyLocation, provisionedAuditDevices } from '../../config/keys/key-store';
 import { isInVault } from '../../config/vault/vault';
 import { kesPolicyRules, migrationPolicyRules, policyDocument } from '../../config/vault/vault-policies';
 import { DeclarationError } from '../declaration-error';
@@ -40,14 +40,8 @@ export class KeyStore extends Construct {
     const names = vaultNames(environment);
     const keys = keyLocation(keyStore);
     // first, so that what follows is on record; whoever runs an external Vault has devices of their own
-    const auditDevices = (keyStore.vault.mode === 'embedded' ? AUDIT_DEVICES : []).map(
-      ({ name, filePath }) =>
-        new Audit(this, `Audit-${name}`, {
-          path: name,
-          type: 'file',
-          description: 'encrypted-backup-storage',
-          options: { file_path: filePath, mode: '0600' },
-        }),
+    const auditDevices = provisionedAuditDevices(environment).map(
+      (device) => new Audit(this, `Audit-${device.name}`, auditDeviceSettings(device)),
     );
     new Mount(this, 'Mount', {
       path: keys.mount,

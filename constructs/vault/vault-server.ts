@@ -5,7 +5,7 @@ import { vaultNetwork } from '../../config/docker/networks';
 import { programPaths } from '../../config/docker/program-paths';
 import { vaultPublication } from '../../config/docker/reachable';
 import type { EmbeddedVault, VaultEnvironment } from '../../config/environment';
-import { metricsPolicy, provisionerPolicy } from '../../config/keys/key-store';
+import { AUDIT_DEVICES, auditDeviceSettings, metricsPolicy, provisionerPolicy } from '../../config/keys/key-store';
 import { VAULT_CLUSTER_PORT, type VaultHost, vaultNodes } from '../../config/node';
 import type { MutualTlsEndpoint, OperationInput, TlsEndpoint } from '../../config/operation-inputs';
 import { vaultClientCa, vaultClientFiles, vaultNodeEndpoint } from '../../config/state/endpoints';
@@ -40,6 +40,15 @@ const SHARES_ARE_ENOUGH = ['generate-root', 'rekey'];
  */
 const RAFT_MULTIPLIER = { single: 1, several: 3 } as const;
 
+/**
+ * The same in OpenBao, which answers none of these endpoints by default from 2.5.3 and 2.5.0 on (openbao.org, "Deprecating
+ * Unauthenticated Generate Root Endpoints", "… Rekey Endpoints"; same exposure as above).
+ */
+const SHARES_ARE_ENOUGH_FOR_OPENBAO = {
+  disable_unauthed_generate_root_endpoints: false,
+  disable_unauthed_rekey_endpoints: false,
+};
+
 /** Where the files are by which the Vaults of several hosts know their clients, and are known to each other. */
 const CLIENT_FILES = { ca: 'clients-ca.crt', certificate: 'client.crt', privateKey: 'client.key' } as const;
 
@@ -66,8 +75,8 @@ export class VaultServer extends Construct {
     const node = host.vault;
     const isCluster = host.host !== undefined;
     const clients = isCluster ? clientFiles(state) : [];
-    const image = deployment.image(this, 'vault');
-    const program = programPaths(environment).vault;
+    const image = deployment.image(this, node.program);
+    const program = programPaths(environment)[node.program];
     const network = vaultNetwork(environment);
     if (!deployment.isMade(network.name)) declareNetwork(this, 'Network', { ...network, deployment });
     const { caCertificate: ca } = state;
@@ -222,7 +231,7 @@ export class VaultServer extends Construct {
     const node = host.vault;
     const { environment, state } = deployment;
     const isCluster = host.host !== undefined;
-    const image = deployment.image(this, 'vault');
+    const image = deployment.image(this, node.program);
     const files = new FileVolume(this, 'UnsealerFiles', {
       deployment,
       name: node.unsealer.files,
@@ -240,7 +249,7 @@ export class VaultServer extends Construct {
       deployment,
       name: node.unsealer.container,
       image,
-      command: ['sh', '/files/unseal.sh', programPaths(environment).vault],
+      command: ['sh', '/files/unseal.sh', programPaths(environment)[node.program]],
       networks: [deployment.reference(this, vaultNetwork(environment).name)],
       alias: node.unsealer.alias,
       volumes: [{ name: files.name, path: '/files', readOnly: true }],
@@ -270,6 +279,7 @@ function vaultInitialization(
     endpoint,
     shares,
     threshold,
+    ...(vault.distribution === 'vault' ? {} : { distribution: vault.distribution }),
     unsealShareFiles: shareFiles(state, shares),
     rootTokenFile: state.secret.rootToken,
     provisionerTokenFile: state.secret.provisionerToken,
@@ -341,7 +351,8 @@ const TELEMETRY = { prometheus_retention_time: '24h', disable_hostname: true };
  * 1.20 and later does not start (hashicorp/vault, command/server.go).
  */
 function serverConfiguration(deployment: DeploymentBase, { host, vault }: VaultHost): Record<string, unknown> {
-  const { alias, port, raftId, url } = vault;
+  const { alias, port, raftId, url, program } = vault;
+  const isOpenbao = program === 'openbao';
   const others = vaultNodes(deployment.nodes).filter((peer) => peer.vault.raftId !== raftId);
   return {
     ui: false,
@@ -372,12 +383,14 @@ function serverConfiguration(deployment: DeploymentBase, { host, vault }: VaultH
         tls_cert_file: '/files/server.crt',
         tls_key_file: '/files/server.key',
         tls_min_version: 'tls12',
+        ...(isOpenbao ? SHARES_ARE_ENOUGH_FOR_OPENBAO : {}),
         ...(host === undefined
           ? {}
           : { tls_require_and_verify_client_cert: true, tls_client_ca_file: `/files/${CLIENT_FILES.ca}` }),
       },
     },
     user_lockout: NO_LOCKOUT,
-    ...(deployment.hasPublishedImages ? { enable_unauthenticated_access: SHARES_ARE_ENOUGH } : {}),
+    ...(isOpenbao ? { audit: AUDIT_DEVICES.map(auditDeviceSettings) } : {}),
+    ...(!isOpenbao && deployment.hasPublishedImages ? { enable_unauthenticated_access: SHARES_ARE_ENOUGH } : {}),
   };
 }

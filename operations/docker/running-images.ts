@@ -8,7 +8,10 @@ export type RunningImages = Readonly<Partial<Record<Program, readonly string[]>>
 /** The images of the containers that there are, running or not. */
 export async function runningImages(nodes: readonly Node[]): Promise<RunningImages> {
   const found = await onEachNode(nodes, async ({ vault, kes, minio, balancer }, docker) => {
-    const containers = { vault, kes, minio, haproxy: balancer };
+    const containers = {
+      ...(vault === undefined ? {} : { [vault.program]: vault }),
+      ...{ kes, minio, haproxy: balancer },
+    };
     const images: [Program, string][] = [];
     for (const [program, service] of Object.entries(containers) as [Program, typeof balancer][]) {
       if (service === undefined) continue;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { type Node, nodesOf } from '../../config/node';
 import type { Toolchain } from '../../config/toolchain';
+import { distributionOf } from '../../config/vault/vault';
 import { dockerEngine } from '../docker/docker';
 import { pullProblem } from '../docker/images-preflight';
 import { registryLogin } from '../docker/engine/registry-logins';
@@ -13,7 +14,7 @@ import { CommandError, run } from '../lib/command';
 import { messageOf } from '../lib/errors';
 import { cacheLayout } from './cache';
 import { findGo, machineGo } from './go/go-toolchain';
-import { dockerProvider, type GoProgram, kes, mc, minio, vault, vaultProvider } from './go/programs';
+import { dockerProvider, type GoProgram, kes, mc, minio, vaultPrograms, vaultProvider } from './go/programs';
 import { registryProblem, type TerraformFlavour } from './images/registry';
 import { deployedPrograms, type GoModule, mainModule } from './versions';
 
@@ -34,7 +35,7 @@ export async function availabilityOf(
   flavour: TerraformFlavour,
   signal: AbortSignal,
 ): Promise<Availability[]> {
-  const programs = environment.images.source === 'build' ? [minio, mc, kes, vault] : [];
+  const programs = environment.images.source === 'build' ? [minio, mc, kes, vaultPrograms[distributionOf(environment)]] : [];
   const built = providers.source === 'mirror' ? [dockerProvider, vaultProvider] : [];
   const versions = [
     { address: 'kreuzwerker/docker', version: providers.docker },

@@ -5,8 +5,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { resolveEngine } from '../../config/docker/docker-engine';
-import type { Environment } from '../../config/environment';
+import type { Environment, VaultDistribution } from '../../config/environment';
 import type { Toolchain } from '../../config/toolchain';
+import { DISTRIBUTION_NAMES, distributionOf } from '../../config/vault/vault';
 import { linkMc, toolchainFile, writeFindings } from './findings';
 import { UsageError } from '../lib/errors';
 import { cacheLayout, requireOwnCache } from './cache';
@@ -56,6 +57,8 @@ export { builtMc } from './findings';
 /** What an environment wants from the toolchain. */
 export interface ToolchainRequest {
   readonly images: 'build' | 'registry';
+  /** What an embedded Vault is. @default vault */
+  readonly vault?: VaultDistribution;
   readonly providers?: ForcedProviders | undefined;
   /** Whether an image of HAProxy is needed. @default false */
   readonly balancer?: boolean;
@@ -68,9 +71,11 @@ export function toolchainRequest({
   images,
   providers,
   hosts,
-}: Pick<Environment, 'images' | 'providers' | 'hosts'>): ToolchainRequest {
+  keyStore,
+}: Pick<Environment, 'images' | 'providers' | 'hosts' | 'keyStore'>): ToolchainRequest {
   const isCluster = hosts !== undefined;
-  return { images: images.source, providers, balancer: isCluster, ownEngine: !isCluster };
+  const vault = distributionOf({ keyStore });
+  return { images: images.source, vault, providers, balancer: isCluster, ownEngine: !isCluster };
 }
 
 export interface ToolchainSteps {
@@ -98,7 +103,9 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
   let engine: EngineInfo | undefined;
   let images: Toolchain['images'];
 
-  const imagePrograms = request.images === 'build' ? imageRecipes.flatMap((recipe) => recipe.programs) : [];
+  const { vault = 'vault' } = request;
+  const ownRecipes = imageRecipes.filter(({ name }) => name === vault || !(name in DISTRIBUTION_NAMES));
+  const imagePrograms = request.images === 'build' ? ownRecipes.flatMap((recipe) => recipe.programs) : [];
   const mirroredProviders = (): BuiltProvider[] =>
     providers?.source === 'mirror' ? [dockerProvider, vaultProvider] : [];
   const needed = (): GoProgram[] => [
@@ -240,7 +247,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       const made: Partial<NonNullable<Toolchain['images']>> = {};
       const work = { signal, onProgress: report };
       const recipes = [
-        ...imageRecipes,
+        ...ownRecipes,
         ...(request.balancer === true ? [haproxyRecipe(await fetchHaproxy(cache, work, machine))] : []),
       ];
       for (const recipe of recipes) made[recipe.name] = await imageContext(cache, recipe, binaries, shared, work);

@@ -1,10 +1,11 @@
 /** From what to what a deploy would bring a deployment. */
 import type { Program } from '../../config/docker/image-source';
+import { DISTRIBUTION_NAMES } from '../../config/vault/vault';
 import type { RunningImages } from '../docker/running-images';
 import type { DeployedVersions } from '../state/notes/versions-note';
 
 export const PROGRAM_NAMES: Readonly<Record<Program, string>> = {
-  vault: 'Vault',
+  ...DISTRIBUTION_NAMES,
   kes: 'KES',
   minio: 'MinIO',
   haproxy: 'HAProxy',
@@ -75,7 +76,8 @@ export function describeImage(image: string, version: string | undefined): strin
 
 /** How each that changes comes back, a line for each way. */
 export function waysBack(changes: readonly VersionChange[]): string[] {
-  const stateless = changes.filter(({ program }) => program !== undefined && program !== 'vault');
+  const stateless = changes.filter(({ program }) => program !== undefined && !(program in DISTRIBUTION_NAMES));
+  const keepers = changes.flatMap(({ program, of }) => (program !== undefined && program in DISTRIBUTION_NAMES ? [of] : []));
   return [
     ...(stateless.length === 0
       ? []
@@ -83,8 +85,9 @@ export function waysBack(changes: readonly VersionChange[]): string[] {
           `back to the version of before, ${stateless.map(({ of }) => of).join(', ')}: name the image of before in ` +
             'images, then ./scripts/up (docs/upgrading.md)',
         ]),
-    ...(changes.some(({ program }) => program === 'vault')
-      ? ['back to the version of before, Vault: only by ./scripts/restore, because a newer Vault may change its data']
-      : []),
+    ...keepers.map(
+      (name) =>
+        `back to the version of before, ${name}: only by ./scripts/restore, because a newer ${name} may change its data`,
+    ),
   ];
 }

@@ -6,11 +6,11 @@ import { z } from 'zod';
 import { imageReference, imageSource, type Program } from '../../config/docker/image-source';
 import type { Environment } from '../../config/environment';
 import type { Toolchain } from '../../config/toolchain';
-import { embeddedVault } from '../../config/vault/vault';
+import { distributionOf, embeddedVault } from '../../config/vault/vault';
 import { projectRoot } from '../lib/project-root';
 import type { DeployedVersions } from '../state/notes/versions-note';
 import { additionContents } from './go/go-additions';
-import { type GoProgram, kes, mc, minio, vault } from './go/programs';
+import { type GoProgram, kes, mc, minio, vaultPrograms } from './go/programs';
 
 /** Of this project. */
 export function projectVersion(): string {
@@ -20,19 +20,21 @@ export function projectVersion(): string {
 }
 
 /** Version of this project, and for each program the pinned module, or the image that was pulled. */
-export function versionsOf({ images }: Pick<Environment, 'images'>): Record<string, string> {
+export function versionsOf({ images, keyStore }: Pick<Environment, 'images' | 'keyStore'>): Record<string, string> {
   const toolkit = projectVersion();
+  const distribution = distributionOf({ keyStore });
   if (images.source === 'registry') {
-    const { kes: kesImage, minio: minioImage, vault: vaultImage } = images;
+    const { kes: kesImage, minio: minioImage, [distribution]: vaultImage } = images;
     return {
       toolkit,
       kes: kesImage,
       minio: minioImage,
-      ...(vaultImage === undefined ? {} : { vault: vaultImage }),
+      ...(vaultImage === undefined ? {} : { [distribution]: vaultImage }),
     };
   }
-  const programs = [vault, kes, minio, mc].map((program) => [program.name, mainModule(program).version]);
-  return { toolkit, ...(Object.fromEntries(programs) as Record<string, string>) };
+  const programs = { [distribution]: vaultPrograms[distribution], kes, minio, mc };
+  const versions = Object.entries(programs).map(([name, program]) => [name, mainModule(program).version]);
+  return { toolkit, ...(Object.fromEntries(versions) as Record<string, string>) };
 }
 
 /** A Go module at a version. */
@@ -57,7 +59,7 @@ export function mainModule({ module: folder, package: goPackage }: GoProgram): G
 /** The programs of which a deployment has containers. */
 export function deployedPrograms(environment: Pick<Environment, 'keyStore' | 'hosts'>): Program[] {
   return [
-    ...(embeddedVault(environment) === undefined ? [] : (['vault'] as const)),
+    ...(embeddedVault(environment) === undefined ? [] : [distributionOf(environment)]),
     ...(['kes', 'minio'] as const),
     ...(environment.hosts === undefined ? [] : (['haproxy'] as const)),
   ];
@@ -78,7 +80,8 @@ export async function shippedVersions(environment: Environment, toolchain: Toolc
 const versionOf = (program: GoProgram) => (): Promise<string> => Promise.resolve(mainModule(program).version);
 
 const BUILT_VERSIONS: Readonly<Record<Program, () => Promise<string>>> = {
-  vault: versionOf(vault),
+  vault: versionOf(vaultPrograms.vault),
+  openbao: versionOf(vaultPrograms.openbao),
   kes: versionOf(kes),
   minio: async () => `${mainModule(minio).version} with guard ${await guardHash()}`,
   haproxy: () => Promise.resolve('of Debian'),

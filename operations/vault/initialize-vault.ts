@@ -259,8 +259,8 @@ export async function areInForce(vault: VaultClient, shares: readonly Secret[], 
   return true;
 }
 
-function nodeOf({ environment }: Input): VaultNode {
-  return vaultNode(nodeId(environment));
+function nodeOf({ environment, distribution }: Input): VaultNode {
+  return vaultNode(nodeId(environment), distribution);
 }
 
 /** Name of the mark, beside the unseal shares. */

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from '../lib/project-root';
-import { type GoProgram, kes, mc, minio, vault } from '../toolchain/go/programs';
+import { type GoProgram, kes, mc, minio, openbao, vault } from '../toolchain/go/programs';
 
 /** The programs whose vulnerabilities are looked up: everything in an image that is ours. */
-export const SHIPPED: readonly GoProgram[] = [minio, kes, vault, mc];
+export const SHIPPED: readonly GoProgram[] = [minio, kes, vault, openbao, mc];
 
 /** Written by `npm run vulnerabilities`. */
 export const FINDINGS_FILE = path.join(projectRoot, 'toolchain', 'vulnerabilities', 'findings.json');

@@ -71,7 +71,10 @@ export function scanSteps(level: 'symbol' | 'package', done: (findings: Findings
       const tags = program.tags.length > 0 ? ['-tags', program.tags.join(',')] : [];
       const dbOption = ['-db', `file://${database.folder}`];
       const args = [...dbOption, '-scan', level, '-format', 'json', ...tags, program.package];
-      const printed = await output(scanner, args, program.module, goEnvironment(program, go), signal);
+      // govulncheck asks the go of PATH, and takes its standard library for the one of the program
+      const PATH = [path.dirname(go.program), process.env.PATH].join(path.delimiter);
+      const env = { ...goEnvironment(program, go), PATH };
+      const printed = await output(scanner, args, program.module, env, signal);
       const findings = parseFindings(printed);
       programs[program.name] = { pins: pinsOf(program), findings };
       return `${findings.length} findings`;

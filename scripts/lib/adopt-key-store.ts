@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import type { Environment } from '../../config/environment';
 import { vaultNames } from '../../config/deployment-names';
 import { embeddedVault } from '../../config/vault/vault';
 import { vaultVariables } from '../../config/vault/external-vault';
-import { AUDIT_DEVICES } from '../../config/keys/key-store';
+import { provisionedAuditDevices } from '../../config/keys/key-store';
 import { vaultAccess } from '../../config/state/endpoints';
 import type { LoadedVaultEnvironment } from '../../operations/state/load';
 import { ExternalError } from '../../operations/lib/errors';
@@ -30,12 +31,12 @@ type Kind = Listed | typeof APPROLE_ROLE;
 const LISTED = Object.keys(LISTS) as Listed[];
 
 /** How many of each are declared in an embedded Vault. */
-const DECLARED: Readonly<Record<Kind, number>> = {
+const declaredOf = (environment: Environment): Readonly<Record<Kind, number>> => ({
   vault_mount: 1,
   vault_auth_backend: 1,
-  vault_audit: AUDIT_DEVICES.length,
+  vault_audit: provisionedAuditDevices(environment).length,
   [APPROLE_ROLE]: 1,
-};
+});
 
 const resources = z.record(z.string(), z.object({ path: z.string() }));
 const roles = z.record(z.string(), z.object({ backend: z.string(), role_name: z.string() }));
@@ -108,7 +109,7 @@ export async function mayNeedAdoption(loaded: LoadedVaultEnvironment): Promise<b
   }
   const types = [...made].map((one) => one.split(' ')[0]);
   if (vault.mode !== 'embedded') return !types.includes(APPROLE_ROLE) && (await hasRole(loaded));
-  return Object.entries(DECLARED).some(([kind, count]) => types.filter((type) => type === kind).length < count);
+  return Object.entries(declaredOf(environment)).some(([kind, count]) => types.filter((type) => type === kind).length < count);
 }
 
 /** Whether an external Vault has the role. Whatever keeps it from being asked, the preflight says. */

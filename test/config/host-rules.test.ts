@@ -63,6 +63,11 @@ test.each([
     'clients[0].sourceAddresses: must not be given with hosts: MinIO sees the balancers instead of the clients, got: ["192.0.2.0/24"]. Remove it.',
   ],
   [
+    'OpenBao',
+    `${HOSTS}vault: { mode: embedded, distribution: openbao }`,
+    'vault.distribution: must be vault with hosts: a Raft of several OpenBaos was never tried, got: "openbao". Remove it.',
+  ],
+  [
     'a seal',
     `${HOSTS}vault: { mode: embedded, unseal: { type: transit, address: "https://seal.example.com", key: k, tokenFile: /t } }`,
     'vault.unseal: must be auto or manual with hosts: a seal of several Vaults was never tried, got: {"type":"transit","address":"https://seal.example.com","key":"k","tokenFile":"/t"}. Write auto.',

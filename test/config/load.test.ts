@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import { programPaths } from '../../config/docker/program-paths';
 import { environmentFile, parseEnvironment, readEnvironment } from '../../config/load';
 import { projectRoot } from '../../operations/lib/project-root';
 import { UsageError } from '../../operations/lib/errors';
@@ -32,6 +33,7 @@ describe('a file that says nothing but the name', () => {
         type: 'vault',
         vault: {
           mode: 'embedded',
+          distribution: 'vault',
           unseal: 'auto',
           shares: 1,
           threshold: 1,
@@ -767,6 +769,25 @@ test('the master keys are in a folder of Vault that is named like the environmen
   const prefixOf = (text: string) => parseEnvironment(text, 'test.yaml').keyStore;
   expect(prefixOf('name: x')).toMatchObject({ prefix: 'x' });
   expect(prefixOf('name: x\nkeyStore: {type: vault, prefix: team/backup}')).toMatchObject({ prefix: 'team/backup' });
+});
+
+test('an embedded OpenBao needs its own image, and not that of Vault', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const withImage = (image: string) =>
+    `{name: x, vault: {mode: embedded, distribution: openbao}, images: {source: registry, ${image}: i@${digest}, kes: k@${digest}, minio: m@${digest}}}`;
+  expect(problemsOf(withImage('vault'))).toEqual([
+    'images.openbao: must be given for an embedded OpenBao, got nothing. Name an image of OpenBao with its digest.',
+  ]);
+  expect(programPaths(parseEnvironment(withImage('openbao'), 'test.yaml')).openbao).toBe('/bin/bao');
+});
+
+test('an embedded OpenBao is opened by unseal shares alone', () => {
+  const unseal = '{type: transit, address: "https://seal.example.com", key: k, tokenFile: /t}';
+  expect(problemsOf(`name: x\nvault: {mode: embedded, distribution: openbao, unseal: ${unseal}}`)).toEqual([
+    expect.stringMatching(
+      /^vault\.unseal: must be auto or manual with vault\.distribution openbao: a seal of OpenBao was never tried, got: .* Write auto\.$/,
+    ),
+  ]);
 });
 
 test('an external Vault needs no image', () => {

@@ -12,6 +12,7 @@ test('one host is a list of one node, and everything on it is named after the en
       docker: {},
       networks: { storage: 'ebs-prod', vault: 'ebs-prod-vault' },
       vault: {
+        program: 'vault',
         container: 'ebs-prod-vault',
         alias: 'vault',
         port: 8200,

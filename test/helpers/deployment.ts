@@ -30,6 +30,7 @@ export const BUILT: Toolchain = {
     kes: { context: '/cache/kes', hash: 'b'.repeat(64) },
     minio: { context: '/cache/minio', hash: 'c'.repeat(64) },
     haproxy: { context: '/cache/haproxy', hash: 'd'.repeat(64) },
+    openbao: { context: '/cache/openbao', hash: 'e'.repeat(64) },
   },
   providers: { source: 'mirror', ...PROVIDER_VERSIONS },
 };

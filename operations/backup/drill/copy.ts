@@ -10,7 +10,7 @@ import type { Environment, EnvironmentInput } from '../../../config/environment'
 import { CHECKED_ROWS } from '../../../config/guard-rules';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
-import { embeddedVault } from '../../../config/vault/vault';
+import { distributionOf, embeddedVault } from '../../../config/vault/vault';
 import { UsageError } from '../../lib/errors';
 import { readIfExists } from '../../lib/files';
 import { type LockHolder, lockHolder } from '../../lib/lock';
@@ -41,7 +41,7 @@ export async function copyOf(original: Environment, directory: string, host?: st
     images,
     providers,
     // an external Vault, or a cloud, is not ours to rehearse in: its keys are not the copy's
-    vault: { mode: 'embedded', port: vault, publishAddress: at.vault },
+    vault: { mode: 'embedded', distribution: distributionOf(original), port: vault, publishAddress: at.vault },
     keyStore: { type: 'vault', ...(keyStore.type === 'vault' ? { kvVersion: keyStore.kvVersion } : {}) },
     kes: { ...original.kes, port: kes, publishAddress: at.kes },
     // clients of the original are to find no copy by its names
@@ -60,7 +60,7 @@ function drivesOf({ hosts, minio: { drives } }: Environment): Partial<Environmen
   return { drives: typeof drives === 'number' ? drives : drives.length };
 }
 
-/** Images by their programs. */
+/** Images by their programs; an OpenBao in the place of Vault counts as that. */
 export type CopyImages = Readonly<Record<'vault' | 'kes' | 'minio', string>>;
 
 /**
@@ -68,12 +68,16 @@ export type CopyImages = Readonly<Record<'vault' | 'kes' | 'minio', string>>;
  *
  * @param copy text of the file
  */
-export function copyWithImages(copy: string, images: CopyImages): string {
-  const { images: declared } = parseEnvironment(copy, 'the environment file of the drill');
+export function copyWithImages(copy: string, { vault, ...images }: CopyImages): string {
+  const { images: declared, keyStore } = parseEnvironment(copy, 'the environment file of the drill');
   const settings = z.record(z.string(), z.unknown()).parse(parse(copy));
   const text = stringify({
     ...settings,
-    images: { ...(declared.source === 'registry' ? declared : { source: 'registry' }), ...images },
+    images: {
+      ...(declared.source === 'registry' ? declared : { source: 'registry' }),
+      ...images,
+      [distributionOf({ keyStore })]: vault,
+    },
     minio: { ...z.record(z.string(), z.unknown()).parse(settings.minio), acceptedRisks: [...CHECKED_ROWS] },
   });
   parseEnvironment(text, 'the environment file of the drill');

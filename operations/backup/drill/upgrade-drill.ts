@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { imageSource } from '../../../config/docker/image-source';
+import { distributionOf } from '../../../config/vault/vault';
 import { dockerEngine } from '../../docker/docker';
 import type { RunningImages } from '../../docker/running-images';
 import { ExternalError } from '../../lib/errors';
@@ -50,22 +51,23 @@ export function upgradeSteps(
       run: async ({ signal, announce }) => {
         await script('toolchain', [copy.file], signal);
         const coming = await shippedVersions(copy.environment, readToolchain());
-        const { vault, kes, minio } = coming.programs;
+        const distribution = distributionOf(copy.environment);
+        const { [distribution]: vault, kes, minio } = coming.programs;
         if (vault === undefined || kes === undefined || minio === undefined) throw new Error('a copy has all programs');
         shipped = { vault: vault.image, kes: kes.image, minio: minio.image };
         // no deploy has built it where the environment has no Vault of its own
-        const source = imageSource({ environment: copy.environment, toolchain: readToolchain() }, 'vault');
-        if (running.vault === undefined && source.kind === 'build') {
+        const source = imageSource({ environment: copy.environment, toolchain: readToolchain() }, distribution);
+        if (running[distribution] === undefined && source.kind === 'build') {
           await buildImage(dockerEngine(copy.environment.docker), vault.image, source, signal);
         }
         before = {
           // a copy has a Vault of its own, also where the environment has none
-          vault: running.vault?.[0] ?? shipped.vault,
+          vault: running[distribution]?.[0] ?? shipped.vault,
           kes: running.kes?.[0] ?? shipped.kes,
           minio: running.minio?.[0] ?? shipped.minio,
         };
         const changes = versionChanges(
-          { vault: [before.vault], kes: [before.kes], minio: [before.minio] },
+          { [distribution]: [before.vault], kes: [before.kes], minio: [before.minio] },
           noted,
           coming,
         ).filter(({ program }) => program !== undefined);

@@ -78,6 +78,8 @@ const vaultAudit: VaultCheck = {
   run: async (context) =>
     withProvisioner(context, async (vault) => {
       const before = Math.floor(Date.now() / 1000);
+      const [{ vault: node }] = nodesOf(context.loaded.environment);
+      const isOpenbao = node.program === 'openbao';
       const found = Object.fromEntries(
         Object.entries(await readData(vault, 'sys/audit', auditDevices)).map(([path, { type, options }]) => [
           path.replace(/\/$/, ''),
@@ -89,7 +91,9 @@ const vaultAudit: VaultCheck = {
       );
       requireNone(
         differences(declared, found).map((problem) => `audit device ${problem}`),
-        `./scripts/up ${context.loaded.argument} switches on what is declared; \`vault audit disable NAME\` takes another away`,
+        isOpenbao
+          ? `\`docker kill -s HUP ${node.container}\` has OpenBao make what is declared; its log says why it does not`
+          : `./scripts/up ${context.loaded.argument} switches on what is declared; \`vault audit disable NAME\` takes another away`,
         { devices: found },
       );
       await requireWritable(context, before);
@@ -106,8 +110,10 @@ async function requireWritable(context: VaultContext, sinceSeconds: number): Pro
 
 async function requireWritableOn(container: ServiceContainer, where: string, sinceSeconds: number): Promise<void> {
   const lines = (await container.logsSince(sinceSeconds)).split('\n');
-  // audit/broker.go of hashicorp/vault
-  const failed = lines.find((line) => /log (?:request|response) underlying pipeline error/.test(line));
+  // audit/broker.go of hashicorp/vault; vault/audit_broker.go of openbao
+  const failed = lines.find((line) =>
+    /log (?:request|response) underlying pipeline error|backend failed to log (?:request|response)/.test(line),
+  );
   if (failed === undefined) return;
   const said = /error="?(.*)/.exec(failed)?.[1] ?? failed;
   throw new CheckFailure(

@@ -1,6 +1,12 @@
 /** What must be true before keys are moved. All of it is asked before anything is touched. */
 import { isDeepStrictEqual } from 'node:util';
-import { describePlace, inSameVault, type KeyStorePlace, samePlace } from '../../../config/keys/key-store-place';
+import {
+  describePlace,
+  inSameVault,
+  isInEmbeddedVault,
+  type KeyStorePlace,
+  samePlace,
+} from '../../../config/keys/key-store-place';
 import type { KeyStoreNote } from '../../state/notes/key-store-note';
 import type { LoadedEnvironment } from '../../state/load';
 import { UsageError } from '../../lib/errors';
@@ -48,6 +54,12 @@ export function requirePossible(
   }
   if (samePlace(from, to)) {
     throw new UsageError(`--to: must name another key store, got: ${describePlace(to)}`, 'change its keyStore');
+  }
+  if (isInEmbeddedVault(from) && isInEmbeddedVault(to) && !inSameVault(from, to)) {
+    throw new UsageError(
+      `--to: ${describePlace(from)} and ${describePlace(to)} cannot run side by side`,
+      'make a backup, and restore it with the other file (docs/choosing.md); or move the keys elsewhere first',
+    );
   }
   if (note.migration !== undefined && !samePlace(note.migration.to, to)) {
     throw new UsageError(

@@ -25,7 +25,7 @@ const note = z.object({
   /** Of the Terraform providers. */
   providers: z.object({ docker: z.string(), vault: z.string() }),
   /** Image and version of each program. */
-  programs: z.partialRecord(z.enum(['vault', 'kes', 'minio', 'haproxy']), program),
+  programs: z.partialRecord(z.enum(['vault', 'openbao', 'kes', 'minio', 'haproxy']), program),
 });
 /** What was deployed last. */
 export type DeployedVersions = Omit<z.infer<typeof note>, 'version'>;

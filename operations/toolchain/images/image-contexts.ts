@@ -24,13 +24,14 @@ import {
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
 import type { Program } from '../../../config/docker/image-source';
+import type { VaultDistribution } from '../../../config/environment';
 import { MOST_DRIVES } from '../../../config/minio/parity';
 import type { ImageContext } from '../../../config/toolchain';
 import { projectRoot } from '../../lib/project-root';
 import { type CacheLayout, provideFolder, type WorkOptions } from '../cache';
 import { FIXED_TIME } from '../go/go-build';
 import { packFolder } from '../transfer/pack-folder';
-import { type GoProgram, kes, mc, minio, vault } from '../go/programs';
+import { type GoProgram, kes, mc, minio, openbao, vault } from '../go/programs';
 
 /** An image that is built here. */
 export interface ImageRecipe {
@@ -47,8 +48,18 @@ export interface ImageRecipe {
 
 const dockerfile = (name: string): string => path.join(projectRoot, 'toolchain', 'images', name, 'Dockerfile');
 
+const vaultRecipe = (name: VaultDistribution, program: GoProgram): ImageRecipe => ({
+  name,
+  dockerfile: dockerfile(name),
+  programs: [program],
+  dataFolders: ['data', 'audit'],
+  rootLinks: [],
+});
+
+/** An environment has either Vault or OpenBao, and the others. */
 export const imageRecipes: readonly ImageRecipe[] = [
-  { name: 'vault', dockerfile: dockerfile('vault'), programs: [vault], dataFolders: ['data', 'audit'], rootLinks: [] },
+  vaultRecipe('vault', vault),
+  vaultRecipe('openbao', openbao),
   { name: 'kes', dockerfile: dockerfile('kes'), programs: [kes], dataFolders: [], rootLinks: ['kes'] },
   {
     name: 'minio',

@@ -54,9 +54,10 @@ export async function pushImages(
       await forget(docker, tag);
     }
   };
-  const { vault, kes, minio, haproxy } = images;
+  const { vault, openbao, kes, minio, haproxy } = images;
   return {
-    vault: await push('vault', vault),
+    ...(vault === undefined ? {} : { vault: await push('vault', vault) }),
+    ...(openbao === undefined ? {} : { openbao: await push('openbao', openbao) }),
     kes: await push('kes', kes),
     minio: await push('minio', minio),
     ...(haproxy === undefined ? {} : { haproxy: await push('haproxy', haproxy) }),

@@ -14,7 +14,7 @@ import { buildImage } from '../../../operations/toolchain/images/push-images';
  */
 export function hostImagesStep({ environment }: LoadedEnvironment, hosts: HostsHere): Step {
   const programsOf = (node: Node): Program[] => [
-    ...(embeddedVault(environment) !== undefined && node.vault !== undefined ? (['vault'] as const) : []),
+    ...(embeddedVault(environment) !== undefined && node.vault !== undefined ? [node.vault.program] : []),
     ...(['kes', 'minio', 'haproxy'] as const),
   ];
   return {

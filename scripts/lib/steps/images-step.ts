@@ -1,23 +1,19 @@
 import type { Environment } from '../../../config/environment';
-import { embeddedVault } from '../../../config/vault/vault';
 import { onEachNode } from '../../../operations/docker/hosts/each-node';
 import { HostsHere } from '../../../operations/docker/hosts/hosts-here';
 import { requirePullableImages, type WantedImage } from '../../../operations/docker/images-preflight';
 import { registryLogin } from '../../../operations/docker/engine/registry-logins';
 import type { Step } from '../../../operations/lib/step';
+import { deployedPrograms } from '../../../operations/toolchain/versions';
 
 /** Asked before anything is deployed from them. */
 export function imagesStep(environment: Environment, hosts = new HostsHere()): Step[] {
   const { images } = environment;
   if (images.source !== 'registry') return [];
   const { dockerConfigFile } = images;
-  const wanted = (['vault', 'kes', 'minio', 'haproxy'] as const).flatMap((program): WantedImage[] => {
+  const wanted = deployedPrograms(environment).flatMap((program): WantedImage[] => {
     const reference = images[program];
-    const needed =
-      program === 'vault'
-        ? embeddedVault(environment) !== undefined
-        : program !== 'haproxy' || environment.hosts !== undefined;
-    return needed && reference !== undefined ? [{ setting: `images.${program}`, reference }] : [];
+    return reference === undefined ? [] : [{ setting: `images.${program}`, reference }];
   });
   return [
     {

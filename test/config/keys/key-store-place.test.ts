@@ -6,6 +6,7 @@ const EXTERNAL = environment('vault: { mode: external, address: "https://vault.e
 
 test.each([
   ['', 'the embedded Vault, kes/home (KV v2)'],
+  ['vault: { mode: embedded, distribution: openbao }', 'the embedded OpenBao, kes/home (KV v2)'],
   ['keyStore: { type: vault, mount: a/b, prefix: c, kvVersion: 1 }', 'the embedded Vault, a/b/c (KV v1)'],
   [
     'vault: { mode: external, address: "https://vault.example.org", namespace: team }',
@@ -29,6 +30,7 @@ test('VAULT_ADDR says where the keys are as well as the file does', () => {
 test('two places are in the same Vault when one token and one role reach both', () => {
   const place = (settings: string) => declaredPlace(environment(settings), {});
   expect(inSameVault(place(''), place('keyStore: { type: vault, mount: other }'))).toBe(true);
+  expect(inSameVault(place(''), place('vault: { mode: embedded, distribution: openbao }'))).toBe(false);
   expect(inSameVault(place(''), declaredPlace(EXTERNAL, {}))).toBe(false);
   expect(inSameVault(place('keyStore: { type: filesystem }'), place('keyStore: { type: filesystem }'))).toBe(false);
 });

@@ -1,4 +1,4 @@
-import { AUDIT_DEVICES, kesConfiguration, keyLocation } from '../../../config/keys/key-store';
+import { AUDIT_DEVICES, kesConfiguration, keyLocation, provisionerRules } from '../../../config/keys/key-store';
 import { kesConfigurationProblems } from '../../../config/kes/kes-configuration';
 import { parseEnvironment } from '../../../config/load';
 import { inVault } from '../../helpers/vault';
@@ -29,6 +29,19 @@ test('the configuration of KES names keys, clients and place of an environment',
 
 test('an embedded Vault has two audit devices, because it answers nothing when it can write to none', () => {
   expect(AUDIT_DEVICES).toHaveLength(2);
+});
+
+test('OpenBao has its audit devices from its configuration, so the deploy may look at them and change none', () => {
+  const rulesOf = (distribution: string) =>
+    provisionerRules(inVault(environment(`vault: { mode: embedded, distribution: ${distribution} }`)))
+      .filter(({ path }) => path.startsWith('sys/audit'))
+      .map(({ path, capabilities }) => `${path}: ${capabilities.join(', ')}`);
+  expect(rulesOf('openbao')).toEqual(['sys/audit: read, sudo']);
+  expect(rulesOf('vault')).toEqual([
+    'sys/audit: read, sudo',
+    'sys/audit/file: update, delete, sudo',
+    'sys/audit/stdout: update, delete, sudo',
+  ]);
 });
 
 test('an environment without a Vault leads KES to its key folder', () => {

@@ -16,6 +16,7 @@ const OBJECTS: ProvisionedObjects = {
   existingAppRoleMount: false,
   role: 'ebs-local-kes',
   mintsSecretId: true,
+  seesAuditDevices: true,
   auditDevices: ['file', 'stdout'],
   isCluster: false,
   allowDataLoss: false,
@@ -160,7 +161,7 @@ describe('the token that declares the key store', () => {
   });
 
   test('has nothing to do with audit where it declares no device', () => {
-    const paths = Object.keys(byPath(provisionerPolicyRules({ ...OBJECTS, auditDevices: [] })));
+    const paths = Object.keys(byPath(provisionerPolicyRules({ ...OBJECTS, seesAuditDevices: false, auditDevices: [] })));
     expect(paths.filter((path) => path.startsWith('sys/audit'))).toEqual([]);
   });
 

@@ -2,9 +2,18 @@ import type { EnvironmentInput, VaultEnvironment } from '../../../config/environ
 import { provisionerPolicy } from '../../../config/keys/key-store';
 import { DeclarationError } from '../../../constructs/declaration-error';
 import { VaultServer } from '../../../constructs/vault/vault-server';
-import { deploymentWith, groundOf, REGISTRY_IMAGES } from '../../helpers/deployment';
+import { deploymentWith, digest, groundOf, REGISTRY_IMAGES } from '../../helpers/deployment';
 import { newStack, synth, type Synthesized } from '../../helpers/synth';
 import { thrownBy } from '../../helpers/thrown';
+
+const OPENBAO_IMAGES: Partial<EnvironmentInput> = {
+  images: {
+    source: 'registry',
+    openbao: `docker.io/openbao/openbao@${digest('1')}`,
+    kes: `quay.io/minio/kes@${digest('2')}`,
+    minio: `quay.io/minio/minio@${digest('3')}`,
+  },
+};
 
 type VaultSettings = Partial<Extract<NonNullable<EnvironmentInput['vault']>, { mode: 'embedded' }>>;
 
@@ -107,6 +116,52 @@ describe('the server', () => {
       });
     }
   });
+});
+
+describe('OpenBao in the place of Vault', () => {
+  const openbao = (others?: Partial<EnvironmentInput>) => declare({ distribution: 'openbao', unseal: 'auto' }, others);
+
+  test('has volumes of its own, and the names of Vault else', () => {
+    const synthesized = openbao();
+    expect(synthesized.resource('docker_container', 'Vault_Server')).toMatchObject({
+      name: 'ebs-local-vault',
+      image: 'encrypted-backup-storage/openbao:eeeeeeeeeeeeeeee',
+      entrypoint: ['/bin/bao'],
+      volumes: [
+        { volume_name: 'ebs-local-vault-files' },
+        { volume_name: 'ebs-local-openbao-data', container_path: '/vault/data' },
+        { volume_name: 'ebs-local-openbao-audit', container_path: '/vault/audit' },
+      ],
+    });
+    expect(synthesized.resource('docker_container', 'Vault_Unsealer_')).toMatchObject({
+      image: 'encrypted-backup-storage/openbao:eeeeeeeeeeeeeeee',
+      command: ['/files/unseal.sh', '/bin/bao'],
+    });
+    expect(synthesized.operation('initialize-vault').input).toMatchObject({ distribution: 'openbao' });
+  });
+
+  test.each([
+    ['built here', {}],
+    ['published', OPENBAO_IMAGES],
+  ])(
+    'has its audit devices in its configuration, and lets unseal shares take the place of a token: %s',
+    (_, images) => {
+      const [configuration] = openbao(images).resource('docker_container', 'Vault_Files_Loader').upload as {
+        content: string;
+      }[];
+      const written = JSON.parse(configuration?.content ?? '') as Record<string, unknown>;
+      expect(written).toMatchObject({
+        listener: {
+          tcp: { disable_unauthed_generate_root_endpoints: false, disable_unauthed_rekey_endpoints: false },
+        },
+        audit: [
+          { path: 'file', type: 'file', options: { file_path: '/vault/audit/audit.log', mode: '0600' } },
+          { path: 'stdout', type: 'file', options: { file_path: 'stdout', mode: '0600' } },
+        ],
+      });
+      expect(written).not.toHaveProperty('enable_unauthenticated_access');
+    },
+  );
 });
 
 test.each([

@@ -1,6 +1,6 @@
 /**
- * A Vault that is not of the deployment: the program that the toolchain built, started by the test, with TLS by a CA of
- * its own, storage in memory, and an audit log that says who did what.
+ * A Vault, or an OpenBao, that is not of the deployment: a program that was built here, started by the test, with TLS by a
+ * CA of its own, storage in memory, and an audit log that says who did what.
  *
  * It listens on the address of Docker's bridge, which both this machine and the containers of every network reach.
  */
@@ -9,8 +9,8 @@ import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { cacheLayout } from '../../../operations/toolchain/cache';
-import { locateProgram } from '../../../operations/toolchain/go/go-build';
-import { vault as vaultProgram } from '../../../operations/toolchain/go/programs';
+import { buildProgram } from '../../../operations/toolchain/go/go-build';
+import { openbao, vault } from '../../../operations/toolchain/go/programs';
 import { VaultClient } from '../../../operations/vault/vault-client';
 import { waitFor } from '../../../operations/lib/wait';
 import { ThrowawayCa } from '../certificates';
@@ -27,6 +27,12 @@ const auditEntry = z.object({
   request: z.object({ operation: z.string(), path: z.string() }),
   error: z.string().optional(),
 });
+
+const DISTRIBUTIONS = {
+  Vault: { program: vault, settings: {} },
+  // else it takes audit devices from its configuration file alone (openbao 2.4.0, command/server/config.go)
+  OpenBao: { program: openbao, settings: { unsafe_allow_api_audit_creation: true } },
+} as const;
 
 export class ExternalVaultServer {
   readonly url: string;
@@ -54,7 +60,10 @@ export class ExternalVaultServer {
   static async start(
     environment: TestEnvironment,
     folder = environment.folderFor('external-vault'),
+    distribution: keyof typeof DISTRIBUTIONS = 'Vault',
   ): Promise<ExternalVaultServer> {
+    const { program, settings } = DISTRIBUTIONS[distribution];
+    const file = await buildProgram(cacheLayout(), program);
     const address = await bridgeAddress(environment.docker);
     const [port = 0, cluster = 0] = await testPorts(2, address);
     const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
@@ -64,6 +73,7 @@ export class ExternalVaultServer {
     writeFileSync(
       configuration,
       JSON.stringify({
+        ...settings,
         disable_mlock: true,
         api_addr: url,
         cluster_addr: `https://${address}:${cluster}`,
@@ -73,7 +83,6 @@ export class ExternalVaultServer {
         },
       }),
     );
-    const { file } = await locateProgram(cacheLayout(), vaultProgram);
     const log = openSync(path.join(folder, 'vault.log'), 'w');
     const server = spawn(file, ['server', `-config=${configuration}`], { stdio: ['ignore', log, log] });
     const anonymous = new VaultClient({ url, caFile: ca.file });

@@ -88,5 +88,10 @@ test('MinIO and KES go back by their images, Vault by a restore alone', () => {
     'back to the version of before, KES, MinIO: name the image of before in images, then ./scripts/up (docs/upgrading.md)',
     'back to the version of before, Vault: only by ./scripts/restore, because a newer Vault may change its data',
   ]);
+  const openbao = { image: built('openbao', 'b'), version: 'v2.4.1' };
+  const shipped = { ...SHIPPED, programs: { openbao } };
+  expect(waysBack(versionChanges({ openbao: [built('openbao', 'a')] }, undefined, shipped))).toEqual([
+    'back to the version of before, OpenBao: only by ./scripts/restore, because a newer OpenBao may change its data',
+  ]);
   expect(waysBack([])).toEqual([]);
 });

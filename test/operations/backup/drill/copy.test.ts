@@ -137,3 +137,14 @@ test.each([
     acceptedRisks: CHECKED_ROWS,
   });
 });
+
+test('a copy of an environment with an embedded OpenBao has one, too, of the image that it is given', async () => {
+  const original = parseEnvironment('name: demo\nvault: { mode: embedded, distribution: openbao }', 'demo.yaml');
+  const built = (program: string) => `encrypted-backup-storage/${program}:${'a'.repeat(16)}`;
+  const images = { vault: built('openbao'), kes: built('kes'), minio: built('minio') };
+  const text = copyWithImages(await copyOf(original, folder()), images);
+  const { images: declared, keyStore } = parseEnvironment(text, 'the copy');
+  expect(keyStore).toMatchObject({ vault: { distribution: 'openbao' } });
+  expect(declared).toMatchObject({ source: 'registry', openbao: images.vault, kes: images.kes });
+  expect(declared).not.toHaveProperty('vault');
+});

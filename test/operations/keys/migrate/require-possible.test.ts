@@ -9,6 +9,7 @@ const LOCAL = { environment: parseEnvironment('name: local', 'local.yaml'), argu
 const FILES: KeyStorePlace = { type: 'filesystem' };
 const KV1: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 1 };
 const KV2: KeyStorePlace = { ...KV1, kvVersion: 2 };
+const OPENBAO: KeyStorePlace = { ...KV2, distribution: 'openbao' };
 const OTHER_MOUNT: KeyStorePlace = { ...KV2, mount: 'kes-v2' };
 const AWS: KeyStorePlace = { type: 'aws', region: 'eu-central-1', endpoint: 'https://aws.example.com' };
 
@@ -24,6 +25,7 @@ test.each<[string, KeyStoreNote, KeyStorePlace, KeyStorePlace]>([
   ['AWS to files', at(AWS), AWS, FILES],
   ['another mount of the same Vault', at(KV1), KV1, OTHER_MOUNT],
   ['the same mount of another Vault', at(KV1), KV1, { ...KV2, address: 'https://vault.example.com' }],
+  ['files to OpenBao', at(FILES), FILES, OPENBAO],
   ['one that was interrupted', at(FILES, underWay(KV2)), FILES, KV2],
 ])('possible: %s', (_, note, from, to) => {
   expect(() => {
@@ -60,6 +62,13 @@ test.each<[string, KeyStoreNote | undefined, KeyStorePlace, KeyStorePlace, strin
     KV1,
     KV2,
     '--to: keyStore.mount must be another one in the same Vault, got: kes',
+  ],
+  [
+    'the embedded Vault to the embedded OpenBao',
+    at(KV2),
+    KV2,
+    OPENBAO,
+    '--to: the embedded Vault, kes/local (KV v2) and the embedded OpenBao, kes/local (KV v2) cannot run side by side',
   ],
 ])('refused: %s', (_, note, from, to, message) => {
   const error = thrownBy(() => {

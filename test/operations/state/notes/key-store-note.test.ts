@@ -40,6 +40,18 @@ describe('a deploy', () => {
       'the embedded Vault, kes/x (KV v2)',
     ],
     [
+      '',
+      'vault: { mode: embedded, distribution: openbao }',
+      'the embedded Vault, kes/home (KV v2)',
+      'the embedded OpenBao, kes/home (KV v2)',
+    ],
+    [
+      'vault: { mode: embedded, distribution: openbao }',
+      '',
+      'the embedded OpenBao, kes/home (KV v2)',
+      'the embedded Vault, kes/home (KV v2)',
+    ],
+    [
       'keyStore: { type: filesystem }',
       'keyStore: { type: filesystem, path: /srv/keys }',
       'a volume of the Docker host',
