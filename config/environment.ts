@@ -27,9 +27,12 @@ const absolutePath = z.string().refine((value) => value.startsWith('/'), { error
 /** A reference that always names the same: by a digest, or by the hash of what was built here. */
 const imageReference = z
   .string()
-  .regex(/^(?:[^\s@]+@sha256:[0-9a-f]{64}|encrypted-backup-storage\/(?:vault|openbao|kes|minio|haproxy):[0-9a-f]{16})$/, {
-    error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
-  });
+  .regex(
+    /^(?:[^\s@]+@sha256:[0-9a-f]{64}|encrypted-backup-storage\/(?:vault|openbao|kes|minio|haproxy):[0-9a-f]{16})$/,
+    {
+      error: 'must be an image reference with a digest, such as quay.io/minio/minio@sha256:…',
+    },
+  );
 
 const providerVersions = {
   // the arguments that the constructs use are those of 5.x

@@ -35,7 +35,8 @@ export async function availabilityOf(
   flavour: TerraformFlavour,
   signal: AbortSignal,
 ): Promise<Availability[]> {
-  const programs = environment.images.source === 'build' ? [minio, mc, kes, vaultPrograms[distributionOf(environment)]] : [];
+  const programs =
+    environment.images.source === 'build' ? [minio, mc, kes, vaultPrograms[distributionOf(environment)]] : [];
   const built = providers.source === 'mirror' ? [dockerProvider, vaultProvider] : [];
   const versions = [
     { address: 'kreuzwerker/docker', version: providers.docker },

@@ -77,7 +77,9 @@ export function describeImage(image: string, version: string | undefined): strin
 /** How each that changes comes back, a line for each way. */
 export function waysBack(changes: readonly VersionChange[]): string[] {
   const stateless = changes.filter(({ program }) => program !== undefined && !(program in DISTRIBUTION_NAMES));
-  const keepers = changes.flatMap(({ program, of }) => (program !== undefined && program in DISTRIBUTION_NAMES ? [of] : []));
+  const keepers = changes.flatMap(({ program, of }) =>
+    program !== undefined && program in DISTRIBUTION_NAMES ? [of] : [],
+  );
   return [
     ...(stateless.length === 0
       ? []

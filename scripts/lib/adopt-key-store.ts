@@ -109,7 +109,9 @@ export async function mayNeedAdoption(loaded: LoadedVaultEnvironment): Promise<b
   }
   const types = [...made].map((one) => one.split(' ')[0]);
   if (vault.mode !== 'embedded') return !types.includes(APPROLE_ROLE) && (await hasRole(loaded));
-  return Object.entries(declaredOf(environment)).some(([kind, count]) => types.filter((type) => type === kind).length < count);
+  return Object.entries(declaredOf(environment)).some(
+    ([kind, count]) => types.filter((type) => type === kind).length < count,
+  );
 }
 
 /** Whether an external Vault has the role. Whatever keeps it from being asked, the preflight says. */

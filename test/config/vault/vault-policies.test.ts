@@ -161,7 +161,9 @@ describe('the token that declares the key store', () => {
   });
 
   test('has nothing to do with audit where it declares no device', () => {
-    const paths = Object.keys(byPath(provisionerPolicyRules({ ...OBJECTS, seesAuditDevices: false, auditDevices: [] })));
+    const paths = Object.keys(
+      byPath(provisionerPolicyRules({ ...OBJECTS, seesAuditDevices: false, auditDevices: [] })),
+    );
     expect(paths.filter((path) => path.startsWith('sys/audit'))).toEqual([]);
   });
 
