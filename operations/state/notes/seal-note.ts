@@ -40,7 +40,8 @@ export function readSealNote({ vaultSeal }: Pick<StateLayout, 'vaultSeal'>): Sea
 }
 
 export function parseSealNote(text: string): SealNote {
-  return note.parse(JSON.parse(text));
+  // the first ones did not say it, and a backup may hold one
+  return note.parse({ type: 'transit', ...(JSON.parse(text) as object) });
 }
 
 export function writeSealNote(file: string, access: SealAccess): void {
