@@ -218,7 +218,8 @@ async function endure(
   });
   expect([...first.failures, ...second.failures]).toEqual([]);
   if (!rolls) expect(troubledMs).toBeLessThan(TROUBLE_LIMIT_MS);
-  expect(slowestMs).toBeLessThan(TROUBLE_LIMIT_MS);
+  // one that waits for a host that cannot serve waits for half a minute
+  expect(Math.max(first.slowestMs, second.slowestMs)).toBeLessThan(TROUBLE_LIMIT_MS);
   expect(impatient.failures.length / impatient.requests).toBeLessThan(0.03);
 }
 
@@ -302,7 +303,7 @@ withHosts('three hosts', () => {
 
   test('the host of the active Vault loses its power under load: clients that try again lose nothing', async () => {
     const host = await activeVault();
-    await endure('The host with the active Vault loses its power', host, async () => {
+    await endure('Power off: host of the active Vault', host, async () => {
       off = host;
       await hosts.powerOff(host);
     });
@@ -350,7 +351,7 @@ withHosts('three hosts', () => {
     test.each([
       { what: 'Another memory limit for each program', change: MORE_MEMORY },
       // Docker cannot change it while a container runs
-      { what: 'Another process limit: each container is replaced', change: { docker: { processLimit: 4096 } } },
+      { what: 'Every container is replaced', change: { docker: { processLimit: 4096 } } },
     ])('$what: nothing is felt', async ({ what, change }) => {
       const before = await allContainerIds();
       changed = { ...changed, ...change, minio: { ...changed.minio, ...('minio' in change ? change.minio : {}) } };

@@ -37,7 +37,8 @@ Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every faul
 and compared by hash, in each mode of encryption. Among them was every object whose PUT was acknowledged during the fault.
 **None was lost.**
 
-[Faults of one drive among several](reliability-drives.md) have a page of their own.
+[Faults of one drive among several](reliability-drives.md) and [of several hosts](reliability-hosts.md) have pages of their
+own.
 
 The client sends a PUT and a GET four times a second and never retries. KES keeps a master key in memory for ${cache} here,
 so that faults behind it reach the client. By default it keeps one in use for up to 5 minutes, and most shorter outages of
@@ -105,9 +106,9 @@ Two clients know the addresses of all three hosts. What is not answered within 3
 one talks to a host that lives, waits for each answer, and sends nothing again. Each sends four PUTs and four GETs a second.
 **Trouble** is the time from the beginning of the first request that failed, was sent again or took more than a second, to the
 end of the last. It does not count requests that were **under way** at that moment: MinIO keeps an object locked, for up to two
-minutes, whose writer lost its power.
+minutes, whose writer lost its power. **Sent once** says what failed of the third client.
 
-| Fault or change | Failed | Trouble | Slowest | Under way | Failed, sent once |
+| Fault or change | Failed | Trouble | Slowest | Under way | Sent once |
 |---|---|---|---|---|---|
 ${rows
   .map(({ fault, requests, failed, troubledMs, slowestMs, underWayMs, sentOnce }) =>
