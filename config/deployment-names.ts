@@ -51,6 +51,12 @@ export const METRICS_CLIENT = 'monitoring';
 /** The user of MinIO that reads metrics, and its policy. */
 export const METRICS_USER = 'ebs-metrics';
 
+/** Users of MinIO by which the project acts, each with a policy of its name: config/minio/own-identities.ts. */
+export const OPERATIONS_USER = 'ebs-operations';
+export const IAM_USER = 'ebs-iam';
+export const OBJECTS_USER = 'ebs-objects';
+export const INSPECTOR_USER = 'ebs-inspector';
+
 /** Clients of KES: the names of their policies, of their certificates, and of the files of those. */
 export const CLIENTS = {
   minio: 'minio',

@@ -368,6 +368,14 @@ const minio = z.strictObject({
       'deny: the deploy keeps the policy ebs-deny-sse-c in MinIO; whom it is attached to cannot write under keys of ' +
         'their own (SSE-C). MinIO knows no other way, and its root user is above every policy.',
     ),
+  rootAccess: z
+    .boolean()
+    .optional()
+    .describe(
+      'false: MinIO refuses its root user, on the S3 API and for administration; the project acts as users of its own. ' +
+        'true: a variable of the container lets root in, whatever MinIO has stored: for recovery. Default: root is refused, ' +
+        'from the second deploy on where earlier versions deployed with it.',
+    ),
   drives: drives
     .default(1)
     .describe(

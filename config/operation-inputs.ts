@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { kesConfigurationSchema } from './kes/kes-configuration';
+import { IAM_USER, OBJECTS_USER, OPERATIONS_USER } from './deployment-names';
 import { keyStorePlace } from './keys/key-store-place';
 
 /** How a program is reached from where the deploy runs. */
@@ -363,14 +364,34 @@ export const operationInputs = {
       z.strictObject({ host: z.string(), engine: engineSettings, container: z.string(), endpoint: tlsEndpoint }),
     ),
     region: z.string(),
+    /** Of the operations, and of root for as long as MinIO does not know those. */
+    operationsFile: z.string(),
     rootFile: z.string(),
   }),
 
-  /** Waits until MinIO, its KMS and its IAM are ready, and creates the buckets. */
+  /** Waits until MinIO, its KMS and its IAM are ready, and gives the project its identities. */
+  'provision-identities': z.strictObject({
+    endpoint: tlsEndpoint,
+    region: z.string(),
+    /** Makes the identities where there are none yet. */
+    rootFile: z.string(),
+    /** Where the credentials of each user are. */
+    files: z.strictObject({ [OPERATIONS_USER]: z.string(), [IAM_USER]: z.string(), [OBJECTS_USER]: z.string() }),
+    /** Whether MinIO lets root in afterwards. Absent: only once, where a deploy that knew no such users was before. */
+    rootAccess: z.boolean().optional(),
+    /** It is there when there was a deploy. */
+    earlierObjects: z.string(),
+    /** When it must run again is noted here. */
+    renewalNote: z.string(),
+  }),
+
+  /** Creates the buckets, and makes them as they are declared. */
   'provision-buckets': z.strictObject({
     endpoint: tlsEndpoint,
     region: z.string(),
-    rootFile: z.string(),
+    operationsFile: z.string(),
+    /** Of who makes policies and users. */
+    iamFile: z.string(),
     buckets: z.array(bucketSettings),
     /** Whether to keep the policy that denies SSE-C. */
     denySseC: z.boolean(),
@@ -417,7 +438,7 @@ export const operationInputs = {
   'provision-clients': z.strictObject({
     endpoint: tlsEndpoint,
     region: z.string(),
-    rootFile: z.string(),
+    iamFile: z.string(),
     clients: z.array(
       z.strictObject({
         name: z.string(),

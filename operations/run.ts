@@ -26,6 +26,7 @@ const operations: Operations = {
   'reload-container': async () => (await import('./docker/reload-container.js')).reloadContainer,
   'create-master-keys': async () => (await import('./keys/create-master-keys.js')).createMasterKeys,
   'await-minio-node': async () => (await import('./minio/await-minio-node.js')).awaitMinioNode,
+  'provision-identities': async () => (await import('./minio/provision-identities.js')).provisionIdentities,
   'provision-buckets': async () => (await import('./minio/objects/provision-buckets.js')).provisionBuckets,
   'provision-clients': async () => (await import('./minio/clients/provision-clients.js')).provisionClients,
   'run-checks': async () => (await import('./checks/run-checks.js')).runChecks,

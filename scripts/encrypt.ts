@@ -61,7 +61,7 @@ void main(async (args, signal) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployed(loaded);
   pinEngines(loaded.environment);
-  const s3 = openS3(loaded);
+  const s3 = openS3(loaded, { as: 'minioObjects' });
   const dryRun = values['dry-run'] === true;
   const results: Encrypted[] = [];
   const configuration: string[] = [];
@@ -91,7 +91,7 @@ function configurationStep(loaded: LoadedEnvironment, dryRun: boolean, found: st
   return {
     title: 'Users, policies and settings',
     run: async () => {
-      const admin = openAdmin(loaded);
+      const admin = openAdmin(loaded, 'minioIam');
       try {
         const sources = { admin, drives: readableDrives(loaded), exportFile: state.secret.iamExport };
         const run = async () => encryptConfiguration(sources, dryRun);

@@ -26,6 +26,7 @@ export function minioKms(environment: Environment): MinioKms {
  *
  * @param domain below which names mean buckets. Default: names mean none
  * @param parity drives that may be lost without a loss of objects. Default: MinIO's own
+ * @param rootAccess true: root is let in, even if MinIO has stored otherwise. Default: as MinIO has stored it
  * @param isCluster whether there are other nodes
  */
 export function minioVariables(
@@ -33,7 +34,13 @@ export function minioVariables(
     region,
     domain,
     parity,
-  }: { readonly region: string; readonly domain?: string | undefined; readonly parity?: number | undefined },
+    rootAccess,
+  }: {
+    readonly region: string;
+    readonly domain?: string | undefined;
+    readonly parity?: number | undefined;
+    readonly rootAccess?: boolean | undefined;
+  },
   kms: MinioKms,
   isCluster = false,
 ): Readonly<Record<string, string>> {
@@ -42,6 +49,8 @@ export function minioVariables(
     MINIO_REGION: region,
     ...(domain === undefined ? {} : { MINIO_DOMAIN: domain }),
     ...(parity === undefined ? {} : { MINIO_STORAGE_CLASS_STANDARD: `EC:${parity}` }),
+    // it wins over what MinIO has stored
+    ...(rootAccess === true ? { MINIO_API_ROOT_ACCESS: 'on' } : {}),
     MINIO_BROWSER: 'off',
     MINIO_UPDATE: 'off',
     MINIO_KMS_KES_ENDPOINT: kms.endpoints.join(','),

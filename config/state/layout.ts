@@ -55,6 +55,8 @@ export interface StateLayout {
   readonly outdatedSecretIds: string;
   /** `{generation, renewAfter, expires}` of the token that reads MinIO's metrics; nothing secret. */
   readonly minioMetricsNote: string;
+  /** `{generation, renewAfter}` of the users of MinIO by which the project acts; nothing secret. */
+  readonly identitiesNote: string;
   /** Reports of the post-deploy checks. */
   readonly reports: string;
   /** A signed record of each of them, in a chain; nothing secret. */
@@ -108,6 +110,10 @@ export interface StateLayout {
     readonly minioRoot: string;
     /** Users and access keys of MinIO as they were before they were imported to be encrypted; gone when all of them are back. */
     readonly iamExport: string;
+    /** The users of MinIO by which the project acts: config/minio/own-identities.ts. */
+    readonly minioOperations: string;
+    readonly minioIam: string;
+    readonly minioObjects: string;
     /** The token that reads the metrics of an embedded Vault. */
     readonly vaultMetricsToken: string;
     /** The user of MinIO that reads metrics, and the token that is made of its secret key. */
@@ -168,6 +174,7 @@ export function stateLayout(environment: string, directory?: string): StateLayou
     clientsNote: path.join(root, 'clients.json'),
     outdatedSecretIds: path.join(root, 'outdated-secret-ids.json'),
     minioMetricsNote: path.join(root, 'minio-metrics-token.json'),
+    identitiesNote: path.join(root, 'minio-identities.json'),
     reports: path.join(root, 'reports'),
     evidence: path.join(root, 'reports', 'evidence.jsonl'),
     evidenceLock: path.join(root, 'evidence.lock'),
@@ -199,6 +206,9 @@ export function stateLayout(environment: string, directory?: string): StateLayou
       minioConfigEnv: path.join(secrets, 'minio', 'config.env'),
       minioRoot: path.join(secrets, 'minio', 'root.json'),
       iamExport: path.join(secrets, 'minio', 'iam-export.zip'),
+      minioOperations: path.join(secrets, 'minio', 'operations.json'),
+      minioIam: path.join(secrets, 'minio', 'iam.json'),
+      minioObjects: path.join(secrets, 'minio', 'objects.json'),
       vaultMetricsToken: path.join(secrets, 'metrics', 'vault-token'),
       minioMetricsUser: path.join(secrets, 'metrics', 'minio-user.json'),
       minioMetricsToken: path.join(secrets, 'metrics', 'minio-token'),

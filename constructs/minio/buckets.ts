@@ -2,6 +2,7 @@ import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import { AUDIT_QUEUE_FOLDER, EVENT_QUEUE_FOLDER } from '../../config/minio/minio-variables';
+import { identityInput, ownPoliciesHash } from '../../config/minio/own-identities';
 import type { DeploymentBase } from '../deployment';
 import { fileHash } from '../expressions';
 import { Operation } from '../operation';
@@ -15,9 +16,9 @@ export interface BucketsProps {
 }
 
 /**
- * Buckets, each with its default encryption, the policy that denies SSE-C where that is denied, and the user that reads
- * metrics where somebody does. A bucket that is no
- * longer declared stays: nothing here deletes data.
+ * Buckets, each with its default encryption, the policy that denies SSE-C where that is denied, the user that reads metrics
+ * where somebody does, and the users by which the project acts. A bucket that is no longer declared stays: nothing here
+ * deletes data.
  */
 export class Buckets extends Construct {
   private readonly operation: Operation<'provision-buckets'>;
@@ -34,13 +35,31 @@ export class Buckets extends Construct {
             renewalNote: state.minioMetricsNote,
           };
     const { audit, webhooks } = environment.minio;
+    const endpoint = s3Endpoint(environment, state);
+    const { region } = environment.minio;
+    const identityInputs = identityInput(environment, state);
+    const identities = new Operation(this, 'Identities', {
+      runner,
+      operation: 'provision-identities',
+      input: identityInputs,
+      renewal: { note: identityInputs.renewalNote, makes: Object.values(identityInputs.files) },
+      triggers: {
+        container: minio.container.containerId,
+        ...Object.fromEntries(
+          replicas.map(({ container }, index) => [`container ${index + 2}`, container.containerId]),
+        ),
+        policies: ownPoliciesHash(),
+      },
+      dependsOn: TerraformStack.of(minio) === TerraformStack.of(this) ? [minio.dependable] : [],
+    });
     this.operation = new Operation(this, 'Provision', {
       runner,
       operation: 'provision-buckets',
       input: {
-        endpoint: s3Endpoint(environment, state),
-        region: environment.minio.region,
-        rootFile: state.secret.minioRoot,
+        endpoint,
+        region,
+        operationsFile: state.secret.minioOperations,
+        iamFile: state.secret.minioIam,
         buckets: environment.buckets,
         denySseC: environment.minio.sseC === 'deny',
         ...(audit === undefined ? {} : { audit: { ...audit, queueFolder: AUDIT_QUEUE_FOLDER } }),
@@ -60,18 +79,15 @@ export class Buckets extends Construct {
         ? {}
         : { renewal: { note: metrics.renewalNote, makes: [metrics.userFile, metrics.tokenFile] } }),
       triggers: {
-        container: minio.container.containerId,
+        identities: identities.runId,
         ...(audit?.tokenFile === undefined ? {} : { 'audit token': fileHash(audit.tokenFile) }),
         ...Object.fromEntries(
           webhooks.flatMap(({ name, tokenFile }) =>
             tokenFile === undefined ? [] : [[`token of webhook ${name}`, fileHash(tokenFile)]],
           ),
         ),
-        ...Object.fromEntries(
-          replicas.map(({ container }, index) => [`container ${index + 2}`, container.containerId]),
-        ),
       },
-      dependsOn: TerraformStack.of(minio) === TerraformStack.of(this) ? [minio.dependable] : [],
+      dependsOn: [identities.dependable],
     });
   }
 

@@ -29,7 +29,7 @@ export class Clients extends Construct {
       input: {
         endpoint: s3Endpoint(environment, state),
         region: environment.minio.region,
-        rootFile: state.secret.minioRoot,
+        iamFile: state.secret.minioIam,
         clients,
         denySseC,
         folder: state.secret.clients,

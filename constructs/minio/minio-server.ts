@@ -190,6 +190,7 @@ export class MinioServer extends Construct {
           endpoint: minioNodeEndpoint(environment, state, peer),
         })),
         region: minio.region,
+        operationsFile: state.secret.minioOperations,
         rootFile: state.secret.minioRoot,
       },
       triggers: { container: this.container.containerId },

@@ -121,7 +121,7 @@ async function* keyEntries(loaded: LoadedEnvironment, keys: readonly string[]): 
 }
 
 async function notSaved(loaded: LoadedEnvironment): Promise<string[]> {
-  const admin = openAdmin(loaded);
+  const admin = openAdmin(loaded, 'minioIam');
   try {
     return await settingsNotSaved(admin, namesInZip(await admin.exportBuckets()));
   } finally {
@@ -130,7 +130,7 @@ async function notSaved(loaded: LoadedEnvironment): Promise<string[]> {
 }
 
 async function* minioEntries(loaded: LoadedEnvironment): AsyncGenerator<ArchiveEntry> {
-  const admin = openAdmin(loaded);
+  const admin = openAdmin(loaded, 'minioIam');
   try {
     yield { name: IAM_ENTRY, content: await admin.exportIam() };
     yield { name: BUCKETS_ENTRY, content: await admin.exportBuckets() };

@@ -4,6 +4,9 @@ import { readIfExists, writeFileAtomically } from '../lib/files';
 
 const renewalNote = z.object({ generation: z.number().int(), renewAfter: z.iso.datetime() });
 
+/** For a note that names no time. */
+export const NEVER = new Date('9999-01-01T00:00:00Z');
+
 /**
  * Notes when an operation must run again. The plan reads the note, see `renewalGeneration` in
  * constructs/expressions.ts; the generation counts up only when the operation ran because something was due or missing,

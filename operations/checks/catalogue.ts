@@ -21,6 +21,7 @@ import { kmsTransport } from './refusals/kms-transport';
 import { refusals } from './refusals/refusals';
 import { roundTrips } from './round-trips/round-trips';
 import { metricsReaderChecks } from './privileges/metrics-readers';
+import { identitiesDeclared, rootRefused } from './privileges/root-access';
 import { serviceChecks } from './health/services';
 import { vaultDriftChecks, vaultSealChecks } from './drift/vault-drift';
 import { sealChecks } from './health/vault-seal';
@@ -53,6 +54,8 @@ export const catalogue: readonly Check[] = [
   ...vaultPrivilegeChecks,
   vaultRootTokens,
   ...metricsReaderChecks,
+  rootRefused,
+  identitiesDeclared,
   ...dependenceChecks,
 ];
 

@@ -12,6 +12,7 @@ import { nodesOf } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/net/http';
 import { KesClient } from '../kes/kes-client';
+import { ownFile } from '../minio/s3-client';
 import { readableDrives } from '../minio/drives/drives';
 import type { CheckContext, Expectations, ServiceContext } from './check';
 import { Outages } from './outage/outages';
@@ -77,13 +78,14 @@ export async function withContext<T>(
 function targetOf(loaded: LoadedEnvironment, endpoint: TlsEndpoint): S3Target {
   const { environment, state } = loaded;
   const { minio, buckets } = environment;
+  const credentialsFile = ownFile(loaded, 'minioOperations');
   return {
     expected: expectationsOf(environment),
     endpoint,
     guardedEndpoint: s3Endpoint(environment, state),
     region: minio.region,
-    credentialsFile: state.secret.minioRoot,
-    credentialsName: `the root credentials of ${state.secret.minioRoot}`,
+    credentialsFile,
+    credentialsName: `the credentials in ${credentialsFile}`,
     declaredBuckets: buckets.map((bucket) => bucket.name),
     needsTrust: false,
     hints: {

@@ -193,6 +193,7 @@ function deleteState(state: StateLayout): void {
     state.versions,
     ...[state.cdktfOut, state.reports, state.logs, state.terraform, state.tls, state.vaultClients],
     ...[state.secretIdNote, state.outdatedSecretIds, state.minioMetricsNote, state.clientsNote, state.evidenceLock],
+    ...[state.identitiesNote],
     ...[
       state.keyStore,
       state.vaultSeal,

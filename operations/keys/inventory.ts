@@ -42,7 +42,7 @@ export interface Inventory {
 /** What is asked. */
 export interface InventorySources {
   readonly s3: S3Client;
-  readonly admin: MinioAdmin;
+  readonly admin: Pick<MinioAdmin, 'rawFiles'>;
   readonly drives: readonly ReadableDrive[];
 }
 

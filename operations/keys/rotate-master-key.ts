@@ -12,6 +12,7 @@ import { ExternalError, UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { readableDrives } from '../minio/drives/drives';
 import { type JobEncryption, type MinioAdmin, openAdmin } from '../minio/minio-admin';
+import { withInspector } from '../minio/inspector';
 import { openS3 } from '../minio/s3-client';
 import { NotYet, waitFor } from '../lib/wait';
 import type { Phase } from '../state/rotation';
@@ -62,11 +63,11 @@ export async function inventoryOf(
   report: (text: string) => void,
 ): Promise<Inventory> {
   const s3 = openS3({ environment, state });
-  const admin = openAdmin({ environment, state });
   try {
-    return await takeInventory({ s3, admin, drives: readableDrives({ environment }) }, report);
+    return await withInspector({ environment, state }, async (admin) =>
+      takeInventory({ s3, admin, drives: readableDrives({ environment }) }, report),
+    );
   } finally {
-    admin.close();
     s3.destroy();
   }
 }
@@ -92,7 +93,7 @@ export function rotateMasterKey(
     return file;
   };
   const resealAll = async (report: (text: string) => void): ReturnType<typeof reseal> => {
-    const admin = openAdmin(loaded);
+    const admin = openAdmin(loaded, 'minioObjects');
     const s3 = openS3(loaded);
     try {
       return await reseal({ admin, s3 }, () => inventoryOf(loaded, report), succession, report);

@@ -12,6 +12,7 @@
  */
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
+import { existsSync } from 'node:fs';
 import { createScratchBucket, deleteScratchBucket, scratchBucketName } from '../checks/objects/scratch-bucket';
 import type { OperationInput } from '../../config/operation-inputs';
 import { dockerEngine } from '../docker/docker';
@@ -25,6 +26,8 @@ type MinioPeer = Input['nodes'][number];
 
 const WRITABLE_LIMIT_MS = 180_000;
 const ENGINE_LIMIT_MS = 5_000;
+/** How S3 refuses who is not known. */
+const UNKNOWN_USER = 'InvalidAccessKeyId';
 
 /** What a host says of its MinIO. `configuration` is what MinIO demands to be equal on all nodes. */
 export type SeenNode =
@@ -115,15 +118,21 @@ export function judgeNodes(own: string, seen: ReadonlyMap<string, SeenNode>): Ve
 }
 
 async function waitUntilWritable(input: Input, nodes: readonly MinioPeer[]): Promise<void> {
-  const credentials = readCredentials(input.rootFile);
-  const clients = nodes.map(({ host, endpoint }) => ({
-    host,
-    s3: s3Client({ endpoint, region: input.region, credentials, attempts: 1 }),
-    http: new HttpClient(endpoint),
-  }));
+  const clientsOf = (file: string) =>
+    nodes.map(({ host, endpoint }) => ({
+      host,
+      s3: s3Client({ endpoint, region: input.region, credentials: readCredentials(file), attempts: 1 }),
+      http: new HttpClient(endpoint),
+    }));
+  let file = existsSync(input.operationsFile) ? input.operationsFile : input.rootFile;
+  let clients = clientsOf(file);
+  const close = (): void => {
+    for (const { s3, http } of clients) {
+      s3.destroy();
+      http.close();
+    }
+  };
   const bucket = scratchBucketName();
-  const [first] = clients;
-  if (first === undefined) throw new Error('there is no node to write to');
   const allAreThere = nodes.length === input.nodes.length;
   try {
     await waitFor(
@@ -136,6 +145,12 @@ async function waitUntilWritable(input: Input, nodes: readonly MinioPeer[]): Pro
       async () => {
         for (const { host, s3, http } of clients) {
           const problem = await problemOf(s3, bucket, input.region);
+          if (problem?.startsWith(UNKNOWN_USER) === true && existsSync(input.operationsFile)) {
+            // empty drives know root alone, and others may refuse it
+            close();
+            file = file === input.rootFile ? input.operationsFile : input.rootFile;
+            clients = clientsOf(file);
+          }
           if (problem !== undefined) return new NotYet(`${host}: ${problem}`);
           if (allAreThere && !(await mayGo(http))) return new NotYet(`${host}: MinIO could not do without it`);
         }
@@ -143,11 +158,8 @@ async function waitUntilWritable(input: Input, nodes: readonly MinioPeer[]): Pro
       },
     );
   } finally {
-    await deleteScratchBucket(first.s3, bucket).catch(() => undefined);
-    for (const { s3, http } of clients) {
-      s3.destroy();
-      http.close();
-    }
+    if (clients[0] !== undefined) await deleteScratchBucket(clients[0].s3, bucket).catch(() => undefined);
+    close();
   }
 }
 

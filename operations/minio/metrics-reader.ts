@@ -2,6 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { METRICS_USER } from '../../config/deployment-names';
+import { DENIED_OF_ONESELF } from '../../config/minio/own-identities';
 import type { OperationInput } from '../../config/operation-inputs';
 import { noteRenewal } from '../certificates/renewal';
 import { writeFileAtomically } from '../lib/files';
@@ -21,16 +22,7 @@ const metricsPolicy = {
   Version: '2012-10-17',
   Statement: [
     { Effect: 'Allow', Action: ['admin:Prometheus'] },
-    {
-      Effect: 'Deny',
-      Action: [
-        'admin:CreateUser',
-        'admin:CreateServiceAccount',
-        'admin:UpdateServiceAccount',
-        'admin:RemoveServiceAccount',
-        'admin:ListServiceAccounts',
-      ],
-    },
+    { Effect: 'Deny', Action: DENIED_OF_ONESELF },
   ],
 } as const;
 

@@ -11,7 +11,7 @@ import { bounded, HttpClient, type HttpRequest, type HttpResponse } from '../lib
 import type { Secret } from '../lib/secret';
 import { openFromAdmin, sealForAdmin } from './madmin-cipher';
 import { type InspectedFile, inspectedFiles } from './drives/minio-inspection';
-import { readCredentials, type S3Credentials } from './s3-client';
+import { type OwnFile, ownFile, readCredentials, type S3Credentials } from './s3-client';
 
 const ADMIN = '/minio/admin/v3';
 
@@ -107,7 +107,7 @@ export interface HealProgress {
 /** What a batch job puts objects under. */
 export type JobEncryption = { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly key: string };
 
-/** MinIO as its root user. Only its settings are encrypted beyond TLS, see madmin-cipher.ts (cmd/admin-router.go). */
+/** MinIO as one user. Only its settings are encrypted beyond TLS, see madmin-cipher.ts (cmd/admin-router.go). */
 export class MinioAdmin {
   private readonly http: HttpClient;
   private readonly host: string;
@@ -462,12 +462,15 @@ function nameOf(entity: unknown): string {
   return named.success ? named.data.name : (Object.keys(entity ?? {})[0] ?? 'without a name');
 }
 
-/** MinIO of a deployment as its root user. The caller closes it. */
-export function openAdmin({ environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>): MinioAdmin {
+/** MinIO of a deployment as one of the project's users. The caller closes it. */
+export function openAdmin(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  as: OwnFile = 'minioOperations',
+): MinioAdmin {
   return new MinioAdmin(
     s3Endpoint(environment, state),
     environment.minio.region,
-    readCredentials(state.secret.minioRoot),
+    readCredentials(ownFile({ state }, as)),
   );
 }
 

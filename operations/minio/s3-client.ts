@@ -1,5 +1,5 @@
 import { type GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { AgentOptions } from 'node:https';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { z } from 'zod';
@@ -178,19 +178,28 @@ function cutShort(who: string, cause: unknown): ExternalError {
   );
 }
 
+type Deployed = Pick<LoadedEnvironment, 'environment' | 'state'>;
+/** Where the credentials of one of the project's users are: config/minio/own-identities.ts. */
+export type OwnFile = 'minioOperations' | 'minioIam' | 'minioObjects';
+
+/** The file of one of the project's users; until a deploy has made it, that of root. */
+export function ownFile({ state: { secret } }: Pick<Deployed, 'state'>, user: OwnFile): string {
+  return existsSync(secret[user]) ? secret[user] : secret.minioRoot;
+}
+
 /**
- * The S3 API of a deployment as its root user, reached and verified as its clients do. The caller destroys it.
+ * The S3 API of a deployment as one of the project's users, reached and verified as its clients do. The caller destroys it.
  *
  * @param attempts tries of a request. Default: as {@link S3Options.attempts}
  */
 export function openS3(
-  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
-  attempts?: number,
+  { environment, state }: Deployed,
+  { as = 'minioOperations', attempts }: { readonly as?: OwnFile; readonly attempts?: number } = {},
 ): S3Client {
   return s3Client({
     endpoint: s3Endpoint(environment, state),
     region: environment.minio.region,
-    credentials: readCredentials(state.secret.minioRoot),
+    credentials: readCredentials(ownFile({ state }, as)),
     ...(attempts === undefined ? {} : { attempts }),
   });
 }

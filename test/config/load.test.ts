@@ -261,6 +261,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ['minio: {drives: [{adopt: true}]}', 'minio.drives[0].path: must be a string, got nothing.'],
     ['minio: {drives: [{path: /a, adpt: true}]}', 'minio.drives[0].adpt: is not a setting. Did you mean adopt?'],
     ['minio: {drives: [7]}', 'minio.drives[0]: must be a folder, or {path, adopt}, got: 7.'],
+    ['minio: {rootAccess: never}', 'minio.rootAccess: must be true or false, got: "never".'],
     ['minio: {parity: 0}', 'minio.parity: must be at least 1, got: 0.'],
     // vault
     ['vault: {port: 1}', 'vault.mode: must be one of embedded, external, got nothing.'],

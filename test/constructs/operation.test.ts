@@ -110,7 +110,8 @@ test('settings that are not there are not passed', () => {
     input: {
       endpoint: { url: 'https://s3', caFile: undefined },
       region: 'r',
-      rootFile: '/r',
+      operationsFile: '/o',
+      iamFile: '/i',
       buckets: [],
       denySseC: false,
     },
@@ -120,7 +121,8 @@ test('settings that are not there are not passed', () => {
   expect(synth(stack).operation('provision-buckets').input).toEqual({
     endpoint: { url: 'https://s3' },
     region: 'r',
-    rootFile: '/r',
+    operationsFile: '/o',
+    iamFile: '/i',
     buckets: [],
     denySseC: false,
   });

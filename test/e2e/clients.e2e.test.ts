@@ -139,7 +139,7 @@ async function provision(clients: DeclaredClient[], { url, caFile, credentials }
   const input: OperationInput<'provision-clients'> = {
     endpoint: { url, caFile },
     region: 'us-east-1',
-    rootFile,
+    iamFile: rootFile,
     clients,
     denySseC: false,
     folder: secrets(),
@@ -403,7 +403,8 @@ describe('rules of buckets', () => {
     await provisionBuckets({
       endpoint: { url: storage.url, caFile: storage.caFile },
       region: 'us-east-1',
-      rootFile: path.join(folder, 'root.json'),
+      operationsFile: path.join(folder, 'root.json'),
+      iamFile: path.join(folder, 'root.json'),
       buckets: [declared],
       denySseC: false,
     });

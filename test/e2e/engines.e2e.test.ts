@@ -46,6 +46,8 @@ function settings() {
   const publishAddress = hosts.address(1);
   return {
     docker: { publishAddress, subnet: '10.79.254.0/24' },
+    // refused, as by default: nothing here acts as root
+    minio: { rootAccess: undefined },
     kes: { publishAddress },
     vault: { publishAddress },
   };

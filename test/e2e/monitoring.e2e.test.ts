@@ -303,7 +303,7 @@ test('a red check, such as that of a reader of metrics that may do more, is an a
   // a container that was replaced for a fault is another red check
   await bench.mend();
   await watched().until([]);
-  const admin = openAdmin(environment.loaded);
+  const admin = openAdmin(environment.loaded, 'minioIam');
   const user = readCredentials(environment.state.secret.minioMetricsUser);
   try {
     await admin.putUser(user, 'consoleAdmin');

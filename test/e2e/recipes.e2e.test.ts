@@ -86,7 +86,8 @@ beforeAll(async () => {
   const input = {
     endpoint: { url: storage.url, caFile: storage.caFile },
     region: environment.minio.region,
-    rootFile,
+    operationsFile: rootFile,
+    iamFile: rootFile,
     denySseC: false,
   };
   await provisionBuckets({ ...input, buckets: environment.buckets });

@@ -96,6 +96,7 @@ const FILES: ReadonlySet<string> = new Set(
       LAYOUT.secret.iamExport,
     ],
     ...[LAYOUT.secret.minioRoot, `${LAYOUT.secret.minioRoot}${PREVIOUS}`],
+    ...[LAYOUT.secret.minioOperations, LAYOUT.secret.minioIam, LAYOUT.secret.minioObjects],
   ].map(relative),
 );
 

@@ -46,7 +46,8 @@ export async function writeObjects({ environment, state }: LoadedEnvironment): P
     for (const { name, bucket, options, customerKey } of modesOf(environment)) {
       for (const size of SIZES) {
         const body = randomBytes(size);
-        const key = `${name}/${size}`;
+        // operations may write nothing else into a declared bucket
+        const key = `ebs-check-drill/${name}/${size}`;
         await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...options }));
         written.push({ bucket, key, sha256: sha256(body), ...(customerKey === undefined ? {} : { customerKey }) });
       }
@@ -105,7 +106,7 @@ export async function firstOpening(
 ): Promise<Date | undefined> {
   while (!signal.aborted) {
     try {
-      const s3 = openS3(loaded(), 1);
+      const s3 = openS3(loaded(), { attempts: 1 });
       const problem = await problemOf(s3, object);
       s3.destroy();
       if (problem === undefined) return new Date();

@@ -31,6 +31,8 @@ import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { openKeyMaterial } from '../../keys/material/open';
 import { openAdmin } from '../../minio/minio-admin';
+import { identityInput } from '../../../config/minio/own-identities';
+import { provisionIdentities } from '../../minio/provision-identities';
 import { dockerResourcesOf } from '../../docker/tear-down';
 import { checkDisk } from '../../toolchain/disk';
 import type { Bundle } from '../bundle/bundle';
@@ -372,10 +374,12 @@ export async function withStateToCome<T>(
 
 /** Users, policies, settings of MinIO and of buckets: into a drive that was empty when the restore began. */
 export async function restoreIam({ bundle, target }: RestorePlan): Promise<string> {
-  const admin = openAdmin(target);
+  const admin = openAdmin(target, 'minioIam');
   try {
     const refused = await restoreSettings(admin, bundle, () => restartMinio(target));
     const missing = [...refused.map((problem) => `${problem} (MinIO refused it)`), ...bundle.header.notSaved];
+    // the backup may have other policies of our own identities, and let root in
+    await provisionIdentities(identityInput(target.environment, target.state));
     const again = missing.length === 0 ? '' : `. NOT restored, set it again: ${missing.join('; ')}`;
     return `users, policies, settings of MinIO and of buckets${again}`;
   } finally {

@@ -5,7 +5,9 @@ import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { atATime } from '../../lib/at-a-time';
 import { printable } from '../../lib/printable';
 import { type ListedPage, listedVersions, type ListedVersion } from '../../minio/objects/listed-versions';
-import { CheckFailure, type FullCheck } from '../check';
+import { ownFile, readCredentials, s3Client } from '../../minio/s3-client';
+import type { LoadedEnvironment } from '../../state/load';
+import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { isScratchBucket } from '../objects/scratch-bucket';
 
@@ -30,42 +32,52 @@ export const objectsEncrypted: FullCheck = {
     'Anything of versions that were not looked at: `./scripts/encrypt --dry-run` looks at all. Nor of buckets that the ' +
     'environment does not declare, where auto-encryption is off.',
   severity: 'critical',
-  run: async ({ loaded, s3 }) => {
-    const { environment, argument } = loaded;
-    const declared = environment.buckets.map(({ name }) => name);
-    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
-    const names = Buckets.flatMap(({ Name }) => Name ?? []).filter(
-      (name) =>
-        !isScratchBucket(name) &&
-        // of its objects another check asks each
-        name !== EARLIER_OBJECTS_BUCKET &&
-        (environment.minio.autoEncryption || declared.includes(name)),
-    );
-    // a bucket that has more than a page gets two
-    const pageSize = Math.max(LEAST_OF_BUCKET, Math.floor(MOST_VERSIONS / 2 / Math.max(1, names.length)));
-    const found: Look[] = [];
-    await atATime(AT_A_TIME, names, async (name) => {
-      const seen = await lookAt(s3, name, pageSize);
-      if (seen !== undefined) found.push(seen);
-    });
-    const sampled = found.filter(({ whole }) => !whole).map(({ bucket }) => bucket);
-    const evidence = {
-      buckets: found.length,
-      versions: found.reduce((sum, { looked }) => sum + looked, 0),
-      ...(sampled.length === 0 ? {} : { sampledOnly: sampled.sort().slice(0, 20), sampledBuckets: sampled.length }),
-    };
-    const problems = found.flatMap(problemOf).sort();
-    if (problems.length > 0) {
-      throw new CheckFailure(
-        someOf(problems),
-        `\`./scripts/encrypt ${argument}\` encrypts current versions, and names all; older and locked ones end when ` +
-          'they expire or are deleted: docs/moving-in.md',
-        evidence,
-      );
+  run: async ({ loaded, s3Endpoint, region }) => {
+    // MinIO says it only to who may read the object
+    const credentials = readCredentials(ownFile(loaded, 'minioObjects'));
+    const s3 = s3Client({ endpoint: s3Endpoint, region, credentials });
+    try {
+      return await look(s3, loaded);
+    } finally {
+      s3.destroy();
     }
-    return evidence;
   },
 };
+
+async function look(s3: S3Client, { environment, argument }: LoadedEnvironment): Promise<Evidence> {
+  const declared = environment.buckets.map(({ name }) => name);
+  const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+  const names = Buckets.flatMap(({ Name }) => Name ?? []).filter(
+    (name) =>
+      !isScratchBucket(name) &&
+      // of its objects another check asks each
+      name !== EARLIER_OBJECTS_BUCKET &&
+      (environment.minio.autoEncryption || declared.includes(name)),
+  );
+  // a bucket that has more than a page gets two
+  const pageSize = Math.max(LEAST_OF_BUCKET, Math.floor(MOST_VERSIONS / 2 / Math.max(1, names.length)));
+  const found: Look[] = [];
+  await atATime(AT_A_TIME, names, async (name) => {
+    const seen = await lookAt(s3, name, pageSize);
+    if (seen !== undefined) found.push(seen);
+  });
+  const sampled = found.filter(({ whole }) => !whole).map(({ bucket }) => bucket);
+  const evidence = {
+    buckets: found.length,
+    versions: found.reduce((sum, { looked }) => sum + looked, 0),
+    ...(sampled.length === 0 ? {} : { sampledOnly: sampled.sort().slice(0, 20), sampledBuckets: sampled.length }),
+  };
+  const problems = found.flatMap(problemOf).sort();
+  if (problems.length > 0) {
+    throw new CheckFailure(
+      someOf(problems),
+      `\`./scripts/encrypt ${argument}\` encrypts current versions, and names all; older and locked ones end when ` +
+        'they expire or are deleted: docs/moving-in.md',
+      evidence,
+    );
+  }
+  return evidence;
+}
 
 interface Look {
   readonly bucket: string;

@@ -2,6 +2,7 @@
 import { DeleteBucketCommand, DeleteObjectCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { clientUser, METRICS_USER } from '../../../config/deployment-names';
+import { OWN_USERS } from '../../../config/minio/own-identities';
 import { declaredClients, type DeclaredClient } from '../../../config/minio/client-policies';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { s3Endpoint } from '../../../config/state/endpoints';
@@ -36,13 +37,13 @@ const clientsDeclared: FullCheck = {
   run: async ({ loaded }) => {
     const { environment, argument } = loaded;
     const clients = declaredClients(environment);
-    const admin = openAdmin(loaded);
+    const admin = openAdmin(loaded, 'minioIam');
     const iam = await readIam(admin).finally(() => {
       admin.close();
     });
     const keys = Object.fromEntries(clients.map(({ name }) => [name, keysOf(loaded, name)]));
     const denySseC = environment.minio.sseC === 'deny';
-    const others = environment.monitoring === undefined ? [] : [METRICS_USER];
+    const others = [...OWN_USERS, ...(environment.monitoring === undefined ? [] : [METRICS_USER])];
     const { changed, foreign, late } = clientDifferences(iam, clients, keys, { denySseC, others });
     const evidence = { clients: clients.length, users: Object.keys(iam.users).length };
     const problems = [...changed, ...foreign.map((what) => `${what} is not declared`), ...late];

@@ -1,7 +1,7 @@
 /** What MinIO knows of clients against what is declared. */
 import { isDeepStrictEqual } from 'node:util';
 import { clientUser } from '../../../config/deployment-names';
-import { clientPolicy, type DeclaredClient } from '../../../config/minio/client-policies';
+import { clientPolicy, type DeclaredClient, type PolicyDocument } from '../../../config/minio/client-policies';
 import { type AccessKeys, hasEnded } from '../../minio/clients/access-keys';
 import { canonicalPolicy, type Iam, type IamUser } from '../../minio/clients/iam';
 
@@ -62,13 +62,20 @@ export function clientDifferences(
 }
 
 function ofClient(
-  { users, policies }: Iam,
+  iam: Iam,
   client: DeclaredClient,
   keys: AccessKeys | undefined,
   denySseC: boolean,
   now: Date,
 ): string[] {
   const name = clientUser(client.name);
+  const user = iam.users[name];
+  const problems = userProblems(iam, name, clientPolicy(client, { denySseC }));
+  return user === undefined ? problems : [...problems, ...ofKeys(user, keys, now)];
+}
+
+/** How a user differs from one that has this policy, by its own name, and nothing else. */
+export function userProblems({ users, policies }: Iam, name: string, declared: PolicyDocument): string[] {
   const user = users[name];
   if (user === undefined) return [`user ${name} is not there`];
   const problems: string[] = [];
@@ -79,10 +86,10 @@ function ofClient(
   if (user.groups.length > 0) problems.push(`user ${name} is in the groups ${user.groups.join(', ')}`);
   const policy = policies[name];
   if (policy === undefined) problems.push(`policy ${name} is not there`);
-  else if (!isDeepStrictEqual(canonicalPolicy(policy), canonicalPolicy(clientPolicy(client, { denySseC })))) {
+  else if (!isDeepStrictEqual(canonicalPolicy(policy), canonicalPolicy(declared))) {
     problems.push(`policy ${name} is not the declared one`);
   }
-  return [...problems, ...ofKeys(user, keys, now)];
+  return problems;
 }
 
 function ofKeys({ accessKeys }: IamUser, keys: AccessKeys | undefined, now: Date): string[] {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Environment } from '../../../config/environment';
 import { nodesOf } from '../../../config/node';
 import { messageOf } from '../../lib/errors';
-import { readCredentials, s3Client } from '../../minio/s3-client';
+import { ownFile, readCredentials, s3Client } from '../../minio/s3-client';
 import { NotYet, waitFor } from '../../lib/wait';
 import { type CheckContext, CheckFailure, type FullCheck, hasVault } from '../check';
 import { allDone, get, put, requireSameBytes } from '../objects/objects';
@@ -208,7 +208,7 @@ function singleTryClient({ s3Endpoint, region, loaded }: CheckContext): S3Client
   return s3Client({
     endpoint: s3Endpoint,
     region,
-    credentials: readCredentials(loaded.state.secret.minioRoot),
+    credentials: readCredentials(ownFile(loaded, 'minioOperations')),
     attempts: 1,
   });
 }

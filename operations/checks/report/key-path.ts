@@ -54,6 +54,8 @@ export const KEY_PATH = {
       'clients-confined',
       'metrics-readers-confined',
       'minio-audit-sent',
+      'root-refused',
+      'identities-declared',
       'minio-configuration',
       'containers-hardened',
       'services-running',

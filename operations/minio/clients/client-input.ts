@@ -2,6 +2,7 @@ import { declaredClients } from '../../../config/minio/client-policies';
 import type { OperationInput } from '../../../config/operation-inputs';
 import { s3Endpoint } from '../../../config/state/endpoints';
 import type { LoadedEnvironment } from '../../state/load';
+import { ownFile } from '../s3-client';
 
 /** What a deploy tells `provision-clients`. */
 export function clientInput({
@@ -11,7 +12,7 @@ export function clientInput({
   return {
     endpoint: s3Endpoint(environment, state),
     region: environment.minio.region,
-    rootFile: state.secret.minioRoot,
+    iamFile: ownFile({ state }, 'minioIam'),
     clients: declaredClients(environment),
     denySseC: environment.minio.sseC === 'deny',
     folder: state.secret.clients,

@@ -12,7 +12,7 @@ import { CLIENT_PREFIX, clientUser } from '../../../config/deployment-names';
 import { clientPolicy, type DeclaredClient } from '../../../config/minio/client-policies';
 import type { OperationInput } from '../../../config/operation-inputs';
 import { clientFile } from '../../../config/state/layout';
-import { isDue, noteRenewal } from '../../certificates/renewal';
+import { isDue, NEVER, noteRenewal } from '../../certificates/renewal';
 import { ensureFolder } from '../../lib/files';
 import { Secret } from '../../lib/secret';
 import { MinioAdmin } from '../minio-admin';
@@ -39,11 +39,9 @@ type Admin = Pick<
 const MINUTE_MS = 60 * 1000;
 /** MinIO takes no end that is nearer (minio/minio, cmd/iam-store.go, minServiceAccountExpiry). */
 const NEAREST_END_MS = 15 * MINUTE_MS;
-/** For a note that names no time. */
-const NEVER = new Date('9999-01-01T00:00:00Z');
 
 export async function provisionClients(input: Input): Promise<void> {
-  const admin = new MinioAdmin(input.endpoint, input.region, readCredentials(input.rootFile));
+  const admin = new MinioAdmin(input.endpoint, input.region, readCredentials(input.iamFile));
   try {
     await provisionWith(admin, input);
   } finally {

@@ -16,7 +16,7 @@ export async function requireSameObjectLocks(
   const { buckets } = loaded.environment;
   if (buckets.length === 0) return 'none is declared';
   if (!existsSync(loaded.state.secret.minioRoot)) return 'there are none yet';
-  const s3 = openS3(loaded, 1);
+  const s3 = openS3(loaded, { attempts: 1 });
   let present = 0;
   try {
     for (const { name, objectLock, versioning } of buckets) {

@@ -15,48 +15,31 @@ import {
 import type { OperationInput } from '../../../config/operation-inputs';
 import { DENY_SSE_C_POLICY, denySseCPolicy } from '../../../config/minio/sse-c-policy';
 import { ExternalError, messageOf } from '../../lib/errors';
-import { HttpClient } from '../../lib/net/http';
 import { dockerEngine, waitUntilHealthy } from '../../docker/docker';
 import { provisionAuditWebhook } from '../webhooks/audit-webhook';
 import { provisionWebhooks, putEventRules } from '../webhooks/event-webhooks';
 import { provisionMetricsReader } from '../metrics-reader';
 import { MinioAdmin } from '../minio-admin';
 import { readCredentials, s3Client } from '../s3-client';
-import { NotYet, waitFor } from '../../lib/wait';
 
 type Input = OperationInput<'provision-buckets'>;
 type Bucket = Input['buckets'][number];
 
 /**
- * Waits until MinIO has its drives, its IAM and its KMS, then makes the buckets what they are declared to be.
+ * Makes the buckets what they are declared to be, and what policies and users go with them.
  *
  * @param restart starts MinIO again, for tests
  */
 export async function provisionBuckets(input: Input, restart = restartContainer): Promise<void> {
-  const http = new HttpClient(input.endpoint);
-  // `cluster` waits for drives and IAM and knows nothing of the KMS, `ready` has the KMS make a data key
-  for (const probe of ['cluster', 'ready']) {
-    await waitFor(
-      {
-        what: `MinIO at ${input.endpoint.url} to be ready (/minio/health/${probe})`,
-        timeoutMs: 90_000,
-        hint: 'docker logs of the minio container says why',
-      },
-      async () => {
-        const { status } = await http.send({ method: 'GET', path: `/minio/health/${probe}` });
-        return status === 200 ? true : new NotYet(`HTTP ${status}`);
-      },
-    );
-  }
-  http.close();
-
-  const credentials = readCredentials(input.rootFile);
-  const admin = new MinioAdmin(input.endpoint, input.region, credentials);
-  const s3 = s3Client({ endpoint: input.endpoint, region: input.region, credentials });
+  const { endpoint, region, operationsFile, iamFile } = input;
+  const operations = readCredentials(operationsFile);
+  const admin = new MinioAdmin(endpoint, region, operations);
+  const iam = new MinioAdmin(endpoint, region, readCredentials(iamFile));
+  const s3 = s3Client({ endpoint, region, credentials: operations });
   try {
-    if (input.denySseC) await admin.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
+    if (input.denySseC) await iam.putPolicy(DENY_SSE_C_POLICY, denySseCPolicy);
     if (input.audit !== undefined) await provisionAuditWebhook(admin, input.audit);
-    if (input.metrics !== undefined) await provisionMetricsReader(admin, input.metrics);
+    if (input.metrics !== undefined) await provisionMetricsReader(iam, input.metrics);
     const { webhooks } = input;
     if (webhooks !== undefined) {
       await provisionWebhooks(admin, input.region, webhooks, async () => restart(webhooks.container));
@@ -67,6 +50,7 @@ export async function provisionBuckets(input: Input, restart = restartContainer)
     }
   } finally {
     admin.close();
+    iam.close();
     s3.destroy();
   }
 }

@@ -7,13 +7,16 @@ import { s3CaFile } from '../../../config/state/endpoints';
 import { s3Url } from '../../../config/minio/s3-endpoint';
 import type { StateLayout } from '../../../config/state/layout';
 import { reportFiles } from '../../../operations/checks/report/write';
+import { isRefusalAnnounced, ROOT_ANNOUNCED } from '../../../operations/minio/provision-identities';
 import { reachNotes } from '../../../operations/minio/reach-notes';
 import { builtMc } from '../../../operations/toolchain/prepare';
 import { shellQuote } from '../../../operations/toolchain/terraform-settings';
 
 export interface SummaryInput {
-  readonly environment: Pick<Environment, 'name' | 'docker' | 'minio' | 'buckets' | 'tls' | 'trustedCAs'>;
+  readonly environment: Pick<Environment, 'name' | 'docker' | 'minio' | 'buckets' | 'clients' | 'tls' | 'trustedCAs'>;
   readonly state: StateLayout;
+  /** By which commands name the environment. @default - its name */
+  readonly argument?: string | undefined;
   /** The report of the post-deploy checks, where there is one. */
   readonly report?: string | undefined;
   /** The `mc` that was built here. */
@@ -25,11 +28,11 @@ export interface SummaryInput {
 }
 
 /** Prints the summary of a deployment that is up. */
-export async function showSummary({ environment, state }: LoadedEnvironment, json: boolean): Promise<void> {
+export async function showSummary({ environment, state, argument }: LoadedEnvironment, json: boolean): Promise<void> {
   const { html } = reportFiles(state.reports);
   const report = existsSync(html) ? html : undefined;
-  const notes = [...(await reachNotes(environment)), ...riskNotes(environment)];
-  const summary = { environment, state, report, mc: builtMc(), notes, home: homedir() };
+  const notes = [...(await reachNotes(environment)), ...riskNotes(environment), ...rootNotes(state)];
+  const summary = { environment, state, argument, report, mc: builtMc(), notes, home: homedir() };
   process.stdout.write(json ? `${JSON.stringify(summaryJson(summary), null, 2)}\n` : summaryText(summary));
 }
 
@@ -41,6 +44,10 @@ export function riskNotes({ minio }: Pick<Environment, 'minio'>): string[] {
   ];
 }
 
+function rootNotes(state: StateLayout): string[] {
+  return isRefusalAnnounced(state) ? [`${ROOT_ANNOUNCED}: docs/clients.md#root`] : [];
+}
+
 /** The same facts for a program. */
 export interface SummaryJson {
   readonly environment: string;
@@ -49,8 +56,8 @@ export interface SummaryJson {
     readonly region: string;
     /** CA certificates to trust; null: those that every system trusts are enough. */
     readonly caFile: string | null;
-    /** File with `accessKey` and `secretKey`. */
-    readonly credentialsFile: string;
+    /** File with `accessKey` and `secretKey` of the root user; null: MinIO refuses it. */
+    readonly credentialsFile: string | null;
     readonly buckets: readonly { readonly name: string; readonly encryption: string }[];
   };
   /** What to know about how it is reached, such as a name that does not resolve. */
@@ -67,7 +74,7 @@ export function summaryJson(input: SummaryInput): SummaryJson {
       endpoint: s3Url(environment),
       region: environment.minio.region,
       caFile: s3CaFile(environment, state) ?? null,
-      credentialsFile: state.secret.minioRoot,
+      credentialsFile: environment.minio.rootAccess === true ? state.secret.minioRoot : null,
       buckets: environment.buckets.map(({ name, encryption }) => ({
         name,
         encryption: encryption.type === 'sse-kms' ? `SSE-KMS with key ${encryption.key}` : 'SSE-S3',
@@ -82,10 +89,6 @@ export function summaryJson(input: SummaryInput): SummaryJson {
 export function summaryText(input: SummaryInput): string {
   const { s3, report, notes, stateFolder, environment } = summaryJson(input);
   const shown = (file: string): string => tilde(file, input.home);
-  const word = (file: string): string => quotedTilde(file, input.home);
-  const bucket = s3.buckets[0]?.name ?? 'BUCKET';
-  const mc = input.mc === undefined ? 'mc' : word(input.mc);
-  const ca = (argument: string): string => (s3.caFile === null ? '' : argument);
   const buckets = s3.buckets.map(({ name, encryption }) => `${name} (${encryption})`).join(', ');
   return `
 Encrypted backup storage "${environment}" is ready and proven.
@@ -93,11 +96,30 @@ Encrypted backup storage "${environment}" is ready and proven.
   S3 endpoint   ${s3.endpoint}   (region ${s3.region})
   buckets       ${buckets === '' ? 'none yet' : buckets}
   CA file       ${s3.caFile === null ? 'none needed: publicly trusted' : shown(s3.caFile)}
-  credentials   ${shown(input.state.secret.minioConfigEnv)}
+  ${s3.credentialsFile === null ? `clients       ${clientNames(input)}` : `credentials   ${shown(input.state.secret.minioConfigEnv)}`}
   report        ${report === null ? `${shown(input.state.reports)} (no report yet)` : shown(report)}
   state         ${shown(stateFolder)}   (back it up: without it, nothing can be unsealed)
 ${notes.map((note) => `  note          ${note}\n`).join('')}
-Connect (once per shell; the credentials are not shown):
+${s3.credentialsFile === null ? connectAsClient(input) : connectAsRoot(input)}`;
+}
+
+const clientNames = ({ environment: { clients } }: SummaryInput): string =>
+  clients.length === 0 ? 'none yet: declare them in the environment file' : clients.map(({ name }) => name).join(', ');
+
+function connectAsClient({ environment, argument = environment.name }: SummaryInput): string {
+  const name = environment.clients[0]?.name ?? 'NAME';
+  return `Connect as a client (this prints its secret key; the root user is refused):
+  ./scripts/client show ${name} ${argument} --for env    # or restic, rclone, aws, mc …: see ./scripts/client --help
+`;
+}
+
+function connectAsRoot(input: SummaryInput): string {
+  const { s3, environment } = summaryJson(input);
+  const word = (file: string): string => quotedTilde(file, input.home);
+  const bucket = s3.buckets[0]?.name ?? 'BUCKET';
+  const mc = input.mc === undefined ? 'mc' : word(input.mc);
+  const ca = (argument: string): string => (s3.caFile === null ? '' : argument);
+  return `Connect (once per shell; the credentials are not shown):
   . ${word(input.state.secret.minioConfigEnv)}
   export AWS_ACCESS_KEY_ID="$MINIO_ROOT_USER" AWS_SECRET_ACCESS_KEY="$MINIO_ROOT_PASSWORD"
   export AWS_DEFAULT_REGION=${s3.region}${s3.caFile === null ? '' : ` CA=${word(s3.caFile)}`}

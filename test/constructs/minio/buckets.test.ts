@@ -12,8 +12,6 @@ const LOCKED = {
   objectLock: true,
 } as const;
 
-const declare = (settings: Partial<EnvironmentInput>) => declared(settings).operation('provision-buckets');
-
 function declared(settings: Partial<EnvironmentInput>) {
   const stack = newStack();
   const deployment = deploymentWith(settings);
@@ -28,19 +26,25 @@ function declared(settings: Partial<EnvironmentInput>) {
 }
 
 test('an operation waits for MinIO even when there is no bucket', () => {
-  const operation = declare({});
-  expect(operation).toMatchObject({
-    input: { buckets: [] },
+  const stack = declared({});
+  const buckets = stack.operation('provision-buckets');
+  expect(buckets.input).toMatchObject({ buckets: [] });
+  expect(buckets.dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Buckets_Identities/)]);
+  const identities = stack.operation('provision-identities');
+  expect(identities).toMatchObject({
     triggers: { container: expect.stringMatching(/^\$\{docker_container\.Minio_Server_.*\.id\}$/) as string },
   });
-  expect(operation.dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Minio_Reload/)]);
+  expect(identities.dependsOn).toEqual([expect.stringMatching(/^terraform_data\.Minio_Reload/)]);
 });
 
 test('buckets are provisioned with their encryption, versioning and lock', () => {
-  expect(declare({ buckets: [{ name: 'backup' }, LOCKED], minio: { sseC: 'deny' } }).input).toEqual({
+  expect(
+    declared({ buckets: [{ name: 'backup' }, LOCKED], minio: { sseC: 'deny' } }).operation('provision-buckets').input,
+  ).toEqual({
     endpoint: { url: 'https://127.0.0.1:9000', caFile: '/nonexistent/state/tls/ca.crt' },
     region: 'us-east-1',
-    rootFile: '/nonexistent/state/secrets/minio/root.json',
+    operationsFile: '/nonexistent/state/secrets/minio/operations.json',
+    iamFile: '/nonexistent/state/secrets/minio/iam.json',
     buckets: [PLAIN, LOCKED],
     denySseC: true,
     webhooks: { container: 'ebs-local-minio', queueFolder: '/event-queue', declared: [] },

@@ -15,7 +15,7 @@ test('clients are provisioned after the buckets, and again when a policy, a file
   expect(operation.input).toEqual({
     endpoint: { url: 'https://127.0.0.1:9000', caFile: '/nonexistent/state/tls/ca.crt' },
     region: 'us-east-1',
-    rootFile: '/nonexistent/state/secrets/minio/root.json',
+    iamFile: '/nonexistent/state/secrets/minio/iam.json',
     clients: [
       {
         name: 'postgres',

@@ -23,10 +23,11 @@ import type { LoadedEnvironment } from '../../../operations/state/load';
 import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { s3Url } from '../../../config/minio/s3-endpoint';
 import { provisionBuckets } from '../../../operations/minio/objects/provision-buckets';
-import { openS3, readCredentials } from '../../../operations/minio/s3-client';
+import { readCredentials } from '../../../operations/minio/s3-client';
 import { summaryText } from '../../../scripts/lib/pages/summary';
 import { findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
 import { runCommand } from '../../helpers/e2e/command';
+import { rootS3 } from '../../helpers/e2e/root-s3';
 
 /** One part, and three. */
 const SIZES = { small: 100_000, large: 12 * 1024 * 1024 };
@@ -62,7 +63,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
         ...{ AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey.reveal(), CA: ca, FILE: folder },
         ...{ RCLONE_S3_UPLOAD_CUTOFF: '5M', RCLONE_S3_CHUNK_SIZE: '5M', RCLONE_RETRIES: '1', RCLONE_EXCLUDE: '.*' },
       };
-      const s3 = openS3(deployment());
+      const s3 = rootS3(deployment());
       await s3.send(new CreateBucketCommand({ Bucket: OWN }));
       s3.destroy();
     });
@@ -95,7 +96,7 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
         code: 0,
         stderr: expect.stringContaining('2 matching files') as string,
       });
-      const s3 = openS3(deployment());
+      const s3 = rootS3(deployment());
       for (const name of Object.keys(SIZES)) {
         const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: `rclone/${name}` }));
         expect([head.ServerSideEncryption, head.SSEKMSKeyId]).toEqual([encryption, key]);
@@ -182,13 +183,14 @@ export function describeClients(deployment: () => LoadedEnvironment): void {
   describe('versioning', () => {
     test('that nobody declared is none: a delete leaves nothing; what a client switched on stays, what is declared comes back', async () => {
       const { environment, state } = deployment();
-      const s3 = openS3(deployment());
+      const s3 = rootS3(deployment());
       const Bucket = `versions.${randomBytes(4).toString('hex')}`;
       const provision = async (versioning?: boolean) =>
         provisionBuckets({
           endpoint: s3Endpoint(environment, state),
           region: environment.minio.region,
-          rootFile: state.secret.minioRoot,
+          operationsFile: state.secret.minioRoot,
+          iamFile: state.secret.minioRoot,
           buckets: [{ name: Bucket, encryption: { type: 'sse-s3' }, versioning, objectLock: false }],
           denySseC: false,
         });

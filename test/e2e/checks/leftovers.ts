@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { projectRoot } from '../../../operations/lib/project-root';
-import { openAdmin } from '../../../operations/minio/minio-admin';
+import { withInspector } from '../../../operations/minio/inspector';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { measured } from '../../helpers/e2e/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
@@ -109,15 +109,12 @@ async function beginUpload(bench: Workbench, Bucket: string): Promise<string | N
 
 /** An upload whose bucket is gone is in no list. */
 async function isOnDrive(bench: Workbench, upload: string): Promise<boolean> {
-  const admin = openAdmin(bench.deployed);
-  try {
+  return withInspector(bench.deployed, async (admin) => {
     for await (const { path } of admin.rawFiles('.minio.sys', 'multipart/*/*/xl.meta')) {
       if (path.includes(`/${upload}/`)) return true;
     }
     return false;
-  } finally {
-    admin.close();
-  }
+  });
 }
 
 async function scratchBuckets(bench: Workbench): Promise<string[]> {

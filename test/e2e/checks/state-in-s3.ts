@@ -5,11 +5,12 @@ import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
-import { openS3, readCredentials } from '../../../operations/minio/s3-client';
+import { readCredentials } from '../../../operations/minio/s3-client';
 import { NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
 import { mustSucceed } from '../../helpers/e2e/command';
 import { type Settings, TestEnvironment } from '../../helpers/e2e/test-environment';
 import { testPorts } from '../../helpers/e2e/test-ports';
+import { rootS3 } from '../../helpers/e2e/root-s3';
 
 const BUCKET = 'terraform.state';
 /** Through a proxy Terraform might reach what the commands do not. */
@@ -44,7 +45,7 @@ export function describeStateInS3(backend: () => LoadedEnvironment): void {
           AWS_CA_BUNDLE: s3CaFile(other, state),
         },
       };
-      s3 = openS3(backend());
+      s3 = rootS3(backend());
       await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
       environment = await TestEnvironment.create();
       environment.write(stateIn(BUCKET, endpoint()));

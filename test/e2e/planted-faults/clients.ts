@@ -1,3 +1,5 @@
+import { OBJECTS_USER } from '../../../config/deployment-names';
+import { OWN_POLICIES } from '../../../config/minio/own-identities';
 import { DeleteBucketLifecycleCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { s3Endpoint } from '../../../config/state/endpoints';
@@ -23,7 +25,8 @@ function bucketInput({ deployed: { environment, state } }: Workbench): Parameter
   return {
     endpoint: s3Endpoint(environment, state),
     region: environment.minio.region,
-    rootFile: state.secret.minioRoot,
+    operationsFile: state.secret.minioRoot,
+    iamFile: state.secret.minioRoot,
     buckets: environment.buckets,
     denySseC: false,
   };
@@ -80,6 +83,37 @@ export const clientFaults: readonly PlantedFault[] = [
       bench.mendBy(async () => asRoot(bench, async (admin) => admin.deleteUser('made-by-hand')));
       const users = { 'made-by-hand': new Secret(randomBytes(20).toString('hex')) };
       await asRoot(bench, async (admin) => changeIam(admin, { ...noChanges(), users }));
+    },
+  },
+  {
+    name: 'somebody widened the policy of a user by which the project acts',
+    red: {
+      'identities-declared': {
+        message: /^policy ebs-objects is not the declared one$/,
+        fix: /^remove \S+minio-identities\.json, and \.\/scripts\/up \S+ sets users and policies back; /,
+      },
+    },
+    plant: async (bench) => {
+      const put = async (policy: object) => asRoot(bench, async (admin) => admin.putPolicy(OBJECTS_USER, policy));
+      bench.mendBy(async () => put(OWN_POLICIES[OBJECTS_USER]));
+      await put({
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }],
+      });
+    },
+  },
+  {
+    name: 'root is to be refused, and is let in',
+    red: {
+      'root-refused': {
+        message:
+          /^MinIO answers its root user with HTTP 200 \(S3\), not a refusal; MinIO answers its root user with HTTP 200 \(administration\), not a refusal$/,
+        fix: /^somebody let root in: remove \S+minio-identities\.json, and \.\/scripts\/up \S+ has it refused again$/,
+      },
+    },
+    plant: async (bench) => {
+      bench.declare((environment) => ({ ...environment, minio: { ...environment.minio, rootAccess: false } }));
+      return Promise.resolve();
     },
   },
 ];

@@ -114,6 +114,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   ],
   // every day: nothing of OpenBao, which nothing else builds
   openbao: ['OpenBao'],
+  // every day: a deployment that refuses root, over ssh, in test/e2e/engines.e2e.test.ts; rights, in identities
+  'root-refused': ['an environment that refuses root'],
   // every day: nothing of seals
   seals: ['a transit seal', 'a seal of AWS KMS'],
   // every day: gone with all its versions

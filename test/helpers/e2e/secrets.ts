@@ -49,8 +49,11 @@ export function collectSecrets(state: StateLayout): Secret[] {
     if (file === state.secret.kesConfiguration) {
       return [{ name: 'SecretID of KES', value: kesFile.parse(parse(text)).keystore.vault.approle.secret }];
     }
-    if (file === state.secret.minioRoot)
-      return [{ name: 'root secret key', value: readCredentials(file).secretKey.reveal() }];
+    const { minioRoot, minioOperations, minioIam, minioObjects } = state.secret;
+    if ([minioRoot, minioOperations, minioIam, minioObjects].includes(file)) {
+      const { accessKey, secretKey } = readCredentials(file);
+      return [{ name: `secret key of ${accessKey}`, value: secretKey.reveal() }];
+    }
     if (file === state.secret.minioConfigEnv) {
       const password = /^MINIO_ROOT_PASSWORD=(.*)$/m.exec(text)?.[1] ?? '';
       return [{ name: 'root password', value: password }];

@@ -90,7 +90,8 @@ export class TestEnvironment {
         ? {}
         : { vault: vault?.mode === 'external' ? vault : { mode: 'embedded', port: vaultPort, ...vault } }),
       kes: { port: kesPort, ...kes },
-      minio: { port: minioPort, ...minio },
+      // most tests look and plant as root
+      minio: { port: minioPort, rootAccess: true, ...minio },
       state: { backend: 'local', directory: path.join(this.folder, 'state') },
       ...settings,
     };

@@ -65,6 +65,8 @@ test('the ids are these, each once: pipelines select checks by them', () => {
     'vault-anonymous-refused',
     'vault-root-tokens',
     'metrics-readers-confined',
+    'root-refused',
+    'identities-declared',
     'unreadable-without-kes',
     'durable-after-kes-restart',
   ]);

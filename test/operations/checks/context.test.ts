@@ -148,7 +148,7 @@ test('wrong credentials end the run before any check', async () => {
   const use = jest.fn<Promise<void>, []>();
   const error = await rejectionOf(runWith(environment, undefined, use));
   expect(error).toBeInstanceOf(ExternalError);
-  expect(error.message).toMatch(/^https:\/\/127\.0\.0\.1:\d+ does not accept the root credentials of /);
+  expect(error.message).toMatch(/^https:\/\/127\.0\.0\.1:\d+ does not accept the credentials in /);
   expect(use).not.toHaveBeenCalled();
 });
 

@@ -72,7 +72,13 @@ test('what the hosts say of their containers decides', async () => {
     container: 'ebs-demo-minio',
     endpoint: { url: `https://${host}` },
   });
-  const input = { host: 'a', nodes: ['a', 'b', 'c'].map(node), region: 'us-east-1', rootFile: 'none' };
+  const input = {
+    host: 'a',
+    nodes: ['a', 'b', 'c'].map(node),
+    region: 'us-east-1',
+    operationsFile: 'none',
+    rootFile: 'none',
+  };
   await awaitMinioNode(input, engineFor);
   containers.c = containers.b ?? (() => Promise.reject(new Error()));
   await awaitMinioNode(input, engineFor);

@@ -28,7 +28,7 @@ const provision = async (iam: FakeIam, clients: DeclaredClient[], now = NOW): Pr
   const input: OperationInput<'provision-clients'> = {
     endpoint: { url: 'https://127.0.0.1:9000' },
     region: 'us-east-1',
-    rootFile: 'root.json',
+    iamFile: 'iam.json',
     clients,
     denySseC: false,
     folder: secrets(),

@@ -5,7 +5,7 @@ import { type SummaryInput, summaryJson, summaryText } from '../../../../scripts
 const environment = parseEnvironment(
   `
 name: home-lab
-minio: { port: 9443, hostnames: [s3.example.org] }
+minio: { port: 9443, hostnames: [s3.example.org], rootAccess: true }
 buckets:
   - { name: backup }
   - { name: archive, encryption: { type: sse-kms, key: archive-key } }
@@ -47,6 +47,17 @@ test('fits on one screen and its commands can be pasted', () => {
    "
   `);
   expect(summaryText(input).split('\n').length).toBeLessThanOrEqual(24);
+});
+
+test('where root is refused it names the clients, and how to connect as one', () => {
+  const { minio } = environment;
+  const clients = [{ name: 'laptops', access: [{ bucket: 'backup', may: 'append' as const, objectLock: false }] }];
+  const refused = { ...input, environment: { ...environment, clients, minio: { ...minio, rootAccess: false } } };
+  const text = summaryText(refused);
+  expect(text).toContain('  clients       laptops\n');
+  expect(text).toContain('\n  ./scripts/client show laptops home-lab --for env ');
+  expect(text).not.toMatch(/ROOT|config\.env/);
+  expect(summaryJson(refused).s3.credentialsFile).toBeNull();
 });
 
 test('says the same as JSON, with whole paths', () => {
