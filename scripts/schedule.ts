@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
-import { JOBS } from '../config/environment';
+import { JOBS } from '../config/schema/runs';
 import { ExternalError, UsageError } from '../operations/lib/errors';
 import { installUnits, removeUnits, type Systemd, thisCaller, unitFolder } from '../operations/schedule/install';
 import { isJob, jobsOf } from '../operations/schedule/jobs';

@@ -2,7 +2,8 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
-import { type Environment, JOBS } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { JOBS } from '../../config/schema/runs';
 import { readRecipients } from '../backup/age/age-keys';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { readIfExists, writeFileAtomically } from '../lib/files';

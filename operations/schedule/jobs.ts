@@ -1,6 +1,7 @@
 /** What runs regularly: which command, and when. */
 import path from 'node:path';
-import { type Environment, type Job, JOBS } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import { type Job, JOBS } from '../../config/schema/runs';
 import { projectRoot } from '../lib/project-root';
 
 export interface JobTimes {

@@ -1,7 +1,8 @@
 /** Tells somebody of a scheduled run. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { Environment, Job } from '../../config/environment';
+import type { Environment } from '../../config/environment';
+import type { Job } from '../../config/schema/runs';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/net/http';
 

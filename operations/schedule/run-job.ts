@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { Job } from '../../config/environment';
+import type { Job } from '../../config/schema/runs';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 import { describeHolder, type Lock, lockHolder, tryLock } from '../lib/lock';
 import { GiveUp, NotYet, waitFor } from '../lib/wait';

@@ -1,6 +1,6 @@
 /** The schedule as systemd and cron read it. */
 import path from 'node:path';
-import type { Job } from '../../config/environment';
+import type { Job } from '../../config/schema/runs';
 import { nodeId } from '../../config/node';
 import { projectRoot } from '../lib/project-root';
 import type { LoadedEnvironment } from '../state/load';
