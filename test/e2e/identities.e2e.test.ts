@@ -48,6 +48,8 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(process.env.EBS_E2E_FOLDER ?? tmpdir(), 'ebs-identities-'));
   await buildProgram(cacheLayout(), minio);
   storage = await OtherStorage.start(folder, 'plain', {
+    // files of drives are read below a folder of this name
+    drive: path.join(folder, 'data'),
     variables: {
       MINIO_KMS_SECRET_KEY: `default-key:${randomBytes(32).toString('base64')}`,
       MINIO_KMS_AUTO_ENCRYPTION: 'on',
@@ -163,9 +165,15 @@ test('the drives are the operations’, a batch job is of ebs-objects, files of 
   await iam.putUser(user, INSPECTOR_USER);
   const inspector = new MinioAdmin(endpoint(), region, user);
   opened.push(inspector);
-  const found: string[] = [];
-  for await (const { path: name } of inspector.rawFiles('plain', '**/xl.meta')) found.push(name);
-  expect(found).toContain(`${Key}/xl.meta`);
+  const rawFiles = async (as: MinioAdmin): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { path: name } of as.rawFiles('plain', '**/xl.meta')) found.push(name);
+    return found;
+  };
+  expect(await rawFiles(inspector)).toContain(`${Key}/xl.meta`);
+  for (const other of ['operations', 'iam', 'objects']) {
+    await expect(rawFiles(adminAs(other))).rejects.toThrow(refused);
+  }
   await expect(inspector.exportIam()).rejects.toThrow(refused);
   await expect(inspector.exportSettings()).rejects.toThrow(refused);
   await expect(inspector.putUser(user, 'consoleAdmin')).rejects.toThrow(refused);
