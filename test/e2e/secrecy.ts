@@ -41,7 +41,8 @@ export function describeSecrecy(subject: () => { environment: TestEnvironment; w
       expect([...names]).toEqual(
         expect.arrayContaining([
           'SecretID of KES',
-          'root secret key',
+          expect.stringMatching(/^secret key of root/),
+          ...['operations', 'iam', 'objects'].map((user) => `secret key of ebs-${user}`),
           'root password',
           'vault/unseal-share-1',
           'vault/provisioner-token',
