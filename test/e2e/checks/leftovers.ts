@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { projectRoot } from '../../../operations/lib/project-root';
-import { withInspector } from '../../../operations/minio/inspector';
+import { MinioAdmin } from '../../../operations/minio/minio-admin';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { measured } from '../../helpers/e2e/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
@@ -109,12 +109,16 @@ async function beginUpload(bench: Workbench, Bucket: string): Promise<string | N
 
 /** An upload whose bucket is gone is in no list. */
 async function isOnDrive(bench: Workbench, upload: string): Promise<boolean> {
-  return withInspector(bench.deployed, async (admin) => {
+  // as root: the bucket is gone before a user that may look is made
+  const admin = new MinioAdmin(bench.realS3, bench.deployed.environment.minio.region, bench.credentials);
+  try {
     for await (const { path } of admin.rawFiles('.minio.sys', 'multipart/*/*/xl.meta')) {
       if (path.includes(`/${upload}/`)) return true;
     }
     return false;
-  });
+  } finally {
+    admin.close();
+  }
 }
 
 async function scratchBuckets(bench: Workbench): Promise<string[]> {

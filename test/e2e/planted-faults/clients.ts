@@ -111,6 +111,7 @@ export const clientFaults: readonly PlantedFault[] = [
         fix: /^somebody let root in: remove \S+minio-identities\.json, and \.\/scripts\/up \S+ has it refused again$/,
       },
     },
+    alsoRed: { 'minio-configuration': 'the container has the variable that lets root in' },
     plant: async (bench) => {
       bench.declare((environment) => ({ ...environment, minio: { ...environment.minio, rootAccess: false } }));
       return Promise.resolve();

@@ -109,11 +109,12 @@ export const deploymentFaults: readonly PlantedFault[] = [
     name: 'MinIO runs with a setting that nobody declared',
     red: {
       'minio-configuration': {
-        message: /^MINIO_BROWSER is "on", declared "off"; MINIO_API_ROOT_ACCESS is not declared$/,
+        message: /^MINIO_BROWSER is "on", declared "off"; MINIO_API_CORS_ALLOW_ORIGIN is not declared$/,
         fix: /^`docker rm -f ebs-.*-minio`, then \.\/scripts\/up/,
       },
     },
-    plant: async (bench) => bench.runMinioWith({ MINIO_BROWSER: 'on', MINIO_API_ROOT_ACCESS: 'on' }),
+    plant: async (bench) =>
+      bench.runMinioWith({ MINIO_BROWSER: 'on', MINIO_API_CORS_ALLOW_ORIGIN: 'https://example.com' }),
   },
   {
     // on a machine whose disks are all encrypted it cannot be planted

@@ -49,8 +49,8 @@ export function collectSecrets(state: StateLayout): Secret[] {
     if (file === state.secret.kesConfiguration) {
       return [{ name: 'SecretID of KES', value: kesFile.parse(parse(text)).keystore.vault.approle.secret }];
     }
-    const { minioRoot, minioOperations, minioIam, minioObjects } = state.secret;
-    if ([minioRoot, minioOperations, minioIam, minioObjects].includes(file)) {
+    const { minioRoot, minioOperations, minioIam, minioObjects, minioMetricsUser } = state.secret;
+    if ([minioRoot, minioOperations, minioIam, minioObjects, minioMetricsUser].includes(file)) {
       const { accessKey, secretKey } = readCredentials(file);
       return [{ name: `secret key of ${accessKey}`, value: secretKey.reveal() }];
     }
@@ -82,6 +82,7 @@ export function collectSecrets(state: StateLayout): Secret[] {
         value: secretKey.reveal(),
       }));
     }
+    if ([state.secret.minioMetricsToken, state.secret.vaultMetricsToken].includes(file)) return [{ name, value: text }];
     if (path.dirname(file) === path.dirname(state.secret.provisionerToken)) return [{ name, value: text }];
     throw new Error(`${file}: a secret of which the tests do not know what it looks like`);
   });
