@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { disabledIn } from '../../operations/backup/minio-settings';
@@ -169,11 +169,18 @@ test('versions are listed with whether they are encrypted, whatever their names'
 });
 
 describe('the check', () => {
-  const look = async (yaml: string): Promise<CheckResult> =>
-    resultOf([objectsEncrypted], 'objects-encrypted', {
-      ...contextWith(loaded(folder, yaml), () => undefined),
-      s3,
+  const look = async (yaml: string): Promise<CheckResult> => {
+    const here = loaded(folder, yaml);
+    const { accessKey, secretKey } = storage.credentials;
+    const { minioObjects } = here.state.secret;
+    mkdirSync(path.dirname(minioObjects), { recursive: true });
+    writeFileSync(minioObjects, JSON.stringify({ accessKey, secretKey: secretKey.reveal() }), { mode: 0o600 });
+    return resultOf([objectsEncrypted], 'objects-encrypted', {
+      ...contextWith(here, () => undefined),
+      s3Endpoint: storage,
+      region: 'us-east-1',
     });
+  };
 
   test('counts what is plain in every bucket, and says of which it saw a part', async () => {
     const { status, message, fix, evidence } = await look('name: test');
