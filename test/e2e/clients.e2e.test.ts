@@ -3,14 +3,20 @@
  * attacker has their access keys.
  */
 import {
+  CopyObjectCommand,
   CreateBucketCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   ListObjectVersionsCommand,
   PutBucketEncryptionCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketNotificationConfigurationCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
+  PutObjectRetentionCommand,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,6 +27,8 @@ import { clientPolicy, type DeclaredClient } from '../../config/minio/client-pol
 import type { OperationInput } from '../../config/operation-inputs';
 import type { BucketSettings } from '../../config/environment';
 import { declaredRules, rulesOf } from '../../operations/checks/drift/bucket-rules';
+import { Secret } from '../../operations/lib/secret';
+import { readEventRules } from '../../operations/minio/webhooks/event-webhooks';
 import { provisionBuckets } from '../../operations/minio/objects/provision-buckets';
 import { clientDifferences } from '../../operations/checks/clients/declared-clients';
 import { type Cleaner, fromOutside, probesFor, tryProbes } from '../../operations/checks/clients/probes';
@@ -28,6 +36,7 @@ import { HttpClient } from '../../operations/lib/net/http';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import {
   type AccessKey,
+  inDays,
   newAccessKey,
   readAccessKeys,
   writeAccessKeys,
@@ -41,6 +50,8 @@ import { cacheLayout } from '../../operations/toolchain/cache';
 import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { mc as mcProgram, minio, unguardedMinio } from '../../operations/toolchain/go/programs';
 import { mc } from './guard/servers';
+import { ThrowawayCa } from '../helpers/certificates';
+import { EventReceiver } from '../helpers/e2e/event-receiver';
 import { measured } from '../helpers/e2e/measured';
 import { OtherStorage } from '../helpers/e2e/other-storage';
 
@@ -91,7 +102,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function start(name: string, program = minio) {
+async function start(name: string, program = minio, variables: Readonly<Record<string, string>> = {}) {
   const own = path.join(folder, name);
   mkdirSync(own);
   const started = await OtherStorage.start(own, 'plain', {
@@ -99,6 +110,7 @@ async function start(name: string, program = minio) {
     variables: {
       MINIO_KMS_SECRET_KEY: `default-key:${randomBytes(32).toString('base64')}`,
       MINIO_KMS_AUTO_ENCRYPTION: 'on',
+      ...variables,
     },
   });
   const { s3 } = started;
@@ -323,20 +335,175 @@ test('a client is refused everything outside of its addresses, whatever a header
   await provision(CLIENTS);
 });
 
-test('an attacker with the key of an appending client destroys nothing', async () => {
-  const s3 = s3Client({ endpoint: storage, region: 'us-east-1', credentials: keysOf('appender').current });
-  const object = { Bucket: 'versions', Key: 'laptops/backup' };
-  await s3.send(new PutObjectCommand({ ...object, Body: 'precious' }));
-  const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket: 'versions', Prefix: 'laptops/' }));
-  const version = { VersionId: Versions[0]?.VersionId ?? '' };
-  await s3.send(new PutObjectCommand({ ...object, Body: 'ransom' }));
-  await expect(s3.send(new DeleteObjectCommand(object))).rejects.toMatchObject({ name: 'AccessDenied' });
-  await expect(s3.send(new DeleteObjectCommand({ ...object, ...version }))).rejects.toMatchObject({
-    name: 'AccessDenied',
+/** What docs/ransomware.md says of a stolen access key. */
+describe('an attacker with the access key', () => {
+  const denied = { name: 'AccessDenied' };
+  let s3: S3Client;
+  afterEach(() => {
+    s3.destroy();
   });
-  const before = await s3.send(new GetObjectCommand({ ...object, ...version }));
-  expect(await before.Body?.transformToString()).toBe('precious');
-  s3.destroy();
+  const steal = (name: string): void => {
+    s3 = s3Client({ endpoint: storage, region: 'us-east-1', credentials: keysOf(name).current });
+  };
+  /** @returns the version of a backup that is worth a ransom */
+  async function backup(Bucket: string, Key: string): Promise<{ Bucket: string; Key: string; VersionId?: string }> {
+    const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'precious' }));
+    return { Bucket, Key, ...(VersionId === undefined ? {} : { VersionId }) };
+  }
+  const contentOf = async (version: { Bucket: string; Key: string; VersionId?: string }) =>
+    (await s3.send(new GetObjectCommand(version))).Body?.transformToString();
+  const changes = (Bucket: string) => [
+    new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Suspended' } }),
+    new PutBucketLifecycleConfigurationCommand({
+      Bucket,
+      LifecycleConfiguration: {
+        Rules: [{ ID: 'all', Status: 'Enabled', Filter: { Prefix: '' }, Expiration: { Days: 1 } }],
+      },
+    }),
+    new DeleteBucketCommand({ Bucket }),
+  ];
+  const mint = async (name: string) => {
+    const probe = probesFor(named(name), placesOf(named(name))).find(
+      ({ what }) => what === 'mint temporary credentials',
+    );
+    if (probe === undefined) throw new Error('nothing is tried');
+    return (await rawAs(keysOf(name).current).send(probe.request)).status;
+  };
+
+  test('of a client that appends: what it overwrites stays as an older version, and it deletes nothing', async () => {
+    steal('appender');
+    const { VersionId, ...object } = await backup('versions', 'laptops/backup');
+    const version = { ...object, ...(VersionId === undefined ? {} : { VersionId }) };
+    await s3.send(new PutObjectCommand({ ...object, Body: 'ransom' }));
+    await expect(s3.send(new DeleteObjectCommand(object))).rejects.toMatchObject(denied);
+    await expect(s3.send(new DeleteObjectCommand(version))).rejects.toMatchObject(denied);
+    await expect(
+      s3.send(new CopyObjectCommand({ ...object, CopySource: 'versions/postgres/backup' })),
+    ).rejects.toMatchObject(denied);
+    for (const change of changes('versions')) await expect(s3.send(change as never)).rejects.toMatchObject(denied);
+    expect(await mint('appender')).toBe(403);
+    expect(await contentOf(version)).toBe('precious');
+  });
+
+  test('of a client that appends, in a folder locks/: a delete leaves the version', async () => {
+    steal('appender');
+    const { VersionId, ...object } = await backup('versions', 'laptops/locks/backup');
+    await s3.send(new DeleteObjectCommand(object));
+    expect(VersionId).toBeDefined();
+    expect(await contentOf({ ...object, VersionId: VersionId ?? '' })).toBe('precious');
+  });
+
+  test('of a client that writes: in a bucket with versions they stay', async () => {
+    steal('writer');
+    const { VersionId, ...object } = await backup('versions', 'postgres/backup');
+    const version = { ...object, VersionId: VersionId ?? '' };
+    await s3.send(new DeleteObjectCommand(object));
+    await expect(s3.send(new DeleteObjectCommand(version))).rejects.toMatchObject(denied);
+    const { Errors = [] } = await s3.send(
+      new DeleteObjectsCommand({
+        Bucket: object.Bucket,
+        Delete: { Objects: [{ Key: object.Key, VersionId: version.VersionId }] },
+      }),
+    );
+    expect(Errors.map(({ Code }) => Code)).toEqual(['AccessDenied']);
+    for (const change of changes('versions')) await expect(s3.send(change as never)).rejects.toMatchObject(denied);
+    expect(await contentOf(version)).toBe('precious');
+  });
+
+  test('of a client that writes: in a bucket without versions a backup is gone', async () => {
+    steal('whole');
+    const object = await backup('plain', 'backup');
+    await s3.send(new DeleteObjectCommand(object));
+    await expect(contentOf(object)).rejects.toMatchObject({ name: 'NoSuchKey' });
+  });
+
+  test('of a client that sets retention: it can neither shorten nor bypass what it has set', async () => {
+    steal('veeam');
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    const soon = new Date(Date.now() + 60_000);
+    for (const Mode of ['GOVERNANCE', 'COMPLIANCE'] as const) {
+      const object = { Bucket: 'locked', Key: `backup-${Mode}` };
+      const { VersionId = '' } = await s3.send(
+        new PutObjectCommand({
+          ...object,
+          Body: 'precious',
+          ObjectLockMode: Mode,
+          ObjectLockRetainUntilDate: inAnHour,
+        }),
+      );
+      const version = { ...object, VersionId };
+      for (const bypass of [false, true]) {
+        const BypassGovernanceRetention = bypass;
+        await expect(
+          s3.send(
+            new PutObjectRetentionCommand({
+              ...version,
+              Retention: { Mode: 'GOVERNANCE', RetainUntilDate: soon },
+              BypassGovernanceRetention,
+            }),
+          ),
+        ).rejects.toThrow();
+        await expect(s3.send(new DeleteObjectCommand({ ...version, BypassGovernanceRetention }))).rejects.toMatchObject(
+          denied,
+        );
+      }
+      expect(await contentOf(version)).toBe('precious');
+    }
+  });
+
+  test('of the root user: governance is bypassed, compliance is not', async () => {
+    s3 = s3Client({ endpoint: storage, region: 'us-east-1', credentials: storage.credentials });
+    const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket: 'locked', Prefix: 'backup-' }));
+    const remove = async (Key: string) => {
+      const VersionId = Versions.find((version) => version.Key === Key)?.VersionId ?? '';
+      return s3.send(new DeleteObjectCommand({ Bucket: 'locked', Key, VersionId, BypassGovernanceRetention: true }));
+    };
+    await remove('backup-GOVERNANCE');
+    await expect(remove('backup-COMPLIANCE')).rejects.toThrow(/WORM|locked|protected/i);
+    const forced = await rawAs(storage.credentials).send({
+      method: 'DELETE',
+      path: '/locked',
+      headers: { 'x-minio-force-delete': 'true' },
+    });
+    expect(forced.status).toBeGreaterThanOrEqual(400);
+    expect(
+      (await s3.send(new ListObjectVersionsCommand({ Bucket: 'locked', Prefix: 'backup-' }))).Versions,
+    ).toHaveLength(1);
+  });
+});
+
+test('a key in the last third of its life is replaced by the next run, and works until its end', async () => {
+  const old = keysOf('veeam').current;
+  const list = async (key: AccessKey) =>
+    (await rawAs(key).send({ method: 'GET', path: '/locked', query: { 'max-keys': '1' } })).status;
+  // GIVEN 29 of its 90 days left, in MinIO, too
+  const ending = { ...old, expires: inDays(29) };
+  await admin.deleteAccessKey(old.accessKey);
+  await change({
+    accessKeys: { [old.accessKey]: { user: 'ebs-client-veeam', secretKey: old.secretKey, expires: ending.expires } },
+  });
+  writeAccessKeys(path.join(secrets(), 'veeam.json'), { current: ending });
+  await provision(CLIENTS);
+  const { current, previous } = keysOf('veeam');
+  expect(previous).toEqual(ending);
+  expect(current.accessKey).not.toBe(old.accessKey);
+  expect(Date.parse(current.expires ?? '')).toBeGreaterThan(Date.parse(inDays(89)));
+  expect([await list(current), await list(old)]).toEqual([200, 200]);
+  expect(await differences()).toEqual({ changed: [], foreign: [], late: [] });
+});
+
+test('what a backup holds of clients lets them into an empty MinIO with their keys, confined as before', async () => {
+  const other = await start('restored');
+  try {
+    expect(await other.admin.importIam(await admin.exportIam())).toEqual([]);
+    const client = named('writer');
+    const as = new RawS3({ http: other.http, url: other.storage.url, credentials: keysOf('writer').current });
+    const { problems, allowed } = await tryProbes(probesFor(client, placesOf(client)), as, other.cleaner);
+    expect(problems).toEqual([]);
+    expect(allowed).toBeGreaterThanOrEqual(5);
+  } finally {
+    await stop(other);
+  }
 });
 
 test('a client that is no longer declared is let in no more', async () => {
@@ -436,7 +603,140 @@ describe('rules of buckets', () => {
   });
 });
 
-test('200 clients', async () => {
+describe('events of a bucket', () => {
+  const TOKEN = 'a-token-of-the-webhook';
+  let own: string;
+  let server: Awaited<ReturnType<typeof start>>;
+  let receiver: EventReceiver;
+  let restarts = 0;
+  const uploads: BucketSettings = {
+    name: 'plain',
+    encryption: { type: 'sse-s3' },
+    objectLock: false,
+    events: [{ webhook: 'inbox', on: ['created'], prefix: 'uploads/' }],
+  };
+
+  beforeAll(async () => {
+    own = path.join(folder, 'receiver');
+    mkdirSync(own);
+    const ca = await ThrowawayCa.create(own, 'receiver-ca');
+    receiver = await EventReceiver.start(ca);
+    writeFileSync(path.join(own, 'token'), `${TOKEN}\n`, { mode: 0o600 });
+    server = await start('events', minio, { SSL_CERT_FILE: ca.file, MINIO_REGION: 'us-east-1' });
+  });
+  afterAll(async () => {
+    await stop(server);
+    await receiver.stop();
+  });
+
+  /** @returns whether MinIO was started again */
+  async function provisioned(bucket: BucketSettings, names: readonly string[], url = receiver.url): Promise<boolean> {
+    const before = restarts;
+    const { storage: place } = server;
+    const rootFile = path.join(own, 'root.json');
+    const { accessKey, secretKey } = place.credentials;
+    writeFileSync(rootFile, JSON.stringify({ accessKey, secretKey: secretKey.reveal() }), { mode: 0o600 });
+    await provisionBuckets(
+      {
+        endpoint: { url: place.url, caFile: place.caFile },
+        region: 'us-east-1',
+        rootFile,
+        buckets: [bucket],
+        denySseC: false,
+        webhooks: {
+          container: 'none',
+          queueFolder: path.join(own, 'queue'),
+          declared: names.map((name) => ({
+            name,
+            endpoint: url,
+            tokenFile: path.join(own, 'token'),
+            queueSize: 1000,
+          })),
+        },
+      },
+      async () => {
+        restarts += 1;
+        await place.restart();
+      },
+    );
+    return restarts > before;
+  }
+  const put = async (Key: string) => server.storage.s3.send(new PutObjectCommand({ Bucket: 'plain', Key, Body: 'x' }));
+  const drift = async () => {
+    const [found, wanted] = [
+      await rulesOf(server.storage.s3, server.admin, uploads),
+      declaredRules(uploads, 'us-east-1'),
+    ];
+    return found.events === wanted.events ? 'none' : `${found.events ?? ''}, declared ${wanted.events ?? ''}`;
+  };
+
+  test('reach the webhook with its token, those that are declared and no others', async () => {
+    expect(await provisioned(uploads, ['inbox'])).toBe(true);
+    await put('other/x');
+    await put('uploads/x');
+    expect(await receiver.eventOf('plain/uploads/x')).toEqual({
+      event: 's3:ObjectCreated:Put',
+      object: 'plain/uploads/x',
+      authorization: `Bearer ${TOKEN}`,
+    });
+    expect(receiver.received.map(({ object }) => object)).not.toContain('plain/other/x');
+    expect(await drift()).toBe('none');
+    // unchanged: MinIO is not started again
+    expect(await provisioned(uploads, ['inbox'])).toBe(false);
+  });
+
+  test('wait while the webhook is away', async () => {
+    await receiver.stop();
+    await put('uploads/while-away');
+    await receiver.listen();
+    await receiver.eventOf('plain/uploads/while-away');
+  });
+
+  test('a rule that was removed or changed by hand is found and comes back; one for another webhook stays', async () => {
+    await server.admin.putSetting(new Secret(`notify_webhook:hand enable=on endpoint="${receiver.url}"`));
+    await server.storage.restart();
+    const hand = {
+      Id: 'hand',
+      QueueArn: 'arn:minio:sqs:us-east-1:hand:webhook',
+      Events: ['s3:ObjectRemoved:*' as const],
+    };
+    const set = async (...QueueConfigurations: (typeof hand)[]) =>
+      server.storage.s3.send(
+        new PutBucketNotificationConfigurationCommand({
+          Bucket: 'plain',
+          NotificationConfiguration: { QueueConfigurations },
+        }),
+      );
+    await waitFor({ what: 'the webhook by hand', timeoutMs: 60_000 }, async () => set(hand));
+    expect(await drift()).toBe(
+      'none, declared s3:ObjectCreated:* prefix uploads/ to arn:minio:sqs:us-east-1:ebs-inbox:webhook',
+    );
+    expect(await provisioned(uploads, ['inbox'])).toBe(false);
+    expect(await drift()).toBe('none');
+    expect((await readEventRules(server.storage.s3, 'plain')).map(({ Id }) => Id).sort()).toEqual(['hand', 'rule-1']);
+    await provisioned({ ...uploads, events: [] }, ['inbox']);
+    expect((await readEventRules(server.storage.s3, 'plain')).map(({ Id }) => Id)).toEqual(['hand']);
+  });
+
+  test('a webhook that is no longer declared goes with its token; another one stays', async () => {
+    await provisioned(uploads, ['inbox']);
+    const { events: _, ...undeclared } = uploads;
+    expect(await provisioned(undeclared, [])).toBe(true);
+    expect(await server.admin.exportSettings()).not.toContain(TOKEN);
+    expect(await server.admin.eventTargets()).toEqual(['arn:minio:sqs:us-east-1:hand:webhook']);
+    await put('uploads/y');
+    expect((await readEventRules(server.storage.s3, 'plain')).map(({ Id }) => Id)).toEqual(['hand']);
+  });
+
+  test('a webhook at whose address nobody listens is refused', async () => {
+    await expect(provisioned(uploads, ['inbox'], 'https://127.0.0.1:9/')).rejects.toThrow(
+      /^webhook inbox was not taken: /,
+    );
+    expect(await server.admin.eventTargets()).toEqual(['arn:minio:sqs:us-east-1:hand:webhook']);
+  });
+});
+
+test('200 clients and 200 buckets', async () => {
   const many = Array.from({ length: 200 }, (_, number): DeclaredClient => ({
     name: `client-${number}`,
     grants: [{ ...grant, bucket: 'versions', prefix: `client-${number}/`, may: 'append', keys: ['default-key'] }],
@@ -450,6 +750,23 @@ test('200 clients', async () => {
   measured('… and found to be as declared', await seconds(async () => provision(many)));
   expect(await differences(many)).toEqual({ changed: [], foreign: [], late: [] });
   await provision(CLIENTS);
+  const buckets = Array.from({ length: 200 }, (_, number): BucketSettings => ({
+    name: `bucket-${number}`,
+    encryption: { type: 'sse-s3' },
+    versioning: true,
+    objectLock: false,
+    quotaGiB: 10,
+    lifecycle: [{ expireNoncurrentDays: 30 }],
+  }));
+  const input = {
+    endpoint: { url: storage.url, caFile: storage.caFile },
+    region: 'us-east-1',
+    rootFile: path.join(folder, 'root.json'),
+    buckets,
+    denySseC: false,
+  };
+  measured('200 buckets made', await seconds(async () => provisionBuckets(input)));
+  measured('… and put again as declared', await seconds(async () => provisionBuckets(input)));
 });
 
 test('without the guard, a header opens the whole bucket or claims an address, and force destroys every version', async () => {

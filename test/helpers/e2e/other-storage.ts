@@ -36,9 +36,17 @@ export class OtherStorage {
   readonly variables: Readonly<Record<'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY', string>>;
   readonly s3: S3Client;
   readonly credentials: S3Credentials;
-  private readonly server: ChildProcess;
+  private server: ChildProcess;
+  private readonly startServer: () => Promise<ChildProcess>;
 
-  private constructor(url: string, caFile: string, variables: OtherStorage['variables'], server: ChildProcess) {
+  private constructor(
+    url: string,
+    caFile: string,
+    variables: OtherStorage['variables'],
+    server: ChildProcess,
+    startServer: () => Promise<ChildProcess>,
+  ) {
+    this.startServer = startServer;
     this.url = url;
     this.caFile = caFile;
     this.variables = variables;
@@ -69,37 +77,40 @@ export class OtherStorage {
     const variables = { AWS_ACCESS_KEY_ID: 'of-the-other', AWS_SECRET_ACCESS_KEY: randomBytes(16).toString('hex') };
     const { file } = await locateProgram(cacheLayout(), settings.program ?? minio);
     const logFile = path.join(folder, 'minio.log');
-    const log = openSync(logFile, 'w', 0o600);
-    const server = spawn(
-      file,
-      [
-        'server',
-        '--address',
-        `127.0.0.1:${port}`,
-        '--certs-dir',
-        certificates,
-        settings.drive ?? path.join(folder, 'drive'),
-      ],
-      {
-        stdio: ['ignore', log, log],
-        env: {
-          PATH: process.env.PATH,
-          MINIO_ROOT_USER: variables.AWS_ACCESS_KEY_ID,
-          MINIO_ROOT_PASSWORD: variables.AWS_SECRET_ACCESS_KEY,
-          MINIO_BROWSER: 'off',
-          ...(settings.domain === undefined ? {} : { MINIO_DOMAIN: settings.domain }),
-          ...settings.variables,
+    const startServer = async (): Promise<ChildProcess> => {
+      const log = openSync(logFile, 'a', 0o600);
+      const server = spawn(
+        file,
+        [
+          'server',
+          '--address',
+          `127.0.0.1:${port}`,
+          '--certs-dir',
+          certificates,
+          settings.drive ?? path.join(folder, 'drive'),
+        ],
+        {
+          stdio: ['ignore', log, log],
+          env: {
+            PATH: process.env.PATH,
+            MINIO_ROOT_USER: variables.AWS_ACCESS_KEY_ID,
+            MINIO_ROOT_PASSWORD: variables.AWS_SECRET_ACCESS_KEY,
+            MINIO_BROWSER: 'off',
+            ...(settings.domain === undefined ? {} : { MINIO_DOMAIN: settings.domain }),
+            ...settings.variables,
+          },
         },
-      },
-    );
-    closeSync(log);
-    const http = new HttpClient({ url, caFile: ca.file });
-    await waitFor({ what: `the other storage at ${url}`, timeoutMs: 180_000, hint: `see ${logFile}` }, async () => {
-      const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
-      return status === 200 ? true : new NotYet(`HTTP ${status}`);
-    });
-    http.close();
-    const storage = new OtherStorage(url, ca.file, variables, server);
+      );
+      closeSync(log);
+      const http = new HttpClient({ url, caFile: ca.file });
+      await waitFor({ what: `the other storage at ${url}`, timeoutMs: 180_000, hint: `see ${logFile}` }, async () => {
+        const { status } = await http.send({ method: 'GET', path: '/minio/health/ready' });
+        return status === 200 ? true : new NotYet(`HTTP ${status}`);
+      });
+      http.close();
+      return server;
+    };
+    const storage = new OtherStorage(url, ca.file, variables, await startServer(), startServer);
     await storage.s3.send(new CreateBucketCommand({ Bucket: bucket }));
     return storage;
   }
@@ -108,6 +119,11 @@ export class OtherStorage {
     const { Body } = await this.s3.send(new GetObjectCommand({ Bucket, Key }));
     if (Body === undefined) throw new Error(`${Bucket}/${Key} has no content`);
     return Body.transformToByteArray();
+  }
+
+  async restart(): Promise<void> {
+    await endServer(this.server);
+    this.server = await this.startServer();
   }
 
   async stop(): Promise<void> {
