@@ -91,6 +91,15 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   heal: ['a volume that is lost'],
   // every day: objects and users that a MinIO without KMS wrote, in test/e2e/encrypt.e2e.test.ts
   'moving-in': ['moving in'],
+  // every day: each policy, rule and event against a MinIO without a deployment
+  'client-deployment': [
+    'a client works at its addresses',
+    'the webhook of a bucket gets its events',
+    'a tenant with the access key',
+    'a plain deploy in the last third',
+    'a drill passes with clients',
+  ],
+  'many-clients': ['a deploy, a second one'],
   // every day: nothing of several hosts
   hosts: ['three hosts'],
   // every day: nothing. It mounts disks of its own, and looks for minutes
