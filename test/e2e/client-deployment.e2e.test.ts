@@ -4,7 +4,6 @@
  */
 import { CopyObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { clientFile } from '../../config/state/layout';
@@ -14,6 +13,7 @@ import { type AccessKey, inDays, readAccessKeys, writeAccessKeys } from '../../o
 import { s3Client } from '../../operations/minio/s3-client';
 import { ThrowawayCa } from '../helpers/certificates';
 import { mustSucceed } from '../helpers/e2e/command';
+import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { EventReceiver } from '../helpers/e2e/event-receiver';
 import { measured } from '../helpers/e2e/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
@@ -23,18 +23,12 @@ import { TestEnvironment } from '../helpers/e2e/test-environment';
 let environment: TestEnvironment;
 let receiver: EventReceiver;
 
-/** Of this machine, and of no network of Docker: Docker gives a connection from one of those to another an address of its own. */
-function ownAddress(): string {
-  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
-    const found = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
-    if (found !== undefined && !/^(docker|br-|veth)/.test(name)) return found.address;
-  }
-  throw new Error('this machine has no IPv4 address but those of Docker');
-}
+/** MinIO's network: what this machine sends to another network of Docker has an address of this one. */
+const SUBNET = '10.79.253.0/24';
 
 beforeAll(async () => {
   environment = await TestEnvironment.create();
-  const address = ownAddress();
+  const address = await bridgeAddress(environment.docker);
   const own = path.join(environment.folder, 'receiver');
   mkdirSync(own);
   const ca = await ThrowawayCa.create(own, 'receiver-ca');
@@ -42,7 +36,7 @@ beforeAll(async () => {
   writeFileSync(path.join(own, 'token'), 'a-token-of-the-webhook\n', { mode: 0o600 });
   const access = (bucket: string, may: 'read' | 'append' | 'write') => [{ bucket, may }];
   environment.write({
-    docker: { publishAddress: address },
+    docker: { publishAddress: address, subnet: SUBNET },
     trustedCAs: [ca.file],
     minio: {
       webhooks: [{ name: 'inbox', endpoint: receiver.url, tokenFile: path.join(own, 'token'), queueSize: 1000 }],
@@ -59,7 +53,7 @@ beforeAll(async () => {
     clients: [
       { name: 'a', access: access('tenant-a', 'write') },
       { name: 'b', access: access('tenant-b', 'append'), expireDays: 30 },
-      { name: 'here', access: access('tenant-a', 'read'), sourceAddresses: [`${address}/32`] },
+      { name: 'here', access: access('tenant-a', 'read'), sourceAddresses: [SUBNET] },
       { name: 'elsewhere', access: access('tenant-a', 'read'), sourceAddresses: ['203.0.113.0/24'] },
     ],
   });
