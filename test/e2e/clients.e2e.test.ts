@@ -640,7 +640,8 @@ describe('events of a bucket', () => {
       {
         endpoint: { url: place.url, caFile: place.caFile },
         region: 'us-east-1',
-        rootFile,
+        operationsFile: rootFile,
+        iamFile: rootFile,
         buckets: [bucket],
         denySseC: false,
         webhooks: {
@@ -761,7 +762,8 @@ test('200 clients and 200 buckets', async () => {
   const input = {
     endpoint: { url: storage.url, caFile: storage.caFile },
     region: 'us-east-1',
-    rootFile: path.join(folder, 'root.json'),
+    operationsFile: path.join(folder, 'root.json'),
+    iamFile: path.join(folder, 'root.json'),
     buckets,
     denySseC: false,
   };
