@@ -7,9 +7,11 @@
 export type { DockerSettings, EngineAddress } from '../config/docker/docker-engine';
 export type { ImageSource, Program } from '../config/docker/image-source';
 export type {
+  EmbeddedVault,
   Environment,
   EnvironmentInput,
   KeyStoreSettings,
+  VaultDistribution,
   VaultKeyStoreSettings,
   VaultSettings,
 } from '../config/environment';
