@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { IAM_USER, OPERATIONS_USER } from '../../config/deployment-names';
+import type { Environment } from '../../config/environment';
 import { OWN_POLICIES, OWN_USERS } from '../../config/minio/own-identities';
 import type { OperationInput } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state/layout';
@@ -149,4 +150,13 @@ export const ROOT_ANNOUNCED =
 /** Whether the next deploy has root refused, which this one let in: nobody has said so, and earlier versions let it in. */
 export function isRefusalAnnounced({ identitiesNote }: Pick<StateLayout, 'identitiesNote'>, now = new Date()): boolean {
   return isDue(identitiesNote, now);
+}
+
+/** Why MinIO lets its root user in; undefined where it is to refuse it. */
+export function whyRootIsLetIn(
+  { minio }: Pick<Environment, 'minio'>,
+  state: Pick<StateLayout, 'identitiesNote'>,
+): string | undefined {
+  if (minio.rootAccess === true) return 'minio.rootAccess lets root in';
+  return isRefusalAnnounced(state) ? ROOT_ANNOUNCED : undefined;
 }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { OWN_POLICIES, OWN_USERS } from '../../../config/minio/own-identities';
 import { readIam } from '../../minio/clients/iam';
 import { MinioAdmin, openAdmin, RefusedByMinio } from '../../minio/minio-admin';
-import { isRefusalAnnounced, ROOT_ANNOUNCED } from '../../minio/provision-identities';
+import { whyRootIsLetIn } from '../../minio/provision-identities';
 import { ownFile, readCredentials, s3Client } from '../../minio/s3-client';
 import { userProblems } from '../clients/declared-clients';
 import { type CheckContext, CheckFailure, type FullCheck } from '../check';
@@ -22,10 +22,7 @@ export const rootRefused: FullCheck = {
   doesNotProve:
     'That nobody else is as powerful: ebs-iam may make any identity, and who reaches the container may start MinIO anew.',
   severity: 'high',
-  skipReason: ({ minio }, state) => {
-    if (minio.rootAccess === true) return 'minio.rootAccess lets root in';
-    return isRefusalAnnounced(state) ? ROOT_ANNOUNCED : undefined;
-  },
+  skipReason: whyRootIsLetIn,
   run: async (context) => {
     const { state, argument } = context.loaded;
     const operations = await answersTo(context, ownFile(context.loaded, 'minioOperations'));
@@ -42,7 +39,7 @@ export const rootRefused: FullCheck = {
     if (letIn.length === 0) return evidence;
     throw new CheckFailure(
       letIn.join('; '),
-      `somebody let root in: remove ${state.identitiesNote}, and ./scripts/up ${argument} has it refused again`,
+      `root was let in: remove ${state.identitiesNote}, and ./scripts/up ${argument} has it refused again`,
       evidence,
     );
   },

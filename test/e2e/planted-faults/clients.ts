@@ -108,7 +108,7 @@ export const clientFaults: readonly PlantedFault[] = [
       'root-refused': {
         message:
           /^MinIO answers its root user with HTTP 200 \(S3\), not a refusal; MinIO answers its root user with HTTP 200 \(administration\), not a refusal$/,
-        fix: /^somebody let root in: remove \S+minio-identities\.json, and \.\/scripts\/up \S+ has it refused again$/,
+        fix: /^root was let in: remove \S+minio-identities\.json, and \.\/scripts\/up \S+ has it refused again$/,
       },
     },
     alsoRed: { 'minio-configuration': 'the container has the variable that lets root in' },

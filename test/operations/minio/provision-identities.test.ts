@@ -1,9 +1,15 @@
 /** The identities by which the project acts, against a MinIO that knows users and policies only. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { parseEnvironment } from '../../../config/load';
 import { iamPolicy, objectsPolicy, operationsPolicy, OWN_POLICIES } from '../../../config/minio/own-identities';
 import { RefusedByMinio } from '../../../operations/minio/minio-admin';
-import { isRefusalAnnounced, makeIdentities } from '../../../operations/minio/provision-identities';
+import {
+  isRefusalAnnounced,
+  makeIdentities,
+  ROOT_ANNOUNCED,
+  whyRootIsLetIn,
+} from '../../../operations/minio/provision-identities';
 import { readCredentials, type S3Credentials } from '../../../operations/minio/s3-client';
 import type { Secret } from '../../../operations/lib/secret';
 import { filesInZip } from '../../../operations/lib/zip';
@@ -164,4 +170,16 @@ test.each([
   ['allows no admin action by a pattern', OWN_POLICIES, /admin:\*/],
 ])('the identity of the project %s', (_, policy, pattern) => {
   expect(JSON.stringify(policy)).not.toMatch(pattern);
+});
+
+test.each([
+  ['the environment says so', true, undefined, 'minio.rootAccess lets root in'],
+  ['a note is due', undefined, '2026-01-01T00:00:00.000Z', ROOT_ANNOUNCED],
+  ['nothing says so', undefined, '9999-01-01T00:00:00.000Z', undefined],
+  ['no deploy has made the users', false, undefined, undefined],
+])('why root is let in: %s', (_, rootAccess, renewAfter, why) => {
+  const identitiesNote = files().renewalNote;
+  if (renewAfter !== undefined) writeFileSync(identitiesNote, JSON.stringify({ generation: 1, renewAfter }));
+  const environment = parseEnvironment(JSON.stringify({ name: 'x', minio: { rootAccess } }), 'test.yaml');
+  expect(whyRootIsLetIn(environment, { identitiesNote })).toBe(why);
 });
