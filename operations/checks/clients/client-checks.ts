@@ -15,6 +15,7 @@ import { RawS3 } from '../../minio/objects/raw-s3';
 import { type CheckContext, CheckFailure, type Evidence, type FullCheck } from '../check';
 import { someOf } from '../drift/differences';
 import { scratchBucketName } from '../objects/scratch-bucket';
+import { sampleOf } from '../sample';
 import { clientDifferences } from './declared-clients';
 import { fromOutside, probesFor, tryProbes } from './probes';
 
@@ -150,16 +151,6 @@ const endpointOf = ({ environment, state }: CheckContext['loaded']): TlsEndpoint
 
 function keysOf({ state }: CheckContext['loaded'], name: string): AccessKeys | undefined {
   return readAccessKeys(clientFile(state.secret.clients, name));
-}
-
-/** Each has the same chance. */
-function sampleOf<T>(items: readonly T[], most: number): T[] {
-  const rest = [...items];
-  const chosen: T[] = [];
-  while (chosen.length < most && rest.length > 0) {
-    chosen.push(...rest.splice(Math.floor(Math.random() * rest.length), 1));
-  }
-  return chosen;
 }
 
 /** In the order in which they are reported. */
