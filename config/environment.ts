@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { subnetProblem } from './docker/subnets';
-import { crossFieldRules } from './environment-rules';
+import { crossFieldRules } from './rules/environment-rules';
 import { bucketName, environmentName } from './names';
 import { bucket } from './schema/buckets';
 import { tls } from './schema/certificates';

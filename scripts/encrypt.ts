@@ -6,7 +6,7 @@ import { EARLIER_OBJECTS_BUCKET } from '../config/deployment-names';
 import { nearest } from '../config/spelling';
 import { isScratchBucket } from '../operations/checks/objects/scratch-bucket';
 import { ExternalError, messageOf, UsageError } from '../operations/lib/errors';
-import { printable } from '../operations/lib/printable';
+import { printable } from '../operations/lib/text/printable';
 import type { Step } from '../operations/lib/step';
 import { readableDrives } from '../operations/minio/drives/drives';
 import { encryptConfiguration } from '../operations/minio/objects/encrypt-configuration';

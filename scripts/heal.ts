@@ -2,7 +2,7 @@
 import { pinEngines } from '../config/docker/docker-engine';
 import { ExternalError } from '../operations/lib/errors';
 import { waitForLock } from '../operations/lib/lock';
-import { printable } from '../operations/lib/printable';
+import { printable } from '../operations/lib/text/printable';
 import { type HealResult, healSteps, requireHealable, someOf } from '../operations/minio/drives/heal';
 import { openAdmin } from '../operations/minio/minio-admin';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';

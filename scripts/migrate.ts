@@ -25,13 +25,13 @@ import { adoptingDeploy } from './lib/adopting-deploy';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
 import { warnOfBackupCoverage } from './lib/backup-coverage';
-import { keyStoreSteps } from './lib/steps/key-store-steps';
-import { portsStep } from './lib/steps/ports-step';
+import { keyStoreSteps } from '../operations/keys/key-store-steps';
+import { portsStep } from '../operations/docker/ports-step';
 import { showSteps } from './lib/progress';
-import { orphansStep } from './lib/steps/orphans-step';
-import { howToUnlock } from './lib/state-lock';
+import { orphansStep } from '../operations/docker/orphans-step';
+import { howToUnlock } from '../operations/terraform/state-lock';
 import { synthesize } from './lib/synthesize';
-import { turnStep } from './lib/steps/turn-step';
+import { turnStep } from '../operations/terraform/turn-step';
 
 const HELP = `Usage: ./scripts/migrate [environment] --to FILE [--verbose]
 

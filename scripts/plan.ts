@@ -21,8 +21,8 @@ import { askEngine, engineUnreachable } from '../operations/docker/engine/docker
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import type { Step } from '../operations/lib/step';
 import { main, parseCommandLine } from './lib/command-line';
-import { drivesStep } from './lib/steps/drives-step';
-import { objectLockStep } from './lib/steps/object-lock-step';
+import { drivesStep } from '../operations/minio/drives/drives-step';
+import { objectLockStep } from '../operations/minio/objects/object-lock-step';
 import { describeCounts, planMarkdown, planText } from './lib/pages/plan-text';
 import { showSteps } from './lib/progress';
 import { synthesize } from './lib/synthesize';

@@ -32,10 +32,10 @@ import { cutStates } from '../operations/terraform/terraform-state';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
 import { deployStep } from './lib/deploy';
-import { requireEveryHost } from './lib/steps/hosts-step';
+import { requireEveryHost } from '../operations/docker/hosts/hosts-step';
 import { showSteps } from './lib/progress';
-import { idleOrphansStep } from './lib/steps/orphans-step';
-import { turnStep } from './lib/steps/turn-step';
+import { idleOrphansStep } from '../operations/docker/orphans-step';
+import { turnStep } from '../operations/terraform/turn-step';
 
 const ROTATIONS: Readonly<Record<string, (context: RotationContext) => Phase[]>> = {
   'secret-id': rotateSecretId,

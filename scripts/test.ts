@@ -14,8 +14,8 @@ import { findGo } from '../operations/toolchain/go/go-toolchain';
 import { thisMachine } from '../operations/lib/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { NotYet, waitFor } from '../operations/lib/wait';
-import { CLIENT_PROGRAMS, type ClientProgram, findClient, LONG_RUN_ONLY } from '../test/helpers/e2e/client-programs';
-import { hasPython, provideMoto } from '../test/helpers/e2e/moto';
+import { CLIENT_PROGRAMS, type ClientProgram, findClient, LONG_RUN_ONLY } from '../test/helpers/e2e/clients/client-programs';
+import { hasPython, provideMoto } from '../test/helpers/e2e/servers/moto';
 import { everyDay, LONG_RUN } from '../test/helpers/e2e/long-run';
 import { main } from './lib/command-line';
 import { duration } from './lib/progress';
@@ -60,7 +60,7 @@ const NONE: Counts = { passed: 0, failed: 0, skipped: 0 };
 const PASSED: Counts = { ...NONE, passed: 1 };
 const FAILED: Counts = { ...NONE, failed: 1 };
 
-/** What test/helpers/counts-reporter.cjs writes. */
+/** What test/helpers/jest/counts-reporter.cjs writes. */
 const jestCounts = z.object({
   passed: z.number(),
   failed: z.number(),
@@ -270,7 +270,7 @@ function jest({ title, folder, configuration, args = [], variables = {}, judge }
     title,
     run: async (signal) => {
       const file = path.join(folder, `${configuration}.json`);
-      const reporters = ['default', './test/helpers/counts-reporter.cjs'].flatMap((name) => ['--reporters', name]);
+      const reporters = ['default', './test/helpers/jest/counts-reporter.cjs'].flatMap((name) => ['--reporters', name]);
       const own = { EBS_E2E_FOLDER: folder, EBS_TEST_COUNTS: file, ...variables };
       const code = await spawned(bin('jest'), ['--config', configuration, ...reporters, ...args], signal, own);
       if (!existsSync(file)) return FAILED;

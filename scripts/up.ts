@@ -11,23 +11,23 @@ import { removeEmptyStateFolder } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
 import { adoptingDeploy } from './lib/adopting-deploy';
-import { certificatesStep } from './lib/steps/certificates-step';
-import { deploymentNoteStep, drivesStep } from './lib/steps/drives-step';
-import { clientsStep } from './lib/steps/clients-step';
+import { certificatesStep } from '../operations/certificates/certificates-step';
+import { deploymentNoteStep, drivesStep } from '../operations/minio/drives/drives-step';
+import { clientsStep } from '../operations/minio/clients/clients-step';
 import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
-import { hostImagesStep } from './lib/steps/host-images-step';
-import { hostsStep } from './lib/steps/hosts-step';
-import { imagesStep } from './lib/steps/images-step';
-import { keyStoreSteps } from './lib/steps/key-store-steps';
-import { objectLockStep } from './lib/steps/object-lock-step';
-import { networksStep } from './lib/steps/networks-step';
-import { ENGINE_OPTION_HELP, ownEngineStep } from './lib/steps/own-engine-step';
-import { portsStep } from './lib/steps/ports-step';
+import { hostImagesStep } from '../operations/docker/hosts/host-images-step';
+import { hostsStep } from '../operations/docker/hosts/hosts-step';
+import { imagesStep } from '../operations/docker/images-step';
+import { keyStoreSteps } from '../operations/keys/key-store-steps';
+import { objectLockStep } from '../operations/minio/objects/object-lock-step';
+import { networksStep } from '../operations/docker/networks-step';
+import { ENGINE_OPTION_HELP, ownEngineStep } from '../operations/docker/engine/own-engine-step';
+import { portsStep } from '../operations/docker/ports-step';
 import { showSteps } from './lib/progress';
-import { orphansStep } from './lib/steps/orphans-step';
+import { orphansStep } from '../operations/docker/orphans-step';
 import { showSummary } from './lib/pages/summary';
 import { warnOfBackupCoverage } from './lib/backup-coverage';
-import { versionSteps } from './lib/steps/version-steps';
+import { versionSteps } from '../operations/toolchain/version-steps';
 
 const HELP = `Usage: ./scripts/up [environment] [--engine ID] [--without-backup] [--json] [--verbose]
 

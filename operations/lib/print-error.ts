@@ -1,4 +1,4 @@
-import { printable } from './printable';
+import { printable } from './text/printable';
 import { ExternalError, UsageError } from './errors';
 
 /** Exit codes of every script. */

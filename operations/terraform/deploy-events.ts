@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { howToAllow, lossOf, REFUSED, refusedAddress } from './plan/protection';
-import { parsedJson } from '../lib/json';
+import { parsedJson } from '../lib/text/json';
 import { type Diagnostic, diagnosticOf } from './terraform';
 
 /** What a line meant. */

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import type { Environment } from '../../config/environment';
 import { everyStack } from './stack-names';
 import { ExternalError, messageOf } from '../lib/errors';
-import { parsedJson } from '../lib/json';
+import { parsedJson } from '../lib/text/json';
 import { otherStorage } from '../minio/s3-client';
 
 /**

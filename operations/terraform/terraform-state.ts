@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
 import { ExternalError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
-import { parsedJson } from '../lib/json';
+import { parsedJson } from '../lib/text/json';
 import { readRemoteState } from './remote-state';
 
 const stateFile = z.object({

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { projectRoot } from '../lib/project-root';
 import { readToolchain } from '../toolchain/findings';
 import { run } from '../lib/command';
-import { parsedJson } from '../lib/json';
+import { parsedJson } from '../lib/text/json';
 
 /** One stack as CDKTF wrote it. */
 export interface SynthesizedFolder {

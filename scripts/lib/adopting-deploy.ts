@@ -2,7 +2,7 @@ import { isLoadedInVault, type LoadedEnvironment } from '../../operations/state/
 import type { HostsHere } from '../../operations/docker/hosts/hosts-here';
 import type { Following } from '../../operations/terraform/stack-names';
 import type { Step } from '../../operations/lib/step';
-import { adoptKeyStoreStep, mayNeedAdoption } from './adopt-key-store';
+import { adoptKeyStoreStep, mayNeedAdoption } from '../../operations/terraform/adopt-key-store';
 import { deployStep } from './deploy';
 
 /** Stacks of which `keystore` is one. */

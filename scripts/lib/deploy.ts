@@ -12,9 +12,9 @@ import type { Step } from '../../operations/lib/step';
 import { DeployError, deployStacks, type Keep } from '../../operations/terraform/deploy';
 import { providerCache, thisTerraform } from '../../operations/terraform/terraform';
 import { takeTurn } from '../../operations/terraform/turn';
-import { howToLimitProcesses } from './process-limit';
+import { howToLimitProcesses } from '../../operations/terraform/process-limit';
 import { duration } from './progress';
-import { howToUnlock } from './state-lock';
+import { howToUnlock } from '../../operations/terraform/state-lock';
 import { synthesize } from './synthesize';
 
 /**

@@ -1,6 +1,6 @@
 /** Shows steps while they run: a live list on a terminal, plain lines elsewhere. Everything goes to stderr. */
 import { Listr, type ListrTask, ListrLogger, ProcessOutput } from 'listr2';
-import { printable } from '../../operations/lib/printable';
+import { printable } from '../../operations/lib/text/printable';
 import type { Step, StepContext } from '../../operations/lib/step';
 
 /** Without a terminal, a long step says at most this often what it is doing. */

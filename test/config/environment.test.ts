@@ -1,7 +1,7 @@
 import { environmentSchema } from '../../config/environment';
 import { kesUrl } from '../../config/docker/reachable';
 import { s3Url } from '../../config/minio/s3-endpoint';
-import { MINIMUM_TOKEN_PERIOD } from '../../config/environment-rules';
+import { MINIMUM_TOKEN_PERIOD } from '../../config/rules/environment-rules';
 import { durationToMs } from '../../config/duration';
 
 test('the token of KES lives long enough to be renewed', () => {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { OperationInput } from '../../config/operation-inputs';
 import { orderCertificates, requireDirectoryIfDue } from '../../operations/certificates/order-certificates';
 import { namesOf, nameOf } from '../../operations/certificates/server-certificate';
-import { type Pebble, startPebble } from '../helpers/e2e/pebble';
+import { type Pebble, startPebble } from '../helpers/e2e/servers/pebble';
 import { rejectionOf } from '../helpers/thrown';
 import { testPorts } from '../helpers/e2e/test-ports';
 

@@ -8,7 +8,7 @@ import { mustSucceed } from '../helpers/e2e/command';
 import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { Authority } from '../helpers/pki';
-import { TlsServer } from '../helpers/tls-server';
+import { TlsServer } from '../helpers/servers/tls-server';
 
 const TOKEN = 'a-token-of-the-webhook';
 const CHECK = ['--only', 'minio-audit-sent'];

@@ -1,6 +1,6 @@
 /**
  * The look at AWS before a deploy, and the policy that the documentation prints. moto stands in for AWS, and a front for
- * the words in which AWS refuses: see test/helpers/e2e/moto.ts.
+ * the words in which AWS refuses: see test/helpers/e2e/servers/moto.ts.
  */
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { parseEnvironment } from '../../config/load';
 import type { AwsCredentials } from '../../operations/keys/aws-credentials';
 import { type AwsInQuestion, requireUsableAws } from '../../operations/keys/aws-preflight';
 import { ThrowawayCa } from '../helpers/certificates';
-import { Moto, REGION } from '../helpers/e2e/moto';
+import { Moto, REGION } from '../helpers/e2e/servers/moto';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 import { Secret } from '../../operations/lib/secret';

@@ -14,10 +14,10 @@ import { s3Client } from '../../operations/minio/s3-client';
 import { ThrowawayCa } from '../helpers/certificates';
 import { mustSucceed } from '../helpers/e2e/command';
 import { bridgeAddress } from '../helpers/e2e/bridge-address';
-import { EventReceiver } from '../helpers/e2e/event-receiver';
-import { measured } from '../helpers/e2e/measured';
+import { EventReceiver } from '../helpers/e2e/servers/event-receiver';
+import { measured } from '../helpers/e2e/clients/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
-import { keepSigner } from '../helpers/e2e/signer';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 let environment: TestEnvironment;

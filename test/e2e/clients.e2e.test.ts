@@ -51,9 +51,9 @@ import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { mc as mcProgram, minio, unguardedMinio } from '../../operations/toolchain/go/programs';
 import { mc } from './guard/servers';
 import { ThrowawayCa } from '../helpers/certificates';
-import { EventReceiver } from '../helpers/e2e/event-receiver';
-import { measured } from '../helpers/e2e/measured';
-import { OtherStorage } from '../helpers/e2e/other-storage';
+import { EventReceiver } from '../helpers/e2e/servers/event-receiver';
+import { measured } from '../helpers/e2e/clients/measured';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 
 const grant = { objectLock: false, keys: ['default-key'] };
 const CLIENTS: DeclaredClient[] = [

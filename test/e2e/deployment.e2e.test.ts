@@ -2,15 +2,15 @@
  * One deployment from the first `up` to `down --delete-data`, as a person would have it. The parts build on each other
  * and share the deployment; each is in a file of its own.
  */
-import { type BackedUpTree, describeBackups, writeBackedUpTree } from './backups';
-import { describeDownAndUp } from './down-and-up';
-import { describeFaults, describeRestart } from './faults';
-import { describeFirstDeploy } from './first-deploy';
-import { describePlan } from './plan';
-import { describePrivileges } from './privileges';
-import { describeRenewal } from './renewal';
-import { describeSchedule } from './schedule';
-import { describeSecrecy } from './secrecy';
+import { type BackedUpTree, describeBackups, writeBackedUpTree } from './deployment/backups';
+import { describeDownAndUp } from './deployment/down-and-up';
+import { describeFaults, describeRestart } from './deployment/faults';
+import { describeFirstDeploy } from './deployment/first-deploy';
+import { describePlan } from './deployment/plan';
+import { describePrivileges } from './deployment/privileges';
+import { describeRenewal } from './deployment/renewal';
+import { describeSchedule } from './deployment/schedule';
+import { describeSecrecy } from './deployment/secrecy';
 import { ProcessWatch } from '../helpers/e2e/secrets';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 

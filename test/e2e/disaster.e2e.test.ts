@@ -23,9 +23,9 @@ import { readIfExists } from '../../operations/lib/files';
 import { s3Client } from '../../operations/minio/s3-client';
 import { GiveUp, NotYet, waitFor } from '../../operations/lib/wait';
 import { forge, HEADER, membersWith } from '../helpers/bundle';
-import { mc } from '../helpers/e2e/clients';
+import { mc } from '../helpers/e2e/clients/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import {
   collectSecrets,
   dockerHaystacks,
@@ -33,9 +33,9 @@ import {
   searchFor,
   type Secret as KnownSecret,
 } from '../helpers/e2e/secrets';
-import { OtherStorage } from '../helpers/e2e/other-storage';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import { keepSigner } from '../helpers/e2e/signer';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { Secret } from '../../operations/lib/secret';
 
 const BUCKETS = [

@@ -9,10 +9,10 @@ import { type DrillObject, openObjects, writeObjects } from '../../operations/ba
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { shardInfo } from '../../operations/minio/drives/xl-meta';
 import { builtMc } from '../../operations/toolchain/prepare';
-import { mc } from '../helpers/e2e/clients';
+import { mc } from '../helpers/e2e/clients/clients';
 import { type CommandResult, mustSucceed, output } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
-import { keepSigner } from '../helpers/e2e/signer';
+import { measured } from '../helpers/e2e/clients/measured';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { Workbench } from '../helpers/e2e/workbench';
 

@@ -35,7 +35,7 @@ import { bytesOf, s3Client } from '../../operations/minio/s3-client';
 import { cacheLayout } from '../../operations/toolchain/cache';
 import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { minio } from '../../operations/toolchain/go/programs';
-import { OtherStorage } from '../helpers/e2e/other-storage';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 import { contextWith, loaded, resultOf } from '../operations/checks/fakes';
 
 const FILE = 'docs/a b+c/ä&<1>.txt';

@@ -8,11 +8,11 @@ import { registryProblem } from '../../operations/toolchain/images/registry';
 import { type DockerResources, dockerResourcesOf } from '../../operations/docker/tear-down';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { diskPlaces, FOUND } from '../helpers/e2e/disk-places';
-import { DockerHosts } from '../helpers/e2e/docker-hosts';
+import { DockerHosts } from '../helpers/e2e/servers/docker-hosts';
 import { describeTree } from '../helpers/e2e/file-tree';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import { RecordingProxy } from '../helpers/recording-proxy';
+import { RecordingProxy } from '../helpers/servers/recording-proxy';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 

@@ -21,9 +21,9 @@ import { rotateSecretId } from '../../operations/kes/rotate-secret-id';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { waitFor } from '../../operations/lib/wait';
 import { mustSucceed, type CommandResult } from '../helpers/e2e/command';
-import { ExternalVaultServer } from '../helpers/e2e/external-vault';
-import { encodedLogin, ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/image-registry';
-import { measured } from '../helpers/e2e/measured';
+import { ExternalVaultServer } from '../helpers/e2e/servers/external-vault';
+import { encodedLogin, ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/servers/image-registry';
+import { measured } from '../helpers/e2e/clients/measured';
 import { collectSecrets, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import {
@@ -35,7 +35,7 @@ import {
   requireNoImageHere,
   requirePulledImages,
 } from './registry-images';
-import { inVault } from '../helpers/vault';
+import { inVault } from '../helpers/servers/vault';
 import { Secret } from '../../operations/lib/secret';
 
 type Settings = NonNullable<Parameters<typeof TestEnvironment.create>[0]>;

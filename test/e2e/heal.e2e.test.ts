@@ -12,9 +12,9 @@ import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readAwayDrives } from '../../operations/state/notes/away-drives';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { drivePage, type FaultRow, writePage } from '../helpers/e2e/fault-page';
-import { measured } from '../helpers/e2e/measured';
-import { getObject, type Mode, ObjectSet, putObject } from '../helpers/e2e/object-set';
-import { SteadyLoad } from '../helpers/e2e/steady-load';
+import { measured } from '../helpers/e2e/clients/measured';
+import { getObject, type Mode, ObjectSet, putObject } from '../helpers/e2e/clients/object-set';
+import { SteadyLoad } from '../helpers/e2e/clients/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 const OBJECTS = 240;

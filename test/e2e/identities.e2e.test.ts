@@ -34,7 +34,7 @@ import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { minio } from '../../operations/toolchain/go/programs';
 import { Secret } from '../../operations/lib/secret';
 import { GiveUp, NotYet, waitFor } from '../../operations/lib/wait';
-import { OtherStorage } from '../helpers/e2e/other-storage';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 
 let folder: string;
 let storage: OtherStorage;

@@ -1,7 +1,7 @@
 /**
  * One data volume, and its master keys on their way through every key store: files, the embedded Vault with KV v1 and KV
  * v2, two mounts in a Vault of someone else, AWS, files.
- * For AWS stands moto, which is not AWS: see test/helpers/e2e/moto.ts.
+ * For AWS stands moto, which is not AWS: see test/helpers/e2e/servers/moto.ts.
  */
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
@@ -22,14 +22,14 @@ import { NotYet, waitFor } from '../../operations/lib/wait';
 import { ThrowawayCa } from '../helpers/certificates';
 import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
-import { ExternalVaultServer } from '../helpers/e2e/external-vault';
-import { measured } from '../helpers/e2e/measured';
-import { Moto, REGION } from '../helpers/e2e/moto';
-import { keepSigner } from '../helpers/e2e/signer';
+import { ExternalVaultServer } from '../helpers/e2e/servers/external-vault';
+import { measured } from '../helpers/e2e/clients/measured';
+import { Moto, REGION } from '../helpers/e2e/servers/moto';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
-import { RecordingProxy } from '../helpers/recording-proxy';
-import { inVault } from '../helpers/vault';
+import { RecordingProxy } from '../helpers/servers/recording-proxy';
+import { inVault } from '../helpers/servers/vault';
 
 const BUCKETS = [
   { name: 'plain' },

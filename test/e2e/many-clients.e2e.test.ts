@@ -6,7 +6,7 @@ import { reportSchema } from '../../operations/checks/report/model';
 import { readAccessKeys } from '../../operations/minio/clients/access-keys';
 import { s3Client } from '../../operations/minio/s3-client';
 import { mustSucceed } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 
 const COUNT = 200;

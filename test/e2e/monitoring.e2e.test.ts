@@ -25,8 +25,8 @@ import { dashboardPanels } from '../../operations/monitoring/dashboard';
 import { leaveMetrics } from '../../operations/monitoring/textfile';
 import { mustSucceed } from '../helpers/e2e/command';
 import { expire } from '../helpers/e2e/expired-certificate';
-import { measured } from '../helpers/e2e/measured';
-import { Prometheus } from '../helpers/e2e/prometheus';
+import { measured } from '../helpers/e2e/clients/measured';
+import { Prometheus } from '../helpers/e2e/servers/prometheus';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { Workbench } from '../helpers/e2e/workbench';
 

@@ -14,8 +14,8 @@ import { MinioAdmin } from '../../operations/minio/minio-admin';
 import { bytesOf, s3Client, type S3Credentials } from '../../operations/minio/s3-client';
 import { builtMc } from '../../operations/toolchain/prepare';
 import { mustSucceed, output } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
-import { OtherStorage } from '../helpers/e2e/other-storage';
+import { measured } from '../helpers/e2e/clients/measured';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 const OBJECTS = 1000;

@@ -20,12 +20,12 @@ import { readKesLogin } from '../../operations/vault/approle';
 import { rotateAuditLogs } from '../../operations/vault/rotate-audit-log';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
-import { ExternalVaultServer } from '../helpers/e2e/external-vault';
-import { measured } from '../helpers/e2e/measured';
+import { ExternalVaultServer } from '../helpers/e2e/servers/external-vault';
+import { measured } from '../helpers/e2e/clients/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
-import { keepSigner } from '../helpers/e2e/signer';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
-import { inVault, ownVault } from '../helpers/vault';
+import { inVault, ownVault } from '../helpers/servers/vault';
 import { describeDisruptiveChecks } from './checks/disruptive';
 
 /** `./scripts/migrate` of an environment to what another file declares. */

@@ -16,11 +16,11 @@ import { s3Client } from '../../operations/minio/s3-client';
 import { unsealVault } from '../../operations/vault/unseal-vault';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { NotYet, waitFor } from '../../operations/lib/wait';
-import { mc } from '../helpers/e2e/clients';
+import { mc } from '../helpers/e2e/clients/clients';
 import { mustSucceed } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
-import { ownVault } from '../helpers/vault';
+import { ownVault } from '../helpers/servers/vault';
 import { Secret } from '../../operations/lib/secret';
 
 const SETTINGS = {

@@ -8,7 +8,7 @@ import { dockerResourcesOf } from '../../operations/docker/tear-down';
 import { projectRoot } from '../../operations/lib/project-root';
 import { toolchainFile } from '../../operations/toolchain/findings';
 import { mustSucceed, output, runCommand } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 

@@ -13,7 +13,7 @@ import {
   STEP_TIMEOUT_MS,
 } from '../helpers/e2e/pipeline-runner';
 import { collectSecrets, searchFor } from '../helpers/e2e/secrets';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { type GithubJob, type GithubWorkflowName, type GitlabJob, readGithub, readGitlab } from '../helpers/pipelines';
 

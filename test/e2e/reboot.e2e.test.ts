@@ -6,8 +6,8 @@ import { type DrillObject, openObjects, writeObjects } from '../../operations/ba
 import { dockerEngine } from '../../operations/docker/docker';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
-import { DockerHosts } from '../helpers/e2e/docker-hosts';
-import { measured } from '../helpers/e2e/measured';
+import { DockerHosts } from '../helpers/e2e/servers/docker-hosts';
+import { measured } from '../helpers/e2e/clients/measured';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 
 /** From the moment at which the host has everything. */

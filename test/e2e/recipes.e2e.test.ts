@@ -30,12 +30,12 @@ import { cacheLayout } from '../../operations/toolchain/cache';
 import { buildProgram } from '../../operations/toolchain/go/go-build';
 import { kes, mc, minio } from '../../operations/toolchain/go/programs';
 import { CONFIGURATIONS, isConfiguredProgram } from '../../scripts/lib/pages/client-configuration';
-import { findClient, NO_AWS_SETTINGS } from '../helpers/e2e/client-programs';
+import { findClient, NO_AWS_SETTINGS } from '../helpers/e2e/clients/client-programs';
 import { runCommand } from '../helpers/e2e/command';
-import { provideMoto } from '../helpers/e2e/moto';
-import { OtherStorage } from '../helpers/e2e/other-storage';
-import { type OwnKes, startKes } from '../helpers/e2e/own-kes';
-import { type Block, blocksOf, NOT_RUN, readRecipe, recipePages, scriptOf, wrongFailures } from '../helpers/e2e/recipe';
+import { provideMoto } from '../helpers/e2e/servers/moto';
+import { OtherStorage } from '../helpers/e2e/servers/other-storage';
+import { type OwnKes, startKes } from '../helpers/e2e/servers/own-kes';
+import { type Block, blocksOf, NOT_RUN, readRecipe, recipePages, scriptOf, wrongFailures } from '../helpers/e2e/clients/recipe';
 
 const PAGES = recipePages().filter((page) => !readRecipe(page).includes(NOT_RUN));
 const MAY = ['append', 'write'] as const;

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { mustSucceed } from '../helpers/e2e/command';
 import { pushImage } from '../../operations/toolchain/images/push-images';
-import { type ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/image-registry';
+import { type ImageRegistry, REGISTRY_LOGIN } from '../helpers/e2e/servers/image-registry';
 import { buildUnguardedImage } from '../helpers/e2e/unguarded-image';
 import type { TestEnvironment } from '../helpers/e2e/test-environment';
 

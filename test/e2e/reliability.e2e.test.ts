@@ -18,17 +18,17 @@ import { readKesLogin } from '../../operations/vault/approle';
 import type { VaultClient } from '../../operations/vault/vault-client';
 import { lockHolder } from '../../operations/lib/lock';
 import { NotYet, waitFor } from '../../operations/lib/wait';
-import { ClientWatch } from '../helpers/e2e/client-watch';
+import { ClientWatch } from '../helpers/e2e/clients/client-watch';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { expire } from '../helpers/e2e/expired-certificate';
 import { halveAuditDevice } from '../helpers/e2e/half-audit-device';
 import { faultPage, type FaultRow, writePage } from '../helpers/e2e/fault-page';
-import { measured } from '../helpers/e2e/measured';
-import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/object-set';
+import { measured } from '../helpers/e2e/clients/measured';
+import { type Mode, Multipart, ObjectSet } from '../helpers/e2e/clients/object-set';
 import { STACKS, TestEnvironment } from '../helpers/e2e/test-environment';
 import { type Program, Workbench } from '../helpers/e2e/workbench';
-import { keepSigner } from '../helpers/e2e/signer';
-import { inVault } from '../helpers/vault';
+import { keepSigner } from '../helpers/e2e/clients/signer';
+import { inVault } from '../helpers/servers/vault';
 
 const OBJECTS = 500;
 /** Short, so that what is broken behind KES is seen, and seen at once. */

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { htmlOf } from '../../operations/checks/report/html';
 import { junitOf } from '../../operations/checks/report/junit';
 import type { Report } from '../../operations/checks/report/model';
-import { accessibilityProblems, contrasts, overflow, startBrowser } from '../helpers/e2e/browser';
+import { accessibilityProblems, contrasts, overflow, startBrowser } from '../helpers/e2e/clients/browser';
 import { failedReport, outsideReport, passedReport } from '../helpers/reports';
 
 const REPORTS = { passed: passedReport(), failed: failedReport(), outside: outsideReport() } as const;

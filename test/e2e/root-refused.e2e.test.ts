@@ -14,9 +14,9 @@ import { MinioAdmin, openAdmin, RefusedByMinio } from '../../operations/minio/mi
 import { setRootAccess } from '../../operations/minio/provision-identities';
 import { openS3, readCredentials, s3Client, type S3Credentials } from '../../operations/minio/s3-client';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
-import { keepSigner } from '../helpers/e2e/signer';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 import { Workbench } from '../helpers/e2e/workbench';
 

@@ -36,9 +36,9 @@ import { type S3Credentials, s3Client } from '../../operations/minio/s3-client';
 import { VaultClient } from '../../operations/vault/vault-client';
 import { proveDeployedKeys } from '../../operations/keys/verify-master-keys';
 import { NotYet, waitFor } from '../../operations/lib/wait';
-import { mc } from '../helpers/e2e/clients';
+import { mc } from '../helpers/e2e/clients/clients';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
+import { measured } from '../helpers/e2e/clients/measured';
 import {
   collectSecrets,
   dockerHaystacks,
@@ -46,9 +46,9 @@ import {
   searchFor,
   type Secret as FoundSecret,
 } from '../helpers/e2e/secrets';
-import { type LoadResult, SteadyLoad } from '../helpers/e2e/steady-load';
+import { type LoadResult, SteadyLoad } from '../helpers/e2e/clients/steady-load';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
-import { inVault, ownVault } from '../helpers/vault';
+import { inVault, ownVault } from '../helpers/servers/vault';
 import { Secret } from '../../operations/lib/secret';
 
 /** A client of its own, who only reads and writes. */

@@ -20,11 +20,11 @@ import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { mustSucceed } from '../helpers/e2e/command';
 import { ThrowawayCa } from '../helpers/certificates';
 import { bridgeAddress } from '../helpers/e2e/bridge-address';
-import { ExternalVaultServer } from '../helpers/e2e/external-vault';
-import { measured } from '../helpers/e2e/measured';
-import { Moto, REGION } from '../helpers/e2e/moto';
+import { ExternalVaultServer } from '../helpers/e2e/servers/external-vault';
+import { measured } from '../helpers/e2e/clients/measured';
+import { Moto, REGION } from '../helpers/e2e/servers/moto';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
-import { keepSigner } from '../helpers/e2e/signer';
+import { keepSigner } from '../helpers/e2e/clients/signer';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
 

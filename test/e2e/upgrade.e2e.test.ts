@@ -13,8 +13,8 @@ import { readToolchain } from '../../operations/toolchain/findings';
 import { buildImage } from '../../operations/toolchain/images/push-images';
 import { shippedVersions } from '../../operations/toolchain/versions';
 import { mustSucceed } from '../helpers/e2e/command';
-import { measured } from '../helpers/e2e/measured';
-import { SteadyLoad } from '../helpers/e2e/steady-load';
+import { measured } from '../helpers/e2e/clients/measured';
+import { SteadyLoad } from '../helpers/e2e/clients/steady-load';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 import { buildUnguardedImage } from '../helpers/e2e/unguarded-image';
 

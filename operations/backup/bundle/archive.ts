@@ -1,7 +1,7 @@
 /** The tar archive in a backup. An archive that is read may be anybody's: nothing of it is used before all of it was looked at. */
 import { Readable } from 'node:stream';
 import { extract, type Pack, pack } from 'tar-stream';
-import { printable } from '../../lib/printable';
+import { printable } from '../../lib/text/printable';
 import { MOST_BYTES, MOST_ENTRIES, mostBytesOf } from './entries';
 
 /** One file of an archive. */

@@ -1,7 +1,7 @@
 /** What a drill showed: for people, for programs, and for a schedule in CI. */
 import type { StateLayout } from '../../../config/state/layout';
 import { readCanaries } from '../../state/notes/canaries';
-import { type JunitCase, junitXml } from '../../lib/junit';
+import { type JunitCase, junitXml } from '../../lib/text/junit';
 import { ageOf } from '../age/age';
 import { readLastBackup, unsavedKeys } from '../last-backup';
 

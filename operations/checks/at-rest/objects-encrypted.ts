@@ -3,7 +3,7 @@ import { ListBucketsCommand, ListObjectsV2Command, type S3Client, S3ServiceExcep
 import { randomInt } from 'node:crypto';
 import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { atATime } from '../../lib/at-a-time';
-import { printable } from '../../lib/printable';
+import { printable } from '../../lib/text/printable';
 import { type ListedPage, listedVersions, type ListedVersion } from '../../minio/objects/listed-versions';
 import { ownFile, readCredentials, s3Client } from '../../minio/s3-client';
 import type { LoadedEnvironment } from '../../state/load';

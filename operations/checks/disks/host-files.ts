@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { outputOf } from '../../docker/docker';
 import { hostMounts, type LookedAt, placeOf } from '../../docker/hosts/host-mounts';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 import type { HostFiles } from './block-devices';
 import { mountOf, mountsIn } from './mounts';
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ENVIRONMENT_LABEL } from '../../../config/deployment-names';
 import { dockerEngine } from '../../docker/docker';
 import { readCredentials, s3Client } from '../../minio/s3-client';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 import { waitFor } from '../../lib/wait';
 import { type GuardedContainer, type GuardedTarget, watchdogNote } from './cleanup-watchdog';
 import { deleteScratchBucket } from '../objects/scratch-bucket';

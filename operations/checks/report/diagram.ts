@@ -1,6 +1,6 @@
 /** Draws the key path, in the colours and signs of what the checks found. One column, so that it fits on a phone. */
 import { KEY_PATH, type KeyPathName, type PartState, stateOf } from './key-path';
-import { type Markup, markup } from '../../lib/markup';
+import { type Markup, markup } from '../../lib/text/markup';
 import type { Report } from './model';
 
 /** Signs that are told apart by their shape, too; drawn, because not every machine has fonts with them. 20 × 20. */

@@ -1,6 +1,6 @@
 /** Evidence as tables: nested values as nested tables, several things of one kind as one table of rows and columns. */
 import type { Evidence, EvidenceValue } from '../check';
-import { type Markup, markup } from '../../lib/markup';
+import { type Markup, markup } from '../../lib/text/markup';
 
 /** More columns cannot be read on paper. */
 const MAX_COLUMNS = 7;

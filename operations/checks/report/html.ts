@@ -8,7 +8,7 @@ import type { CheckStatus } from '../runner';
 import { diagramOf, type Sign, sign, signs } from './diagram';
 import { evidenceOf } from './evidence';
 import { KEY_PATH, type KeyPathPart, stateOf } from './key-path';
-import { markup, Markup } from '../../lib/markup';
+import { markup, Markup } from '../../lib/text/markup';
 import { jsonOf, type Report, type ReportedResult, subjectOf } from './model';
 import { STYLE } from './style';
 

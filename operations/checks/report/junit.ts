@@ -1,4 +1,4 @@
-import { type JunitCase, junitXml } from '../../lib/junit';
+import { type JunitCase, junitXml } from '../../lib/text/junit';
 import { type Report, type ReportedResult, subjectOf } from './model';
 
 /** A test suite with a test case for each check, those that were left out, and accepted risks, among the skipped ones. */

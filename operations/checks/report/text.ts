@@ -1,6 +1,6 @@
 /** A run of the checks on a terminal. */
 import type { CheckResult } from '../runner';
-import { printable } from '../../lib/printable';
+import { printable } from '../../lib/text/printable';
 import type { LeftOut, Report } from './model';
 import { withoutSecrets } from './secrets';
 

@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 
 /** The ciphers by the names that KES gave them before it wrote numbers. */
 const CIPHERS = {

@@ -3,7 +3,7 @@ import { ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { ExternalError } from '../../lib/errors';
-import { printable } from '../../lib/printable';
+import { printable } from '../../lib/text/printable';
 
 export interface ListedVersion {
   readonly key: string;

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { ExternalError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 
 const canary = z.strictObject({
   /** When the master key was created, or first met. */

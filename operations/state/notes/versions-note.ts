@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { StateLayout } from '../../../config/state/layout';
 import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 
 /** Raised when a program that reads the state folder, or any note in it, would have to change. */
 export const STATE_VERSION = 1;

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
-import { parsedJson } from '../../lib/json';
+import { parsedJson } from '../../lib/text/json';
 import { openTunnel } from '../../lib/net/tunnel';
 import { goPlatform } from '../../lib/machine';
 

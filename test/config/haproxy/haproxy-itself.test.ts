@@ -14,9 +14,9 @@ import {
 import { freePorts } from '../../../operations/lib/net/free-ports';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { findHaproxy, haproxyIsHere } from '../../helpers/haproxy';
+import { findHaproxy, haproxyIsHere } from '../../helpers/servers/haproxy';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 const ifHere = haproxyIsHere() ? test : test.skip;

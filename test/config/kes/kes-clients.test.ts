@@ -2,7 +2,7 @@ import { kesClients } from '../../../config/kes/kes-clients';
 import { allowedPaths, kesConfigurationProblems } from '../../../config/kes/kes-configuration';
 import { parseEnvironment } from '../../../config/load';
 import type { RetiredKeys } from '../../../config/kes/kes-clients';
-import { KES_CONFIGURATION } from '../../helpers/kes';
+import { KES_CONFIGURATION } from '../../helpers/servers/kes';
 
 const ENVIRONMENT = parseEnvironment(
   `

@@ -5,7 +5,7 @@ import {
   renderKesConfiguration,
   type VaultKeyStore,
 } from '../../../config/kes/kes-configuration';
-import { KES_CONFIGURATION, KES_SECRETS, VAULT_KEY_STORE } from '../../helpers/kes';
+import { KES_CONFIGURATION, KES_SECRETS, VAULT_KEY_STORE } from '../../helpers/servers/kes';
 
 type Change = Partial<Omit<KesConfiguration, 'cache' | 'keyStore'>> & {
   readonly cache?: Partial<KesConfiguration['cache']>;

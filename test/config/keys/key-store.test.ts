@@ -1,7 +1,7 @@
 import { AUDIT_DEVICES, kesConfiguration, keyLocation, provisionerRules } from '../../../config/keys/key-store';
 import { kesConfigurationProblems } from '../../../config/kes/kes-configuration';
 import { parseEnvironment } from '../../../config/load';
-import { inVault } from '../../helpers/vault';
+import { inVault } from '../../helpers/servers/vault';
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
 

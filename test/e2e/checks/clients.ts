@@ -25,9 +25,9 @@ import { s3Url } from '../../../config/minio/s3-endpoint';
 import { provisionBuckets } from '../../../operations/minio/objects/provision-buckets';
 import { readCredentials } from '../../../operations/minio/s3-client';
 import { summaryText } from '../../../scripts/lib/pages/summary';
-import { findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
+import { findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/clients/client-programs';
 import { runCommand } from '../../helpers/e2e/command';
-import { rootS3 } from '../../helpers/e2e/root-s3';
+import { rootS3 } from '../../helpers/e2e/clients/root-s3';
 
 /** One part, and three. */
 const SIZES = { small: 100_000, large: 12 * 1024 * 1024 };

@@ -5,7 +5,7 @@ import { catalogue, isDisruptive } from '../../../operations/checks/catalogue';
 import { reportSchema } from '../../../operations/checks/report/model';
 import { lockHolder } from '../../../operations/lib/lock';
 import { mustSucceed, runCommand } from '../../helpers/e2e/command';
-import { measured } from '../../helpers/e2e/measured';
+import { measured } from '../../helpers/e2e/clients/measured';
 
 /** Whether the checks that interrupt service find a healthy deployment healthy; that they can fail is planted elsewhere. */
 export function describeDisruptiveChecks(deployment: () => LoadedEnvironment): void {

@@ -8,7 +8,7 @@ import type { LoadedEnvironment } from '../../../operations/state/load';
 import { projectRoot } from '../../../operations/lib/project-root';
 import { MinioAdmin } from '../../../operations/minio/minio-admin';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
-import { measured } from '../../helpers/e2e/measured';
+import { measured } from '../../helpers/e2e/clients/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
 
 /** A run that is ended in whatever way leaves nothing: no bucket, no process, no container that it had stopped. */

@@ -8,7 +8,7 @@ import { reportSchema, type Report } from '../../../operations/checks/report/mod
 import { runChecks, waitForServices } from '../../../operations/checks/run-checks';
 import { waitUntilActive } from '../../../operations/vault/unseal-vault';
 import { output, runCommand } from '../../helpers/e2e/command';
-import { measured } from '../../helpers/e2e/measured';
+import { measured } from '../../helpers/e2e/clients/measured';
 import { Workbench } from '../../helpers/e2e/workbench';
 
 /** What was promised, from the command to its exit. */

@@ -6,11 +6,11 @@ import type { LoadedEnvironment } from '../../../operations/state/load';
 import { s3CaFile, s3Endpoint } from '../../../config/state/endpoints';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { readCredentials } from '../../../operations/minio/s3-client';
-import { NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
+import { NO_AWS_SETTINGS } from '../../helpers/e2e/clients/client-programs';
 import { mustSucceed } from '../../helpers/e2e/command';
 import { type Settings, TestEnvironment } from '../../helpers/e2e/test-environment';
 import { testPorts } from '../../helpers/e2e/test-ports';
-import { rootS3 } from '../../helpers/e2e/root-s3';
+import { rootS3 } from '../../helpers/e2e/clients/root-s3';
 
 const BUCKET = 'terraform.state';
 /** Through a proxy Terraform might reach what the commands do not. */

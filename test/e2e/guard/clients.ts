@@ -2,10 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { type ClientProgram, findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/client-programs';
+import { type ClientProgram, findClient, NO_AWS_SETTINGS } from '../../helpers/e2e/clients/client-programs';
 import { output } from '../../helpers/e2e/command';
-import { provideMoto } from '../../helpers/e2e/moto';
-import type { OtherStorage } from '../../helpers/e2e/other-storage';
+import { provideMoto } from '../../helpers/e2e/servers/moto';
+import type { OtherStorage } from '../../helpers/e2e/servers/other-storage';
 import { type Guard, LOCKABLE, LOCKED, mc, PLAIN } from './servers';
 
 /** What a backup tool does with boto3: it fails at the first thing that is not as it should be. */

@@ -14,8 +14,8 @@ import { HttpClient } from '../../../operations/lib/net/http';
 import { RawS3 } from '../../../operations/minio/objects/raw-s3';
 import { type GoProgram, mc as mcProgram, minio, unguardedMinio } from '../../../operations/toolchain/go/programs';
 import { output } from '../../helpers/e2e/command';
-import { AuditReceiver } from '../../helpers/e2e/audit-receiver';
-import { OtherStorage } from '../../helpers/e2e/other-storage';
+import { AuditReceiver } from '../../helpers/e2e/servers/audit-receiver';
+import { OtherStorage } from '../../helpers/e2e/servers/other-storage';
 
 /** Versions, no lock. */
 export const PLAIN = 'plain';

@@ -2,7 +2,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { readEarlierObjects } from '../../../operations/minio/objects/earlier-objects';
 import type { PlantedFault } from './planted-fault';
-import { inVault } from '../../helpers/vault';
+import { inVault } from '../../helpers/servers/vault';
 
 export const dependenceFaults: readonly PlantedFault[] = [
   {

@@ -2,7 +2,7 @@ import { GetBucketEncryptionCommand, PutBucketEncryptionCommand } from '@aws-sdk
 import { z } from 'zod';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
-import { inVault } from '../../helpers/vault';
+import { inVault } from '../../helpers/servers/vault';
 
 /** A key as KES stores it in KV v2. */
 const storedKey = z.object({ data: z.object({ data: z.record(z.string(), z.string()) }) });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { issueCertificates } from '../../../operations/certificates/issue-certificates';
 import { certificateOf } from '../../helpers/e2e/certificate-of';
-import { startPlainHttpFront } from '../../helpers/e2e/plain-http-front';
-import type { GatewayRequest } from '../../helpers/e2e/s3-gateway';
+import { startPlainHttpFront } from '../../helpers/e2e/servers/plain-http-front';
+import type { GatewayRequest } from '../../helpers/e2e/servers/s3-gateway';
 import type { PlantedFault } from './planted-fault';
 
 const SSE = 'x-amz-server-side-encryption';

@@ -1,4 +1,4 @@
-import type { GatewayRequest } from '../../helpers/e2e/s3-gateway';
+import type { GatewayRequest } from '../../helpers/e2e/servers/s3-gateway';
 import type { PlantedFault } from './planted-fault';
 
 const SSE = 'x-amz-server-side-encryption';

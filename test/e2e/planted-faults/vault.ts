@@ -11,10 +11,10 @@ import { KesClient } from '../../../operations/kes/kes-client';
 import type { VaultClient } from '../../../operations/vault/vault-client';
 import { waitUntilActive } from '../../../operations/vault/unseal-vault';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
-import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/vault-proxy';
+import { startVaultProxy, type VaultProxyOptions } from '../../helpers/e2e/servers/vault-proxy';
 import type { Workbench } from '../../helpers/e2e/workbench';
 import type { PlantedFault } from './planted-fault';
-import { inVault, ownVault } from '../../helpers/vault';
+import { inVault, ownVault } from '../../helpers/servers/vault';
 
 const token = z.object({ auth: z.object({ client_token: z.string() }) });
 const secretId = z.object({ data: z.object({ secret_id: z.string() }) });

@@ -6,7 +6,7 @@ import { AUDIT_DEVICES } from '../../../config/keys/key-store';
 import { vaultAccess } from '../../../config/state/endpoints';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { VaultClient, VaultError } from '../../../operations/vault/vault-client';
-import { inVault } from '../vault';
+import { inVault } from '../servers/vault';
 import { Secret } from '../../../operations/lib/secret';
 
 const ATTEMPTS = 200;

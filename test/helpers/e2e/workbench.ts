@@ -21,8 +21,8 @@ import { reloadContainer } from '../../../operations/docker/reload-container';
 import { readCredentials, type S3Credentials, s3Client } from '../../../operations/minio/s3-client';
 import { VaultClient } from '../../../operations/vault/vault-client';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
-import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './s3-gateway';
-import { ownVault } from '../vault';
+import { type Misbehaviour, S3Gateway, type S3GatewayOptions } from './servers/s3-gateway';
+import { ownVault } from '../servers/vault';
 import { Secret } from '../../../operations/lib/secret';
 
 export type Program = 'vault' | 'vault-unsealer' | 'kes' | 'minio';

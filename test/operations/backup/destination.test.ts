@@ -5,7 +5,7 @@ import { download, parsePlace, requireFree, requireOtherStorage, upload } from '
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 import { type FakeDeployment, fakeDeployment, loaded } from '../checks/fakes';
 
 const folder = useTemporaryFolder();

@@ -3,7 +3,7 @@ import { type KesClient, KesError } from '../../../operations/kes/kes-client';
 import { waitForServices } from '../../../operations/checks/run-checks';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
 import { removeChangedNetworks, removeIdleOrphans, removeOrphans } from '../../../operations/docker/orphans';
-import { useStateBucket } from '../../helpers/state-bucket';
+import { useStateBucket } from '../../helpers/servers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

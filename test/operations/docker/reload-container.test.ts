@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { reloadContainer } from '../../../operations/docker/reload-container';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 let tls: TlsServer;

@@ -1,6 +1,6 @@
 import { awaitKesNode } from '../../../operations/kes/await-kes-node';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { FakeKes } from '../../helpers/fake-kes';
+import { FakeKes } from '../../helpers/servers/fake-kes';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

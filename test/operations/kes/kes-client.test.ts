@@ -4,7 +4,7 @@ import path from 'node:path';
 import { ExternalError } from '../../../operations/lib/errors';
 import { KesClient, KesError } from '../../../operations/kes/kes-client';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { FakeKes } from '../../helpers/fake-kes';
+import { FakeKes } from '../../helpers/servers/fake-kes';
 import { rejectionOf } from '../../helpers/thrown';
 
 let folder: string;

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { vaultLogin } from '../../../operations/kes/kes-secret-id';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { FakeAppRole } from '../../helpers/fake-approle';
-import { VAULT_KEY_STORE } from '../../helpers/kes';
+import { FakeAppRole } from '../../helpers/servers/fake-approle';
+import { VAULT_KEY_STORE } from '../../helpers/servers/kes';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();

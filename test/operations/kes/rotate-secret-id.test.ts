@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { rotateSecretId } from '../../../operations/kes/rotate-secret-id';
 import { Rotation } from '../../../operations/state/rotation';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { FakeAppRole } from '../../helpers/fake-approle';
+import { FakeAppRole } from '../../helpers/servers/fake-approle';
 import { everyKill, type Kill, killedIn, runSteps } from '../../helpers/kill';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';

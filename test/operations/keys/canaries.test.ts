@@ -8,7 +8,7 @@ import { ExternalError } from '../../../operations/lib/errors';
 import { KesClient } from '../../../operations/kes/kes-client';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { proveCanaries, whyLater } from '../../../operations/keys/verify-master-keys';
-import { FakeKes } from '../../helpers/fake-kes';
+import { FakeKes } from '../../helpers/servers/fake-kes';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { thrownBy } from '../../helpers/thrown';
 

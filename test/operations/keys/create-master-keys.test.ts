@@ -5,7 +5,7 @@ import { readCanaries, writeCanaries } from '../../../operations/state/notes/can
 import { createMasterKeys } from '../../../operations/keys/create-master-keys';
 import { ExternalError } from '../../../operations/lib/errors';
 import { ThrowawayCa } from '../../helpers/certificates';
-import { FakeKes } from '../../helpers/fake-kes';
+import { FakeKes } from '../../helpers/servers/fake-kes';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 

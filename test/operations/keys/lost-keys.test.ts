@@ -4,7 +4,7 @@ import { KesError } from '../../../operations/kes/kes-client';
 import { type KeyInVault, keyInVault, missing, replaced, unreadable } from '../../../operations/keys/lost-keys';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const RESTORE = './scripts/restore --from today.age --identity FILE --replace demo';
 const answer = { status: 502, headers: {}, bytes: Buffer.alloc(0), text: '{"message":"failed to read key"}' };

@@ -14,7 +14,7 @@ import { Secret } from '../../../operations/lib/secret';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 describe('a file of credentials', () => {
   const folder = useTemporaryFolder();

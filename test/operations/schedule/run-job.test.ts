@@ -7,7 +7,7 @@ import type { Message } from '../../../operations/schedule/notify';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 import { loaded } from '../checks/fakes';
 
 const folder = useTemporaryFolder();

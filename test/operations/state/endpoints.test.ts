@@ -3,7 +3,7 @@ import { parseEnvironment } from '../../../config/load';
 import { s3Url } from '../../../config/minio/s3-endpoint';
 import { s3Endpoint, vaultAccess } from '../../../config/state/endpoints';
 import { stateLayout } from '../../../config/state/layout';
-import { inVault } from '../../helpers/vault';
+import { inVault } from '../../helpers/servers/vault';
 
 const state = stateLayout('x', '/state');
 const FILES = 'mode: files, certificate: /pki/s3.crt, privateKey: /pki/s3.key';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
 import { requireOwnTurn, takeTurn } from '../../../operations/terraform/turn';
-import { useStateBucket } from '../../helpers/state-bucket';
+import { useStateBucket } from '../../helpers/servers/state-bucket';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
 

@@ -4,8 +4,8 @@ import { requireUsableVault } from '../../../operations/vault/external-vault-pre
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
-import { inVault } from '../../helpers/vault';
+import { TlsServer } from '../../helpers/servers/tls-server';
+import { inVault } from '../../helpers/servers/vault';
 import { Secret } from '../../../operations/lib/secret';
 
 const folder = useTemporaryFolder();

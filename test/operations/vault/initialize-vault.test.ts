@@ -11,7 +11,7 @@ import { initializeVault } from '../../../operations/vault/initialize-vault';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 const EMBEDDED: KeyStorePlace = { type: 'vault', mount: 'kes', prefix: 'local', kvVersion: 2 };

@@ -6,7 +6,7 @@ import { requireUsableSeal } from '../../../operations/vault/seal';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 const CREDENTIALS = '[default]\naws_access_key_id = THEACCESSKEY\naws_secret_access_key = the-secret-key\n';

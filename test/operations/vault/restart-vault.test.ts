@@ -8,8 +8,8 @@ import { restartVault } from '../../../operations/vault/restart-vault';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
-import { ownVault } from '../../helpers/vault';
+import { TlsServer } from '../../helpers/servers/tls-server';
+import { ownVault } from '../../helpers/servers/vault';
 
 const folder = useTemporaryFolder();
 const done: string[] = [];

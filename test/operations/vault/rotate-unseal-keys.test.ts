@@ -10,7 +10,7 @@ import type { StepContext } from '../../../operations/lib/step';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 

@@ -6,7 +6,7 @@ import { requireUsableSeal } from '../../../operations/vault/seal';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 const TOKEN = { ttl: 86_400, num_uses: 0, renewable: true, period: 86_400 };

@@ -2,7 +2,7 @@ import { VaultClient } from '../../../operations/vault/vault-client';
 import { ThrowawayCa } from '../../helpers/certificates';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf } from '../../helpers/thrown';
-import { TlsServer } from '../../helpers/tls-server';
+import { TlsServer } from '../../helpers/servers/tls-server';
 import { Secret } from '../../../operations/lib/secret';
 
 describe('a token that is used up', () => {

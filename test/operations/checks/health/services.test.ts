@@ -8,7 +8,7 @@ import type { Report } from '../../../../operations/checks/report/model';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { type FakeDeployment, fakeDeployment, fakeDocker } from '../fakes';
 import { thrownBy } from '../../../helpers/thrown';
-import { ownVault } from '../../../helpers/vault';
+import { ownVault } from '../../../helpers/servers/vault';
 
 /**
  * One server is Vault, KES and MinIO, and each is told from the others by what it is asked; a closed port stands for what

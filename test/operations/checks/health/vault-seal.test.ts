@@ -4,7 +4,7 @@ import path from 'node:path';
 import { sealChecks } from '../../../../operations/checks/health/vault-seal';
 import { ThrowawayCa } from '../../../helpers/certificates';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 import { contextWith, loaded, resultOf } from '../fakes';
 
 const folder = useTemporaryFolder();

@@ -9,7 +9,7 @@ import { ThrowawayCa } from '../../../helpers/certificates';
 import { compiled } from '../../../helpers/compiled';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 const ENGINE: EngineAddress = { host: 'ssh://deploy@nas', transport: 'ssh' };

@@ -5,7 +5,7 @@ import { HttpClient } from '../../../../operations/lib/net/http';
 import { ThrowawayCa } from '../../../helpers/certificates';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 /** A port on which nobody listens. */

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { handshake } from '../../../../operations/lib/net/handshake';
 import { ThrowawayCa } from '../../../helpers/certificates';
 import { rejectionOf } from '../../../helpers/thrown';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 
 let folder: string;
 let ca: ThrowawayCa;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { HttpClient } from '../../../../operations/lib/net/http';
 import { ThrowawayCa } from '../../../helpers/certificates';
 import { compiled } from '../../../helpers/compiled';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 import { rejectionOf } from '../../../helpers/thrown';
 
 interface Seen {

@@ -5,9 +5,9 @@ import { type AgentOptions, request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { TunnelAgent } from '../../../../operations/lib/net/tunnel';
 import { ThrowawayCa } from '../../../helpers/certificates';
-import { RecordingProxy } from '../../../helpers/recording-proxy';
+import { RecordingProxy } from '../../../helpers/servers/recording-proxy';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
-import { TlsServer } from '../../../helpers/tls-server';
+import { TlsServer } from '../../../helpers/servers/tls-server';
 
 const folder = useTemporaryFolder();
 let ca: ThrowawayCa;

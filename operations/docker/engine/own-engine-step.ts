@@ -1,0 +1,24 @@
+import type { LoadedEnvironment } from '../../state/load';
+import { rememberDeployedEngine, requireOwnEngine } from './engine-identity';
+import type { Step } from '../../lib/step';
+
+/** For the help of each command that takes it. */
+export const ENGINE_OPTION_HELP = `--engine      id of the Docker engine that answers, to continue although the deployment was on another one: for an engine
+                that was replaced, see docs/engines.md`;
+
+/**
+ * Whether the engine that answers is the one of the deployment, before anything else is asked or done there.
+ *
+ * @param accepted what `--engine` says
+ */
+export function ownEngineStep(loaded: LoadedEnvironment, accepted: string | undefined): Step {
+  const { state } = loaded;
+  return {
+    title: 'Engine of the deployment',
+    run: async () => {
+      const met = await requireOwnEngine(loaded, { accepted });
+      rememberDeployedEngine(state, met);
+      return `${met.name}, ${met.host}`;
+    },
+  };
+}
