@@ -14,7 +14,12 @@ import { findGo } from '../operations/toolchain/go/go-toolchain';
 import { thisMachine } from '../operations/lib/machine';
 import { install, type Missing } from '../operations/toolchain/prerequisites';
 import { NotYet, waitFor } from '../operations/lib/wait';
-import { CLIENT_PROGRAMS, type ClientProgram, findClient, LONG_RUN_ONLY } from '../test/helpers/e2e/clients/client-programs';
+import {
+  CLIENT_PROGRAMS,
+  type ClientProgram,
+  findClient,
+  LONG_RUN_ONLY,
+} from '../test/helpers/e2e/clients/client-programs';
 import { hasPython, provideMoto } from '../test/helpers/e2e/servers/moto';
 import { everyDay, LONG_RUN } from '../test/helpers/e2e/long-run';
 import { main } from './lib/command-line';

@@ -1,6 +1,14 @@
 /** The pages of docs/clients, and how the end-to-end tests read them. */
 import { isConfiguredProgram } from '../scripts/lib/pages/client-configuration';
-import { blocksOf, NOT_RUN, outcomeOf, readRecipe, recipePages, scriptOf, wrongFailures } from './helpers/e2e/clients/recipe';
+import {
+  blocksOf,
+  NOT_RUN,
+  outcomeOf,
+  readRecipe,
+  recipePages,
+  scriptOf,
+  wrongFailures,
+} from './helpers/e2e/clients/recipe';
 
 const run = recipePages().filter((page) => !readRecipe(page).includes(NOT_RUN));
 const notRun = recipePages().filter((page) => !run.includes(page));

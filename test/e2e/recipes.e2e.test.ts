@@ -35,7 +35,15 @@ import { runCommand } from '../helpers/e2e/command';
 import { provideMoto } from '../helpers/e2e/servers/moto';
 import { OtherStorage } from '../helpers/e2e/servers/other-storage';
 import { type OwnKes, startKes } from '../helpers/e2e/servers/own-kes';
-import { type Block, blocksOf, NOT_RUN, readRecipe, recipePages, scriptOf, wrongFailures } from '../helpers/e2e/clients/recipe';
+import {
+  type Block,
+  blocksOf,
+  NOT_RUN,
+  readRecipe,
+  recipePages,
+  scriptOf,
+  wrongFailures,
+} from '../helpers/e2e/clients/recipe';
 
 const PAGES = recipePages().filter((page) => !readRecipe(page).includes(NOT_RUN));
 const MAY = ['append', 'write'] as const;
