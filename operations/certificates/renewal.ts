@@ -38,6 +38,12 @@ export function isDue(file: string, now = new Date(), makes: readonly string[] =
   return last !== undefined && (now >= new Date(last.renewAfter) || !makes.every((made) => existsSync(made)));
 }
 
+/** The time that a note names, in ms; undefined without a note. */
+export function renewalTime(file: string): number | undefined {
+  const last = readNote(file);
+  return last && Date.parse(last.renewAfter);
+}
+
 function readNote(file: string): z.infer<typeof renewalNote> | undefined {
   const text = readIfExists(file);
   return text === undefined ? undefined : renewalNote.parse(JSON.parse(text));

@@ -9,7 +9,7 @@ import type { Environment } from '../../config/environment';
 import { OWN_POLICIES, OWN_USERS } from '../../config/minio/own-identities';
 import type { OperationInput } from '../../config/operation-inputs';
 import type { StateLayout } from '../../config/state/layout';
-import { isDue, NEVER, noteRenewal } from '../certificates/renewal';
+import { isDue, NEVER, noteRenewal, renewalTime } from '../certificates/renewal';
 import { ExternalError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
 import { HttpClient } from '../lib/net/http';
@@ -48,6 +48,9 @@ async function untilReady({ endpoint }: Input): Promise<void> {
   http.close();
 }
 
+/** In the note of a deploy that lets root in for the last time, until it has done so. */
+const BEGUN = new Date(0);
+
 /**
  * @param open MinIO as one user
  * @param now for tests
@@ -60,12 +63,13 @@ export async function makeIdentities(
   now = new Date(),
 ): Promise<void> {
   const { rootFile, files, renewalNote } = input;
-  // whoever works as root is told one deploy ahead
-  const isAnnounced =
-    input.rootAccess === undefined && !existsSync(files[IAM_USER]) && existsSync(input.earlierObjects);
-  const letIn = input.rootAccess ?? isAnnounced;
   // asked before files are made: the plan has seen that they were missing
   const expected = isDue(renewalNote, now, Object.values(files));
+  // whoever works as root is told one deploy ahead, and a deploy that was killed has told nobody
+  const isEarlier = !existsSync(files[IAM_USER]) && existsSync(input.earlierObjects);
+  const isAnnounced = input.rootAccess === undefined && (isEarlier || renewalTime(renewalNote) === BEGUN.getTime());
+  const letIn = input.rootAccess ?? isAnnounced;
+  if (isAnnounced) noteRenewal(renewalNote, BEGUN, now, {}, false);
   const users = OWN_USERS.map((user) => [user, kept(user, files[user])] as const);
   const iam = readCredentials(files[IAM_USER]);
   const isLetIn = async (credentials: S3Credentials): Promise<string | undefined> =>

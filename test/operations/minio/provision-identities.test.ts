@@ -41,6 +41,8 @@ class FakeMinio {
   readonly policies: Record<string, object> = {};
   readonly secrets: Record<string, string> = {};
   refusesRoot = false;
+  /** Where a deploy is killed. */
+  killedAt?: 'making the users' | 'proving the users';
   /** Who did something, other than ask. */
   readonly makers = new Set<string>();
 
@@ -52,6 +54,7 @@ class FakeMinio {
     };
     const make = async (action: () => void): Promise<void> => {
       requireLetIn();
+      if (this.killedAt === 'making the users') throw new Error('killed');
       this.makers.add(accessKey);
       action();
       return Promise.resolve();
@@ -59,6 +62,7 @@ class FakeMinio {
     return {
       policy: async (name: string): Promise<unknown> => {
         requireLetIn();
+        if (this.killedAt === 'proving the users' && accessKey === 'ebs-objects') throw new Error('killed');
         return Promise.resolve(this.policies[name]);
       },
       importIam: async (archive: Buffer) => {
@@ -150,6 +154,23 @@ test('a deployment from before such users is told one deploy ahead', async () =>
   expect(isRefusalAnnounced({ identitiesNote: files().renewalNote }, NOW)).toBe(false);
   expect(generation()).toEqual({ generation: 2, renewAfter: '9999-01-01T00:00:00.000Z' });
 });
+
+test.each(['making the users', 'proving the users'] as const)(
+  'it is told, too, by a deploy that was killed %s',
+  async (at) => {
+    const minio = newMinio();
+    writeFileSync(files().earlierObjects, '{}');
+    minio.killedAt = at;
+    expect((await rejectionOf(provision(minio, 'not said'))).message).toBe('killed');
+    expect(readCredentials(files().files['ebs-iam']).accessKey).toBe('ebs-iam');
+    delete minio.killedAt;
+    await provision(minio, 'not said');
+    expect(minio.refusesRoot).toBe(false);
+    expect(isRefusalAnnounced({ identitiesNote: files().renewalNote }, NOW)).toBe(true);
+    await provision(minio, 'not said');
+    expect(minio.refusesRoot).toBe(true);
+  },
+);
 
 test('a MinIO that refuses all of them ends the deploy', async () => {
   const minio = newMinio();
