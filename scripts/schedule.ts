@@ -18,8 +18,8 @@ const HELP = `Usage: ./scripts/schedule [environment] --print [--cron]
        ./scripts/schedule run ${JOBS.join('|')} [environment]
 
 Has this machine run regularly: after each boot what Docker could not start; a weekly deploy, which renews what ends;
-nightly checks; a nightly backup of keys and settings, where schedule.backup says whereto; a monthly drill. Runs wait for each other, and up to two hours for other
-commands of the environment. notify in the environment file says who is told of failures and warnings.
+nightly checks; a nightly backup of keys and settings, where schedule.backup says whereto; a monthly drill; a weekly look at
+versions. Runs wait for each other, and up to two hours for other commands of the environment. notify in the environment file says who is told of failures and warnings.
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --print       print the units of systemd, or the lines of cron where there is no systemd

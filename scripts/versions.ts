@@ -22,8 +22,8 @@ const HELP = `Usage: ./scripts/versions [environment] [--json]
        ./scripts/versions --sbom | --vex
 
 Prints what runs of an environment, what this version of the project ships, how many vulnerabilities are known against
-that, and whether the Go modules, images and providers can still be had. Nothing is downloaded or changed. What is said to
-each vulnerability is in docs/vulnerabilities.md, what an upgrade does in docs/upgrading.md.
+that, and whether the Go modules, images and providers can still be had: what cannot is a warning. Nothing is downloaded or
+changed. What is said to each vulnerability is in docs/vulnerabilities.md, what an upgrade does in docs/upgrading.md.
 
   environment  a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --json       print the same as JSON
@@ -58,6 +58,8 @@ void main(async (args, signal) => {
   else if (values.sbom) print(await imageBoms({ signal }));
   else {
     const report = await versionsReport(loadEnvironment(positionals[0]), signal);
+    for (const { source, available, problem } of report.sources)
+      if (available === 'no') process.stderr.write(`warning: ${source} cannot be had: ${problem ?? 'it is gone'}\n`);
     if (values.json) print(report);
     else process.stdout.write(reportText(report));
   }

@@ -23,7 +23,7 @@ const scheduledBackup = z.strictObject({
     .describe('Backups that stay in the folder; the oldest goes after a new one was proved. Not of an S3 storage.'),
 });
 
-export const JOBS = ['start', 'deploy', 'check', 'backup', 'drill'] as const;
+export const JOBS = ['start', 'deploy', 'check', 'backup', 'drill', 'versions'] as const;
 
 /** What `./scripts/schedule` has run regularly. */
 export type Job = (typeof JOBS)[number];
@@ -34,7 +34,7 @@ export const schedule = z.strictObject({
     .min(1)
     .default([...JOBS])
     .describe(
-      'What runs regularly: after each boot, what Docker could not start; a weekly deploy, which renews; nightly checks; a nightly backup; a monthly drill.',
+      'What runs regularly: after each boot, what Docker could not start; a weekly deploy, which renews; nightly checks; a nightly backup; a monthly drill; a weekly look at versions.',
     ),
   backup: scheduledBackup.optional().describe('Where the nightly backup goes. Default: there is none.'),
   variablesFile: absolutePath

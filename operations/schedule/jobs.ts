@@ -24,6 +24,7 @@ export const JOB_TIMES: Readonly<Record<Job, JobTimes>> = {
   check: { title: 'nightly checks', calendar: '*-*-* 02:00:00', cron: '2 * * *' },
   deploy: { title: 'weekly deploy, which renews', calendar: 'Sun *-*-* 03:00:00', cron: '3 * * 0' },
   drill: { title: 'monthly drill', calendar: '*-*-01 04:00:00', cron: '4 1 * *' },
+  versions: { title: 'weekly look at versions', calendar: 'Mon *-*-* 05:00:00', cron: '5 * * 1' },
 };
 
 export const RANDOM_DELAY_MINUTES = 30;
@@ -50,6 +51,7 @@ export function commandOf(job: Job, file: string, environment: Environment, now:
     case 'start':
     case 'check':
     case 'drill':
+    case 'versions':
       return [script(job), file];
     case 'backup': {
       const { backup } = environment.schedule;

@@ -76,7 +76,7 @@ describe('a file that says nothing but the name', () => {
       clients: [],
       tls: { mode: 'self-signed', validityDays: 365, ipAddresses: [] },
       trustedCAs: [],
-      schedule: { jobs: ['start', 'deploy', 'check', 'backup', 'drill'] },
+      schedule: { jobs: ['start', 'deploy', 'check', 'backup', 'drill', 'versions'] },
       state: { backend: 'local' },
     });
   });
@@ -188,7 +188,7 @@ describe('a wrong setting is named with its path, the rule and the value', () =>
     ],
     [
       'schedule: {jobs: [checks]}',
-      'schedule.jobs[0]: must be one of start, deploy, check, backup, drill, got: "checks". Did you mean check?',
+      'schedule.jobs[0]: must be one of start, deploy, check, backup, drill, versions, got: "checks". Did you mean check?',
     ],
     [
       'schedule: {backup: {to: backups, recipients: [age1x]}}',

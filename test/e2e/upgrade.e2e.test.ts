@@ -68,9 +68,10 @@ afterAll(async () => {
 });
 
 test('versions says what runs, and that no registry has what was built here', async () => {
-  const { stdout } = mustSucceed(await environment.script('versions'));
+  const { stdout, stderr } = mustSucceed(await environment.script('versions'));
   expect(stdout).toContain(`\n  MinIO    ${UNGUARDED}\n`);
   expect(stdout).toContain(` image ${UNGUARDED}: it was built here, and no registry has it\n`);
+  expect(stderr).toContain(`warning: image ${UNGUARDED} cannot be had: it was built here, and no registry has it\n`);
 });
 
 test('an upgrade without a backup is refused, and nothing is deployed', async () => {

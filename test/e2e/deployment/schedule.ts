@@ -57,7 +57,7 @@ export function describeSchedule(subject: () => { environment: TestEnvironment }
       ['cron', ['--print', '--cron']],
     ] as const)('is printed for %s, and nothing is installed', async (_, args) => {
       const { stdout } = mustSucceed(await subject().environment.scriptWith('schedule', [file, ...args]));
-      for (const job of ['backup', 'check', 'deploy', 'drill']) expect(stdout).toContain(job);
+      for (const job of ['backup', 'check', 'deploy', 'drill', 'versions']) expect(stdout).toContain(job);
       expect(stdout).toContain(file);
     });
 

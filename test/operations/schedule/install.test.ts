@@ -59,16 +59,17 @@ test('units are written, and their timers started', async () => {
     'ebs-prod-check.timer: nightly checks, *-*-* 02:00:00',
     'ebs-prod-deploy.timer: weekly deploy, which renews, Sun *-*-* 03:00:00',
     'ebs-prod-drill.timer: monthly drill, *-*-01 04:00:00',
+    'ebs-prod-versions.timer: weekly look at versions, Mon *-*-* 05:00:00',
   ]);
   expect(units()).toEqual(
-    ['backup', 'check', 'deploy', 'drill', 'start'].flatMap((job) => [
+    ['backup', 'check', 'deploy', 'drill', 'start', 'versions'].flatMap((job) => [
       `ebs-prod-${job}.service`,
       `ebs-prod-${job}.timer`,
     ]),
   );
   expect(asked).toEqual([
     'daemon-reload',
-    'enable --now ebs-prod-start.timer ebs-prod-backup.timer ebs-prod-check.timer ebs-prod-deploy.timer ebs-prod-drill.timer',
+    'enable --now ebs-prod-start.timer ebs-prod-backup.timer ebs-prod-check.timer ebs-prod-deploy.timer ebs-prod-drill.timer ebs-prod-versions.timer',
   ]);
 });
 
@@ -79,7 +80,7 @@ test('a job that is no longer declared goes, and units of others stay', async ()
   await installUnits(loaded(folder(), 'name: prod\nschedule: { jobs: [check] }'), CALLER, systemd);
   expect(units()).toEqual(['ebs-prod-check.service', 'ebs-prod-check.timer', 'ebs-production-drill.timer']);
   expect(asked).toEqual([
-    'disable --now ebs-prod-start.timer ebs-prod-deploy.timer ebs-prod-backup.timer ebs-prod-drill.timer',
+    'disable --now ebs-prod-start.timer ebs-prod-deploy.timer ebs-prod-backup.timer ebs-prod-drill.timer ebs-prod-versions.timer',
     'daemon-reload',
     'daemon-reload',
     'enable --now ebs-prod-check.timer',
@@ -88,7 +89,7 @@ test('a job that is no longer declared goes, and units of others stay', async ()
 
 test('all of them are removed, and a second time there is nothing to do', async () => {
   await installUnits(loaded(folder(), 'name: prod'), CALLER, systemd);
-  expect(await removeUnits({ name: 'prod' }, systemd)).toHaveLength(8);
+  expect(await removeUnits({ name: 'prod' }, systemd)).toHaveLength(10);
   expect(units()).toEqual([]);
   asked = [];
   expect(await removeUnits({ name: 'prod' }, systemd)).toEqual([]);

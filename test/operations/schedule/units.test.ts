@@ -26,10 +26,13 @@ function verified(units: readonly Unit[]): string {
   return status === 0 ? stderr : `${stderr}(exit code ${status})`;
 }
 
-test('without schedule.backup there are a start, checks, a deploy and a drill, each a service with a timer', () => {
+test('without schedule.backup there are a start, checks, a deploy, a drill and a look at versions, each a service with a timer', () => {
   const units = systemdUnits(environment(), ROOT);
   expect(units.map(({ file }) => file)).toEqual(
-    ['start', 'check', 'deploy', 'drill'].flatMap((job) => [`ebs-prod-${job}.service`, `ebs-prod-${job}.timer`]),
+    ['start', 'check', 'deploy', 'drill', 'versions'].flatMap((job) => [
+      `ebs-prod-${job}.service`,
+      `ebs-prod-${job}.timer`,
+    ]),
   );
   expect(units[2]?.content).toBe(`[Unit]
 Description=encrypted-backup-storage, environment prod: nightly checks
@@ -76,7 +79,7 @@ test('systemd takes them, with whatever is in a path', () => {
   writeFileSync(path.join(folder(), 'variables'), '');
   const text = MAXIMAL.replace('/etc/ebs/prod.env', path.join(folder(), 'variables'));
   const units = systemdUnits(environment(text, '/etc/100 % "of" $HOME/a\\b.yaml'), ROOT);
-  expect(units).toHaveLength(10);
+  expect(units).toHaveLength(12);
   expect(verified(units)).toBe('');
   // and would say so if it did not
   const broken = units.map((unit) => ({ ...unit, content: unit.content.replace('OnCalendar=', 'OnCalendar=often ') }));
@@ -94,6 +97,7 @@ test('cron runs the same, at a minute of its own, with the variables of the file
 17 2 * * * set -a; . /etc/ebs/prod.env; set +a; ${command('check')} | logger -t ebs-prod-check
 17 3 * * 0 set -a; . /etc/ebs/prod.env; set +a; ${command('deploy')} | logger -t ebs-prod-deploy
 17 4 1 * * set -a; . /etc/ebs/prod.env; set +a; ${command('drill')} | logger -t ebs-prod-drill
+17 5 * * 1 set -a; . /etc/ebs/prod.env; set +a; ${command('versions')} | logger -t ebs-prod-versions
 `,
   );
 });
@@ -103,6 +107,7 @@ test.each<[Parameters<typeof commandOf>[0], string, string[]]>([
   ['deploy', MAXIMAL, ['up', '/etc/ebs/prod.yaml']],
   ['check', MAXIMAL, ['check', '/etc/ebs/prod.yaml']],
   ['drill', MAXIMAL, ['drill', '/etc/ebs/prod.yaml']],
+  ['versions', MAXIMAL, ['versions', '/etc/ebs/prod.yaml']],
   [
     'backup',
     MAXIMAL,
