@@ -36,6 +36,8 @@ export interface LoadResult {
   readonly slowestMs: number;
   /** From the beginning of the first request that failed, was sent again or took over a second, to the end of the last. */
   readonly troubledMs: number;
+  /** The longest time in which no request was answered. */
+  readonly silentMs: number;
   /** The longest time of those that were under way at {@link SteadyLoad.mark}, which the two above do not count. */
   readonly underWayMs: number;
 }
@@ -56,6 +58,8 @@ export class SteadyLoad {
   private requests = 0;
   private retried = 0;
   private slowestMs = 0;
+  private answeredAt = performance.now();
+  private silentMs = 0;
   private troubled: { readonly from: number; readonly to: number } | undefined;
   private round = 0;
   private markedAt: number | undefined;
@@ -90,7 +94,7 @@ export class SteadyLoad {
   async stop(): Promise<LoadResult> {
     clearInterval(this.timer);
     await Promise.all(this.running);
-    const { requests, retried, failures, troubled, underWayMs } = this;
+    const { requests, retried, failures, troubled, silentMs, underWayMs } = this;
     const troubledMs = troubled === undefined ? 0 : Math.round(troubled.to - troubled.from);
     return {
       requests,
@@ -98,6 +102,7 @@ export class SteadyLoad {
       failures,
       slowestMs: Math.round(this.slowestMs),
       troubledMs,
+      silentMs: Math.round(silentMs),
       underWayMs: Math.round(underWayMs),
     };
   }
@@ -152,6 +157,8 @@ export class SteadyLoad {
       try {
         const answer = await request();
         if (sent > 1) this.retried += 1;
+        this.silentMs = Math.max(this.silentMs, performance.now() - this.answeredAt);
+        this.answeredAt = performance.now();
         return answer;
       } catch (error) {
         if (this.target.patient !== true || performance.now() - started > (this.target.patienceMs ?? PATIENCE_MS))
