@@ -108,7 +108,7 @@ const clientNames = ({ environment: { clients } }: SummaryInput): string =>
 
 function connectAsClient({ environment, argument = environment.name }: SummaryInput): string {
   const name = environment.clients[0]?.name ?? 'NAME';
-  return `Connect as a client (this prints its secret key; the root user is refused):
+  return `Connect as a client (this prints its secret key):
   ./scripts/client show ${name} ${argument} --for env    # or restic, rclone, aws, mc …: see ./scripts/client --help
 `;
 }
