@@ -1,7 +1,8 @@
 /** What who has only the public key sees of reports that somebody changed afterwards. */
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stateLayout } from '../../../config/state/layout';
+import { stateFiles } from '../../../operations/backup/contents';
 import type { Report } from '../../../operations/checks/report/model';
 import { makeReport } from '../../../operations/checks/report/model';
 import { hashOf, headOf, headText, recordIn, signedLine } from '../../../operations/evidence/chain';
@@ -182,11 +183,20 @@ test('who has the key, too, and replaces the end is seen by a head that was note
   expect(verified({ head }).problems).toHaveLength(1);
 });
 
-test('a restore brings the chain back with its key, and it goes on', async () => {
+test('a backup has the chain with its key and its reports: elsewhere it goes on, and all of it is genuine', async () => {
   await fiveDays();
-  await keepReport(deployment(), reportOn(6));
-  expect(verified().records).toBe(6);
-  expect(verified().problems).toEqual([]);
+  const { state: here } = deployment();
+  for (const file of [here.deployment, here.canaries]) writeFileSync(file, '');
+  mkdirSync(here.tls);
+  const elsewhere = loaded(path.join(folder(), 'elsewhere'), 'name: test');
+  for (const file of stateFiles(here)) cpSync(path.join(here.root, file), path.join(elsewhere.state.root, file));
+  await keepReport(elsewhere, reportOn(6));
+  const { records, problems, days } = verifyReports({ folder: elsewhere.state.reports, publicKey: publicKey() });
+  expect(problems).toEqual([]);
+  expect([records, days.length]).toEqual([6, 6]);
+  expect(
+    readdirSync(path.join(elsewhere.state.reports, 'history')).filter((file) => file.endsWith('.json')),
+  ).toHaveLength(6);
 });
 
 test('reports that are no longer kept leave their records', async () => {
