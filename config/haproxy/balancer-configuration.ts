@@ -41,7 +41,7 @@ export interface BalancedService {
 }
 
 export interface BalancerConfiguration {
-  /** Connections go to any MinIO that has a read quorum. */
+  /** Connections go to any MinIO that has a read quorum and reaches a KES; where none reaches one, to any with a read quorum. */
   readonly s3: BalancedService;
   /** Connections go to the first KES of the list that answers. */
   readonly kes: BalancedService;
@@ -90,16 +90,18 @@ function servicesOf({ s3, kes, vault }: BalancerConfiguration): (readonly [strin
 export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): string {
   return `${[
     GENERAL,
-    // not /minio/health/cluster: without a write quorum every node would be down, and what can be read could not be
-    listener('s3', s3, { path: '/minio/health/cluster/read', algorithm: 'leastconn', answer: '10s' }),
+    s3Frontend(s3),
+    backend('s3', s3, { ...READABLE, paths: [...READABLE.paths, WITH_KEYS] }),
+    // lists and deletes need no key
+    backend('s3-without-keys', s3, READABLE),
     // not /v1/status: it fails while Vault elects a leader
-    listener('kes', kes, { path: '/version', algorithm: 'first-of-the-list', certificate: BALANCER_FILES.kesClient }),
+    listener('kes', kes, { paths: ['/version'], algorithm: 'first-of-the-list', certificate: BALANCER_FILES.kesClient }),
     ...(vault === undefined
       ? []
       : [
           // a standby answers 429, a sealed one 503
           listener('vault', vault, {
-            path: '/v1/sys/health',
+            paths: ['/v1/sys/health'],
             algorithm: 'roundrobin',
             certificate: BALANCER_FILES.vaultClient,
           }),
@@ -138,7 +140,8 @@ frontend alive
   monitor-uri /`;
 
 interface Check {
-  readonly path: string;
+  /** One after the other; each must answer 200. */
+  readonly paths: readonly string[];
   readonly algorithm: 'leastconn' | 'roundrobin' | 'first-of-the-list';
   /**
    * How long a server that was connected to may take to answer. MinIO asks the other hosts first: while one of them is not
@@ -151,20 +154,44 @@ interface Check {
   readonly certificate?: string;
 }
 
-function listener(service: string, { bind, servers }: BalancedService, check: Check): string {
+/** Not /minio/health/cluster: without a write quorum every node would be down, and what can be read could not be. */
+const READABLE: Check = { paths: ['/minio/health/cluster/read'], algorithm: 'leastconn', answer: '4s' };
+
+/** MinIO asks the KMS for a key. Without its balancer it asks for up to 30 s, and so would every client that is led to it. */
+const WITH_KEYS = '/minio/health/ready';
+
+const s3Frontend = ({ bind }: BalancedService): string =>
+  [
+    'frontend clients',
+    `  bind ${bindOf(bind)}`,
+    '  use_backend s3 if { nbsrv(s3) gt 0 }',
+    '  default_backend s3-without-keys',
+  ].join('\n');
+
+const bindOf = ({ name = '', port }: BalancedService['bind']): string => `${name}:${port}`;
+
+const listener = (service: string, balanced: BalancedService, check: Check): string =>
+  [`listen ${service}`, `  bind ${bindOf(balanced.bind)}`, ...checked(service, balanced, check)].join('\n');
+
+const backend = (service: string, balanced: BalancedService, check: Check): string =>
+  [`backend ${service}`, ...checked(service, balanced, check)].join('\n');
+
+function checked(service: string, { servers }: BalancedService, check: Check): string[] {
   const certificate = check.certificate === undefined ? '' : ` crt ${check.certificate}`;
   return [
-    `listen ${service}`,
-    `  bind ${bind.name ?? ''}:${bind.port}`,
     ...(check.algorithm === 'first-of-the-list' ? [] : [`  balance ${check.algorithm}`]),
     ...(check.answer === undefined ? [] : [`  timeout check ${check.answer}`]),
     '  option httpchk',
-    `  http-check send meth GET uri ${check.path} ver HTTP/1.1 hdr Host ${service}`,
-    '  http-check expect status 200',
+    ...check.paths.flatMap((path) => [
+      // HAProxy wants it said where there are several; the default is what the line of the server says
+      ...(check.paths.length > 1 ? ['  http-check connect default'] : []),
+      `  http-check send meth GET uri ${path} ver HTTP/1.1 hdr Host ${service}`,
+      '  http-check expect status 200',
+    ]),
     ...servers.map(({ name, address, port }, index) => {
       const backup = check.algorithm === 'first-of-the-list' && index > 0 ? ' backup' : '';
       const host = isIP(address) === 6 ? `[${address}]` : address;
       return `  server ${name} ${host}:${port} verifyhost ${name} check-sni ${name}${certificate}${backup}`;
     }),
-  ].join('\n');
+  ];
 }

@@ -28,18 +28,43 @@ function part(configuration: BalancerConfiguration, title: string): string[] {
     .map((line) => line.trim());
 }
 
-test('S3 clients are led to a MinIO with a read quorum, to the one with the fewest connections', () => {
-  expect(part(settings, 'listen s3')).toEqual([
-    'listen s3',
+const MINIO_SERVERS = [
+  'server minio-2 192.0.2.12:9010 verifyhost minio-2 check-sni minio-2',
+  'server minio-1 192.0.2.11:9010 verifyhost minio-1 check-sni minio-1',
+  'server minio-3 [2001:db8::13]:9010 verifyhost minio-3 check-sni minio-3',
+];
+
+test('S3 clients are led to a MinIO with a read quorum and a KES, to the one with the fewest connections', () => {
+  expect(part(settings, 'frontend clients')).toEqual([
+    'frontend clients',
     'bind :9000',
+    'use_backend s3 if { nbsrv(s3) gt 0 }',
+    'default_backend s3-without-keys',
+  ]);
+  expect(part(settings, 'backend s3\n')).toEqual([
+    'backend s3',
     'balance leastconn',
-    'timeout check 10s',
+    'timeout check 4s',
     'option httpchk',
+    'http-check connect default',
     'http-check send meth GET uri /minio/health/cluster/read ver HTTP/1.1 hdr Host s3',
     'http-check expect status 200',
-    'server minio-2 192.0.2.12:9010 verifyhost minio-2 check-sni minio-2',
-    'server minio-1 192.0.2.11:9010 verifyhost minio-1 check-sni minio-1',
-    'server minio-3 [2001:db8::13]:9010 verifyhost minio-3 check-sni minio-3',
+    'http-check connect default',
+    'http-check send meth GET uri /minio/health/ready ver HTTP/1.1 hdr Host s3',
+    'http-check expect status 200',
+    ...MINIO_SERVERS,
+  ]);
+});
+
+test('while no MinIO reaches a KES they are led to any with a read quorum', () => {
+  expect(part(settings, 'backend s3-without-keys')).toEqual([
+    'backend s3-without-keys',
+    'balance leastconn',
+    'timeout check 4s',
+    'option httpchk',
+    'http-check send meth GET uri /minio/health/cluster/read ver HTTP/1.1 hdr Host s3-without-keys',
+    'http-check expect status 200',
+    ...MINIO_SERVERS,
   ]);
 });
 
@@ -79,7 +104,7 @@ test('leads nobody to Vault where it is elsewhere', () => {
 test('every server is verified by its name, and TLS is ended nowhere', () => {
   const text = renderBalancer(settings);
   const lines = text.split('\n').filter((line) => line.startsWith('  server '));
-  expect(lines).toHaveLength(9);
+  expect(lines).toHaveLength(12);
   for (const line of lines) {
     expect(line).toMatch(/^ {2}server (\S+) \S+ verifyhost \1 check-sni \1/);
     // `ssl` on a server or on `bind` would end TLS here

@@ -27,6 +27,8 @@ type Statuses = Record<string, number>;
 interface Started {
   readonly servers: readonly [BalancedServer, ...BalancedServer[]];
   readonly statuses: Statuses;
+  /** Those that answer 500 when they are asked whether they reach a KES. */
+  readonly withoutKeys: Set<string>;
   readonly stop: (name: string) => Promise<void>;
 }
 
@@ -46,13 +48,16 @@ async function start(
   { as = {}, demanding = true }: { readonly as?: Record<string, string>; readonly demanding?: boolean } = {},
 ): Promise<Started> {
   const running = new Map<string, TlsServer>();
+  const withoutKeys = new Set<string>();
+  const statusOf = (name: string, url: string): number =>
+    url === '/minio/health/ready' && withoutKeys.has(name) ? 500 : (statuses[name] ?? 500);
   const servers: BalancedServer[] = [];
   for (const name of Object.keys(statuses)) {
     const files = await ca.issue(`${name}-files`, '127.0.0.1', [as[name] ?? name, 'shared']);
     const server = await TlsServer.start(
       { ...files, ...(demanding ? { clientCaFile: ca.file } : {}) },
-      ({ url }, response) => {
-        response.writeHead(url === '/' ? 200 : (statuses[name] ?? 500)).end(name);
+      ({ url = '/' }, response) => {
+        response.writeHead(url === '/' ? 200 : statusOf(name, url)).end(name);
       },
     );
     closing.push(() => server.stop());
@@ -62,7 +67,7 @@ async function start(
   const [first, ...others] = servers;
   if (first === undefined) throw new Error('no server');
   const stop = async (name: string): Promise<void> => running.get(name)?.stop();
-  return { servers: [first, ...others], statuses, stop };
+  return { servers: [first, ...others], statuses, withoutKeys, stop };
 }
 
 /** Starts HAProxy with files of the folder of the test instead of those of its container. */
@@ -181,6 +186,18 @@ ifHere('S3: connections are spread over all that can serve', async () => {
   const started = await start(ca, { 'minio-1': 503, 'minio-2': 200, 'minio-3': 200 }, { demanding: false });
   const { port, configuration } = await only('s3', started);
   await balance(ca, configuration);
+  await until(ca, port, 'minio-2', 'minio-3');
+});
+
+ifHere('S3: past a MinIO that reaches no KES, as long as another does', async () => {
+  const ca = await ThrowawayCa.create(folder(), 'ca');
+  const started = await start(ca, { 'minio-1': 503, 'minio-2': 200, 'minio-3': 200 }, { demanding: false });
+  const { port, configuration } = await only('s3', started);
+  await balance(ca, configuration);
+  await until(ca, port, 'minio-2', 'minio-3');
+  started.withoutKeys.add('minio-2');
+  await until(ca, port, 'minio-3');
+  started.withoutKeys.add('minio-3');
   await until(ca, port, 'minio-2', 'minio-3');
 });
 

@@ -26,7 +26,7 @@ function declare(settings: string, number: number) {
 
 /** The servers of a service, in the order in which HAProxy has them. */
 const servers = (text: string, service: string): string[] =>
-  (text.split('\n\n').find((part) => part.startsWith(`listen ${service}`)) ?? '')
+  (text.split('\n\n').find((part) => /^(?:listen|backend) (\S+)/.exec(part)?.[1] === service) ?? '')
     .split('\n')
     .flatMap((line) => (/^ {2}server (\S+ \S+)/.exec(line) ?? []).slice(1));
 

@@ -102,11 +102,11 @@ host](reliability.md) and [of one drive](reliability-drives.md) have pages of th
 Seen on ${startedAt.toISOString().slice(0, 10)}, on ${machine}. After every fault at least ${least} objects were read and
 compared by hash, among them every object whose PUT was acknowledged during the fault. **None was lost.**
 
-Two clients know the addresses of all three hosts. What is not answered within 3 s they send again, to the next host. A third
+Two clients know the addresses of all three hosts. What is not answered within 2 s they send again, to the next host. A third
 one talks to a host that lives, waits for each answer, and sends nothing again. Each sends four PUTs and four GETs a second.
 **Trouble** is the time from the beginning of the first request that failed, was sent again or took more than a second, to the
-end of the last. It does not count requests that were **under way** at that moment: MinIO keeps an object locked, for up to two
-minutes, whose writer lost its power. **Sent once** says what failed of the third client.
+end of the last. It does not count requests that were **under way** at that moment: MinIO keeps an object locked, for some
+seconds, whose writer lost its power. **Sent once** says what failed of the third client.
 
 | Fault or change | Failed | Trouble | Slowest | Under way | Sent once |
 |---|---|---|---|---|---|

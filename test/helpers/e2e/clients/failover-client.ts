@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 
 /** A request that is not answered for so long is given up, and sent to the next host. */
-const GIVE_UP_MS = 3000;
+const GIVE_UP_MS = 2000;
 
 /**
  * A client that knows the addresses of several hosts, as one with a list of endpoints: after a failure it goes on with the

@@ -11,11 +11,11 @@ import (
 
 var ebsKMSOnce sync.Once
 
-var ebsDials sync.Once
+var ebsPeersOnce sync.Once
 
 // ebsServeOnce serves a request that asks the KMS once for each data key that it needs.
 func ebsServeOnce(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	ebsDials.Do(ebsLimitDials)
+	ebsPeersOnce.Do(ebsWatchPeers)
 	if GlobalKMS == nil {
 		next.ServeHTTP(w, r)
 		return
