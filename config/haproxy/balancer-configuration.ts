@@ -95,7 +95,11 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
     // lists and deletes need no key
     backend('s3-without-keys', s3, READABLE),
     // not /v1/status: it fails while Vault elects a leader
-    listener('kes', kes, { paths: ['/version'], algorithm: 'first-of-the-list', certificate: BALANCER_FILES.kesClient }),
+    listener('kes', kes, {
+      paths: ['/version'],
+      algorithm: 'first-of-the-list',
+      certificate: BALANCER_FILES.kesClient,
+    }),
     ...(vault === undefined
       ? []
       : [
