@@ -249,10 +249,11 @@ async function restoreSteps(
           deployStep(target, verbose, { from: 'keystore', to: 'keystore' }),
         ]
       : [deployStep(target, verbose, { to: 'keystore' })];
+  // from where the configuration of KES is written: the canaries, which are there by now, tell of keys that are retired
   const storage =
     plan.drive === 'empty'
       ? [
-          deployStep(target, verbose, { from: 'kes', to: 'minio' }),
+          deployStep(target, verbose, { from: 'keystore', to: 'minio' }),
           {
             title: 'MinIO',
             run: async () => {
@@ -262,7 +263,7 @@ async function restoreSteps(
           },
           deployStep(target, verbose, { from: 'checks' }),
         ]
-      : [deployStep(target, verbose, { from: 'kes' })];
+      : [deployStep(target, verbose, { from: 'keystore' })];
   return [
     prerequisites,
     ...builds,
