@@ -1,9 +1,9 @@
 /** `./scripts/backup`: everything that a rebuild needs, in one encrypted file. */
-import { readIfExists } from '../operations/lib/files';
 import { requireIntactState } from '../operations/state/intact-state';
 import { vaultVariables } from '../config/vault/external-vault';
 import { MIGRATION_VARIABLE, requireSameKeyStore } from '../operations/state/notes/key-store-note';
 import { pinEngines } from '../config/docker/docker-engine';
+import { requireDeployed } from '../operations/state/deployed';
 import { loadEnvironment } from '../operations/state/load';
 import { newIdentity, readRecipients } from '../operations/backup/age/age-keys';
 import { backUp, type BackupResult } from '../operations/backup/backup';
@@ -14,7 +14,7 @@ import { signerLine } from '../operations/backup/bundle/signature';
 import { UsageError } from '../operations/lib/errors';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { leaveMetrics } from '../operations/monitoring/textfile';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG, LIST, TEXT } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/backup [environment] --to FILE --recipient AGE_KEY… [--new-signer] [--json]
        ./scripts/backup [environment] --to s3://BUCKET/KEY [--endpoint URL] [--region NAME] [--ca FILE] --recipient …
@@ -40,22 +40,18 @@ backup of a signer that it was told.
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args) => {
-  const { values, positionals } = parseCommandLine('backup', args, {
-    to: { type: 'string' },
-    recipient: { type: 'string', multiple: true },
-    endpoint: { type: 'string' },
-    region: { type: 'string' },
-    ca: { type: 'string' },
-    'new-identity': { type: 'string' },
-    'new-signer': { type: 'boolean' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = {
+  to: TEXT,
+  recipient: LIST,
+  endpoint: TEXT,
+  region: TEXT,
+  ca: TEXT,
+  'new-identity': TEXT,
+  'new-signer': FLAG,
+  json: FLAG,
+};
+
+void command('backup', HELP, OPTIONS, async ({ values, positionals }) => {
   if (values['new-identity'] !== undefined) {
     process.stdout.write(`${await newIdentity(values['new-identity'])}\n`);
     return;
@@ -64,14 +60,9 @@ void main(async (args) => {
   const place = parsePlace('--to', values.to, { endpoint: values.endpoint, region: values.region, caFile: values.ca });
   const recipients = readRecipients(values.recipient ?? []);
   const loaded = loadEnvironment(positionals[0]);
-  const { environment, argument, state } = loaded;
+  const { environment, state } = loaded;
   pinEngines(environment);
-  if (readIfExists(state.deployment) === undefined) {
-    throw new UsageError(
-      `environment ${environment.name} is not deployed: there is no ${state.deployment}`,
-      `deploy it with: ./scripts/up ${argument}`,
-    );
-  }
+  requireDeployed(loaded);
   requireIntactState(environment.name, state);
   requireSameKeyStore(environment, vaultVariables(process.env), state, { [MIGRATION_VARIABLE]: '1' });
   if (environment.hosts === undefined) await requireOwnEngine(loaded);

@@ -5,7 +5,7 @@ import { loadEnvironment } from '../operations/state/load';
 import { s3CaFile } from '../config/state/endpoints';
 import { pemCertificates } from '../operations/certificates/certificate-authority';
 import { UsageError } from '../operations/lib/errors';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/ca [environment]
 
@@ -21,17 +21,12 @@ the S3 API, nothing is printed. \`cdktf output\` has the same text as ca_certifi
 ${EXIT_CODES_HELP}
 `;
 
-void main((args) => {
-  const { values, positionals } = parseCommandLine('ca', args, { help: { type: 'boolean', short: 'h' } });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return Promise.resolve();
-  }
+void command('ca', HELP, {}, ({ positionals }) => {
   const { environment, argument, state } = loadEnvironment(positionals[0]);
   const file = s3CaFile(environment, state);
   if (file === undefined) {
     process.stderr.write(`clients of ${environment.name} need no CA certificate: every system trusts its authority\n`);
-    return Promise.resolve();
+    return;
   }
   if (!existsSync(file)) {
     throw new UsageError(`there is no ${file}`, `deploy it first: ./scripts/up ${argument}`);
@@ -40,5 +35,4 @@ void main((args) => {
   const fingerprints = pemCertificates(text).map((pem) => new X509Certificate(pem).fingerprint256);
   for (const fingerprint of fingerprints) process.stderr.write(`SHA-256 ${fingerprint}\n`);
   process.stdout.write(text);
-  return Promise.resolve();
 });

@@ -2,7 +2,7 @@
 import { pinEngines } from '../config/docker/docker-engine';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { triesHoles } from '../operations/checks/catalogue';
-import type { Check, CheckDescription } from '../operations/checks/check';
+import type { Check } from '../operations/checks/check';
 import { checkEndpoint } from '../operations/checks/check-endpoint';
 import { checkEnvironment } from '../operations/checks/check-environment';
 import { jsonOf, type Report } from '../operations/checks/report/model';
@@ -18,6 +18,7 @@ import { withLock } from '../operations/lib/lock';
 import { EXIT, printError } from '../operations/lib/print-error';
 import { type CheckCall, parseCheckCall } from './lib/check-call';
 import { main } from './lib/command-line';
+import { checkList, checkListText } from './lib/pages/check-list';
 import { warnOfBackupCoverage } from './lib/backup-coverage';
 
 const HELP = `Usage: ./scripts/check [environment] [--only ID[,ID…]] [--disruptive] [--report FOLDER] [--json]
@@ -75,7 +76,7 @@ void main(async (args, signal) => {
   }
   if (call.kind === 'list') {
     const { checks, json } = call;
-    process.stdout.write(json ? `${JSON.stringify(checks.map(describedCheck), null, 2)}\n` : listText(checks));
+    process.stdout.write(json ? `${JSON.stringify(checkList(checks), null, 2)}\n` : checkListText(checks));
     return;
   }
   try {
@@ -133,17 +134,4 @@ async function runOf(
 
 function sayWhat(subject: string, count: number): void {
   process.stderr.write(`checking ${subject}: ${count === 1 ? '1 check' : `${count} checks`}\n`);
-}
-
-function describedCheck({ id, title, proves, doesNotProve, severity }: Check): CheckDescription {
-  return { id, title, severity, proves, doesNotProve };
-}
-
-function listText(checks: readonly Check[]): string {
-  return checks
-    .map(
-      ({ id, title, severity, proves, doesNotProve }) =>
-        `${id} (${severity})\n  ${title}\n  proves:         ${proves}\n  does not prove: ${doesNotProve}\n`,
-    )
-    .join('\n');
 }

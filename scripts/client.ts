@@ -1,17 +1,13 @@
 /** `./scripts/client`: the clients of the S3 API, and how they connect. */
 import { pinEngines } from '../config/docker/docker-engine';
-import { s3Url } from '../config/minio/s3-endpoint';
-import { s3CaFile } from '../config/state/endpoints';
-import { clientFile } from '../config/state/layout';
 import type { ClientSettings } from '../config/environment';
-import { nearest } from '../config/spelling';
 import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { UsageError } from '../operations/lib/errors';
-import { type AccessKeys, readAccessKeys } from '../operations/minio/clients/access-keys';
+import { type ClientDescription, describeClient } from '../operations/minio/clients/describe-client';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { CONFIGURATIONS, isConfiguredProgram } from './lib/pages/client-configuration';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { type Call, command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
+import { clientConfiguration, CONFIGURATIONS } from './lib/pages/client-configuration';
 
 const HELP = `Usage: ./scripts/client list [environment] [--json]
        ./scripts/client show NAME [environment] [--for PROGRAM] [--bucket BUCKET] [--ca-file PATH]
@@ -34,34 +30,29 @@ The clients that the environment file declares in \`clients\`, each with an acce
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args) => {
-  const { values, positionals } = parseCommandLine(
-    'client',
-    args,
-    {
-      for: { type: 'string' },
-      bucket: { type: 'string' },
-      'ca-file': { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
-    args.includes('show') ? 2 : 1,
-  );
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const [action = 'nothing', ...rest] = positionals;
+const OPTIONS = { for: TEXT, bucket: TEXT, 'ca-file': TEXT, json: FLAG };
+
+void command('client', HELP, OPTIONS, client, ([action]) => (action === 'show' ? 2 : 1));
+
+async function client({ values, positionals: [action = 'nothing', ...rest] }: Call<typeof OPTIONS>): Promise<void> {
   switch (action) {
     case 'list': {
       const loaded = loadEnvironment(rest[0]);
-      const clients = loaded.environment.clients.map((client) => descriptionOf(loaded, client));
-      process.stdout.write(values.json ? `${JSON.stringify(clients, null, 2)}\n` : clients.map(textOf).join(''));
-      if (clients.length === 0) process.stderr.write(`${loaded.environment.name} declares no clients\n`);
+      const { clients, name } = loaded.environment;
+      const described = clients.map((one) => describeClient(loaded, one));
+      process.stdout.write(values.json ? `${JSON.stringify(described, null, 2)}\n` : described.map(textOf).join(''));
+      if (clients.length === 0) process.stderr.write(`${name} declares no clients\n`);
       return;
     }
     case 'show': {
-      show(loadEnvironment(rest[1]), rest[0], values);
+      const loaded = loadEnvironment(rest[1]);
+      const declared = declaredClient(loaded, rest[0]);
+      const { for: program, bucket, 'ca-file': caFile } = values;
+      process.stdout.write(
+        program === undefined
+          ? textOf(describeClient(loaded, declared))
+          : clientConfiguration(loaded, declared, { for: program, bucket, caFile }),
+      );
       return;
     }
     case 'mend': {
@@ -71,58 +62,14 @@ void main(async (args) => {
     default:
       throw new UsageError(`must be one of list, show, mend, got: ${action}`, 'See ./scripts/client --help.');
   }
-});
+}
 
-function show(
-  loaded: LoadedEnvironment,
-  name: string | undefined,
-  options: {
-    readonly for?: string | undefined;
-    readonly bucket?: string | undefined;
-    readonly 'ca-file'?: string | undefined;
-  },
-): void {
-  const { environment, state, argument } = loaded;
-  const names = environment.clients.map((client) => client.name);
-  const client = environment.clients.find((one) => one.name === name);
-  if (client === undefined) {
-    throw new UsageError(
-      `NAME: must be a declared client, got: ${name ?? 'nothing'}`,
-      names.length === 0 ? 'declare it in clients' : `there are ${names.join(', ')}`,
-    );
-  }
-  if (options.for === undefined) {
-    process.stdout.write(textOf(descriptionOf(loaded, client)));
-    return;
-  }
-  if (!isConfiguredProgram(options.for)) {
-    const meant = nearest(options.for, Object.keys(CONFIGURATIONS));
-    throw new UsageError(
-      `--for: must be one of ${Object.keys(CONFIGURATIONS).join(', ')}, got: ${options.for}`,
-      meant === undefined ? 'env fits most programs' : `did you mean ${meant}?`,
-    );
-  }
-  const access = client.access.find(({ bucket }) => options.bucket === undefined || bucket === options.bucket);
-  const bucket = environment.buckets.find((declared) => declared.name === access?.bucket);
-  if (access === undefined || bucket === undefined) {
-    const own = client.access.map((one) => one.bucket).join(', ');
-    throw new UsageError(`--bucket: must be one of ${own}, got: ${options.bucket ?? 'nothing'}`);
-  }
-  const keys = keysOf(loaded, client.name);
-  if (keys === undefined) {
-    throw new UsageError(`client ${client.name} has no access key yet`, `deploy it with: ./scripts/up ${argument}`);
-  }
-  process.stdout.write(
-    CONFIGURATIONS[options.for]({
-      client: client.name,
-      environment: environment.name,
-      key: keys.current,
-      url: s3Url(environment),
-      region: environment.minio.region,
-      caFile: options['ca-file'] ?? s3CaFile(environment, state),
-      bucket,
-      prefix: access.prefix ?? '',
-    }),
+function declaredClient({ environment: { clients } }: LoadedEnvironment, name = 'nothing'): ClientSettings {
+  const found = clients.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `NAME: must be a declared client, got: ${name}`,
+    clients.length === 0 ? 'declare it in clients' : `there are ${clients.map((one) => one.name).join(', ')}`,
   );
 }
 
@@ -138,29 +85,7 @@ async function mend(loaded: LoadedEnvironment): Promise<void> {
   process.stdout.write(`The clients of ${environment.name} are as declared: ${environment.clients.length}.\n`);
 }
 
-interface Description {
-  readonly name: string;
-  readonly access: readonly { readonly bucket: string; readonly prefix?: string; readonly may: string }[];
-  /** Null: a deploy has not made one yet. */
-  readonly accessKey: string | null;
-  /** Null: it does not end. */
-  readonly expires: string | null;
-  /** The one before, which still works. */
-  readonly previousAccessKey: string | null;
-}
-
-function descriptionOf(loaded: LoadedEnvironment, { name, access }: ClientSettings): Description {
-  const keys = keysOf(loaded, name);
-  return {
-    name,
-    access: access.map(({ bucket, prefix, may }) => ({ bucket, ...(prefix === undefined ? {} : { prefix }), may })),
-    accessKey: keys?.current.accessKey ?? null,
-    expires: keys?.current.expires ?? null,
-    previousAccessKey: keys?.previous?.accessKey ?? null,
-  };
-}
-
-function textOf({ name, access, accessKey, expires, previousAccessKey }: Description): string {
+function textOf({ name, access, accessKey, expires, previousAccessKey }: ClientDescription): string {
   const key = accessKey === null ? 'none yet' : `${accessKey}${expires === null ? '' : `, until ${expires}`}`;
   return [
     name,
@@ -169,8 +94,4 @@ function textOf({ name, access, accessKey, expires, previousAccessKey }: Descrip
     ...(previousAccessKey === null ? [] : [`  old access key ${previousAccessKey} still works`]),
     '',
   ].join('\n');
-}
-
-function keysOf({ state }: LoadedEnvironment, name: string): AccessKeys | undefined {
-  return readAccessKeys(clientFile(state.secret.clients, name));
 }

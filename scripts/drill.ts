@@ -18,7 +18,7 @@ import { withLock } from '../operations/lib/lock';
 import { leaveMetrics } from '../operations/monitoring/textfile';
 import { loadEnvironment } from '../operations/state/load';
 import { readDeployedVersions } from '../operations/state/notes/versions-note';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/drill [environment] [--upgrade] [--host NAME] [--json] [--junit FILE]
@@ -43,18 +43,9 @@ The report goes to stdout, progress to stderr.
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('drill', args, {
-    upgrade: { type: 'boolean' },
-    json: { type: 'boolean' },
-    junit: { type: 'string' },
-    host: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { upgrade: FLAG, json: FLAG, junit: TEXT, host: TEXT };
+
+void command('drill', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   const original = loadEnvironment(positionals[0]);
   const { environment, state } = original;
   if (values.upgrade && environment.hosts !== undefined && values.host === undefined) {

@@ -6,7 +6,7 @@ import { printable } from '../operations/lib/text/printable';
 import { type HealResult, healSteps, requireHealable, someOf } from '../operations/minio/drives/heal';
 import { openAdmin } from '../operations/minio/minio-admin';
 import { loadEnvironment, type LoadedEnvironment } from '../operations/state/load';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/heal [environment] [--deep] [--json]
@@ -28,16 +28,9 @@ ${EXIT_CODES_HELP.replace('failed; the error says', 'a drive is away, or somethi
 
 const NOTHING: HealResult = { passes: 0, looked: 0, healed: 0, failed: [], gone: [], away: [] };
 
-void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('heal', args, {
-    deep: { type: 'boolean' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { deep: FLAG, json: FLAG };
+
+void command('heal', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   const loaded = loadEnvironment(positionals[0]);
   requireHealable(loaded);
   pinEngines(loaded.environment);

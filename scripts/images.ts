@@ -12,7 +12,7 @@ import { registryLogin } from '../operations/docker/engine/registry-logins';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
 import { type PushedImages, pushImages, requirePushTarget } from '../operations/toolchain/images/push-images';
 import type { Step } from '../operations/lib/step';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { type Call, command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/images push REGISTRY/PATH [environment] [--docker-config FILE] [--json]
@@ -30,17 +30,11 @@ not built yet is built first.
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  const options = {
-    'docker-config': { type: 'string' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  } as const;
-  const { values, positionals } = parseCommandLine('images', args, options, 2);
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { 'docker-config': TEXT, json: FLAG };
+
+void command('images', HELP, OPTIONS, images, () => 2);
+
+async function images({ values, positionals, signal }: Call<typeof OPTIONS>): Promise<void> {
   if (positionals[0] !== 'push') {
     throw new UsageError(
       `push is what can be done, got: ${positionals[0] ?? 'nothing'}`,
@@ -80,7 +74,7 @@ void main(async (args, signal) => {
     },
   };
   process.stdout.write(values.json === true ? `${JSON.stringify(block, null, 2)}\n` : stringify(block));
-});
+}
 
 /** Docker's own configuration where none is named; there need not be one. */
 function dockerConfigFile(named: string | undefined): string | undefined {

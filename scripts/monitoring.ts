@@ -4,7 +4,7 @@ import { UsageError } from '../operations/lib/errors';
 import { monitoringFiles, requireMonitoring, writeMonitoring } from '../operations/monitoring/prometheus';
 import { metricsFiles } from '../operations/monitoring/targets';
 import { loadEnvironment } from '../operations/state/load';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/monitoring [environment] --print | --write FOLDER
 
@@ -20,16 +20,9 @@ the scrape jobs, rules.yml with the alerts, dashboard.json for Grafana. docs/mon
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args) => {
-  const { values, positionals } = parseCommandLine('monitoring', args, {
-    print: { type: 'boolean' },
-    write: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { print: FLAG, write: TEXT };
+
+void command('monitoring', HELP, OPTIONS, ({ values, positionals }) => {
   if ((values.print ?? false) === (values.write !== undefined)) {
     throw new UsageError('give one of --print, --write FOLDER', 'See ./scripts/monitoring --help.');
   }
@@ -42,5 +35,4 @@ void main(async (args) => {
       process.stdout.write(`# ${name}\n${content}\n`);
     }
   }
-  return Promise.resolve();
 });

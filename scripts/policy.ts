@@ -1,7 +1,7 @@
 /** `./scripts/policy`: what must be allowed where the master keys are kept. */
 import { loadEnvironment } from '../operations/state/load';
 import { retiredKeys } from '../operations/state/notes/retired-keys';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG } from './lib/command-line';
 import { policyText } from './lib/pages/policy-text';
 
 const HELP = `Usage: ./scripts/policy [environment] [--json]
@@ -29,18 +29,11 @@ that it no longer names.
 ${EXIT_CODES_HELP}
 `;
 
-void main((args) => {
-  const { values, positionals } = parseCommandLine('policy', args, {
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return Promise.resolve();
-  }
+const OPTIONS = { json: FLAG };
+
+void command('policy', HELP, OPTIONS, ({ values, positionals }) => {
   const { environment, state } = loadEnvironment(positionals[0]);
   process.stdout.write(
     policyText(environment, { retiredKeys: retiredKeys(environment, state), json: values.json ?? false }),
   );
-  return Promise.resolve();
 });

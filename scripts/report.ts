@@ -7,7 +7,7 @@ import { UsageError } from '../operations/lib/errors';
 import { readIfExists } from '../operations/lib/files';
 import { EXIT } from '../operations/lib/print-error';
 import { loadEnvironment } from '../operations/state/load';
-import { main, parseCommandLine } from './lib/command-line';
+import { type Call, command, FLAG, TEXT } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/report key [environment]
        ./scripts/report verify FOLDER --signer ed25519:… [--from DAY] [--to DAY] [--head NUMBER:SHA256] [--json]
@@ -32,27 +32,15 @@ Exit codes:
   64   wrong call
 `;
 
-void main(async (args) => {
-  const { values, positionals } = parseCommandLine(
-    'report',
-    args,
-    {
-      signer: { type: 'string' },
-      from: { type: 'string' },
-      to: { type: 'string' },
-      head: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-    },
-    1,
-  );
-  const [what, place] = positionals;
-  if (values.help) process.stdout.write(HELP);
-  else if (what === 'key') showKey(place);
+const OPTIONS = { signer: TEXT, from: TEXT, to: TEXT, head: TEXT, json: FLAG };
+
+void command('report', HELP, OPTIONS, report, () => 1);
+
+function report({ values, positionals: [what, place] }: Call<typeof OPTIONS>): void {
+  if (what === 'key') showKey(place);
   else if (what === 'verify') verify(place, values);
   else throw new UsageError(`must be key or verify, got: ${what ?? 'nothing'}`, 'See ./scripts/report --help.');
-  return Promise.resolve();
-});
+}
 
 function showKey(environment: string | undefined): void {
   const { state, argument } = loadEnvironment(environment);

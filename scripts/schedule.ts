@@ -11,7 +11,7 @@ import { isJob, jobsOf } from '../operations/schedule/jobs';
 import { runJob } from '../operations/schedule/run-job';
 import { cronLines, systemdUnits } from '../operations/schedule/units';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { type Call, command, EXIT_CODES_HELP, FLAG } from './lib/command-line';
 
 const HELP = `Usage: ./scripts/schedule [environment] --print [--cron]
        ./scripts/schedule [environment] --install | --remove
@@ -32,25 +32,17 @@ versions. Runs wait for each other, and up to two hours for other commands of th
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  if (args[0] === 'run') {
-    const { positionals } = parseCommandLine('schedule', args, {}, 2);
+const OPTIONS = { print: FLAG, cron: FLAG, install: FLAG, remove: FLAG };
+
+void command('schedule', HELP, OPTIONS, schedule, ([what]) => (what === 'run' ? 2 : 0));
+
+async function schedule({ values, positionals, signal }: Call<typeof OPTIONS>): Promise<void> {
+  if (positionals[0] === 'run' && Object.keys(values).length === 0) {
     const [, job = 'nothing', environment] = positionals;
     if (!isJob(job)) {
       throw new UsageError(`run: must be one of ${JOBS.join(', ')}, got: ${job}`, 'See ./scripts/schedule --help.');
     }
     process.exitCode = await runJob(loadEnvironment(environment), job, { signal });
-    return;
-  }
-  const { values, positionals } = parseCommandLine('schedule', args, {
-    print: { type: 'boolean' },
-    cron: { type: 'boolean' },
-    install: { type: 'boolean' },
-    remove: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
     return;
   }
   const asked = [values.print, values.install, values.remove].filter(Boolean).length;
@@ -62,7 +54,7 @@ void main(async (args, signal) => {
   else if (values.remove) process.stdout.write(list('removed', await removeUnits(loaded.environment, systemd(loaded))));
   else process.stdout.write(list('scheduled', await installUnits(loaded, thisCaller(), systemd(loaded))));
   if (!values.remove) warn(loaded);
-});
+}
 
 function printed(loaded: LoadedEnvironment, cron: boolean): string {
   if (cron || !hasSystemd()) return cronLines(loaded, thisCaller(), randomInt(60));

@@ -1,10 +1,9 @@
 /** `./scripts/start`: brings back what Docker left down when the machine started. */
-import { existsSync } from 'node:fs';
 import { pinEngines } from '../config/docker/docker-engine';
 import { bootSteps } from '../operations/docker/after-boot';
-import { UsageError } from '../operations/lib/errors';
+import { requireDeployed } from '../operations/state/deployed';
 import { loadEnvironment } from '../operations/state/load';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/start [environment]
@@ -20,17 +19,9 @@ each boot.
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('start', args, { help: { type: 'boolean', short: 'h' } });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+void command('start', HELP, {}, async ({ positionals, signal }) => {
   const loaded = loadEnvironment(positionals[0]);
-  const { environment, state, argument } = loaded;
-  if (!existsSync(state.deployment)) {
-    throw new UsageError(`environment ${environment.name} is not deployed`, `deploy it with: ./scripts/up ${argument}`);
-  }
-  pinEngines(environment);
+  requireDeployed(loaded);
+  pinEngines(loaded.environment);
   await showSteps(bootSteps(loaded), signal);
 });

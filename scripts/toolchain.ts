@@ -7,7 +7,7 @@ import { cacheLayout } from '../operations/toolchain/cache';
 import { exportToolchain } from '../operations/toolchain/transfer/export';
 import { importToolchain } from '../operations/toolchain/transfer/import';
 import { prepareToolchain, toolchainRequest } from '../operations/toolchain/prepare';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/toolchain [environment] [--json]
@@ -28,18 +28,9 @@ A machine of the same architecture, or one without a network, can take what anot
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('toolchain', args, {
-    json: { type: 'boolean' },
-    export: { type: 'string' },
-    import: { type: 'string' },
-    sha256: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { json: FLAG, export: TEXT, import: TEXT, sha256: TEXT };
+
+void command('toolchain', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   const print = (result: unknown, lines: readonly string[]): void => {
     process.stdout.write(values.json === true ? `${JSON.stringify(result, null, 2)}\n` : `${lines.join('\n')}\n`);
   };

@@ -9,7 +9,7 @@ import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
 import { shareKind } from '../operations/state/notes/seal-note';
 import { unsealVault } from '../operations/vault/unseal-vault';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { command, EXIT_CODES_HELP, LIST } from './lib/command-line';
 import { readSecret, Secret } from '../operations/lib/secret';
 
 const HELP = `Usage: ./scripts/unseal [environment] [--share-file FILE]...
@@ -24,15 +24,9 @@ piped in, one a line. A share is never an argument, so it is in no process list 
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args) => {
-  const { values, positionals } = parseCommandLine('unseal', args, {
-    'share-file': { type: 'string', multiple: true },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { 'share-file': LIST };
+
+void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
   const { environment, state } = loadEnvironment(positionals[0]);
   const vault = embeddedVault(environment);
   if (vault === undefined) {

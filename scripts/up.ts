@@ -10,11 +10,12 @@ import { HostsHere } from '../operations/docker/hosts/hosts-here';
 import { removeEmptyStateFolder } from '../operations/docker/tear-down';
 import type { Step } from '../operations/lib/step';
 import { proveDeployedKeys, verifyMasterKeys } from '../operations/keys/verify-master-keys';
-import { adoptingDeploy } from './lib/adopting-deploy';
+import { adoptingDeploy } from '../operations/terraform/adopting-deploy';
 import { certificatesStep } from '../operations/certificates/certificates-step';
 import { deploymentNoteStep, drivesStep } from '../operations/minio/drives/drives-step';
 import { clientsStep } from '../operations/minio/clients/clients-step';
-import { EXIT_CODES_HELP, main, parseCommandLine } from './lib/command-line';
+import { deployOf } from './lib/deploy';
+import { command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 import { hostImagesStep } from '../operations/docker/hosts/host-images-step';
 import { hostsStep } from '../operations/docker/hosts/hosts-step';
 import { imagesStep } from '../operations/docker/images-step';
@@ -48,18 +49,9 @@ The summary goes to stdout, progress to stderr.
 ${EXIT_CODES_HELP}
 `;
 
-void main(async (args, signal) => {
-  const { values, positionals } = parseCommandLine('up', args, {
-    json: { type: 'boolean' },
-    verbose: { type: 'boolean' },
-    engine: { type: 'string' },
-    'without-backup': { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+const OPTIONS = { json: FLAG, verbose: FLAG, engine: TEXT, 'without-backup': FLAG };
+
+void command('up', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
@@ -87,7 +79,7 @@ void main(async (args, signal) => {
       ...builds,
       hostImagesStep(loaded, hosts),
       ...versions.before,
-      ...(await adoptingDeploy(loaded, values.verbose ?? false, undefined, hosts)),
+      ...(await adoptingDeploy(loaded, deployOf(loaded, values.verbose), undefined, hosts)),
       provenKeysStep(loaded),
       deploymentNoteStep(loaded),
       versions.after,

@@ -4,8 +4,18 @@ import type { LoadedEnvironment } from '../state/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';
 import { forgetOtherCas, issueCertificates, issueNextCa, useNextCa } from './issue-certificates';
-import type { Phase } from '../state/rotation';
-import type { RotationContext } from '../state/rotation-context';
+import { type Phase, Rotation } from '../state/rotation';
+import type { AskedRotation, RotationContext } from '../state/rotation-context';
+
+/** @param finish what `--finish` says */
+export function askCaRotation(loaded: LoadedEnvironment, finish: boolean): AskedRotation {
+  const { environment, argument, state } = loaded;
+  // a rotation that is under way has changed what is asked for here
+  if (Rotation.unfinished(state) === undefined) requireOverlap(loaded, finish);
+  if (finish) return { what: 'ca --finish', phases: finishCa };
+  const ended = `Two CAs of ${environment.name} are trusted. Give both to its clients (./scripts/ca ${argument}), then: ./scripts/rotate ca ${argument} --finish`;
+  return { what: 'ca', phases: beginCa, ended };
+}
 
 /**
  * Begins to replace the private CA: both are trusted everywhere, the old one goes on issuing. Clients of the S3 API have

@@ -1,7 +1,7 @@
 import type { LoadedEnvironment } from './load';
 import type { StackRange } from '../terraform/stack-names';
 import type { Step } from '../lib/step';
-import type { Rotation } from './rotation';
+import type { Phase, Rotation } from './rotation';
 
 /** What every rotation works with. */
 export interface RotationContext {
@@ -16,4 +16,13 @@ export interface RotationContext {
   readonly deploy: (title: string, range?: StackRange) => Step;
   /** Proves that every master key of the running deployment opens its canary. */
   readonly prove: () => Promise<string>;
+}
+
+/** A rotation that was asked for, with what it was asked for. */
+export interface AskedRotation {
+  /** By which it differs from another, as {@link Rotation.begin} takes it. */
+  readonly what: string;
+  readonly phases: (context: RotationContext) => Phase[];
+  /** Said when it has ended. @default - that it was rotated */
+  readonly ended?: string;
 }

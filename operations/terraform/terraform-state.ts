@@ -2,7 +2,7 @@ import { existsSync, readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { LoadedEnvironment } from '../state/load';
-import { ExternalError } from '../lib/errors';
+import { ExternalError, UsageError } from '../lib/errors';
 import { readIfExists } from '../lib/files';
 import { parsedJson } from '../lib/text/json';
 import { readRemoteState } from './remote-state';
@@ -102,6 +102,16 @@ function readLocalState(file: string): unknown {
 export function cutStates({ environment, state }: LoadedEnvironment): string[] {
   if (environment.state.backend !== 'local') return [];
   return localStates(state.terraform).filter((file) => readLocalState(file) === undefined);
+}
+
+/** @throws UsageError where one was cut short: a deploy mends it */
+export function requireWholeStates(loaded: LoadedEnvironment): void {
+  const [cut] = cutStates(loaded);
+  if (cut === undefined) return;
+  throw new UsageError(
+    `${cut} was cut short, as by a kill of Terraform in the middle of writing it`,
+    `./scripts/up ${loaded.argument} finds again what it named; then run this again`,
+  );
 }
 
 /**

@@ -52,22 +52,61 @@ function explain(error: unknown): unknown {
   );
 }
 
+/** An option that is there or not. */
+export const FLAG = { type: 'boolean' } as const;
+
+/** An option with a value. */
+export const TEXT = { type: 'string' } as const;
+
+/** An option with a value that may be given several times. */
+export const LIST = { ...TEXT, multiple: true } as const;
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** How many words stand before the environment. */
+type Before = (words: readonly string[]) => number;
+
+/** What was asked for. */
+export type Call<Own extends Options> = ReturnType<typeof parseCommandLine<Own>> & {
+  /** Aborted when the user interrupts. */
+  readonly signal: AbortSignal;
+};
+
 /**
- * The options of a script that takes one environment at most.
+ * A command that takes one environment at most: with `--help` it prints that and nothing else.
  *
  * @param script its name in scripts/
- * @param before how many words stand before the environment
+ * @param before default: the environment stands first
+ */
+export async function command<const Own extends Options>(
+  script: string,
+  help: string,
+  options: Own,
+  run: (call: Call<Own>) => Promise<void> | void,
+  before?: Before,
+): Promise<void> {
+  await main(async (args, signal) => {
+    const parsed = parseCommandLine(script, args, options, before);
+    if ('help' in parsed.values) process.stdout.write(help);
+    else await run({ ...parsed, signal });
+  });
+}
+
+/**
+ * The options of a script, and `--help`.
+ *
  * @throws UsageError that names what is wrong and where the help is
  */
-export function parseCommandLine<const Options extends NonNullable<ParseArgsConfig['options']>>(
+export function parseCommandLine<const Own extends Options>(
   script: string,
   args: string[],
-  options: Options,
-  before = 0,
+  own: Own,
+  before: Before = () => 0,
 ) {
+  const options: Own = { help: { ...FLAG, short: 'h' }, ...own };
   try {
     const parsed = parseArgs({ args, allowPositionals: true, options });
-    const environments = parsed.positionals.slice(before);
+    const environments = parsed.positionals.slice(before(parsed.positionals));
     if (environments.length > 1) throw new Error(`one environment at most, got: ${environments.join(' ')}`);
     return parsed;
   } catch (error) {

@@ -1,5 +1,6 @@
 /** Shows steps while they run: a live list on a terminal, plain lines elsewhere. Everything goes to stderr. */
 import { Listr, type ListrTask, ListrLogger, ProcessOutput } from 'listr2';
+import { duration } from '../../operations/lib/text/elapsed';
 import { printable } from '../../operations/lib/text/printable';
 import type { Step, StepContext } from '../../operations/lib/step';
 
@@ -23,12 +24,6 @@ export async function showSteps(
 function canShowList(): boolean {
   const { stdout, stderr } = process;
   return stdout.isTTY && stderr.isTTY && stderr.columns >= NARROWEST_LIST && !process.env.CI;
-}
-
-export function duration(milliseconds: number): string {
-  const seconds = milliseconds / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
 function title(step: Step, remark: string | undefined, started: number): string {

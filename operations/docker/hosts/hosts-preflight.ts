@@ -122,6 +122,25 @@ export async function meetHosts(
 }
 
 /**
+ * Hosts that do not answer a command that takes the environment away: what is on one stays there.
+ *
+ * @throws ExternalError if everything is to be deleted, and one does not answer
+ */
+export async function hostsAway(
+  environment: Environment,
+  deleteData: boolean,
+): Promise<{ readonly name: string; readonly line: string }[]> {
+  const away = (await meetHosts(environment)).flatMap(({ name, engine, seen }) =>
+    'problem' in seen ? [{ name, line: `host ${name} does not answer (${engine}: ${seen.problem})` }] : [],
+  );
+  if (!deleteData || away.length === 0) return away;
+  throw new ExternalError(
+    away.map(({ line }) => line).join('\n'),
+    'what is on it would stay, without its keys; nothing was changed',
+  );
+}
+
+/**
  * @param needsAll why no host may be away, see {@link whyEveryHost}; undefined: a minority may
  * @throws ExternalError that names every host with which no deployment can be made, and why
  */

@@ -3,8 +3,8 @@ import { s3Endpoint } from '../../../config/state/endpoints';
 import { ExternalError, UsageError } from '../../lib/errors';
 import { HttpClient } from '../../lib/net/http';
 import type { LoadedEnvironment } from '../../state/load';
-import type { Phase } from '../../state/rotation';
-import type { RotationContext } from '../../state/rotation-context';
+import { type Phase, Rotation } from '../../state/rotation';
+import type { AskedRotation, RotationContext } from '../../state/rotation-context';
 import { RawS3 } from '../objects/raw-s3';
 import {
   type AccessKey,
@@ -17,6 +17,36 @@ import {
 } from './access-keys';
 import { clientInput } from './client-input';
 import { provisionClients } from './provision-clients';
+
+/**
+ * @param name NAME of the command line
+ * @param options what `--finish` and `--days` say
+ */
+export function askClientRotation(
+  loaded: LoadedEnvironment,
+  name: string | undefined,
+  { finish, days: given }: { readonly finish: boolean; readonly days: string | undefined },
+): AskedRotation {
+  if (name === undefined) throw new UsageError('NAME: must be given, got nothing', 'See ./scripts/rotate --help.');
+  const days = given === undefined ? undefined : Number(given);
+  if (days !== undefined && !(Number.isInteger(days) && days >= 1 && days <= 365)) {
+    throw new UsageError(`--days: must be a whole number from 1 to 365, got: ${given ?? ''}`);
+  }
+  if (finish && days !== undefined) throw new UsageError('--days: must not be given with --finish');
+  // a rotation that is under way has changed what is asked for here
+  if (Rotation.unfinished(loaded.state) === undefined) requireRotatable(loaded, name, finish);
+  if (finish) return { what: `client ${name} --finish`, phases: (context) => finishClient(context, name) };
+  const { argument } = loaded;
+  const then =
+    days === undefined
+      ? `then: ./scripts/rotate client ${name} ${argument} --finish`
+      : `the old one ends after ${days} ${days === 1 ? 'day' : 'days'}, or by --finish`;
+  return {
+    what: `client ${name}${days === undefined ? '' : ` --days ${days}`}`,
+    phases: (context) => rotateClient(context, name, days),
+    ended: `Client ${name} has a second access key. Give it to the client (./scripts/client show ${name} ${argument} --for PROGRAM), ${then}`,
+  };
+}
 
 /** @throws UsageError for a client that is not declared, has no key yet, or is in another state than asked for */
 export function requireRotatable(loaded: LoadedEnvironment, name: string, finish: boolean): void {

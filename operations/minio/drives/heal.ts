@@ -1,12 +1,11 @@
 /** Brings every object back to all drives: what an empty drive lacks, and what was written while one was away. */
-import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Drive, type Node, nodesOf, onHost } from '../../../config/node';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import type { Step, StepContext } from '../../lib/step';
 import { GiveUp, NotYet, waitFor } from '../../lib/wait';
 import { forgetAwayDrives, noteAwayDrives } from '../../state/notes/away-drives';
-import { requireSecrets } from '../../state/intact-state';
+import { requireMinioSecrets } from '../../state/deployed';
 import type { LoadedEnvironment } from '../../state/load';
 import { type DriveState, type HealItem, HealTakenOver, type MinioAdmin, RefusedByMinio } from '../minio-admin';
 
@@ -56,16 +55,15 @@ interface Healing {
 /**
  * @throws UsageError if there is nothing to heal, or nothing to heal from
  */
-export function requireHealable({ environment, state, argument }: LoadedEnvironment): void {
+export function requireHealable(loaded: LoadedEnvironment): void {
+  const { environment } = loaded;
   if (drivesOf(environment).length === 1) {
     throw new UsageError(
       `environment ${environment.name} has one drive, which holds each object once and without parity: there is nothing to heal from`,
       'what is damaged comes back from a copy only; an environment with minio.drives: 4 or more heals itself',
     );
   }
-  if (existsSync(state.secret.minioRoot)) return;
-  requireSecrets(environment.name, state);
-  throw new UsageError(`environment ${environment.name} is not deployed`, `deploy it with: ./scripts/up ${argument}`);
+  requireMinioSecrets(loaded);
 }
 
 /**

@@ -1,6 +1,12 @@
 /** What a program needs to know to use the S3 API as one client: its configuration as a text, ready to be used. */
-import type { BucketSettings } from '../../../config/environment';
-import type { AccessKey } from '../../../operations/minio/clients/access-keys';
+import type { BucketSettings, ClientSettings } from '../../../config/environment';
+import { s3Url } from '../../../config/minio/s3-endpoint';
+import { nearest } from '../../../config/spelling';
+import { s3CaFile } from '../../../config/state/endpoints';
+import { clientFile } from '../../../config/state/layout';
+import { UsageError } from '../../../operations/lib/errors';
+import { type AccessKey, readAccessKeys } from '../../../operations/minio/clients/access-keys';
+import type { LoadedEnvironment } from '../../../operations/state/load';
 import { shellQuote } from '../../../operations/toolchain/terraform-settings';
 
 export interface ClientPlace {
@@ -186,3 +192,43 @@ const shellWord = (value: string): string => (/^[\w./:@%+=-]+$/.test(value) ? va
 const text = (value: string): string => JSON.stringify(value);
 
 const lines = (...all: readonly string[]): string => `${all.join('\n')}\n`;
+
+/**
+ * The configuration of a declared client for a program.
+ *
+ * @param options what `--for`, `--bucket` and `--ca-file` say
+ * @throws UsageError for a program that is not known, a bucket that is not the client's, or a client without a key
+ */
+export function clientConfiguration(
+  { environment, state, argument }: LoadedEnvironment,
+  client: ClientSettings,
+  options: { readonly for: string; readonly bucket: string | undefined; readonly caFile: string | undefined },
+): string {
+  if (!isConfiguredProgram(options.for)) {
+    const meant = nearest(options.for, Object.keys(CONFIGURATIONS));
+    throw new UsageError(
+      `--for: must be one of ${Object.keys(CONFIGURATIONS).join(', ')}, got: ${options.for}`,
+      meant === undefined ? 'env fits most programs' : `did you mean ${meant}?`,
+    );
+  }
+  const access = client.access.find(({ bucket }) => options.bucket === undefined || bucket === options.bucket);
+  const bucket = environment.buckets.find((declared) => declared.name === access?.bucket);
+  if (access === undefined || bucket === undefined) {
+    const own = client.access.map((one) => one.bucket).join(', ');
+    throw new UsageError(`--bucket: must be one of ${own}, got: ${options.bucket ?? 'nothing'}`);
+  }
+  const keys = readAccessKeys(clientFile(state.secret.clients, client.name));
+  if (keys === undefined) {
+    throw new UsageError(`client ${client.name} has no access key yet`, `deploy it with: ./scripts/up ${argument}`);
+  }
+  return CONFIGURATIONS[options.for]({
+    client: client.name,
+    environment: environment.name,
+    key: keys.current,
+    url: s3Url(environment),
+    region: environment.minio.region,
+    caFile: options.caFile ?? s3CaFile(environment, state),
+    bucket,
+    prefix: access.prefix ?? '',
+  });
+}

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { AUDIT_DEVICES } from '../../../config/keys/key-store';
 import { parseEnvironment } from '../../../config/load';
 import { stateLayout } from '../../../config/state/layout';
-import { adoptingDeploy } from '../../../scripts/lib/adopting-deploy';
+import { adoptingDeploy } from '../../../operations/terraform/adopting-deploy';
+import { deployBy } from '../../../operations/terraform/deploy-step';
 import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -39,9 +40,9 @@ async function stepsTo(
     writeFileSync(path.join(state.terraform, 'keystore.tfstate'), JSON.stringify({ version: 4, resources }));
   }
   const environment = parseEnvironment(`name: home\n${settings}`, 'home.yaml');
-  const steps = await adoptingDeploy({ environment, file: 'home.yaml', argument: 'home', state }, false, {
-    to: 'keystore',
-  });
+  const loaded = { environment, file: 'home.yaml', argument: 'home', state };
+  const deploy = deployBy({ loaded, synthesize: () => [], verbose: false });
+  const steps = await adoptingDeploy(loaded, deploy, { to: 'keystore' });
   return steps.map(({ title }) => title);
 }
 
