@@ -18,8 +18,8 @@ export interface EnvironmentFile<Declared extends Environment = Environment> {
   readonly argument: string;
 }
 
-/** The environment that is meant when nobody names one. */
-export const DEFAULT_ENVIRONMENT = 'local';
+/** The environment that is meant where none is named. */
+const DEFAULT_ENVIRONMENT = 'local';
 
 /** Absolute path of the file that `nameOrPath` means: a name in `environments/`, or a path to a YAML file. */
 export function environmentFile(nameOrPath: string): string {

@@ -8,7 +8,7 @@ import { unknownSetting } from './unknown-setting';
 /**
  * The settings with every default filled in.
  *
- * @param raw as somebody wrote them
+ * @param raw as they are written
  * @param label how messages call what they are written in
  * @param whereIs how messages begin that are about a setting, such as `line 3: `. Default: with the setting
  * @throws UsageError that lists every problem

@@ -31,7 +31,7 @@ reports/checks.html, checks.json and checks.xml (JUnit) in the state folder of t
 
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --only        run these checks only; may be given several times
-  --disruptive  run those that interrupt service, too: S3 requests fail for some seconds, then all is put back
+  --disruptive  run those that interrupt service, too: S3 requests fail for some seconds, then everything is restored
   --report      write the report into this folder, whatever was run
   --list        say which checks there are, what each proves and what it does not
   --json        print the report, or the list, as JSON

@@ -1,4 +1,4 @@
-/** `./scripts/report`: what the checks found on each day, for somebody who trusts only a signature. */
+/** `./scripts/report`: what the checks found on each day, for an auditor who trusts only a signature. */
 import path from 'node:path';
 import { headOf, headText } from '../operations/evidence/chain';
 import { evidenceKey, linesOf } from '../operations/evidence/keep-report';
@@ -16,8 +16,8 @@ Every run of all checks leaves a record in reports/evidence.jsonl of the state f
 and chained to the record before. Backups hold them, and the reports themselves as JSON.
 
   key           print the public key, and the head of the chain: hand both to whoever is to verify
-  verify        say for each day whether the checks passed, and whether anything was altered, left out or put
-                elsewhere. FOLDER is reports/ of the state folder, or a copy of it. Nothing else of the deployment
+  verify        say for each day whether the checks passed, and whether anything was altered, removed or
+                moved. FOLDER is reports/ of the state folder, or a copy of it. Nothing else of the deployment
                 is needed
   environment   a name in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --signer      the public key

@@ -5,7 +5,7 @@ import type { DeploymentBase } from '../constructs/deployment';
 import { EnvironmentStack } from './environment-stack';
 import type { KeystoreStack } from './keystore-stack';
 
-/** Master keys in AWS Secrets Manager. Nothing is declared there: KES makes the secrets, and nobody here deletes one. */
+/** Master keys in AWS Secrets Manager. Nothing is declared there: KES makes the secrets, and nothing here deletes one. */
 export class AwsKeystoreStack extends EnvironmentStack implements KeystoreStack {
   readonly configuration: KesConfigurationFile;
 

@@ -47,7 +47,7 @@ export const DEFAULT_SOCKET = 'unix:///var/run/docker.sock';
 const TLS_FILES = ['ca.pem', 'cert.pem', 'key.pem'] as const;
 
 /** Variables by which Docker's clients and the Terraform provider choose and reach an engine. */
-export const ENGINE_VARIABLES = [
+const ENGINE_VARIABLES = [
   'DOCKER_HOST',
   'DOCKER_CONTEXT',
   'DOCKER_TLS',
@@ -137,7 +137,7 @@ export function engineVariables({ host, transport, certPath = '', namedBy }: Eng
 }
 
 /** Variables by which a program is told of no engine: with several hosts each call names its own. */
-export const NO_ENGINE_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
+const NO_ENGINE_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
   ENGINE_VARIABLES.map((name) => [name, '']),
 );
 

@@ -114,7 +114,7 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
 }
 
 /**
- * A check each second, each 300 ms once one failed: a host that is away is left out after 3 s at most, and its
+ * A check each second, each 300 ms once one failed: a host that is away is excluded after 3 s at most, and its
  * connections are closed so that clients try again instead of waiting. An idle connection may last as long as the longest
  * silence of an S3 request: MinIO completes a large upload without a word.
  */

@@ -10,7 +10,7 @@ import type { KesClient } from './kes-configuration';
 export type RetiredKeys = Readonly<Record<string, readonly string[]>>;
 
 /** The client that Docker's health check is: it may ask for the status and nothing else. */
-export const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes: ['/v1/status'] };
+const HEALTH_CLIENT: KesClient = { name: CLIENTS.health, keys: [], routes: ['/v1/status'] };
 
 /** The client that Prometheus is: it may ask for metrics and nothing else. */
 const MONITORING_CLIENT: KesClient = { name: METRICS_CLIENT, keys: [], routes: ['/v1/metrics'] };

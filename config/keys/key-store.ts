@@ -49,7 +49,7 @@ export const auditDeviceSettings = ({ name, filePath }: AuditDevice) => ({
   options: { file_path: filePath, mode: '0600' },
 });
 
-/** The audit devices that Terraform makes. OpenBao has them from its configuration file, and nobody can take those away. */
+/** The audit devices that Terraform makes. OpenBao has them from its configuration file, and the API cannot remove those. */
 export function provisionedAuditDevices(environment: Pick<Environment, 'keyStore'>): readonly AuditDevice[] {
   return embeddedVault(environment)?.distribution === 'vault' ? AUDIT_DEVICES : [];
 }

@@ -18,9 +18,9 @@ import { s3Names } from '../minio/s3-endpoint';
 export const MINIMUM_TOKEN_PERIOD = '10m';
 
 /** Longest life of a SecretID: Vault ends it then whatever was asked for (the default of max_lease_ttl, 32 days). */
-export const MAXIMUM_SECRET_ID_TTL = '768h';
+const MAXIMUM_SECRET_ID_TTL = '768h';
 /** Shortest: below, it would have to be renewed more often than anybody deploys. */
-export const MINIMUM_SECRET_ID_TTL = '24h';
+const MINIMUM_SECRET_ID_TTL = '24h';
 
 /** A rule that is broken. */
 export interface Problem {

@@ -70,7 +70,7 @@ export const tls = z.discriminatedUnion(
       email: z.email({ error: 'must be an e-mail address' }).describe('For the authority to write to.'),
       termsOfServiceAgreed: z
         .literal(true)
-        .describe('That you agree to the terms of service of the authority; it serves nobody else.'),
+        .describe('That you agree to the terms of service of the authority; it serves no one who does not.'),
       eab: z
         .strictObject({
           keyId: z

@@ -83,9 +83,9 @@ export interface StateLayout {
   readonly lock: string;
   /** Held by a scheduled run, so that no two of them overlap. */
   readonly scheduleLock: string;
-  /** Says that `secrets` belongs to this deployment; its twin lies in `secrets`. */
+  /** Says that `secrets` belongs to this deployment; a copy lies in `secrets`. */
   readonly deployment: string;
-  /** Every secret file, so that nobody spells a path twice. */
+  /** Every secret file. No path is written a second time. */
   readonly secret: {
     readonly deployment: string;
     readonly tls: string;

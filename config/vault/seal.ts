@@ -47,7 +47,7 @@ export function sealFiles(seal: Seal): { readonly path: string; readonly source:
   ];
 }
 
-/** Variables for the container of Vault. The client of AWS in Vault takes CAs from nowhere else; Vault asks nobody else. */
+/** Variables for the container of Vault. The client of AWS in Vault takes CAs from nowhere else; Vault asks no other server. */
 export function sealVariables(seal: Seal): Record<string, string> {
   return seal.type === 'awskms' && seal.caFile !== undefined ? { SSL_CERT_FILE: `/files/${SEAL_FILES.ca}` } : {};
 }

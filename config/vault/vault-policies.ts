@@ -183,7 +183,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
           {
             path: 'auth/token/lookup-accessor',
             capabilities: ['update'],
-            why: 'and says what each token may do; by its accessor nobody can use it',
+            why: 'and says what each token may do; its accessor does not let it be used',
           },
         ] satisfies PolicyRule[])),
     ...(metricsPolicy === undefined
@@ -232,7 +232,7 @@ export function provisionerPolicyRules(objects: ProvisionedObjects): PolicyRule[
     {
       path: `${role}/secret-id-accessor/destroy`,
       capabilities: ['update'],
-      // by its accessor, so that nobody has to keep an old SecretID to be able to destroy it
+      // by its accessor: an old SecretID need not be kept to be destroyed
       why: 'takes away a SecretID that was replaced',
     },
     ...(!objects.seesAuditDevices

@@ -85,7 +85,7 @@ export class ServiceContainer extends Construct {
       memory: props.memoryMb,
       memorySwap: props.memoryMb,
       tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
-      // Docker takes every signal that it delivers, the SIGHUP of a reload too, for somebody's wish to stop the container,
+      // Docker takes every signal that it delivers, the SIGHUP of a reload too, for a wish to stop the container,
       // unless it is told which signal that is; `unless-stopped` would leave it down after a crash or a reboot even then
       // (moby, daemon/kill.go and restartmanager.go)
       restart: 'always',

@@ -29,7 +29,7 @@ export interface BalancerProps {
 
 /**
  * The HAProxy of a host: clients find the S3 API there, MinIO the KES, and KES the active Vault, on whichever hosts these
- * are. A host that is away is left out within two seconds.
+ * are. HAProxy excludes a host that is away within two seconds.
  */
 export class Balancer extends Construct {
   readonly container: ServiceContainer;

@@ -28,7 +28,7 @@ import type { KeyStore } from '../vault/key-store';
  * whole folder, and a volume keeps a file that is no longer declared.
  */
 const TRUSTED_CAS = { thirdParty: 'trusted', keyStore: 'trusted-key-store' } as const;
-/** Those that Go looks into where nobody names others. */
+/** Those that Go looks into by default. */
 const SYSTEM_CA_FOLDERS = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
 export interface KesConfigurationFileProps {

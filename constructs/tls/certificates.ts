@@ -23,7 +23,7 @@ export interface IssuedCertificate extends CertificateFiles {
 /**
  * A private CA and the certificates that it issues.
  *
- * An apply makes what is missing, also what somebody removed, and renews what has less than a third of its life left; a renewed certificate keeps
+ * An apply makes what is missing, also what was removed, and renews what has less than a third of its life left; a renewed certificate keeps
  * its key, because the identity of a KES client is a hash of it.
  */
 export class Certificates extends Construct {

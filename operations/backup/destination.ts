@@ -76,7 +76,7 @@ export function describePlace(place: BackupPlace): string {
  * Refuses the storage that the backup is to save: it could be read only with the keys that are in it. By address, and by
  * the certificate that the endpoint serves, which also knows the deployment under other names and through forwarded ports.
  *
- * @throws UsageError; ExternalError if nobody can say where the backup would go
+ * @throws UsageError; ExternalError where it cannot be told where the backup would go
  */
 export async function requireOtherStorage(
   place: BackupPlace,
@@ -131,7 +131,7 @@ async function servesOurCertificate(url: string, state: StateLayout): Promise<bo
     const shaken = await handshake({ url, caFile: state.caCertificate, serverName: SERVERS.minio.alias });
     return 'served' in shaken && shaken.served.certificate.fingerprint256 === ours;
   } catch {
-    // nobody there: the upload will say what is wrong
+    // no server answers: the upload will say what is wrong
     return false;
   }
 }

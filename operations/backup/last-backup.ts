@@ -11,7 +11,7 @@ const lastBackup = z.object({
   destination: z.string(),
   /** Of the encrypted file, hex. */
   sha256: z.string(),
-  /** Who has signed it. Absent: nobody, or it was restored by its SHA-256 alone. */
+  /** Who has signed it. Absent: it is not signed, or was restored by its SHA-256 alone. */
   signer: z.string().optional(),
 });
 export type LastBackup = z.infer<typeof lastBackup>;

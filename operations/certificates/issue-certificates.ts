@@ -123,7 +123,7 @@ export function dueDate({ notBefore, notAfter }: Pick<x509.X509Certificate, 'not
   return new Date(notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 3);
 }
 
-/** The first thing that a deploy makes: twin markers by which lost secrets are noticed, see operations/state/intact-state.ts. */
+/** The first thing that a deploy makes: a marker and its copy, by which lost secrets are noticed, see operations/state/intact-state.ts. */
 function markDeployment(input: OperationInput<'issue-certificates'>): void {
   const state = stateLayout(input.environment, path.dirname(input.certificateFolder));
   const existing = readIfExists(state.secret.deployment) ?? readIfExists(state.deployment);

@@ -69,7 +69,7 @@ export function finishCa({ loaded, deploy, prove }: RotationContext): Phase[] {
 }
 
 /** @throws UsageError unless the overlap can begin, or has begun */
-export function requireOverlap(loaded: LoadedEnvironment, finish: boolean): void {
+function requireOverlap(loaded: LoadedEnvironment, finish: boolean): void {
   const overlaps = trustedCas(loaded) > 1;
   if (overlaps && !finish) {
     throw new UsageError(

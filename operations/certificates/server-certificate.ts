@@ -2,7 +2,7 @@
  * What certificates from elsewhere must fulfil before anything is deployed with them. Pure: text in, problems out.
  *
  * MinIO is strict where it says nothing: a key file with two PEM blocks stops it, and a certificate that it cannot load
- * beside the default one is left out with a line in its log (minio/minio, internal/config/certs.go and
+ * beside the default one is skipped with a line in its log (minio/minio, internal/config/certs.go and
  * cmd/common-main.go). So what is delivered is written anew from what was understood here.
  */
 import 'reflect-metadata';

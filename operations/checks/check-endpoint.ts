@@ -10,7 +10,7 @@ export interface EndpointToCheck extends Pick<RunOptions, 'signal' | 'onResult'>
   readonly endpoint: TlsEndpoint;
   readonly region: string;
   readonly expected: Expectations;
-  /** @default - the whole catalogue, of which what cannot be seen from outside is left out */
+  /** @default - the whole catalogue, without what cannot be seen from outside */
   readonly checks?: readonly Check[];
   /** Whether it also gets requests that it must refuse. @default false */
   readonly tryKnownHoles?: boolean;

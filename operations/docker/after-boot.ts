@@ -69,9 +69,9 @@ interface Service {
   readonly container: Docker.Container;
   readonly name: string;
   readonly runs: boolean;
-  /** `healthy`, too, where nobody asks. */
+  /** `healthy`, too, where it has no health check. */
   readonly health: string;
-  /** Why Docker could not start it; empty where it did not try, or somebody stopped it. */
+  /** Why Docker could not start it; empty where it did not try, or a person stopped it. */
   readonly error: string;
 }
 

@@ -31,7 +31,7 @@ type Orphans = Pick<DockerResources, 'containers' | 'networks'>;
  * Removes containers and networks that no state names.
  *
  * @returns the names of what was removed
- * @throws ExternalError if this environment runs, and this state folder never deployed it: it is somebody else's
+ * @throws ExternalError if this environment runs, and this state folder never deployed it: another state folder owns it
  */
 export async function removeOrphans(loaded: LoadedEnvironment, docker: Docker, owner: OwnerLabel): Promise<string[]> {
   const { environment, state } = loaded;

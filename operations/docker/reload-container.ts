@@ -99,7 +99,7 @@ export async function reloadContainer(
 
 /**
  * Whether a program answers by TLS. A certificate that is refused is an answer: it may be the one to be replaced. A
- * connection that is closed is none: Docker's proxy does that while nobody listens behind it.
+ * connection that is closed is none: Docker's proxy does that while no server listens behind it.
  */
 async function answered(url: string): Promise<true | NotYet> {
   const shaken = await handshake({ url });

@@ -47,7 +47,7 @@ export interface DockerNetwork {
   readonly mtu?: number | undefined;
 }
 
-/** Docker's states of a container that nobody uses at the moment; in the others it runs, or soon will again. */
+/** Docker's states of a container that is not used at the moment; in the others it runs, or soon will again. */
 const NOT_RUNNING = ['created', 'exited', 'dead'];
 
 export async function dockerResourcesOf(docker: Docker, owner: OwnerLabel): Promise<DockerResources> {

@@ -1,6 +1,6 @@
 /**
  * Evidence over time: of every run of all checks a record is kept, signed by a key of the deployment and chained to the one
- * before. Who has the public key alone sees what was altered, left out, put in or put elsewhere. What was cut off at the end
+ * before. Who has the public key alone sees what was altered, removed, added or moved. What was cut off at the end
  * shows by the days that then have no report, and by a head that was noted before: docs/adr/0066.
  */
 import { createHash } from 'node:crypto';
@@ -52,7 +52,7 @@ export function recordIn(line: string): EvidenceRecord | undefined {
   }
 }
 
-/** Where a chain ended when somebody looked: a later look must find it again. */
+/** Where a chain ended when it was last looked at: a later look must find it again. */
 export interface Head {
   readonly number: number;
   readonly hash: string;
@@ -133,7 +133,7 @@ function gapBetween(
   const expected = (before?.record.number ?? 0) + 1;
   if (number > expected) {
     return [
-      `${where}: ${number - expected === 1 ? `record ${expected} is` : `records ${expected} to ${number - 1} are`} left out or not genuine`,
+      `${where}: ${number - expected === 1 ? `record ${expected} is` : `records ${expected} to ${number - 1} are`} missing or not genuine`,
     ];
   }
   if (number < expected)

@@ -29,7 +29,7 @@ export async function keepReport({ environment, state }: LoadedEnvironment, repo
  *
  * @throws ExternalError if the chain or its key is not as it was left
  */
-export async function addRecord(place: Place, environment: string, report: Report): Promise<void> {
+async function addRecord(place: Place, environment: string, report: Report): Promise<void> {
   const lock = await waitForLock(place.evidenceLock, 'signing a report');
   try {
     const lines = linesOf(readIfExists(place.evidence) ?? '');

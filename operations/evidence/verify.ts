@@ -68,7 +68,7 @@ export function verificationText({ problems, days, records, head }: Verification
     `${records} genuine record(s), ${days.length} day(s): ${count('passed')} passed, ${count('failed')} failed, ` +
       `${count('could-not-check')} could not check, ${count('none')} without a report`,
     ...problems.map((problem) => `NOT GENUINE: ${problem}`),
-    ...(problems.length === 0 ? ['nothing was altered, left out or put elsewhere'] : []),
+    ...(problems.length === 0 ? ['nothing was altered, removed or moved'] : []),
     ...(head === undefined
       ? []
       : [`head: ${headText(head)}`, 'Keep that line: with --head it shows later whether the end was cut off.']),

@@ -6,7 +6,7 @@ import { type NodeServer, standbyOf } from '../../config/node';
 import { waitUntilHealthy } from '../docker/docker';
 
 /**
- * Restarts a stateless server that others reach by an alias of its networks, without a moment in which nobody answers
+ * Restarts a stateless server that others reach by an alias of its networks, without a moment in which no server answers
  * there. Every connection to it is closed and made anew, with all that belongs to a connection: TLS sessions, and the
  * identity that a client showed when it began.
  */

@@ -17,7 +17,7 @@ const NONE = 'none';
 /**
  * A new SecretID for KES. The old one is destroyed only when KES has logged in by the new one and opens every canary.
  *
- * A run that is killed between Vault's answer and the file leaves a SecretID that nobody has.
+ * A run that is killed between Vault's answer and the file leaves a SecretID that no file has.
  *
  * @throws UsageError if the master keys are not in Vault
  */

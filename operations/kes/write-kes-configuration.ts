@@ -21,7 +21,7 @@ export async function writeKesConfiguration(input: Input): Promise<void> {
   const identities = kesIdentities(input.configuration.clients, input.certificateFolder);
   const { login, finish } = await loginOf(input);
   const configuration = renderKesConfiguration(input.configuration, { identities, login });
-  // before the file, so that keys are never made in a place that nobody knows of
+  // before the file, so that keys are never made in a place that is not noted
   if (readIfExists(input.placeFile) === undefined) writeKeyStoreNote(input.placeFile, input.place);
   writeFileAtomically(input.file, stringify(configuration));
   await finish?.();

@@ -26,7 +26,7 @@ export type CredentialChain = () => Promise<{
   readonly sessionToken?: string | undefined;
 }>;
 
-export function usualChain(region: string): CredentialChain {
+function usualChain(region: string): CredentialChain {
   return async () => {
     const client = new SecretsManagerClient({ region });
     try {
@@ -67,7 +67,7 @@ export async function findAwsCredentials(
   return { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
 }
 
-/** Keeps credentials for KES and every later deploy, in a file that nobody else can read; those that are kept stay. */
+/** Keeps credentials for KES and every later deploy, in a file that only this user can read; those that are kept stay. */
 export function keepAwsCredentials(file: string, { accessKeyId, secretAccessKey }: AwsCredentials): void {
   if (readIfExists(file) !== undefined) return;
   writeFileAtomically(file, `${JSON.stringify({ accessKeyId, secretAccessKey: secretAccessKey.reveal() })}\n`);

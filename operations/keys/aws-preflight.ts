@@ -17,7 +17,7 @@ import type { AwsKeyStoreSettings } from '../../config/environment';
 import { awsOptions, findAwsCredentials, keepAwsCredentials } from './aws-credentials';
 import { ExternalError, messageOf, UsageError } from '../lib/errors';
 
-/** A staging label that nobody gives. */
+/** A staging label that does not exist. */
 const NO_VERSION = 'encrypted-backup-storage-preflight';
 
 const POLICY_HINT = 'docs/key-stores.md has the policy that KES needs';

@@ -78,7 +78,7 @@ async function holdsData(docker: Docker, input: Input): Promise<boolean> {
 }
 
 /**
- * Says of each declared key whose it is, for the time when nobody declares it any more. That nothing is under it, an
+ * Says of each declared key whose it is, for the time when it is no longer declared. That nothing is under it, an
  * inventory found before it was declared again.
  */
 function attributed(canaries: Canaries, { keys, clients }: Input): Canaries {

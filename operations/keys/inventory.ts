@@ -154,7 +154,7 @@ async function bucketInventory(
   };
 
   for await (const file of admin.rawFiles(bucket, `**${META}`)) take(file);
-  // a name that reads like a pattern matches none, and a file that was replaced while it was read is left out
+  // a name that reads like a pattern matches none, and a file that was replaced while it was read is skipped
   for await (const name of objectNames(s3, bucket)) {
     if (seen.has(name)) continue;
     const folder = name.endsWith('/') ? `${name.slice(0, -1)}${FOLDER_OBJECT}` : name;

@@ -3,12 +3,12 @@ import { type Stats, statSync } from 'node:fs';
 import { SERVICE_UID } from '../../config/docker/service-user';
 import { UsageError } from '../lib/errors';
 
-/** Keys beside the data protect against nobody who gets the disk; each deploy says so, and what to do about it. */
+/** Keys beside the data do not protect against whoever gets the disk; each deploy says so, and what to do about it. */
 export const KEYS_BESIDE_DATA =
   'WARNING: keyStore.type is filesystem: the master keys are plain files on the host of the data, and whoever gets its ' +
   'disk, or a copy of it, reads everything. This is for laboratories; ./scripts/migrate moves the keys to a Vault.';
 
-/** @throws UsageError unless the folder is there, belongs to KES and to nobody else */
+/** @throws UsageError unless the folder is there, belongs to KES alone */
 export function requireKeyFolder(folder: string, stat: (file: string) => Stats = statSync): void {
   const refuse = (got: string): never => {
     throw new UsageError(

@@ -148,7 +148,7 @@ export function rotateMasterKey(
       id: 'last-look',
       title: `Final inventory of ${from}`,
       run: async ({ report }) => {
-        // KES lets nobody seal by it any more, so what is written from now on cannot be under it
+        // KES refuses to seal by it, so what is written from now on cannot be under it
         const uses = usesOf((await resealAll(report)).left, from);
         if (uses !== undefined) return `${uses}: MinIO may still decrypt by it`;
         withdraw(state, from);
@@ -253,7 +253,7 @@ async function reseal(
     if (round === ROUNDS) throw stillUnder(data, succession);
     requireUnmixed(found, succession);
     for (const bucket of open.buckets) {
-      // somebody may have begun to keep versions since
+      // versioning may have been switched on since
       if (await keepsVersions(s3, bucket.bucket)) continue;
       for (const prefix of s3Prefixes(bucket, from)) {
         await job(admin, bucket.bucket, prefix, { type: 'sse-s3' }, report);

@@ -29,7 +29,7 @@ const ACTIVE_WITHIN_MS = 20_000;
 /**
  * Opens the canary of every master key that has one, also of keys that are no longer declared.
  *
- * @param look what Vault says about a key that does not open. @default - nobody asks it
+ * @param look what Vault says about a key that does not open. @default - Vault is not asked
  * @param restore how a key comes back from a backup
  * @returns `proven`: the keys that were; `unasked`: those that KES lets nobody ask for, as it is with a key that was
  *   declared again since KES read its configuration

@@ -28,7 +28,7 @@ export function isSignedBy(publicKey: string, content: Buffer, { signature }: Pi
   return verify(null, content, key, Buffer.from(signature, 'base64'));
 }
 
-export function signingKeyOf(privateKey: KeyObject): SigningKey {
+function signingKeyOf(privateKey: KeyObject): SigningKey {
   const der = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   const publicKey = `${PREFIX}${der.subarray(SPKI_START.length).toString('base64')}`;
   return {

@@ -48,7 +48,7 @@ const POLL_MILLISECONDS = 250;
 const RETRY_MILLISECONDS = 20;
 /** After so many times a lock is taken for held. */
 const REFUSAL_TRIES = 3;
-/** After so many times a file that names nobody is taken for none of ours. */
+/** After so many times a file that names no holder is taken for another file. */
 const NAME_TRIES = 100;
 
 /** Says which locks our own children need not take: toolchain/terraform/bin/terraform reads it. */
@@ -103,7 +103,7 @@ class HeldLock implements Lock {
   }
 }
 
-/** Who holds the lock at the moment; `undefined` where nobody does. */
+/** Who holds the lock at the moment; `undefined` where it is free. */
 export async function lockHolder(file: string): Promise<LockHolder | undefined> {
   let descriptor: number;
   try {

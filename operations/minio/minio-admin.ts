@@ -233,7 +233,7 @@ export class MinioAdmin {
 
   /**
    * Has MinIO look at everything that it stores, and write anew what a drive lacks. Another such heal ends. It stands still
-   * after a thousand items, until somebody asks for them (cmd/admin-heal-ops.go, pushHealResultItem).
+   * after a thousand items, until a client asks for them (cmd/admin-heal-ops.go, pushHealResultItem).
    *
    * @param scan `deep` reads everything and compares checksums; `normal` sees what is missing or outdated
    * @returns by what it is asked for
@@ -244,7 +244,7 @@ export class MinioAdmin {
     return healStarted.parse(JSON.parse(text)).clientToken;
   }
 
-  /** @throws HealTakenOver if somebody else began another one since */
+  /** @throws HealTakenOver if another one has begun since */
   async healProgress(clientToken: string): Promise<HealProgress> {
     const request: AdminRequest = { method: 'POST', path: `${ADMIN}/heal/`, query: { clientToken } };
     const response = await this.call(request, [200, 400]);
@@ -451,7 +451,7 @@ export class RefusedByMinio extends ExternalError {
 /** A heal was ended, because another one was begun. */
 export class HealTakenOver extends ExternalError {
   constructor() {
-    super('somebody else has begun to heal, which ended this one', 'the other one does the same: wait for it');
+    super('another heal has begun, which ended this one', 'it does the same: wait for it');
   }
 }
 

@@ -151,7 +151,7 @@ function noMaker(iamFile: string, refusal: string): ExternalError {
 export const ROOT_ANNOUNCED =
   'the next deploy has MinIO refuse its root user: declare clients for whoever uses it, or write minio.rootAccess: true';
 
-/** Whether the next deploy has root refused, which this one let in: nobody has said so, and earlier versions let it in. */
+/** Whether the next deploy has root refused, which this one let in: no deploy announced it, and earlier versions let it in. */
 export function isRefusalAnnounced({ identitiesNote }: Pick<StateLayout, 'identitiesNote'>, now = new Date()): boolean {
   return isDue(identitiesNote, now);
 }

@@ -21,7 +21,7 @@ import type { RotationContext } from '../state/rotation-context';
  * by the KMS. Temporary credentials (STS) are signed by the root password and end.
  *
  * The MinIO of several hosts sign for each other with it. One that has another password than its peers is none of theirs, so
- * all of them start again together, and answer nobody meanwhile. The deploy then replaces their containers one by one.
+ * all of them start again together, and answer no request meanwhile. The deploy then replaces their containers one by one.
  */
 export function rotateRootCredentials({ loaded, deploy }: RotationContext): Phase[] {
   const { environment, state } = loaded;

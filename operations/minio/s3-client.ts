@@ -100,7 +100,7 @@ export function otherStorage(
   return s3;
 }
 
-/** Checksums that nobody asked for break SSE-C and storages that are not AWS (aws-sdk-js-v3 issue 6810). */
+/** Checksums without being asked for break SSE-C and storages that are not AWS (aws-sdk-js-v3 issue 6810). */
 const WITHOUT_CHECKSUMS = {
   requestChecksumCalculation: 'WHEN_REQUIRED',
   responseChecksumValidation: 'WHEN_REQUIRED',

@@ -33,7 +33,7 @@ export function leaveMetrics(loaded: LoadedEnvironment, now = new Date()): void 
   const folder = loaded.environment.monitoring?.textfile;
   if (folder === undefined) return;
   try {
-    // a folder that nobody reads would hide the mistake
+    // a folder that node_exporter does not read would hide the mistake
     if (!statSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
     writeFileAtomically(
       path.join(folder, monitoringNames(loaded.environment).textfile),
@@ -48,7 +48,7 @@ export function leaveMetrics(loaded: LoadedEnvironment, now = new Date()): void 
 }
 
 /** The metrics in the text format of Prometheus. Everything is read from the state folder, nothing is asked. */
-export function metricsText(loaded: LoadedEnvironment, now: Date): string {
+function metricsText(loaded: LoadedEnvironment, now: Date): string {
   const environment = loaded.environment.name;
   return metricsOf(loaded, now)
     .filter(({ samples }) => samples.length > 0)

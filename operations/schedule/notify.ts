@@ -1,4 +1,4 @@
-/** Tells somebody of a scheduled run. */
+/** Notifies of a scheduled run. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Environment } from '../../config/environment';

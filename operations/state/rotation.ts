@@ -111,7 +111,7 @@ export class Rotation {
     }));
   }
 
-  /** Forgets a rotation that failed before it had changed anything, so that it stands in nobody's way. */
+  /** Forgets a rotation that failed before it had changed anything, so that another one can begin. */
   abandonUnlessBegun(): void {
     if (this.note.done.length > 0 || Object.keys(this.note.memory).length > 0) return;
     this.log({ outcome: 'abandoned' });

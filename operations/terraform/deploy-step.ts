@@ -23,7 +23,7 @@ export type Synthesize = (loaded: LoadedEnvironment, folder: string) => Synthesi
  * Has an environment deployed, as a step.
  *
  * @param range what is to be deployed; what is before it must be as it shall be. Default: everything
- * @param hosts what is on one that is away is left out, and so are the checks, which would find only that
+ * @param hosts what is on one that is away is not deployed, and the checks do not run: they would find only that
  */
 export type Deploy = (range?: StackRange, hosts?: HostsHere) => Step;
 
@@ -123,6 +123,6 @@ function quorumOf({ environment, argument }: LoadedEnvironment, away: readonly s
   return {
     containers: [minio.container, vault.container],
     because: `host ${away.join(', ')} is away, and without one more neither MinIO nor Vault might go on`,
-    hint: `bring the host back, then ./scripts/up ${argument}; or put back what was changed in the environment file`,
+    hint: `bring the host back, then ./scripts/up ${argument}; or undo the change of the environment file`,
   };
 }

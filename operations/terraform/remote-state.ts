@@ -114,7 +114,7 @@ export async function writeObject(state: S3State, Key: string, Body: string): Pr
 }
 
 /**
- * @throws ExternalError if there is no such bucket, or nobody answers, as Terraform would find, too; and
+ * @throws ExternalError if there is no such bucket, or no server answers, as Terraform would find, too; and
  * UnreadableStateError if something else is in the way
  */
 async function withState<T>(

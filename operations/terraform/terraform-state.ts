@@ -64,7 +64,7 @@ async function readState(
   return content === undefined ? undefined : { where: file, content, hint };
 }
 
-/** The type of a role by which AppRole lets somebody log in. Terraform's id of one is its path. */
+/** The type of a role of AppRole. Terraform's id of one is its path. */
 export const APPROLE_ROLE = 'vault_approle_auth_backend_role';
 
 /** What a stack made at a path of Vault, as Terraform's state tells: `<type> <path>`, empty before the first deploy. */

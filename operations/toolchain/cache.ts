@@ -24,7 +24,7 @@ export interface CacheLayout {
 }
 
 /** An XDG base folder; the specification says that a relative value is to be ignored. */
-export function xdgFolder(variable: string, fallback: string, env: NodeJS.ProcessEnv = process.env): string {
+function xdgFolder(variable: string, fallback: string, env: NodeJS.ProcessEnv = process.env): string {
   const value = env[variable];
   return value !== undefined && path.isAbsolute(value) ? value : path.join(env.HOME ?? homedir(), fallback);
 }
@@ -41,7 +41,7 @@ export function cacheLayout(env: NodeJS.ProcessEnv = process.env): CacheLayout {
 }
 
 /**
- * What is in the cache is run, and goes into images, because it is there. So nobody else may write to it.
+ * What is in the cache is run, and goes into images, because it is there. So no other user may write to it.
  *
  * @throws UsageError that names the first folder that another user owns, or that others may write to
  */
@@ -76,7 +76,7 @@ export async function provideFolder(
   const lock = await waitForLock(`${folder}.lock`, what, options);
   try {
     if (existsSync(folder)) return;
-    // a run that was killed left its own; whoever holds the lock knows that nobody works there
+    // a run that was killed left its own; under the lock no other process works there
     for (const name of await readdir(path.dirname(folder))) {
       if (name.startsWith(`${path.basename(folder)}.tmp-`)) await remove(path.join(path.dirname(folder), name));
     }

@@ -48,7 +48,7 @@ export class AppRole {
   private readonly endpoint: VaultLogin;
   private readonly mount: string;
 
-  /** @throws UsageError if nobody gives a token */
+  /** @throws UsageError if there is no token */
   constructor(endpoint: VaultLogin, { mount, role }: { readonly mount: string; readonly role: string }) {
     this.endpoint = endpoint;
     this.vault = new VaultClient(endpoint, readVaultToken(endpoint.tokenFile).token);

@@ -32,7 +32,7 @@ export interface ExternalVaultRequest {
   readonly needsSecretId: boolean;
   /** The command that prints the policy, for the hint. */
   readonly policyCommand: string;
-  /** Shows what keeps nobody from deploying now. */
+  /** Shows what does not prevent a deploy now. */
   readonly announce: (line: string) => void;
 }
 

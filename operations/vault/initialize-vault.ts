@@ -1,5 +1,5 @@
 /**
- * Takes an embedded Vault from whatever it is to unsealed and usable by the provisioner token, and nobody else.
+ * Takes an embedded Vault from whatever it is to unsealed and usable by the provisioner token alone.
  *
  * | Vault says  | shares on disk | canaries on disk  | what happens                                              |
  * |-------------|----------------|-------------------|-----------------------------------------------------------|
@@ -11,7 +11,7 @@
  * | sealed      | too few        | any               | REFUSE: only a person with the shares can unseal          |
  *
  * Vault initialises itself to the end, also when its client is gone, and says the shares once. So a mark is written before,
- * and taken away when Vault is open: by it, and by nothing else, a Vault is known that nobody ever could open. With the
+ * and taken away when Vault is open: by it, and by nothing else, a Vault is known that was never opened. With the
  * mark, and less than all of its shares, it may go, and beside a new Vault they are those of one that went.
  *
  * With a seal, Vault opens itself, and has recovery shares in the place of unseal shares. It changes from one to the other
@@ -99,7 +99,7 @@ export async function provideTokens(vault: VaultClient, input: Input): Promise<v
   noteRenewal(input.renewalNote, new Date(now + life / 3), new Date(now), { expires });
 }
 
-/** Vault ends at once where its seal is away, and says so to nobody but its log. */
+/** Vault ends at once where its seal is away, and says so in its log alone. */
 async function whyAway(error: unknown, { seal }: Input): Promise<never> {
   if (seal !== undefined) await requireUsableSeal(seal.access);
   throw error;

@@ -21,7 +21,7 @@ export type ProvisionerRequest = Pick<
 
 /**
  * Finds out before a deploy whether the provisioner token of an embedded Vault must be made anew: after an update with
- * another policy, or where somebody changed the policy or revoked the token. That needs unseal shares, which with
+ * another policy, or where the policy was changed or the token revoked. That needs unseal shares, which with
  * `unseal: manual` may be elsewhere.
  *
  * Where they are at hand, the initialisation is made due, and the deploy that follows runs it.

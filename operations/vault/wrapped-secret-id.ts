@@ -8,7 +8,7 @@ import { type FoundToken, readTokenFrom } from './vault-token';
 import { type VaultClient, VaultError } from './vault-client';
 import { Secret } from '../lib/secret';
 
-export const WRAPPED_SECRET_ID_VARIABLE = 'VAULT_WRAPPED_SECRET_ID';
+const WRAPPED_SECRET_ID_VARIABLE = 'VAULT_WRAPPED_SECRET_ID';
 
 const wrappingLookup = z.object({ data: z.object({ creation_path: z.string() }) });
 const unwrapped = z.object({ data: z.object({ secret_id: z.string() }) });
@@ -30,7 +30,7 @@ export function howToWrap(mintPath: string, settings: { readonly wrappingTokenFi
  * Makes sure that a wrapping token was not used yet and holds a SecretID of this role, without using it up.
  *
  * @param mintPath `auth/<mount>/role/<role>/secret-id`
- * @throws ExternalError if somebody has used it or it has expired; UsageError if it holds something else
+ * @throws ExternalError if it was used or has expired; UsageError if it holds something else
  */
 export async function verifyWrappingToken(vault: VaultClient, wrapping: FoundToken, mintPath: string): Promise<void> {
   let path: string;
@@ -43,8 +43,8 @@ export async function verifyWrappingToken(vault: VaultClient, wrapping: FoundTok
     throw new ExternalError(
       `the wrapping token in ${wrapping.source} was used already, or has expired`,
       `if neither this pipeline (a run of it may have been killed just after) nor its time explains that, someone else has ` +
-        `the SecretID: destroy those that nobody ` +
-        `knows (vault list ${mintPath}, vault write ${mintPath}-accessor/destroy secret_id_accessor=…) and look for ` +
+        `the SecretID: destroy those that are not ` +
+        `known (vault list ${mintPath}, vault write ${mintPath}-accessor/destroy secret_id_accessor=…) and look for ` +
         `sys/wrapping/unwrap in the audit log; then mint another`,
     );
   }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { projectRoot } from '../lib/project-root';
 import { type Finding, type Findings, readFindings, type Reach } from './findings';
 
-export const ANSWERS_FILE = path.join(projectRoot, 'toolchain', 'vulnerabilities', 'answers.yaml');
+const ANSWERS_FILE = path.join(projectRoot, 'toolchain', 'vulnerabilities', 'answers.yaml');
 
 /** The words of OpenVEX v0.2.0 for why a product is not affected. */
 const justification = z.enum([

@@ -51,7 +51,7 @@ function statement({ program, id, aliases, summary, answer }: Row): VexStatement
 }
 
 /** The package URL of a shipped program, such as `pkg:golang/github.com/minio/kes@v0.24.0`. */
-export function packageUrl(name: string): string {
+function packageUrl(name: string): string {
   const program = SHIPPED.find((candidate) => candidate.name === name);
   if (program === undefined) throw new Error(`no program ${name} is shipped`);
   const required = readFileSync(path.join(program.module, 'go.mod'), 'utf8');

@@ -9,7 +9,7 @@ import { parseCommandLine } from './command-line';
 
 interface Wanted {
   readonly checks: readonly Check[];
-  /** Whether these are all that a run has when nobody names any: only then its report may replace the last one. */
+  /** Whether these are all that a run has by default: only then its report may replace the last one. */
   readonly complete: boolean;
   readonly json: boolean;
   /** Folder for the report. */
@@ -74,7 +74,7 @@ export function parseCheckCall(args: string[], env: NodeJS.ProcessEnv): CheckCal
     };
   }
   if (environment !== undefined) throw refusal(`--endpoint takes no environment, got: ${environment}`);
-  if (values.disruptive) throw refusal('--disruptive needs an environment: from outside nothing can be put back');
+  if (values.disruptive) throw refusal('--disruptive needs an environment: from outside nothing can be restored');
   requireNone(named, ({ from }) => from !== 'outside', 'looks at the deployment itself, which --endpoint cannot');
   const tryKnownHoles = values['try-known-holes'];
   if (!tryKnownHoles)

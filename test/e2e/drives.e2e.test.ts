@@ -8,7 +8,7 @@ import { newIdentity } from '../../operations/backup/age/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { shardInfo } from '../../operations/minio/drives/xl-meta';
-import { builtMc } from '../../operations/toolchain/prepare';
+import { builtMc } from '../../operations/toolchain/findings';
 import { mc } from '../helpers/e2e/clients/clients';
 import { type CommandResult, mustSucceed, output } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/clients/measured';

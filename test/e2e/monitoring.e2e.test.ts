@@ -377,7 +377,7 @@ test('each run of the checks has left a signed record', async () => {
   // one of them was red on purpose
   expect(verified.code).toBe(1);
   expect(verified.stdout).toMatch(/FAILED \(\d reports\): metrics-readers-confined/);
-  expect(verified.stdout).toContain('nothing was altered, left out or put elsewhere');
+  expect(verified.stdout).toContain('nothing was altered, removed or moved');
 });
 
 test('none of it is in what Terraform keeps, and a second deploy changes nothing', async () => {

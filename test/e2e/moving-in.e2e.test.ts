@@ -12,7 +12,7 @@ import { Secret } from '../../operations/lib/secret';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { MinioAdmin } from '../../operations/minio/minio-admin';
 import { bytesOf, s3Client, type S3Credentials } from '../../operations/minio/s3-client';
-import { builtMc } from '../../operations/toolchain/prepare';
+import { builtMc } from '../../operations/toolchain/findings';
 import { mustSucceed, output } from '../helpers/e2e/command';
 import { measured } from '../helpers/e2e/clients/measured';
 import { OtherStorage } from '../helpers/e2e/servers/other-storage';

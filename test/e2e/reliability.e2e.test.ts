@@ -99,7 +99,7 @@ interface Fault {
   readonly diagnose?: () => Promise<string>;
   /** The same, where whoever mends it is told. */
   readonly explain?: () => string;
-  /** Absent: nobody has to do anything. */
+  /** Absent: nothing has to be done. */
   readonly mend?: { readonly by: string; readonly act: () => unknown };
   /** Waits until a client has noticed, for as long as that may take. @default - it does not wait */
   readonly noticedWithinMs?: number;

@@ -1,4 +1,4 @@
-/** An age for people, without what nobody wants to know. */
+/** An age for people, in one unit. */
 export function ageOf(seconds: number): string {
   const hours = seconds / 3600;
   if (hours < 1) return 'less than an hour';

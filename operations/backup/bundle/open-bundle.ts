@@ -93,7 +93,7 @@ function explained(file: string, error: unknown): unknown {
   return error;
 }
 
-/** That it is somebody else's, as the end of a sentence about it. */
+/** That another signer made it, as the end of a sentence about it. */
 class Foreign extends Error {
   readonly hint: string;
 
@@ -103,7 +103,7 @@ class Foreign extends Error {
   }
 }
 
-/** @returns undefined where nobody has asked for one */
+/** @returns undefined where none was asked for */
 function provenSigner(
   entries: ReadonlyMap<string, Buffer>,
   { signers, sha256 }: Provenance,

@@ -23,7 +23,6 @@ export const signatureEntry = z.strictObject({
   /** Over the bytes of `manifest.json`, base64. */
   signature: z.string().regex(/^[A-Za-z0-9+/]{86}==$/),
 });
-export type SignatureEntry = z.infer<typeof signatureEntry>;
 
 /** Whose backups are taken. */
 export interface Signer {
@@ -46,7 +45,7 @@ export function signerLine(publicKey: string, environment: string): string {
 
 /**
  * @param given `--signer` and `--sha256`; where there are none, the identity file says whose backups it opens
- * @throws UsageError if nobody says it
+ * @throws UsageError where neither says it
  */
 export function provenance(
   given: { readonly signer?: string | undefined; readonly sha256?: string | undefined },

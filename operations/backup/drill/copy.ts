@@ -138,7 +138,7 @@ export interface DrillFolder {
   readonly holder?: LockHolder;
 }
 
-/** The folders of drills with the same copy. One without a lock file says nothing about its drill, and is left out. */
+/** The folders of drills with the same copy. One without a lock file says nothing about its drill, and is skipped. */
 export async function drillFolders(home: string, copy: Environment): Promise<DrillFolder[]> {
   const found: DrillFolder[] = [];
   for (const name of readdirSync(home).filter((entry) => /^drill-[A-Za-z0-9]{6}$/.test(entry))) {

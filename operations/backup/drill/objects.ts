@@ -98,7 +98,7 @@ export async function openObjects(loaded: LoadedEnvironment, objects: readonly D
   throw new ExternalError(`${lost.length} of ${objects.length} objects are lost:\n  ${lost.join('\n  ')}`);
 }
 
-/** Tries one object until it opens. @returns undefined when the signal says that nobody waits any more */
+/** Tries one object until it opens. @returns undefined once the signal is aborted */
 export async function firstOpening(
   loaded: () => LoadedEnvironment,
   object: DrillObject,

@@ -56,7 +56,7 @@ export async function rehearse(
   } catch (error) {
     problem = messageOf(error);
   } finally {
-    // not to be interrupted: nobody else takes the copy away
+    // not to be interrupted: nothing else removes the copy
     await show(takenAway(copy), new AbortController().signal);
     rmSync(folder, { recursive: true, force: true });
   }
@@ -97,7 +97,7 @@ function takenAway(copy: LoadedEnvironment): Step[] {
 }
 
 /**
- * Refuses beside another drill of the same environment, or somebody's environment of that name. Where there is none, what
+ * Refuses beside another drill of the same environment, or an environment of that name. Where there is none, what
  * killed drills left is of no use any more and goes: keys of a copy whose volumes are gone.
  */
 export async function requireNoOther({ environment }: LoadedEnvironment, folder: string): Promise<void> {

@@ -2,7 +2,7 @@
  * What an environment file reaches outside of its own deployment: folders and programs of this machine, a Docker host,
  * addresses, accounts, images. Out of a backup it counts only when it was confirmed.
  *
- * The list is of what stays inside, so that a setting of which nobody has thought here has to be confirmed.
+ * The list is of what stays inside, so that a setting that is missing here has to be confirmed.
  */
 import { parse } from 'yaml';
 import { UsageError } from '../../lib/errors';

@@ -27,7 +27,7 @@ export interface RestoreTarget {
 /**
  * @param given the environment file to restore into. Default: the one of this clone, or else the one in the backup
  * @param trusted settings of the one in the backup that may reach outside of the deployment, see outer-settings.ts
- * @throws UsageError if it is of another environment, or reaches outside where nobody has confirmed it
+ * @throws UsageError if it is of another environment, or reaches outside without being confirmed
  */
 export function restoreTarget(
   bundle: Bundle,
@@ -57,7 +57,7 @@ function targetOf(bundle: Bundle, given: LoadedEnvironment | undefined, trusted:
       `to restore into what ${file} says, name it: ./scripts/restore ${environment.name} …; to restore as it was, move it away`,
     );
   }
-  // the same file of one's own needs nobody's word
+  // the same file of one's own needs no confirmation
   if (present === undefined) requireConfirmed(text, trusted);
   const target = { environment, file, argument: environment.name, state: ownState(environment) };
   return { target, writeEnvironmentFile: present === undefined };

@@ -309,7 +309,7 @@ function setAside({ root, lock }: StateLayout, name: string): void {
   const renamed = path.join(name, path.relative(root, lock));
   renameSync(root, name);
   mkdirSync(root, { mode: 0o700 });
-  // unlike another rename it never takes the place of somebody's who was quicker
+  // unlike another rename it never replaces a file that was made meanwhile
   linkSync(renamed, lock);
   rmSync(renamed);
 }
@@ -359,7 +359,7 @@ export async function withStateToCome<T>(
   const asked = [toCome.tls, toCome.secret.tls, path.dirname(toCome.secret.awsCredentials)];
   // what a kill left
   await rm(toCome.root, { recursive: true, force: true });
-  // fails where somebody else was quicker: keys go there
+  // fails where it was made meanwhile: keys go there
   mkdirSync(toCome.root, { mode: 0o700 });
   try {
     for (const [name, content] of bundle.stateFiles) {

@@ -11,7 +11,7 @@ import { VaultError } from '../../vault/vault-client';
 
 /** A key store that was not restored yet. */
 export interface KeyStoreBefore {
-  /** With the rights of KES; undefined if nobody is let in. */
+  /** With the rights of KES; undefined if the key store refuses the login. */
   readonly open: () => Promise<KeyMaterial | undefined>;
   /** What Vault says about a key to whoever may not read it. */
   readonly look: (key: string) => Promise<KeyInVault | undefined>;
@@ -45,7 +45,7 @@ export interface KeysToRestore {
   readonly backedUp: ReadonlyMap<string, Buffer>;
   /** Keys of which none may be made anew. */
   readonly needed: readonly string[];
-  /** Absent if nobody is let in. */
+  /** Absent if the key store refuses the login. */
   readonly material: KeyMaterial | undefined;
   readonly look: KeyStoreBefore['look'];
   /** Whether Vault may refuse to say: its policies come with the restore, too, and it is asked again after them. */
@@ -78,7 +78,7 @@ export async function requireWritableKeys(keys: KeysToRestore): Promise<void> {
   }
 }
 
-/** @returns undefined if nobody can say */
+/** @returns undefined if it cannot be told */
 async function presentKey({ material, beforehand }: KeysToRestore, key: string): Promise<Buffer | 'none' | undefined> {
   if (material === undefined) return undefined;
   try {

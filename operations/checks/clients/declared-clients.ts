@@ -11,9 +11,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const LATE_SHARE = 1 / 6;
 
 export interface ClientDifferences {
-  /** What a deploy made and somebody changed, or what is missing. */
+  /** What a deploy made and was changed since, or is missing. */
   readonly changed: readonly string[];
-  /** What somebody made beside the declared clients. */
+  /** What was made beside the declared clients. */
   readonly foreign: readonly string[];
   /** Keys that no deploy has renewed. */
   readonly late: readonly string[];

@@ -89,7 +89,7 @@ function upload(
   };
 }
 
-/** A setting that is asked for by a text which is none, so that nobody who is let in changes anything. */
+/** A setting that is asked for by a text which is none, so that a probe that is let in changes nothing. */
 function setting(what: string, allowed: boolean, path: string, name: string, more: Partial<RawRequest> = {}): Probe {
   const body = 'no setting';
   const headers = { 'content-md5': createHash('md5').update(body).digest('base64') };
@@ -136,7 +136,7 @@ function ownProbes({ bucket, prefix = '', may, objectLock }: ClientGrant, { run,
     setting(`set a legal hold ${here}`, objectLock, path, 'legal-hold'),
     // MinIO asks for the right to ?retention only where the object is there, and for that of a new object at once
     ...(lockedBuckets.includes(bucket) ? [upload(`set retention ${here}`, objectLock, bucket, key, retention())] : []),
-    ...(writes ? [upload(`write ${here} under a master key of somebody else`, false, bucket, key, kms)] : []),
+    ...(writes ? [upload(`write ${here} under a master key of another user`, false, bucket, key, kms)] : []),
   ];
 }
 
@@ -259,7 +259,7 @@ export function verdictOf({ status, text }: Pick<HttpResponse, 'status' | 'text'
 }
 
 /** The code of an S3 error, or of one of the admin API. */
-export function codeOf(text: string): string {
+function codeOf(text: string): string {
   return /<Code>(\w+)<\/Code>/.exec(text)?.[1] ?? /"Code":"(\w+)"/.exec(text)?.[1] ?? '';
 }
 

@@ -3,12 +3,12 @@ import { type DriveState, openAdmin } from '../../minio/minio-admin';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 
 /** From here on the evidence says so, and the check still passes. */
-export const NOTICE_SHARE = 0.85;
+const NOTICE_SHARE = 0.85;
 /**
  * From here on the check fails, and with it a deploy or restore: so it is near to where MinIO stops, which is 0.99
  * (minio/minio, cmd/xl-storage.go, diskFillFraction).
  */
-export const LEAST_SHARE = 0.97;
+const LEAST_SHARE = 0.97;
 
 const driveSpace: FullCheck = {
   from: 'deployment',
@@ -55,4 +55,4 @@ export function judgeDrives(drives: readonly Pick<DriveState, 'path' | 'totalByt
 
 /** What to do when the drive is full, or will be. */
 export const MAKE_ROOM =
-  'make room on the disk of the drive, or enlarge it; of the objects, delete versions that nobody needs: mc rm --recursive --versions --non-current --force. Reading goes on meanwhile, and MinIO writes again by itself';
+  'make room on the disk of the drive, or enlarge it; of the objects, delete versions that are not needed: mc rm --recursive --versions --non-current --force. Reading goes on meanwhile, and MinIO writes again by itself';

@@ -1,5 +1,5 @@
 /**
- * Whether objects are on as many drives as they should be. MinIO goes on without a drive, and says so to nobody. When one
+ * Whether objects are on as many drives as they should be. MinIO goes on without a drive, and reports it nowhere. When one
  * is back, this check has everything looked at that was written meanwhile: docs/adr/0052-what-a-drive-missed.md.
  */
 import { SERVICE_UID } from '../../../config/docker/service-user';

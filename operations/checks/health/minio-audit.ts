@@ -1,4 +1,4 @@
-/** Whether the audit webhook takes what MinIO sends it. MinIO answers clients either way, and tells nobody. */
+/** Whether the audit webhook takes what MinIO sends it. MinIO answers clients either way, and reports nothing. */
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { setTimeout as delay } from 'node:timers/promises';
 import { extract } from 'tar-stream';

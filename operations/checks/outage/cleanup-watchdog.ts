@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { ownProgram } from '../../lib/project-root';
 
 /** How the cleanup watchdog reaches the S3 API. It reads the credentials where the run has read them; none is told to it. */
-export const guardedTarget = z.strictObject({
+const guardedTarget = z.strictObject({
   url: z.string(),
   caFile: z.string().optional(),
   serverName: z.string().optional(),
@@ -20,7 +20,7 @@ export const guardedTarget = z.strictObject({
 export type GuardedTarget = z.infer<typeof guardedTarget>;
 
 /** A container of an environment. */
-export const guardedContainer = z.strictObject({
+const guardedContainer = z.strictObject({
   name: z.string(),
   environment: z.string(),
   /** What the environment file says about its engine. */

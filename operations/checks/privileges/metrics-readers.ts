@@ -55,7 +55,7 @@ const metricsReadersConfined: FullCheck = {
 /** In the order in which they are reported. */
 export const metricsReaderChecks: readonly FullCheck[] = [metricsReadersConfined];
 
-/** Asks as Prometheus does. KES gives nobody a connection who has no certificate: kes-strangers-refused sees that. */
+/** Asks as Prometheus does. KES refuses a connection without a certificate: kes-strangers-refused sees that. */
 async function scrapeAll(
   { loaded: { environment, state } }: CheckContext,
   { anonymous = false }: { readonly anonymous?: boolean } = {},

@@ -20,7 +20,7 @@ export const rootRefused: FullCheck = {
     'With the root credentials of the secrets folder, S3 and administration are refused, while the identity of the ' +
     'operations is answered there.',
   doesNotProve:
-    'That nobody else is as powerful: ebs-iam may make any identity, and who reaches the container may start MinIO anew.',
+    'That no other identity is as powerful: ebs-iam may make any identity, and who reaches the container may start MinIO anew.',
   severity: 'high',
   skipReason: whyRootIsLetIn,
   run: async (context) => {

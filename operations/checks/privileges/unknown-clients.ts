@@ -5,7 +5,7 @@ import { createPrivateKey, webcrypto } from 'node:crypto';
 import type { ClientIdentity } from '../../lib/net/http';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const UNKNOWN_CLIENT = 'CN=a client that nobody knows';
+const UNKNOWN_CLIENT = 'CN=an unknown client';
 const HOUR_MS = 60 * 60 * 1000;
 
 x509.cryptoProvider.set(webcrypto);

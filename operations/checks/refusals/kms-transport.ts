@@ -36,7 +36,7 @@ export const kmsTransport: FullCheck = {
  * With several hosts Vault is published, and any container of a host reaches it. What stands between MinIO and Vault then
  * is that Vault speaks to clients of its own CA only.
  *
- * @throws CheckFailure if it speaks to somebody else
+ * @throws CheckFailure if it speaks to another server
  */
 async function fences({ loaded }: CheckContext): Promise<Record<string, Evidence>> {
   const { environment, state, argument } = loaded;

@@ -1,7 +1,7 @@
 import { type JunitCase, junitXml } from '../../lib/text/junit';
 import { type Report, type ReportedResult, subjectOf } from './model';
 
-/** A test suite with a test case for each check, those that were left out, and accepted risks, among the skipped ones. */
+/** A test suite with a test case for each check, those that were excluded, and accepted risks, among the skipped ones. */
 export function junitOf(report: Report): string {
   const { tool, endpoint, leftOut, results, startedAt, durationMs } = report;
   const skipped = leftOut.map(({ id, title, reason }): JunitCase => ({

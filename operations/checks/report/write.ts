@@ -6,7 +6,7 @@ import { htmlOf } from './html';
 import { junitOf } from './junit';
 import { jsonOf, type Report } from './model';
 
-/** How many runs are kept, unless somebody said how many. */
+/** How many runs are kept, by default. */
 const HISTORY = 20;
 
 /** The formats, and what writes them; the JSON last, so that a program that waits for it finds the others, too. */

@@ -11,7 +11,7 @@ export const MIB = 1024 * KIB;
 export const PART = 5 * MIB;
 
 /** MinIO keeps up to 128 KiB in the object’s metadata file, more in files of its own (storage-class.go). */
-export const SAMPLES = {
+const SAMPLES = {
   empty: [0],
   small: [10 * KIB],
   '1 MiB': [MIB],

@@ -72,7 +72,7 @@ function bounded<S extends Socket>(socket: S, connected: string): S {
   return socket;
 }
 
-/** What `ssh … docker system dial-stdio` reads and writes. It is told to end with this process, or when nobody uses it. */
+/** What `ssh … docker system dial-stdio` reads and writes. It is told to end with this process, or when it is idle. */
 class SshConnection extends Duplex {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -106,7 +106,7 @@ class SshConnection extends Duplex {
     child.once('close', (code) => {
       if (code === 0 || answered) {
         this.push(null);
-        // an idle one is read by nobody, and would stay in the pool of the agent
+        // an idle one is not read, and would stay in the pool of the agent
         if (this.listenerCount('data') === 0) this.destroy();
         else this.once('end', () => this.destroy());
       } else this.destroy(sshFailure(engine, said, code));
@@ -155,7 +155,7 @@ class SshConnection extends Duplex {
     return this.each('unref');
   }
 
-  /** A connection that nobody uses must not keep the process alive: neither the child nor its pipes. */
+  /** An idle connection must not keep the process alive: neither the child nor its pipes. */
   private each(action: 'ref' | 'unref'): this {
     for (const handle of [this.child, this.child.stdin, this.child.stdout, this.child.stderr]) {
       (handle as { ref?: () => void; unref?: () => void })[action]?.();

@@ -25,7 +25,7 @@ export const DATA_ROOT_FILE = '/etc/hostname';
 /**
  * The mounts of a short-lived container with these sources, as /proc/self/mountinfo lists them. The container reads
  * nothing else, and may do nothing: no network, no capability, no file of its own, everything read-only. A folder that is
- * not there, such as that of a drive which was pulled out, is left out.
+ * not there, such as that of a drive which was pulled out, is not looked at.
  *
  * @throws ExternalError if the container cannot do it
  */

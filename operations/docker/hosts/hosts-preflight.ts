@@ -168,7 +168,7 @@ export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefi
     warnings: [
       ...away.map(
         ({ name, engine, problem }) =>
-          `host ${name} is away (${engine}: ${problem}): what is on it is left out, and deployed when it is back`,
+          `host ${name} is away (${engine}: ${problem}): what is on it is skipped, and deployed when it is back`,
       ),
       ...replacedEngines(there),
       ...versionWarnings(there),

@@ -51,7 +51,7 @@ export async function openVaultKeyMaterial(
     read: async (key) => readKey(vault, keys, key),
     create: async (key, material) => createKey(vault, keys, key, material),
     close: async () => {
-      // best effort: it is a child of nobody and ends by itself within its period
+      // best effort: it has no parent and ends by itself within its period
       await vault.write('auth/token/revoke-self').catch(() => undefined);
       vault.close();
     },

@@ -28,7 +28,7 @@ export async function copyKeys(
     const missing = await missingKeys(
       to,
       canaries,
-      'move them out of the way there if nobody needs them, and run the same command again',
+      'move them out of the way there if they are not needed, and run the same command again',
     );
     // what was copied before needs no source
     if (missing.length > 0) {

@@ -21,7 +21,7 @@ export function agentFor(
 
 /**
  * Each new connection is tried with the server that took the last one, then with the others in their order. Whichever it
- * is, its certificate is verified for its own address. A certificate that is refused ends the search: nobody is to be led
+ * is, its certificate is verified for its own address. A certificate that is refused ends the search: no client is to be led
  * past it.
  */
 class FailoverAgent extends Agent {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 const RANGE = [28_000, 32_000] as const;
 
 /**
- * Ports of this machine that nobody listens on.
+ * Ports of this machine on which no server listens.
  *
  * @param range first port, and the first that is none any more
  */

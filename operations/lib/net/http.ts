@@ -41,7 +41,7 @@ export interface ClientIdentity {
   readonly privateKey: string;
 }
 
-/** Codes of a failed request to which nobody answered (Node.js, `error.cause.code`); undefined is our own time limit. */
+/** Codes of a failed request that no server answered (Node.js, `error.cause.code`); undefined is our own time limit. */
 export const NO_CONNECTION: readonly (string | undefined)[] = [
   'ECONNREFUSED',
   'ECONNRESET',
@@ -53,7 +53,7 @@ export const NO_CONNECTION: readonly (string | undefined)[] = [
   undefined,
 ];
 
-/** Nobody answered, or not to the end: nothing is known of what the server would say. */
+/** No answer, or not to the end: what the server would say is not known. */
 export class NoAnswer extends Error {}
 
 /** The server closed a kept connection at the moment in which it was used again (Node.js, `request.reusedSocket`). */

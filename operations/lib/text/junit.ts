@@ -1,5 +1,5 @@
 /**
- * JUnit XML, which GitHub Actions, GitLab and Jenkins show test by test. Nobody owns the format; this keeps to what all
+ * JUnit XML, which GitHub Actions, GitLab and Jenkins show test by test. There is no standard of the format; this keeps to what all
  * of them read (https://github.com/testmoapp/junitxml).
  */
 import { Markup, markup } from './markup';

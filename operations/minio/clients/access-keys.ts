@@ -34,7 +34,7 @@ const accessKeys = z.strictObject({
 });
 export type AccessKeys = z.infer<typeof accessKeys>;
 
-/** A key that nobody knows yet. Hexadecimal, so that no configuration file or command line has to quote it. */
+/** A new random key. Hexadecimal, so that no configuration file or command line has to quote it. */
 export function newAccessKey(expireDays: number | undefined, now = new Date()): AccessKey {
   return {
     accessKey: randomBytes(KEY_LENGTHS.most / 2).toString('hex'),

@@ -112,7 +112,7 @@ export interface IamChanges {
   >;
 }
 
-/** Changes for nobody yet. */
+/** Changes of no user yet. */
 export const noChanges = (): IamChanges => ({ policies: {}, users: {}, policyOf: {}, accessKeys: {} });
 
 /** @throws ExternalError that names what MinIO did not take */

@@ -1,7 +1,7 @@
 /**
  * Gives each declared client of the S3 API its identity in MinIO, and takes away what a deploy made for others.
  *
- * A client is a user with a policy, whose secret key nobody keeps, and an access key of that user: a user could mint
+ * A client is a user with a policy, whose secret key is not kept, and an access key of that user: a user could mint
  * temporary credentials, because MinIO asks no policy about AssumeRole (minio/minio, cmd/sts-handlers.go); an access key
  * cannot. Each has a user of its own, because MinIO lets an access key list and delete the others of its user.
  */
@@ -65,7 +65,7 @@ export async function provisionWith(admin: Admin, input: Input, now = new Date()
   for (const client of clients) {
     const file = clientFile(folder, client.name);
     const keys = keysFor(client, readAccessKeys(file), now);
-    // before MinIO has them, so that no key is known to nobody
+    // before MinIO has them, so that no key is in MinIO alone
     writeAccessKeys(file, keys);
     note(changes, iam, client, keys, { denySseC: input.denySseC, now });
     const renewal = renewalOf(client, keys.current);
@@ -138,7 +138,7 @@ function isThere(present: IamAccessKey | undefined, key: AccessKey): boolean {
 const keysIn = ({ current, previous }: AccessKeys): AccessKey[] =>
   previous === undefined ? [current] : [current, previous];
 
-/** Takes from a client what nobody declared. */
+/** Takes from a client what is not declared. */
 async function removeFromClient(
   admin: Admin,
   { users }: Iam,

@@ -6,7 +6,7 @@ import { projectRoot } from '../../lib/project-root';
 import type { LoadedEnvironment } from '../../state/load';
 
 /**
- * Starts `./scripts/heal` and leaves it to itself. MinIO goes on only as long as somebody asks how far it is, and a large
+ * Starts `./scripts/heal` and leaves it to itself. MinIO goes on only as long as a client asks how far it is, and a large
  * heal takes hours: neither a check nor a deploy waits for that.
  *
  * @throws ExternalError in the package of constructs, which has no commands (docs/adr/0055)

@@ -194,7 +194,7 @@ function isLocked({ ObjectLockLegalHoldStatus, ObjectLockRetainUntilDate }: Sour
   return ObjectLockLegalHoldStatus === 'ON' || Number(ObjectLockRetainUntilDate ?? 0) > Date.now();
 }
 
-/** @returns false if somebody has encrypted or locked it since it was looked at */
+/** @returns false if it was encrypted or locked since it was looked at */
 async function putAgain(s3: S3Client, object: ObjectName): Promise<boolean> {
   const source = await s3.send(new GetObjectCommand(object));
   const Body = await bytesOf(source);

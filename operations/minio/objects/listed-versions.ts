@@ -80,7 +80,7 @@ export async function* listedVersions(
     const versions = (answer.Versions ?? []).map(({ Key = '', VersionId = 'null', IsLatest, Size = 0 }, index) => {
       const said = metadata[index] ?? '';
       const key = decoded(Key);
-      // it is left out for whoever may not read the object, and then nothing is known of its encryption
+      // it is missing for a user that may not read the object, and then nothing is known of its encryption
       if (!said.includes('<Internal>')) throw notSaid(`${Bucket}/${key}`);
       return { key, versionId: VersionId, latest: IsLatest === true, size: Size, ...protectionIn(said) };
     });

@@ -1,4 +1,4 @@
-/** What S3 lets nobody change of a bucket, object lock and versioning that is on: asked before anything is changed. */
+/** What S3 never changes of a bucket, object lock and versioning that is on: asked before anything is changed. */
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { existsSync } from 'node:fs';
 import type { LoadedEnvironment } from '../../state/load';

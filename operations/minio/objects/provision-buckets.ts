@@ -84,7 +84,7 @@ async function provision(s3: S3Client, bucket: Bucket): Promise<void> {
       },
     }),
   );
-  // object lock brings versioning with it and lets nobody change it. Versioning that is not declared belongs to clients.
+  // object lock switches versioning on for good. Versioning that is not declared belongs to clients.
   // It is never suspended: every delete would leave a marker
   if (bucket.versioning === true && !bucket.objectLock) {
     await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));

@@ -26,7 +26,7 @@ const SUBSYSTEM = 'notify_webhook';
 const PREFIX = 'ebs-';
 
 /** As `QueueArn` of a rule names a webhook. */
-export const webhookArn = (region: string, name: string): string => `arn:minio:sqs:${region}:${PREFIX}${name}:webhook`;
+const webhookArn = (region: string, name: string): string => `arn:minio:sqs:${region}:${PREFIX}${name}:webhook`;
 
 const isOfDeploys = (arn: string): boolean => arn.split(':')[4]?.startsWith(PREFIX) === true;
 const isOurs = ({ QueueArn = '' }: QueueConfiguration): boolean => isOfDeploys(QueueArn);
@@ -35,7 +35,7 @@ const isOurs = ({ QueueArn = '' }: QueueConfiguration): boolean => isOfDeploys(Q
  * Makes MinIO's webhooks those that are declared. Where nothing changes it is not restarted.
  *
  * @param restart starts MinIO again and waits until it serves
- * @throws ExternalError for a webhook at whose address nobody listens
+ * @throws ExternalError for a webhook at whose address no server listens
  */
 export async function provisionWebhooks(
   admin: Admin,

@@ -5,7 +5,7 @@ import type { Environment } from '../../../config/environment';
 import { masterKeys } from '../../../config/keys/master-keys';
 import type { StateLayout } from '../../../config/state/layout';
 
-/** Under whom keys are that nobody may use: it is no client of KES. */
+/** Under whom keys are that no client may use: it is no client of KES. */
 const NOBODY = 'nobody';
 
 /**

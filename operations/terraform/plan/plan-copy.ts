@@ -51,7 +51,7 @@ export type PlanCopy = z.infer<typeof planCopy>;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 /**
- * The copy of a deployment at which nobody works.
+ * The copy of a deployment that nothing changes at the moment.
  *
  * @throws ExternalError if it is not deployed, or its state cannot be read; UsageError if a rotation has not ended, or a
  *   file of certificates holds something else

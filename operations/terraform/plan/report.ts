@@ -26,7 +26,7 @@ export type PlannedChange = z.infer<typeof change>;
 const drift = z.strictObject({
   address: z.string(),
   type: z.string(),
-  /** What somebody else did. */
+  /** What was changed outside of Terraform. */
   actions: z.array(action).min(1),
   attributes: z.array(z.string()),
 });

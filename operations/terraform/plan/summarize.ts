@@ -150,7 +150,7 @@ function concernsOf(before: unknown, after: unknown): { concerns?: string[] } {
     return changed.length === 0 ? [] : [`${name} (${changed.join(', ')})`];
   });
   const left = Object.keys(old).filter((name) => !(name in next));
-  // where the new input is not known yet, nobody can say what it leaves out
+  // where the new input is not known yet, what it drops is not known either
   if (Object.keys(next).length > 0) concerns.push(...left.map((name) => `${name} (no longer declared, stays)`));
   return concerns.length === 0 ? {} : { concerns };
 }
@@ -192,7 +192,7 @@ function declaredAt(address: string, declared: SynthesizedStack) {
 }
 
 /**
- * What somebody else did, as far as the plan would put it back. Terraform reports every attribute that a provider reads
+ * What was changed outside of Terraform, as far as the plan would undo it. Terraform reports every attribute that a provider reads
  * back in another form as drift, which says nothing.
  */
 function driftThatMatters({ address, type, change }: ResourceChange, acted: readonly ResourceChange[]): Drift[] {

@@ -15,7 +15,7 @@ export interface GoAdditions {
 }
 
 /** Paths of the files that are compiled, relative to the folder, sorted. */
-export async function additionFiles({ folder }: GoAdditions): Promise<string[]> {
+async function additionFiles({ folder }: GoAdditions): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile() && !entry.name.startsWith('go.') && !entry.name.endsWith('_test.go'))
@@ -68,7 +68,7 @@ export async function additionContents(additions: GoAdditions): Promise<[file: s
   );
 }
 
-/** Folders of the module cache are read-only, and nobody but root could add to a plain copy, or remove it. */
+/** Folders of the module cache are read-only, and only root could add to a plain copy, or remove it. */
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to);
   for (const entry of await readdir(from, { withFileTypes: true })) {

@@ -54,7 +54,7 @@ export function goEnvironment(program: GoProgram, go: GoCommand): NodeJS.Process
   };
 }
 
-export function goArguments(program: GoProgram): string[] {
+function goArguments(program: GoProgram): string[] {
   const tags = program.tags.length > 0 ? ['-tags', program.tags.join(',')] : [];
   return ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', ...tags];
 }

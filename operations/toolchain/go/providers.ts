@@ -100,7 +100,7 @@ export function terraformPlatform(): string {
 }
 
 /** The filesystem mirror that holds these builds. Its name follows from them, so that an update is another mirror. */
-export function mirrorFolder(cache: CacheLayout, builds: ReadonlyMap<BuiltProvider, string>): string {
+function mirrorFolder(cache: CacheLayout, builds: ReadonlyMap<BuiltProvider, string>): string {
   const hash = createHash('sha256');
   for (const [provider, binary] of builds) hash.update(JSON.stringify([provider.version, binary]));
   return path.join(cache.mirrors, hash.digest('hex').slice(0, 16));

@@ -105,7 +105,7 @@ export function planMarkdown(report: PlanReport): string {
 }
 
 /** The first line of the Markdown, by which a pipeline finds the comment that it wrote before. */
-export function markerOf(environment: string): string {
+function markerOf(environment: string): string {
   return `<!-- encrypted-backup-storage plan of ${environment} -->`;
 }
 

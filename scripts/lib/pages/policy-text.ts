@@ -12,7 +12,7 @@ import { UsageError } from '../../../operations/lib/errors';
  * external Vault, or opens an embedded one by a seal, in Vault's language, or of the credentials of KES in AWS, as IAM takes it.
  *
  * @param retiredKeys master keys that are no longer declared and stay readable
- * @throws UsageError if nobody has to grant anything
+ * @throws UsageError where nothing has to be granted
  */
 export function policyText(
   environment: Environment,

@@ -37,7 +37,7 @@ export async function showSummary({ environment, state, argument }: LoadedEnviro
 }
 
 /** What the environment file accepts is not forgotten. */
-export function riskNotes({ minio }: Pick<Environment, 'minio'>): string[] {
+function riskNotes({ minio }: Pick<Environment, 'minio'>): string[] {
   if (minio.acceptedRisks.length === 0) return [];
   return [
     `minio.acceptedRisks accepts that MinIO may let through ${minio.acceptedRisks.join(', ')}: the report says what it does`,

@@ -11,7 +11,7 @@ import { projectRoot } from '../../../operations/lib/project-root';
 import { foreignCa } from '../../../operations/checks/refusals/foreign-ca';
 import { holeChecks } from '../../../operations/checks/holes/hole-checks';
 import { reportSchema } from '../../../operations/checks/report/model';
-import { builtMc } from '../../../operations/toolchain/prepare';
+import { builtMc } from '../../../operations/toolchain/findings';
 import { type CommandResult, output, runCommand } from '../../helpers/e2e/command';
 import { testPorts } from '../../helpers/e2e/test-ports';
 import { Workbench } from '../../helpers/e2e/workbench';
@@ -165,7 +165,7 @@ export function describeEndpointChecks(deployment: () => LoadedEnvironment): voi
 
     test.each([
       [['--only', 'nonsense'], 'error: there is no check nonsense'],
-      [['--disruptive'], 'error: --disruptive needs an environment: from outside nothing can be put back'],
+      [['--disruptive'], 'error: --disruptive needs an environment: from outside nothing can be restored'],
     ])('%j is a wrong call', async (args, line) => {
       const { code, stderr } = await check(bench.realS3.url, args);
       expect(code).toBe(64);

@@ -11,7 +11,7 @@ import { catalogue, nonDisruptive, selectChecks } from '../../../operations/chec
 import type { Check } from '../../../operations/checks/check';
 import { checkEnvironment } from '../../../operations/checks/check-environment';
 import type { Report } from '../../../operations/checks/report/model';
-import { builtMc } from '../../../operations/toolchain/prepare';
+import { builtMc } from '../../../operations/toolchain/findings';
 import { type CommandResult, mustSucceed, output, runCommand } from '../../helpers/e2e/command';
 import { Workbench } from '../../helpers/e2e/workbench';
 import { plantedFaults, plantings } from '../planted-faults';

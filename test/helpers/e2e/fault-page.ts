@@ -10,7 +10,7 @@ export interface FaultRow {
   readonly points?: readonly string[];
   /** What a client without retries was told, and for how long. */
   readonly client: string;
-  /** What named cause and next step; empty where nobody has to do anything. */
+  /** What named cause and next step; empty where nothing has to be done. */
   readonly said: string;
   /** Who or what put it right. */
   readonly mended: string;
@@ -48,7 +48,7 @@ For each fault:
 
 - **Client**: what the client saw, and for how long.
 - **Named by**: the command that names the cause, and the next step that it gives.
-- **Mended by**: what ended the fault. "Itself" means that nobody has to act.
+- **Mended by**: what ended the fault. "Itself" means that no person has to act.
 - **Well after**: seconds until requests succeeded for good. They count from the fault, or from when the mending began.
 
 ${rows.map(section).join('\n')}`;

@@ -80,7 +80,7 @@ test('a day without a run is named, and a day is as bad as the worst of its runs
 2026-01-04  NO REPORT
 
 3 genuine record(s), 4 day(s): 1 passed, 1 failed, 0 could not check, 2 without a report
-nothing was altered, left out or put elsewhere
+nothing was altered, removed or moved
 head: ${headText(result.head ?? fail())}
 Keep that line: with --head it shows later whether the end was cut off.
 `);
@@ -91,27 +91,27 @@ describe('who has the folder and not the key', () => {
     [
       'turns a red day green',
       (all) => all.map((line) => line.replace('"outcome":"failed"', '"outcome":"passed"')),
-      ['line 3, record 3: was altered, or signed with another key', 'line 4: record 3 is left out or not genuine'],
+      ['line 3, record 3: was altered, or signed with another key', 'line 4: record 3 is missing or not genuine'],
     ],
     [
       'takes a day away',
       (all) => all.filter((_, index) => index !== 2),
-      ['line 3: record 3 is left out or not genuine'],
+      ['line 3: record 3 is missing or not genuine'],
     ],
-    ['takes the first days away', (all) => all.slice(2), ['line 1: records 1 to 2 are left out or not genuine']],
+    ['takes the first days away', (all) => all.slice(2), ['line 1: records 1 to 2 are missing or not genuine']],
     [
       'changes the order',
       (all) => [nth(all, 0), nth(all, 2), nth(all, 1), nth(all, 3), nth(all, 4)],
       [
-        'line 2: record 2 is left out or not genuine',
+        'line 2: record 2 is missing or not genuine',
         'line 3: record 2 comes after record 3: the order was changed',
-        'line 4: record 3 is left out or not genuine',
+        'line 4: record 3 is missing or not genuine',
       ],
     ],
     [
       'puts a good day in the place of a bad one',
       (all) => [nth(all, 0), nth(all, 1), nth(all, 1), nth(all, 3), nth(all, 4)],
-      ['line 3: record 2 comes after record 2: the order was changed', 'line 4: record 3 is left out or not genuine'],
+      ['line 3: record 2 comes after record 2: the order was changed', 'line 4: record 3 is missing or not genuine'],
     ],
     ['writes something else', (all) => [...all.slice(0, 4), 'all was well'], ['line 5 is no record: it was altered']],
     [
@@ -119,7 +119,7 @@ describe('who has the folder and not the key', () => {
       (all) => all.filter((_, index) => index !== 2).map((line) => line.replace('"number":4', '"number":3')),
       [
         'line 3, record 3: was altered, or signed with another key',
-        'line 4: records 3 to 4 are left out or not genuine',
+        'line 4: records 3 to 4 are missing or not genuine',
       ],
     ],
   ])('%s: that is seen', async (_, attack, problems) => {

@@ -88,7 +88,7 @@ test.each<[string[], string]>([
   [['local', '--endpoint', 'https://s3.test'], '--endpoint takes no environment, got: local'],
   [
     ['--endpoint', 'https://s3.test', '--disruptive'],
-    '--disruptive needs an environment: from outside nothing can be put back',
+    '--disruptive needs an environment: from outside nothing can be restored',
   ],
   ...['kms-ready', 'vault-unsealed'].map((id): [string[], string] => [
     ['--endpoint', 'https://s3.test', '--only', id],

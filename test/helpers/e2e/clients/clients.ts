@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { s3CaFile } from '../../../../config/state/endpoints';
 import { UsageError } from '../../../../operations/lib/errors';
-import { builtMc } from '../../../../operations/toolchain/prepare';
+import { builtMc } from '../../../../operations/toolchain/findings';
 import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from '../command';
 import type { TestEnvironment } from '../test-environment';

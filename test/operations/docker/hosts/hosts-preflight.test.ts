@@ -93,7 +93,7 @@ describe('a deploy goes on, and says so, when', () => {
       'a host is away',
       host('a', SILENT),
       ['a'],
-      'host a is away (hosts[0].docker, ssh://a: no answer within 10 s): what is on it is left out, and deployed when it is back',
+      'host a is away (hosts[0].docker, ssh://a: no answer within 10 s): what is on it is skipped, and deployed when it is back',
     ],
     [
       'a host was replaced',

@@ -76,7 +76,7 @@ test('another key under the name of one is left as it is, and nothing is copied'
   const { target, copy } = migration({ archive: ARCHIVE, photos: PHOTOS }, { photos: OTHER });
   expect(await rejectionOf(copy())).toMatchObject({
     message: 'the new place has other keys named photos; nothing was written over, and KES uses the old place',
-    hint: 'move them out of the way there if nobody needs them, and run the same command again',
+    hint: 'move them out of the way there if they are not needed, and run the same command again',
   });
   expect(Object.fromEntries(target.held)).toEqual({ photos: OTHER });
   expect(target.closed).toBe(true);

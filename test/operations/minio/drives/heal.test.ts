@@ -150,7 +150,7 @@ test('asks again while MinIO starts', async () => {
 
 test('a heal that another one ended says so at once', async () => {
   const error = await rejectionOf(heal(loaded(folder(), FOUR), { progress: [new HealTakenOver()] }));
-  expect(error.message).toBe('somebody else has begun to heal, which ended this one');
+  expect(error.message).toBe('another heal has begun, which ended this one');
 });
 
 test('MinIO may give up, and says why', async () => {
