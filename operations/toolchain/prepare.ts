@@ -52,7 +52,6 @@ import { registryProblem } from './images/registry';
 import type { Step, StepContext } from '../lib/step';
 import { writeTerraformSettings } from './terraform-settings';
 
-
 /** What an environment wants from the toolchain. */
 export interface ToolchainRequest {
   readonly images: 'build' | 'registry';

@@ -9,7 +9,7 @@ import type { StateLayout } from '../../../config/state/layout';
 import { reportFiles } from '../../../operations/checks/report/write';
 import { isRefusalAnnounced, ROOT_ANNOUNCED } from '../../../operations/minio/provision-identities';
 import { reachNotes } from '../../../operations/minio/reach-notes';
-import { builtMc } from '../../../operations/toolchain/prepare';
+import { builtMc } from '../../../operations/toolchain/findings';
 import { shellQuote } from '../../../operations/toolchain/terraform-settings';
 
 export interface SummaryInput {
