@@ -15,6 +15,7 @@ import { z } from 'zod';
 import { opensCanary } from '../../keys/canaries';
 import { parseCanaries } from '../../state/notes/canaries';
 import { ExternalError } from '../../lib/errors';
+import { parsedJson } from '../../lib/text/json';
 import { damaged, decrypt, readBounded } from '../age/age-file';
 import { ArchiveError, entriesIn } from './archive';
 import {
@@ -203,12 +204,9 @@ function below(entries: ReadonlyMap<string, Buffer>, folder: string): Map<string
 }
 
 function jsonIn(entries: ReadonlyMap<string, Buffer>, name: string): unknown {
-  const text = entry(entries, name).toString('utf8');
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new NotWhole(`${name} is not JSON`);
-  }
+  const content = parsedJson(entry(entries, name).toString('utf8'));
+  if (content === undefined) throw new NotWhole(`${name} is not JSON`);
+  return content;
 }
 
 function parsed<T extends z.ZodType>(name: string, schema: T, value: unknown): z.infer<T> {

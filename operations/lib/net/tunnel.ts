@@ -38,7 +38,7 @@ export class TunnelAgent extends Agent {
  * @param target `host:port`
  * @throws Error that names the proxy, never the credentials in its address
  */
-export async function openTunnel(proxy: URL, target: string, signal: AbortSignal): Promise<Socket> {
+async function openTunnel(proxy: URL, target: string, signal: AbortSignal): Promise<Socket> {
   const { username, password } = proxy;
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return new Promise((resolve, reject) => {

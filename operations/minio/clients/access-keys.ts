@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { environmentName } from '../../../config/names';
 import { ExternalError } from '../../lib/errors';
+import { parsedJson } from '../../lib/text/json';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { Secret, secretText } from '../../lib/secret';
 
@@ -94,12 +95,8 @@ export function requireWholeAccessKeys(folder: string): void {
 }
 
 function problemOf(text: string): string | undefined {
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    return 'is no JSON';
-  }
+  const content = parsedJson(text);
+  if (content === undefined) return 'is no JSON';
   const { error } = accessKeys.safeParse(content);
   const [issue] = error?.issues ?? [];
   if (issue === undefined) return undefined;

@@ -1,4 +1,5 @@
 /** Reads Terraform's plan of one stack: what changes and why, by name and never by value. */
+import { parsedJson } from '../../lib/text/json';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { holdsFiles } from '../../../config/node';
@@ -133,13 +134,7 @@ function reasons(path: readonly (string | number)[], change: ResourceChange['cha
   return names.length === 0 ? [TRIGGERS] : names;
 }
 
-function parsed(json: unknown): unknown {
-  try {
-    return typeof json === 'string' ? JSON.parse(json) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const parsed = (json: unknown): unknown => (typeof json === 'string' ? parsedJson(json) : undefined);
 
 /** What the input of an operation names that is new, or no longer as before. */
 function concernsOf(before: unknown, after: unknown): { concerns?: string[] } {

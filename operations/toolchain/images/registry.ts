@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { connect as tlsConnect } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/errors';
 import { parsedJson } from '../../lib/text/json';
-import { openTunnel } from '../../lib/net/tunnel';
+import { TunnelAgent } from '../../lib/net/tunnel';
 import { goPlatform } from '../../lib/machine';
 
 /** The hosts under which Terraform and OpenTofu look for `namespace/name`. */
@@ -137,15 +136,8 @@ async function askOverTls(
   env: NodeJS.ProcessEnv,
 ): Promise<Answer> {
   const proxy = proxyFor(url, env);
-  const tunnel =
-    proxy === undefined ? undefined : await openTunnel(proxy, `${url.hostname}:${url.port || 443}`, signal);
-  const request = httpsRequest(url, {
-    signal,
-    agent: false,
-    ...(tunnel !== undefined && {
-      createConnection: () => tlsConnect({ socket: tunnel, servername: url.hostname }),
-    }),
-  });
+  const agent = proxy === undefined ? false : new TunnelAgent(proxy, {});
+  const request = httpsRequest(url, { signal, agent });
   request.end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   const { statusCode: status = 0, statusMessage: reason, headers } = response;
