@@ -367,6 +367,9 @@ export const operationInputs = {
     /** Of the operations, and of root for as long as MinIO does not know those. */
     operationsFile: z.string(),
     rootFile: z.string(),
+    /** Drives of this host, as MinIO names them, and where it is noted that they missed something. */
+    drives: z.array(z.string()),
+    awayDrives: z.string(),
   }),
 
   /** Waits until MinIO, its KMS and its IAM are ready, and gives the project its identities. */

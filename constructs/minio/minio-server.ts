@@ -192,6 +192,8 @@ export class MinioServer extends Construct {
         region: minio.region,
         operationsFile: state.secret.minioOperations,
         rootFile: state.secret.minioRoot,
+        drives: node.drives.map(({ path }) => `${node.url}${path}`),
+        awayDrives: state.awayDrives,
       },
       triggers: { container: this.container.containerId },
       dependsOn: [this.reload.dependable],

@@ -7,11 +7,22 @@
  * |---------------------------------------------------------------------|-------------------------------------------------|
  * | a host has no container of MinIO yet                                | no gate: the first start waits for every drive  |
  * | fewer than half of the others have the configuration of this one    | no gate: MinIO waits for those with its own     |
- * | every node answers                                                  | written and read by each, and any one may go    |
+ * | every node answers                                                  | written and read by each, each is told what the |
+ * |                                                                     | others change, and any one may go               |
  * | a host is away, or its MinIO does not run                           | written and read by each of the others          |
+ *
+ * While a container was replaced, its drives missed what was written. It is noted, and the checks of the deploy have it healed.
  */
-import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetBucketTaggingCommand,
+  GetObjectCommand,
+  PutBucketTaggingCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createScratchBucket, deleteScratchBucket, scratchBucketName } from '../checks/objects/scratch-bucket';
 import type { OperationInput } from '../../config/operation-inputs';
@@ -19,6 +30,7 @@ import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { HttpClient } from '../lib/net/http';
 import { NotYet, waitFor } from '../lib/wait';
+import { noteReplacedDrives } from '../state/notes/away-drives';
 import { bytesOf, readCredentials, s3Client } from './s3-client';
 
 type Input = OperationInput<'await-minio-node'>;
@@ -45,6 +57,8 @@ export async function awaitMinioNode(
       input.nodes.map(async (node): Promise<[string, SeenNode]> => [node.host, await look(engineFor(node), node)]),
     ),
   );
+  // a first deploy has nothing to miss. Whoever checks next has the rest healed
+  if (existsSync(input.operationsFile)) noteReplacedDrives(input, input.drives);
   const verdict = judgeNodes(input.host, seen);
   if (verdict.kind === 'no gate') {
     process.stderr.write(`MinIO on host ${input.host} is not waited for: ${verdict.reason}\n`);
@@ -154,7 +168,7 @@ async function waitUntilWritable(input: Input, nodes: readonly MinioPeer[]): Pro
           if (problem !== undefined) return new NotYet(`${host}: ${problem}`);
           if (allAreThere && !(await mayGo(http))) return new NotYet(`${host}: MinIO could not do without it`);
         }
-        return true;
+        return (await deafness(clients, bucket)) ?? true;
       },
     );
   } finally {
@@ -179,6 +193,26 @@ async function problemOf(s3: S3Client, bucket: string, region: string): Promise<
     const { name, message } = error as Error;
     return message === '' || message === name ? name : `${name}: ${message}`;
   }
+}
+
+/**
+ * A node tells the others once when a bucket changes, and they ask again after 15 minutes (cmd/bucket-metadata-sys.go). One
+ * that was not told of a new bucket's encryption writes under the default key.
+ */
+async function deafness(
+  nodes: readonly { readonly host: string; readonly s3: S3Client }[],
+  Bucket: string,
+): Promise<NotYet | undefined> {
+  // the first one once more: the others have read the bucket only now
+  for (const from of [...nodes, ...nodes.slice(0, 1)]) {
+    const tag = { Key: 'gate', Value: randomUUID() };
+    await from.s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: [tag] } }));
+    for (const { host, s3 } of nodes) {
+      const { TagSet = [] } = await s3.send(new GetBucketTaggingCommand({ Bucket }));
+      if (TagSet[0]?.Value !== tag.Value) return new NotYet(`${host}: it is not told what changes on ${from.host}`);
+    }
+  }
+  return undefined;
 }
 
 /** Whether the cluster could do without this node: the next one of the deploy may be any. */

@@ -153,6 +153,7 @@ describe('three hosts', () => {
         container: 'ebs-local-minio',
         endpoint: { url: `https://192.0.2.1${index + 1}:9010` },
       })),
+      drives: ['https://minio-3:9010/data'],
     });
   });
 

@@ -10,7 +10,7 @@ import { NotYet, waitFor } from '../../lib/wait';
 import { describeDrive, describeHealing, driveName, drivesOf } from '../../minio/drives/heal';
 import { type DriveState, openAdmin, RefusedByMinio } from '../../minio/minio-admin';
 import { startHeal } from '../../minio/drives/start-heal';
-import { noteAwayDrives, readAwayDrives } from '../../state/notes/away-drives';
+import { noteAwayDrives, readAwayDrives, wereReplaced } from '../../state/notes/away-drives';
 import type { LoadedEnvironment } from '../../state/load';
 import { CheckFailure, type Evidence, type ServiceCheck, ServiceDown } from '../check';
 
@@ -26,7 +26,7 @@ const drivesOnline: ServiceCheck = {
   proves:
     'MinIO reaches each declared drive and is not filling one anew; and all objects were looked at since a drive was last seen away.',
   doesNotProve:
-    'That no drive went and came back between two runs, unseen: `./scripts/heal` looks at everything. That nothing on a drive is spoiled: `./scripts/heal --deep` reads it.',
+    'That no drive went and came back between two runs, unseen: `./scripts/heal` looks at everything. That what was written while a deploy of several hosts replaced MinIO is on every drive, while the heal that it starts goes on. That nothing on a drive is spoiled: `./scripts/heal --deep` reads it.',
   severity: 'high',
   run: async ({ loaded }) => {
     const drives = await seenDrives(loaded);
@@ -133,10 +133,11 @@ function mending(
 /**
  * Has everything looked at, since drives missed what was written while they were away.
  *
- * @throws CheckFailure if that has not ended after a while; it goes on
+ * @throws CheckFailure if that has not ended after a while, and it was not a deploy that replaced MinIO; it goes on
  */
 async function haveHealed(loaded: LoadedEnvironment, missed: readonly string[], evidence: Evidence): Promise<string> {
   if ((await lockHolder(loaded.state.healLock)) === undefined) startHeal(loaded);
+  const replaced = wereReplaced(loaded.state, missed);
   const names = missed.map((path) => driveName(loaded.environment, path)).join(', ');
   try {
     return await waitFor({ what: 'the heal', timeoutMs: HEAL_LIMIT_MS }, async () => {
@@ -146,6 +147,7 @@ async function haveHealed(loaded: LoadedEnvironment, missed: readonly string[], 
       );
     });
   } catch {
+    if (replaced) return `${names}: under way, of what was written while MinIO was replaced`;
     throw new CheckFailure(
       `${names} was away and is back, and lacks what was written meanwhile: a heal is under way`,
       `./scripts/heal ${loaded.argument} waits for it; what it says is in ${loaded.state.healLog}`,

@@ -1,6 +1,12 @@
 import type Docker from 'dockerode';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { awaitMinioNode, judgeNodes, type SeenNode } from '../../../operations/minio/await-minio-node';
+import { readAwayDrives } from '../../../operations/state/notes/away-drives';
+import { useTemporaryFolder } from '../../helpers/temporary-folder';
 import { rejectionOf, thrownBy } from '../../helpers/thrown';
+
+const folder = useTemporaryFolder();
 
 const runs = (configuration = 'new'): SeenNode => ({ kind: 'runs', configuration });
 const away: SeenNode = { kind: 'away', problem: 'no answer within 5 s' };
@@ -78,6 +84,8 @@ test('what the hosts say of their containers decides', async () => {
     region: 'us-east-1',
     operationsFile: 'none',
     rootFile: 'none',
+    drives: ['https://minio-1:9010/data'],
+    awayDrives: path.join(folder(), 'away-drives.json'),
   };
   await awaitMinioNode(input, engineFor);
   containers.c = containers.b ?? (() => Promise.reject(new Error()));
@@ -89,5 +97,12 @@ test('what the hosts say of their containers decides', async () => {
   containers.c = containers.a ?? (() => Promise.reject(new Error()));
   // it goes on to write, and has nothing to write with
   expect((await rejectionOf(awaitMinioNode(input, engineFor))).message).toContain('no such file');
+  // a first deploy has nothing to miss
+  expect(readAwayDrives(input)).toEqual({});
+
+  const operationsFile = path.join(folder(), 'operations.json');
+  writeFileSync(operationsFile, '');
+  await rejectionOf(awaitMinioNode({ ...input, operationsFile }, engineFor));
+  expect(Object.keys(readAwayDrives(input))).toEqual(input.drives);
   said.mockRestore();
 });

@@ -1,6 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { forgetAwayDrives, noteAwayDrives, readAwayDrives } from '../../../../operations/state/notes/away-drives';
+import {
+  forgetAwayDrives,
+  noteAwayDrives,
+  noteReplacedDrives,
+  readAwayDrives,
+  wereReplaced,
+} from '../../../../operations/state/notes/away-drives';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';
 
@@ -34,6 +40,22 @@ test('a drive that is away still stays in the note', () => {
   noteAwayDrives(state(), ['/drives/1', '/drives/2'], NOON);
   forgetAwayDrives(state(), ['/drives/1'], LATER);
   expect(Object.keys(readAwayDrives(state()))).toEqual(['/drives/2']);
+});
+
+test('tells drives whose MinIO was replaced from those that were away, also where one was both', () => {
+  noteAwayDrives(state(), ['/drives/1'], NOON);
+  noteReplacedDrives(state(), ['/drives/1', '/drives/2', '/drives/3'], LATER);
+  expect(Object.keys(readAwayDrives(state()))).toEqual(['/drives/1', '/drives/2', '/drives/3']);
+  expect(wereReplaced(state(), ['/drives/2', '/drives/3'])).toBe(true);
+  expect(wereReplaced(state(), ['/drives/1', '/drives/2'])).toBe(false);
+  noteAwayDrives(state(), ['/drives/2'], LATER);
+  expect(wereReplaced(state(), ['/drives/2'])).toBe(false);
+  expect(wereReplaced(state(), ['/drives/3'])).toBe(true);
+
+  // healed, and away again
+  forgetAwayDrives(state(), ['/drives/3'], new Date(LATER.getTime() + 1));
+  noteAwayDrives(state(), ['/drives/3'], LATER);
+  expect(wereReplaced(state(), ['/drives/3'])).toBe(false);
 });
 
 test('a note that says nothing is named with what to do', async () => {
