@@ -22,7 +22,7 @@ export function unlessLeaderless<T>(
   return async () => {
     const seen = await attempt().catch(notYet);
     if (!(seen instanceof NotYet) || performance.now() - began < limitMs) return seen;
-    const leaders = await Promise.all(vaults.map(async (vault) => vault.knowsLeader().catch(() => false)));
+    const leaders = await Promise.all(vaults.map(async (vault) => vault.reachesLeader().catch(() => false)));
     return leaders.includes(true) ? seen : 'no leader';
   };
 }

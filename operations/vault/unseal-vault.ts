@@ -56,7 +56,7 @@ export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoin
 /**
  * Waits until an unsealed Vault serves requests: it becomes the active node a moment later.
  *
- * @param hasOthers whether it may as well be a standby that knows the active one: it sends requests on
+ * @param hasOthers whether it may as well be a standby that reaches the active one: it sends requests on
  */
 export async function waitUntilActive(vault: VaultClient, hasOthers = false): Promise<void> {
   const what = 'Vault to be unsealed and active';
@@ -82,6 +82,6 @@ export async function waitUntilServing(
 /** Whether Vault serves requests, see {@link waitUntilActive}. */
 export async function serving(vault: VaultClient, hasOthers: boolean): Promise<true | NotYet> {
   const health = await vault.health();
-  const serves = health === 200 || (hasOthers && health === STANDBY && (await vault.knowsLeader()));
+  const serves = health === 200 || (hasOthers && health === STANDBY && (await vault.reachesLeader()));
   return serves ? true : new NotYet(`sys/health answers ${health}`);
 }

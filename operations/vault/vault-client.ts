@@ -19,7 +19,6 @@ const sealStatus = z.object({
 });
 export type SealStatus = z.infer<typeof sealStatus>;
 
-const leader = z.object({ leader_address: z.string().default('') });
 const edition = z.object({ enterprise: z.boolean().optional() });
 const initialization = z.object({
   keys: z.array(z.string()),
@@ -105,10 +104,13 @@ export class VaultClient {
     return (await this.http.send({ method: 'GET', path: '/v1/sys/health' })).status;
   }
 
-  /** Whether a standby knows the active node, to which it sends requests on. */
-  async knowsLeader(): Promise<boolean> {
-    const { leader_address: address } = leader.parse(await this.call({ method: 'GET', path: '/v1/sys/leader' }));
-    return address !== '';
+  /**
+   * Whether this node is the active one, or a standby that reaches it. What a standby says in `sys/leader` may be the one of
+   * before it was stopped. It sends on what is asked without a token, and that is refused by the active node alone.
+   */
+  async reachesLeader(): Promise<boolean> {
+    const { status } = await this.http.send({ method: 'GET', path: '/v1/auth/token/lookup-self' });
+    return status === 400 || status === 403;
   }
 
   /** Undefined for a version that does not say. */

@@ -5,7 +5,7 @@ import type { VaultClient } from '../../../operations/vault/vault-client';
 /** A Vault that knows a leader, or does not; undefined: it does not answer. */
 const vault = (leader: boolean | undefined): VaultClient =>
   ({
-    knowsLeader: () => (leader === undefined ? Promise.reject(new Error('no answer')) : Promise.resolve(leader)),
+    reachesLeader: () => (leader === undefined ? Promise.reject(new Error('no answer')) : Promise.resolve(leader)),
   }) as unknown as VaultClient;
 
 const SEALED = new NotYet('it is sealed');

@@ -5,7 +5,7 @@ import { rejectionOf } from '../../helpers/thrown';
 import { TlsServer } from '../../helpers/servers/tls-server';
 import { Secret } from '../../../operations/lib/secret';
 
-describe('a token that is used up', () => {
+describe('a client of Vault', () => {
   const folder = useTemporaryFolder();
   let server: TlsServer;
   let client: VaultClient;
@@ -26,18 +26,18 @@ describe('a token that is used up', () => {
 
   afterEach(async () => server.stop());
 
-  test('is revoked after its use', async () => {
+  test('revokes a token that is used up', async () => {
     expect(await client.usedUp(() => Promise.resolve('used'))).toBe('used');
     expect(asked).toEqual(['/v1/auth/token/revoke-self']);
   });
 
-  test('that Vault does not revoke is an error', async () => {
+  test('says so where Vault does not revoke it', async () => {
     status = 500;
     expect((await rejectionOf(client.usedUp(() => Promise.resolve()))).message).toContain('auth/token/revoke-self');
   });
 
   test.each([204, 500])(
-    'is revoked after an error, which is not hidden by what Vault answers then: %i',
+    'revokes it after an error, which is not hidden by what Vault answers then: %i',
     async (answer) => {
       status = answer;
       const error = await rejectionOf(client.usedUp(() => Promise.reject(new Error('the policy is gone'))));
@@ -45,4 +45,15 @@ describe('a token that is used up', () => {
       expect(asked).toEqual(['/v1/auth/token/revoke-self']);
     },
   );
+
+  test.each([
+    ['the active one, or a standby that sent it on', 403, true],
+    ['a standby whose leader is gone', 307, false],
+    ['a standby without a leader', 500, false],
+    ['a sealed one', 503, false],
+  ])('knows from what %s answers whether a leader is reached', async (_, answer, reached) => {
+    status = answer;
+    expect(await client.reachesLeader()).toBe(reached);
+    expect(asked).toEqual(['/v1/auth/token/lookup-self']);
+  });
 });
