@@ -33,6 +33,8 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   audit: ['the record of a request', 'the receiver'],
   // every day: nothing. Each boot takes minutes
   reboot: ['the engine is late', 'one of four disks', 'every disk', 'with nothing missing'],
+  // every day: nothing. It deploys three times, and needs the history of the clone
+  'earlier-version': ['what an earlier commit has deployed'],
   // every day: nothing. What an upgrade is, is in the unit tests
   upgrade: [
     'versions says',
