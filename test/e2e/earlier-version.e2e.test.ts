@@ -6,6 +6,7 @@ import { ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { newIdentity } from '../../operations/backup/age/age-keys';
 import { projectRoot } from '../../operations/lib/project-root';
 import { ROOT_ANNOUNCED } from '../../operations/minio/provision-identities';
 import { openS3 } from '../../operations/minio/s3-client';
@@ -71,8 +72,11 @@ withHistory('what an earlier commit has deployed', () => {
     expect(stacks.flatMap(({ changes }) => changes).filter(({ destroysData }) => destroysData)).toEqual([]);
   });
 
-  test('is upgraded: root is told, and every object opens', async () => {
-    const { stdout } = mustSucceed(await environment.script('up', ['--without-backup']));
+  test('is backed up, and upgraded: root is told, and every object opens', async () => {
+    const recipient = await newIdentity(path.join(environment.folder, 'identity.txt'));
+    const file = path.join(environment.folder, 'backup.age');
+    mustSucceed(await environment.script('backup', ['--to', file, '--recipient', recipient]));
+    const { stdout } = mustSucceed(await environment.script('up'));
     expect(stdout).toContain(`note          ${ROOT_ANNOUNCED}`);
     expect(await answerToRoot()).toBe(200);
     expect(await objects.lost()).toEqual([]);
