@@ -115,7 +115,8 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
 
 /**
  * A check each second, each 300 ms once one failed: a host that is away is excluded after 3 s at most, and its
- * connections are closed so that clients try again instead of waiting. An idle connection may last as long as the longest
+ * connections are closed so that clients try again instead of waiting. Those to a KES of another host are closed when that of
+ * this host is back: it has the keys in its memory that are in use here, also while the Vaults elect a leader. An idle connection may last as long as the longest
  * silence of an S3 request: MinIO completes a large upload without a word.
  */
 const GENERAL = `global
@@ -136,7 +137,7 @@ defaults
   option redispatch 1
   option clitcpka
   option srvtcpka
-  default-server inter 1s fastinter 300ms fall 2 rise 1 on-marked-down shutdown-sessions check check-ssl verify required ca-file ${BALANCER_FILES.ca}
+  default-server inter 1s fastinter 300ms fall 2 rise 1 on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions check check-ssl verify required ca-file ${BALANCER_FILES.ca}
 
 frontend alive
   mode http

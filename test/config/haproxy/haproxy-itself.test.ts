@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { request } from 'node:https';
 import path from 'node:path';
+import { connect, type TLSSocket } from 'node:tls';
 import {
   type BalancedServer,
   BALANCER_FILES,
@@ -133,6 +134,16 @@ async function ledTo(ca: ThrowawayCa, port: number): Promise<string | undefined>
   });
 }
 
+/** A connection that somebody keeps. */
+async function connection(ca: ThrowawayCa, port: number): Promise<TLSSocket> {
+  const file = (name: string) => readFileSync(path.join(folder(), name));
+  const [cert, key] = [file('vault-client.crt'), file('vault-client.crt.key')];
+  const socket = connect({ host: '127.0.0.1', port, servername: 'shared', ca: readFileSync(ca.file), cert, key });
+  socket.on('error', () => undefined).resume();
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
 /** Waits until all of several connections in a row are led to these. */
 async function until(ca: ThrowawayCa, port: number, ...expected: readonly string[]): Promise<void> {
   // HAProxy takes a server for a good one until its first check has failed
@@ -177,8 +188,13 @@ ifHere('KES: the first of the list, another while it does not answer, and the fi
   await until(ca, port, 'kes-2');
   started.statuses['kes-2'] = 503;
   await until(ca, port, 'kes-1');
+  const kept = await connection(ca, port);
   started.statuses['kes-2'] = 200;
   await until(ca, port, 'kes-2');
+  // MinIO keeps one for days, and that KES has other keys in its memory
+  await waitFor({ what: 'the connection to kes-1 to be closed', timeoutMs: 10_000, intervalMs: 50 }, () =>
+    Promise.resolve(kept.destroyed ? true : new NotYet('it is open')),
+  );
 });
 
 ifHere('S3: connections are spread over all that can serve', async () => {
