@@ -189,6 +189,19 @@ export const OWN_POLICIES = {
 
 export const OWN_USERS = [OPERATIONS_USER, IAM_USER, OBJECTS_USER] as const;
 
+/** Where the user that reads metrics is kept, and its token. Undefined: nobody reads them. */
+export function metricsReaderFiles(
+  { monitoring }: Pick<Environment, 'monitoring'>,
+  { secret, minioMetricsNote }: StateLayout,
+): OperationInput<'provision-buckets'>['metrics'] {
+  if (monitoring === undefined) return undefined;
+  return {
+    userFile: secret.minioMetricsUser,
+    tokenFile: secret.minioMetricsToken,
+    renewalNote: minioMetricsNote,
+  };
+}
+
 /** What a deploy tells `provision-identities`. */
 export function identityInput(environment: Environment, state: StateLayout): OperationInput<'provision-identities'> {
   const { region, rootAccess } = environment.minio;

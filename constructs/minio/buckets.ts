@@ -2,7 +2,7 @@ import { type ITerraformDependable, TerraformStack } from 'cdktf';
 import { Construct } from 'constructs';
 import { s3Endpoint } from '../../config/state/endpoints';
 import { AUDIT_QUEUE_FOLDER, EVENT_QUEUE_FOLDER } from '../../config/minio/minio-variables';
-import { identityInput, ownPoliciesHash } from '../../config/minio/own-identities';
+import { identityInput, metricsReaderFiles, ownPoliciesHash } from '../../config/minio/own-identities';
 import type { DeploymentBase } from '../deployment';
 import { fileHash } from '../expressions';
 import { Operation } from '../operation';
@@ -26,14 +26,7 @@ export class Buckets extends Construct {
   constructor(scope: Construct, id: string, { deployment, minio, replicas = [] }: BucketsProps) {
     super(scope, id);
     const { environment, runner, state } = deployment;
-    const metrics =
-      environment.monitoring === undefined
-        ? undefined
-        : {
-            userFile: state.secret.minioMetricsUser,
-            tokenFile: state.secret.minioMetricsToken,
-            renewalNote: state.minioMetricsNote,
-          };
+    const metrics = metricsReaderFiles(environment, state);
     const { audit, webhooks } = environment.minio;
     const endpoint = s3Endpoint(environment, state);
     const { region } = environment.minio;

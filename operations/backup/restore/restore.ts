@@ -31,7 +31,8 @@ import { UsageError } from '../../lib/errors';
 import { readIfExists, writeFileAtomically } from '../../lib/files';
 import { openKeyMaterial } from '../../keys/material/open';
 import { openAdmin } from '../../minio/minio-admin';
-import { identityInput } from '../../../config/minio/own-identities';
+import { identityInput, metricsReaderFiles } from '../../../config/minio/own-identities';
+import { provisionMetricsReader } from '../../minio/metrics-reader';
 import { provisionIdentities } from '../../minio/provision-identities';
 import { dockerResourcesOf } from '../../docker/tear-down';
 import { checkDisk } from '../../toolchain/disk';
@@ -378,8 +379,12 @@ export async function restoreIam({ bundle, target }: RestorePlan): Promise<strin
   try {
     const refused = await restoreSettings(admin, bundle, () => restartMinio(target));
     const missing = [...refused.map((problem) => `${problem} (MinIO refused it)`), ...bundle.header.notSaved];
+    const { environment, state } = target;
     // the backup may have other policies of our own identities, and let root in
-    await provisionIdentities(identityInput(target.environment, target.state));
+    await provisionIdentities(identityInput(environment, state));
+    // … and it has the secret key of before of who reads metrics, while the token was made of the new one
+    const metrics = metricsReaderFiles(environment, state);
+    if (metrics !== undefined) await provisionMetricsReader(admin, metrics);
     const again = missing.length === 0 ? '' : `. NOT restored, set it again: ${missing.join('; ')}`;
     return `users, policies, settings of MinIO and of buckets${again}`;
   } finally {
