@@ -136,11 +136,13 @@ void command('restore', HELP, OPTIONS, async ({ values, positionals, signal }) =
   await showSummary(into.target, values.json ?? false);
 });
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
 
-const warn = (warning: string): void => {
+function warn(warning: string): void {
   say(`warning: ${warning}`);
-};
+}
 
 /** A list with commas. */
 function names(list = ''): string[] {

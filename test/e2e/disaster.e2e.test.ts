@@ -190,7 +190,7 @@ describe('a backup', () => {
     const note = z
       .object({ masterKeys: z.array(z.string()) })
       .parse(JSON.parse(readFileSync(environment.state.lastBackup, 'utf8')));
-    expect(note.masterKeys).toEqual(['backup-default', 'archive-key']);
+    expect(note.masterKeys).toEqual(['backup-default', 'archive-key', RETIRED_KEY]);
     const again = await environment.script('backup', ['--to', file, '--recipient', recipient]);
     expect(again.code).toBe(64);
     expect(again.stderr).toContain(`${file} exists already and is not overwritten`);
