@@ -26,6 +26,16 @@ export default tseslint.config(
     },
   },
   {
+    // a command begins while its file is loaded: what is made further down is not there yet
+    files: ['scripts/*.ts'],
+    rules: {
+      '@typescript-eslint/no-use-before-define': [
+        'error',
+        { functions: false, typedefs: false, ignoreTypeReferences: true },
+      ],
+    },
+  },
+  {
     files: ['config/node.ts', 'config/deployment-names.ts', 'test/**'],
     rules: { 'no-restricted-syntax': 'off' },
   },
