@@ -1,6 +1,6 @@
 /**
  * What an earlier commit of this project has deployed is upgraded: one from before versions were noted, several hosts, and
- * users of its own. It is taken from the history of the clone, and needs nothing that this one does not.
+ * users of its own. It is taken from the history of the clone, and installs the packages of its own lock file.
  */
 import { ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -16,7 +16,6 @@ import { mustSucceed, runCommand } from '../helpers/e2e/command';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
 
 const EARLIER = '4518cfa9b790dffda586233760fe7042e201e781';
-/** In the clone, so that packages are linked and not copied. */
 const CHECKOUT = path.join(projectRoot, '.toolchain', 'earlier');
 /** What the earlier version knew of, too: without a word on root. */
 const SETTINGS: Settings = {
@@ -42,7 +41,6 @@ withHistory('what an earlier commit has deployed', () => {
     mkdirSync(CHECKOUT, { recursive: true });
     const archive = execFileSync('git', ['archive', EARLIER], { cwd: projectRoot, maxBuffer: 256 * 1024 * 1024 });
     execFileSync('tar', ['-x', '-C', CHECKOUT], { input: archive });
-    execFileSync('cp', ['-al', path.join(projectRoot, 'node_modules'), CHECKOUT]);
     environment = await TestEnvironment.create(SETTINGS);
     const { transcript, file } = environment;
     mustSucceed(await runCommand(path.join(CHECKOUT, 'scripts', 'up'), [file], { transcript }));
