@@ -115,9 +115,9 @@ export function renderBalancer({ s3, kes, vault }: BalancerConfiguration): strin
 
 /**
  * A check each second, each 300 ms once one failed: a host that is away is excluded after 3 s at most, and its
- * connections are closed so that clients try again instead of waiting. Those to a KES of another host are closed when that of
- * this host is back: it has the keys in its memory that are in use here, also while the Vaults elect a leader. An idle connection may last as long as the longest
- * silence of an S3 request: MinIO completes a large upload without a word.
+ * connections are closed so that clients try again instead of waiting. Those to a KES of another host are closed when that
+ * of this host is back: it has the keys in its memory that are in use here, also while the Vaults elect a leader. An idle
+ * connection may last as long as the longest silence of an S3 request: MinIO completes a large upload without a word.
  */
 const GENERAL = `global
   maxconn 4096

@@ -189,7 +189,7 @@ export const OWN_POLICIES = {
 
 export const OWN_USERS = [OPERATIONS_USER, IAM_USER, OBJECTS_USER] as const;
 
-/** Where the user that reads metrics is kept, and its token. Undefined: nobody reads them. */
+/** Where the user that reads metrics is kept, and its token. Undefined: `monitoring` is not declared. */
 export function metricsReaderFiles(
   { monitoring }: Pick<Environment, 'monitoring'>,
   { secret, minioMetricsNote }: StateLayout,

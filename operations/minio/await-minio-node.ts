@@ -57,7 +57,7 @@ export async function awaitMinioNode(
       input.nodes.map(async (node): Promise<[string, SeenNode]> => [node.host, await look(engineFor(node), node)]),
     ),
   );
-  // a first deploy has nothing to miss. Whoever checks next has the rest healed
+  // a first deploy has nothing to miss; the next check has the rest healed
   if (existsSync(input.operationsFile)) noteReplacedDrives(input, input.drives);
   const verdict = judgeNodes(input.host, seen);
   if (verdict.kind === 'no gate') {

@@ -65,7 +65,7 @@ export async function makeIdentities(
   const { rootFile, files, renewalNote } = input;
   // asked before files are made: the plan has seen that they were missing
   const expected = isDue(renewalNote, now, Object.values(files));
-  // whoever works as root is told one deploy ahead, and a deploy that was killed has told nobody
+  // users of root are told one deploy ahead, and a deploy that was killed has printed nothing
   const isEarlier = !existsSync(files[IAM_USER]) && existsSync(input.earlierObjects);
   const isAnnounced = input.rootAccess === undefined && (isEarlier || renewalTime(renewalNote) === BEGUN.getTime());
   const letIn = input.rootAccess ?? isAnnounced;

@@ -12,7 +12,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { bundle } = require('./bundle.cjs');
 
-// cdktf calls util.isArray and docker-modem url.parse, which Node 22 and 24 warn of; whoever deploys can do nothing about it
+// cdktf calls util.isArray and docker-modem url.parse, which Node 22 and 24 warn of; no setting of a deploy changes that
 process.noDeprecation = true;
 
 const project = path.resolve(__dirname, '..', '..');

@@ -382,7 +382,7 @@ export async function restoreIam({ bundle, target }: RestorePlan): Promise<strin
     const { environment, state } = target;
     // the backup may have other policies of our own identities, and let root in
     await provisionIdentities(identityInput(environment, state));
-    // … and it has the secret key of before of who reads metrics, while the token was made of the new one
+    // … and the earlier secret key of the user that reads metrics, while its token is made of the new one
     const metrics = metricsReaderFiles(environment, state);
     if (metrics !== undefined) await provisionMetricsReader(admin, metrics);
     const again = missing.length === 0 ? '' : `. NOT restored, set it again: ${missing.join('; ')}`;

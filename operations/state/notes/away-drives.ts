@@ -11,7 +11,7 @@ const note = z.strictObject({
   version: z.literal(1),
   /** By the path of the drive in MinIO's container: when it was last seen without all that it should hold. */
   drives: z.record(z.string(), z.iso.datetime()),
-  /** Those of them that nobody saw away: a deploy replaced their MinIO. */
+  /** Those of them that were not seen away: a deploy replaced their MinIO. */
   replaced: z.array(z.string()).optional(),
 });
 export type AwayDrives = z.infer<typeof note>['drives'];
