@@ -65,6 +65,8 @@ export interface Node {
   readonly id: string;
   /** From 1 on, in the order of the hosts. */
   readonly number: number;
+  /** The pool of MinIO that it is in, from 1 on. */
+  readonly pool: number;
   /** Absent: it is the only one. */
   readonly host?: {
     readonly name: string;
@@ -98,8 +100,35 @@ export const DEFAULT_NODE_PORT = 9010;
 /** Where the Vaults of several hosts reach each other, besides their API. */
 export const VAULT_CLUSTER_PORT = 8201;
 
-/** How many hosts have a Vault: a majority of three bears the loss of one, of five that of two, and more only cost time. */
-const vaultHosts = (hosts: number): number => (hosts < 5 ? 3 : 5);
+/**
+ * How many hosts of the first pool have a Vault: a majority of three bears the loss of one, of five that of two, and more
+ * only cost time. Another pool changes nothing of Vault.
+ */
+const vaultHosts = ([hosts]: Pools): number => (hosts < 5 ? 3 : 5);
+
+/** How many hosts each pool of MinIO has, in the order of the hosts. */
+export type Pools = readonly [number, ...number[]];
+
+/** One host is one pool. */
+export function poolsOf({ hosts, minio }: Pick<NodeSettings, 'hosts' | 'minio'>): Pools {
+  const [first = hosts?.length ?? 1, ...others] = minio.pools ?? [];
+  return [first, ...others];
+}
+
+/** What the note of a host says of its pool: nothing where there is one. */
+export function notedPool(
+  settings: Pick<NodeSettings, 'hosts' | 'minio'>,
+  { pool }: Pick<Node, 'pool'>,
+): { readonly pool?: { readonly number: number; readonly hosts: number } } {
+  const pools = poolsOf(settings);
+  return pools.length === 1 ? {} : { pool: { number: pool, hosts: pools[pool - 1] ?? 0 } };
+}
+
+/** @param number of a host, from 1 on */
+function poolOf(pools: Pools, number: number): number {
+  let last = 0;
+  return pools.findIndex((hosts) => (last += hosts) >= number) + 1;
+}
 
 /** What is the same for the servers of every deployment. */
 export const SERVERS = {
@@ -118,6 +147,7 @@ export function nodesOf(environment: NodeSettings): Nodes {
   const only = {
     id,
     number: 1,
+    pool: 1,
     docker: { host: docker.host, certPath: docker.certPath },
     networks: { storage: id, vault: `${id}-vault` },
     vault: vaultNode(id, distributionOf(environment)),
@@ -126,11 +156,13 @@ export function nodesOf(environment: NodeSettings): Nodes {
   };
   const [first, ...others] = hosts ?? [];
   if (first === undefined) return [only];
+  const pools = poolsOf(environment);
   return [
     ofHost(only, first, environment),
     ...others.map((host, index) => {
-      const { vault, ...rest } = ofHost({ ...only, number: index + 2 }, host, environment);
-      return { ...rest, ...(index + 2 > vaultHosts(others.length + 1) ? {} : { vault }) };
+      const number = index + 2;
+      const { vault, ...rest } = ofHost({ ...only, number, pool: poolOf(pools, number) }, host, environment);
+      return { ...rest, ...(number > vaultHosts(pools) ? {} : { vault }) };
     }),
   ];
 }

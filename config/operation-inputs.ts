@@ -171,6 +171,8 @@ export const operationInputs = {
     file: z.string(),
     /** With several hosts: the place of this one among them. */
     number: z.number().optional(),
+    /** With several pools: that of this host, and how many hosts it has. */
+    pool: z.strictObject({ number: z.number(), hosts: z.number() }).optional(),
   }),
 
   /** Makes or renews the private CA and the leaf certificates. */

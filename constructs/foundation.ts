@@ -3,6 +3,7 @@ import { storageNetwork, vaultNetwork } from '../config/docker/networks';
 import type { CertificateFiles } from '../config/operation-inputs';
 import { certificateImport, certificateOrder } from '../config/state/certificate-files';
 import { hostEngine } from '../config/state/layout';
+import { notedPool } from '../config/node';
 import { embeddedVault } from '../config/vault/vault';
 import type { DeploymentBase } from './deployment';
 import { declareNetwork, Image } from './docker';
@@ -85,7 +86,7 @@ export function declareHost(scope: Construct, deployment: DeploymentBase): Opera
     input:
       node.host === undefined
         ? { file: state.engine }
-        : { file: hostEngine(state, node.host.name), number: node.number },
+        : { file: hostEngine(state, node.host.name), number: node.number, ...notedPool(environment, node) },
   });
 }
 

@@ -21,7 +21,10 @@ export function setSize({ drives }: Pick<Settings, 'drives'>, hosts = 1): number
   return undefined;
 }
 
-/** Drives of an erasure set that may be lost without a loss of objects. */
+/**
+ * Drives of an erasure set that may be lost without a loss of objects. MinIO has one parity for all pools, that of the first
+ * by default (minio/minio, cmd/erasure-server-pool.go, BackendInfo).
+ */
 export function parityOf({ drives, parity }: Settings, hosts = 1): number {
   const count = setSize({ drives }, hosts) ?? 1;
   if (parity !== undefined) return parity;

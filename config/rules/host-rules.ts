@@ -4,7 +4,7 @@ import { isLoopback, meansEveryAddress } from '../docker/reachable';
 import type { Environment, HostSettings } from '../environment';
 import type { Problem } from './environment-rules';
 import { drivesOfHost, MOST_DRIVES, parityOf, setSize } from '../minio/parity';
-import { DEFAULT_NODE_PORT, VAULT_CLUSTER_PORT } from '../node';
+import { DEFAULT_NODE_PORT, poolsOf, VAULT_CLUSTER_PORT } from '../node';
 import { declaredSeal } from '../vault/seal';
 import { embeddedVault } from '../vault/vault';
 
@@ -25,7 +25,7 @@ export function hostRules(environment: Environment): Problem[] {
     ...vaultRules(environment),
     ...portRules(environment),
     ...imageRules(environment),
-    ...erasureRules(environment, hosts.length),
+    ...poolRules(environment, hosts.length),
   ];
 }
 
@@ -36,6 +36,7 @@ function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
   };
   return [
     ...(minio.nodePort === undefined ? [] : [refuse(['minio', 'nodePort'], 'one MinIO has no others to reach')]),
+    ...(minio.pools === undefined ? [] : [refuse(['minio', 'pools'], 'one host is one pool')]),
     ...(balancer === undefined ? [] : [refuse(['balancer'], 'one host has no balancer')]),
   ];
 }
@@ -148,9 +149,26 @@ function portRules(environment: Environment): Problem[] {
   ];
 }
 
-/** MinIO spreads each object over the hosts, so that any one of them may be lost. */
-function erasureRules({ minio }: Environment, hosts: number): Problem[] {
-  const { drives, parity } = minio;
+function poolRules(environment: Environment, hosts: number): Problem[] {
+  const pools = poolsOf(environment);
+  const path = ['minio', 'pools'];
+  if (pools.some((count) => count < FEWEST_HOSTS)) {
+    const message = `must be ${FEWEST_HOSTS} hosts or more each: an object is in one pool, which must bear the loss of a host`;
+    return [{ path, message, fix: 'give the pool more hosts', other: ['hosts'] }];
+  }
+  const sum = pools.reduce((total, count) => total + count, 0);
+  if (sum !== hosts) {
+    const message = `must be as many hosts together as there are in hosts (${hosts})`;
+    return [{ path, message, fix: 'correct the number of hosts of a pool', other: ['hosts'] }];
+  }
+  // what is wrong with two pools alike is said once
+  return [...new Set(pools)].flatMap((count) => erasureRules(environment, count));
+}
+
+/** MinIO spreads each object over the hosts of a pool, so that any one of them may be lost. */
+function erasureRules(environment: Environment, hosts: number): Problem[] {
+  const { minio } = environment;
+  const { drives } = minio;
   const count = typeof drives === 'number' ? drives : drives.length;
   if (count < 1 || count > MOST_DRIVES) {
     const message = `must be 1 to ${MOST_DRIVES} on each host`;
@@ -163,12 +181,14 @@ function erasureRules({ minio }: Environment, hosts: number): Problem[] {
   }
   const forParity = { path: ['minio', 'parity'], other: ['minio', 'drives'] };
   const most = Math.floor(size / 2);
-  if (parity !== undefined && parity > most) {
-    const message = `must be at most half of an erasure set (${most} of ${size} drives)`;
+  const parity = parityOf(minio, poolsOf(environment)[0]);
+  if (parity > most) {
+    const byFirst = minio.parity === undefined ? ` in each pool, and is ${parity} by the first one` : '';
+    const message = `must be at most half of an erasure set (${most} of ${size} drives)${byFirst}`;
     return [{ ...forParity, message, fix: `write ${most} or less` }];
   }
   const ofOneHost = drivesOfHost(size, hosts);
-  if (parityOf(minio, hosts) < ofOneHost) {
+  if (parity < ofOneHost) {
     const message = `must be at least ${ofOneHost}, the drives that one host has in each erasure set of ${size}, or its loss stops MinIO`;
     return [{ ...forParity, message, fix: `write ${ofOneHost} or more` }];
   }

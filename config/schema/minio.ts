@@ -113,6 +113,14 @@ export const minio = z.strictObject({
     .describe(
       'Drives that may be lost without a loss of objects. Default: MinIO’s own, 2 of 4 or 5, 3 of 6 or 7, 4 of 8 and more.',
     ),
+  pools: z
+    .array(z.int().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      'How many of `hosts` are in each pool, in their order, such as [3, 3]. A cluster that is full gets another pool: ' +
+        'MinIO writes new objects where there is most room. Default: all hosts are one pool.',
+    ),
   memoryMb: z.int().min(256).default(2048),
   audit: z
     .strictObject({

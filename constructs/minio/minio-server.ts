@@ -109,7 +109,7 @@ export class MinioServer extends Construct {
         // by default it waits 30 s for the headers of each connection, and anybody can open many
         '--read-header-timeout',
         '10s',
-        drivesArgument(deployment.nodes, node),
+        ...drivesArguments(deployment.nodes, node),
       ],
       networks: [deployment.reference(this, storageNetwork(environment).name)],
       alias: node.alias,
@@ -211,11 +211,19 @@ export class MinioServer extends Construct {
   }
 }
 
-/** How MinIO is told of its drives, and of those of other nodes: several by an ellipsis of its own. */
-function drivesArgument(nodes: Nodes, { drives: [first, ...others], alias, port }: MinioNode): string {
+/**
+ * How MinIO is told of its drives, and of those of other nodes: several by an ellipsis of its own, which makes a pool
+ * (minio/minio, cmd/endpoint-ellipses.go).
+ */
+function drivesArguments(nodes: Nodes, { drives: [first, ...others], alias, port }: MinioNode): string[] {
   const drives = others.length === 0 ? first.path : first.path.replace(/1$/, `{1...${others.length + 1}}`);
-  if (nodes.length === 1) return drives;
-  return `https://${alias.replace(/\d+$/, `{1...${nodes.length}}`)}:${port}${drives}`;
+  if (nodes.length === 1) return [drives];
+  const pools = [...new Set(nodes.map(({ pool }) => pool))];
+  return pools.map((pool) => {
+    const numbers = nodes.filter((node) => node.pool === pool).map(({ number }) => number);
+    const range = `{${Math.min(...numbers)}...${Math.max(...numbers)}}`;
+    return `https://${alias.replace(/\d+$/, range)}:${port}${drives}`;
+  });
 }
 
 /**

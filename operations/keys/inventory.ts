@@ -56,12 +56,11 @@ export async function takeInventory(sources: InventorySources, report: (text: st
   const buckets: BucketInventory[] = [];
   for (const { Name = '' } of Buckets) buckets.push(await bucketInventory(sources, Name, report));
   const uploads = new Tally();
-  const seen = new Copies();
+  const seen = new SeenFiles();
   for await (const file of sources.admin.rawFiles(SYSTEM, MULTIPART)) {
-    if (!file.path.endsWith(META)) continue;
-    const { sealings } = versionsIn(file);
-    if (seen.isNew(file.path, sealings)) for (const sealing of sealings) uploads.add(sealing);
+    if (file.path.endsWith(META)) seen.add(file.path, versionsIn(file));
   }
+  for (const { sealings } of seen.current()) for (const sealing of sealings) uploads.add(sealing);
   return { buckets, uploads: uploads.counts, own: await ownInventory(sources.drives) };
 }
 
@@ -136,21 +135,12 @@ async function bucketInventory(
 ): Promise<BucketInventory> {
   const tally = new Tally();
   let versioned = await keepsVersions(s3, bucket);
-  const seen = new Copies();
+  const seen = new SeenFiles();
   const names = { 'sse-s3': new Map<string, Set<string>>(), 'sse-kms': new Map<string, Set<string>>() };
   const take = (file: InspectedFile): void => {
     if (!file.path.endsWith(META)) return;
     const name = file.path.slice(0, -META.length).replace(new RegExp(`${FOLDER_OBJECT}$`), '/');
-    const { sealings, withId } = versionsIn(file);
-    if (!seen.isNew(name, sealings)) return;
-    versioned ||= withId;
-    for (const sealing of sealings) {
-      tally.add(sealing);
-      if (sealing.by === 'no master key') continue;
-      const byKey = names[sealing.by];
-      byKey.set(sealing.masterKey, (byKey.get(sealing.masterKey) ?? new Set()).add(name));
-    }
-    if (seen.size % 1000 === 0) report(`${bucket}: ${seen.size} objects`);
+    if (seen.add(name, versionsIn(file)) && seen.size % 1000 === 0) report(`${bucket}: ${seen.size} objects`);
   };
 
   for await (const file of admin.rawFiles(bucket, `**${META}`)) take(file);
@@ -162,6 +152,15 @@ async function bucketInventory(
     for await (const file of admin.rawFiles(bucket, `${escaped}${META}`)) take(file);
   }
   report(`${bucket}: ${seen.size} objects`);
+  for (const { name, sealings, withId } of seen.current()) {
+    versioned ||= withId;
+    for (const sealing of sealings) {
+      tally.add(sealing);
+      if (sealing.by === 'no master key') continue;
+      const byKey = names[sealing.by];
+      byKey.set(sealing.masterKey, (byKey.get(sealing.masterKey) ?? new Set()).add(name));
+    }
+  }
   const { sseS3, sseKms } = tally;
   return { bucket, versioned, sseS3, sseKms, s3Objects: names['sse-s3'], kmsObjects: names['sse-kms'] };
 }
@@ -213,29 +212,50 @@ function wholeContents({ contents, incomplete }: ReturnType<typeof contentsOf>):
   );
 }
 
-/**
- * Tells the copies of one file on several drives from another. One that says something else counts, too: a drive that was
- * away may have the current one, and nothing that is under a key must be overlooked.
- */
-class Copies {
-  private readonly seen = new Map<string, Set<string>>();
+interface FileState extends ObjectVersions {
+  readonly copies: number;
+}
 
-  isNew(name: string, sealings: readonly Sealing[]): boolean {
-    const said = JSON.stringify(sealings);
-    const before = this.seen.get(name);
-    if (before?.has(said) === true) return false;
-    if (before === undefined) this.seen.set(name, new Set([said]));
-    else before.add(said);
-    return true;
+/**
+ * Files by what their copies on several drives say. A copy that says something else counts, too: a drive that was away may
+ * have the current one, and nothing that is under a key must be overlooked. But an object without versions that was written
+ * over may have gone into another pool, and MinIO leaves the earlier one where it was: it is never read again.
+ */
+export class SeenFiles {
+  private readonly files = new Map<string, Map<string, FileState>>();
+
+  /** @returns whether it is the first copy */
+  add(name: string, versions: ObjectVersions): boolean {
+    const before = this.files.get(name);
+    const states = before ?? new Map<string, FileState>();
+    const said = JSON.stringify(versions);
+    states.set(said, { ...versions, copies: (states.get(said)?.copies ?? 0) + 1 });
+    this.files.set(name, states);
+    return before === undefined;
   }
 
   has(name: string): boolean {
-    return this.seen.has(name);
+    return this.files.has(name);
   }
 
   /** How many files there are. */
   get size(): number {
-    return this.seen.size;
+    return this.files.size;
+  }
+
+  /** What counts, each with the name of its file. */
+  *current(): Generator<ObjectVersions & { readonly name: string }> {
+    for (const [name, states] of this.files) {
+      const all = [...states.values()];
+      const readable = all.filter(({ copies, dataShards }) => copies >= dataShards);
+      const newest = all.some(({ withId }) => withId) ? 0 : Math.max(0, ...readable.map(({ modified }) => modified));
+      const said = new Set<string>();
+      for (const state of all.filter(({ modified }) => modified >= newest)) {
+        const sealings = JSON.stringify(state.sealings);
+        if (!said.has(sealings)) yield { name, ...state };
+        said.add(sealings);
+      }
+    }
   }
 }
 

@@ -9,6 +9,7 @@ test('one host is a list of one node, and everything on it is named after the en
     {
       id: 'ebs-prod',
       number: 1,
+      pool: 1,
       docker: {},
       networks: { storage: 'ebs-prod', vault: 'ebs-prod-vault' },
       vault: {
@@ -147,6 +148,18 @@ describe('several hosts', () => {
     const all = nodesOf(parseEnvironment(JSON.stringify({ name: 'prod', hosts }), 'test.yaml'));
     expect(all.map(({ vault }) => vault !== undefined)).toEqual(hosts.map((_, index) => index < vaults));
     expect(vaultNodes(all)).toHaveLength(vaults);
+  });
+
+  test('a second pool has no Vault, and the Vaults of the first one stay as they were', () => {
+    const hosts = Array.from({ length: 6 }, (_, index) => ({
+      name: `h${index}`,
+      docker: `ssh://h${index}`,
+      address: `192.0.2.${index + 1}`,
+    }));
+    const settings = { name: 'prod', hosts, minio: { pools: [3, 3] } };
+    const all = nodesOf(parseEnvironment(JSON.stringify(settings), 'test.yaml'));
+    expect(all.map(({ pool }) => pool)).toEqual([1, 1, 1, 2, 2, 2]);
+    expect(vaultNodes(all).map(({ number }) => number)).toEqual([1, 2, 3]);
   });
 
   test('a message says which host, where there are several', () => {

@@ -125,6 +125,23 @@ describe('three hosts', () => {
     }
   });
 
+  test('every MinIO of two pools knows both, each by an ellipsis of its own', () => {
+    const pools = synthDeployment({
+      environment: `name: local\nhosts: ${hosts(7)}\nminio: { drives: 2, pools: [3, 4] }\n`,
+    });
+    for (const host of ['h1', 'h7']) {
+      expect((containerOf(pools, `minio-${host}`, 'Minio_Server').command as string[]).slice(-2)).toEqual([
+        'https://minio-{1...3}:9010/drives/{1...2}',
+        'https://minio-{4...7}:9010/drives/{1...2}',
+      ]);
+    }
+    expect(Object.keys(pools).filter((name) => name.startsWith('vault-'))).toEqual([
+      'vault-h1',
+      'vault-h2',
+      'vault-h3',
+    ]);
+  });
+
   test('every MinIO has the same command but for nothing, and the same settings', () => {
     const servers = ['a', 'b', 'c'].map((host) => containerOf(stacks, `minio-${host}`, 'Minio_Server'));
     expect(new Set(servers.map(({ command, env, image }) => JSON.stringify([command, env, image]))).size).toBe(1);

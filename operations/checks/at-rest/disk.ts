@@ -89,16 +89,22 @@ export interface Finding {
 export function inspect(object: MarkedObject, files: readonly DriveFile[]): Finding {
   const { name, seals } = object;
   const own = files.filter(({ path }) => path.split('/').includes(name));
-  const metadata = own.filter(({ path }) => path.endsWith('/xl.meta')).map(({ content }) => content);
+  const copies = own.filter(({ path }) => path.endsWith('/xl.meta'));
+  const metadata = copies.map(({ content }) => content);
   if (metadata.length === 0) throw new Error(`the drive holds no xl.meta of ${name}`);
   if (!metadata.some((content) => content.includes(object.control))) {
     throw new Error(`xl.meta of ${name} does not hold its user metadata: these are not the object’s files`);
   }
   const versionsIn = (content: Buffer): number => timesIn(content, object.control);
-  const most = Math.max(...metadata.map(versionsIn));
-  // MinIO writes with a quorum: a drive that was away for a moment lacks versions until it is healed
-  const complete = metadata.filter((content) => versionsIn(content) === most);
-  const times = (text: string): number => Math.min(...complete.map((content) => timesIn(content, text)));
+  // MinIO writes each version into one pool, and there with a quorum: a drive that was away lacks some until it is healed
+  const pools = [...new Set(copies.map(({ pool }) => pool))].map((of) => {
+    const inPool = copies.filter(({ pool }) => pool === of).map(({ content }) => content);
+    const most = Math.max(...inPool.map(versionsIn));
+    return inPool.filter((content) => versionsIn(content) === most);
+  });
+  const complete = pools.flat();
+  const times = (text: string): number =>
+    pools.reduce((sum, whole) => sum + Math.min(...whole.map((content) => timesIn(content, text))), 0);
   const has = (text: string): boolean => times(text) > 0;
   const sealedBy = Object.values(SEALED_KEY).filter(has);
   const problems: string[] = [];

@@ -11,6 +11,8 @@ export interface DriveFile {
   readonly path: string;
   /** Which drive it is on. Absent: there is one only. */
   readonly drive?: string;
+  /** The pool that the drive is in. Default: 1 */
+  readonly pool?: number;
   readonly content: Buffer;
 }
 
@@ -54,7 +56,7 @@ export async function filesBelow(
   for (const drive of drives) {
     try {
       const read = await filesOfDrive(drive, folder, limit);
-      found.push(drives.length === 1 ? read : { ...read, files: read.files.map((file) => onDrive(file, drive.path)) });
+      found.push(drives.length === 1 ? read : { ...read, files: read.files.map((file) => onDrive(file, drive)) });
     } catch (error) {
       if (drives.length === 1 || (error as { statusCode?: number }).statusCode !== 404) throw error;
       missing = error as Error;
@@ -70,9 +72,10 @@ export async function filesBelow(
   };
 }
 
-const onDrive = ({ path, content }: DriveFile, drive: string): DriveFile => ({
+const onDrive = ({ path, content }: DriveFile, { path: drive, pool = 1 }: ReadableDrive): DriveFile => ({
   path: `${drive}/${path}`,
   drive,
+  pool,
   content,
 });
 

@@ -3,8 +3,8 @@
  * is back, this check has everything looked at that was written meanwhile: docs/adr/0052-what-a-drive-missed.md.
  */
 import { SERVICE_UID } from '../../../config/docker/service-user';
-import { drivesToSpare, setSize } from '../../../config/minio/parity';
-import { nodesOf, onHost } from '../../../config/node';
+import { drivesToSpare, parityOf, setSize } from '../../../config/minio/parity';
+import { nodesOf, onHost, poolsOf } from '../../../config/node';
 import { lockHolder } from '../../lib/lock';
 import { NotYet, waitFor } from '../../lib/wait';
 import { describeDrive, describeHealing, driveName, drivesOf } from '../../minio/drives/heal';
@@ -90,19 +90,42 @@ export function judgeDrives(
       ? `\`docker logs ${nodesOf(environment)[0].minio.container}\` says more`
       : `then ${heal}, which ends when all is on all drives`,
   ];
-  const hosts = environment.hosts?.length ?? 1;
-  const sets = Math.max(1, Math.round(declared.length / (setSize(environment.minio, hosts) ?? declared.length)));
-  // where there are several erasure sets it matters which drives are away
-  const spare = drivesToSpare(environment.minio, hosts) * sets;
   const fix = fixes.join('; ');
-  if (away.length > spare) {
-    const left = `MinIO writes no more: ${all.length - away.length} of ${all.length} drives are there, and it needs ${all.length - spare}`;
-    throw new ServiceDown('minio', `${left}; ${problems.join('; ')}`, fix, evidence);
+  const left = leftOfPools(environment, all);
+  const tooFew = left.filter(({ there, needed }) => there < needed);
+  if (tooFew.length > 0) {
+    const said = tooFew.map(
+      ({ name, there, drives: of, needed }) =>
+        `${name} writes no more: ${there} of ${of} drives are there, and it needs ${needed}`,
+    );
+    throw new ServiceDown('minio', [...said, ...problems].join('; '), fix, evidence);
   }
-  const more = spare - away.length;
-  const goesOn = more === 0 ? 'MinIO goes on, until another one goes' : `MinIO goes on, and ${more} more may go`;
-  const said = away.length > 0 && sets === 1 ? [goesOn] : [];
+  // where there are several erasure sets it matters which drives are away
+  const [only, ...others] = left;
+  const said = away.length > 0 && only?.sets === 1 && others.length === 0 ? [goesOn(only.there - only.needed)] : [];
   throw new CheckFailure([...problems, ...said].join('; '), fix, evidence);
+}
+
+const goesOn = (more: number): string =>
+  more === 0 ? 'MinIO goes on, until another one goes' : `MinIO goes on, and ${more} more may go`;
+
+/** How many drives of each pool are there, and with how many it goes on writing. */
+function leftOfPools(environment: LoadedEnvironment['environment'], all: readonly DriveState[]) {
+  const { minio } = environment;
+  const pools = poolsOf(environment);
+  const parity = parityOf(minio, pools[0]);
+  const poolOf = new Map(drivesOf(environment).map(({ endpoint, node }) => [endpoint, node.pool]));
+  return pools.map((hosts, index) => {
+    const own = all.filter(({ path }) => (poolOf.get(path) ?? 1) === index + 1);
+    const sets = Math.max(1, Math.round(own.length / (setSize(minio, hosts) ?? own.length)));
+    return {
+      name: pools.length === 1 ? 'MinIO' : `pool ${index + 1} of MinIO`,
+      sets,
+      drives: own.length,
+      there: own.filter(({ state }) => state === 'ok').length,
+      needed: own.length - drivesToSpare({ ...minio, parity }, hosts) * sets,
+    };
+  });
 }
 
 /** What to do about a drive, as it was tried: docs/adr/0052-what-a-drive-missed.md. */

@@ -25,6 +25,8 @@ const engineNote = z.object({
   host: z.string(),
   /** With several hosts: the place of this one among them. */
   number: z.number().optional(),
+  /** With several pools: the one that it is in, from 1 on, and how many hosts that has. */
+  pool: z.object({ number: z.number(), hosts: z.number() }).optional(),
 });
 
 /** An engine as a deployment remembers it. */
@@ -140,10 +142,11 @@ export async function requireNoOtherEngine(place: Place): Promise<void> {
 }
 
 /** For a deploy: notes the engine unless there is a note, which must name this one. */
-export async function rememberThisEngine({ file, number }: OperationInput<'remember-engine'>): Promise<void> {
+export async function rememberThisEngine({ file, number, pool }: OperationInput<'remember-engine'>): Promise<void> {
   const met = {
     ...(await meetEngine(resolveEngine({}, process.env))),
     ...(number === undefined ? {} : { number }),
+    ...(pool === undefined ? {} : { pool }),
   };
   const text = readIfExists(file);
   if (text === undefined) {

@@ -5,7 +5,8 @@
  * |-----------------------------------------------------|----------------------------------------------------------|
  * | a host does not answer, before the first deploy     | REFUSE: MinIO formats the drives of all hosts together   |
  * | the same, and the command changes every host        | REFUSE                                                   |
- * | so many do not answer that the rest is no majority  | REFUSE: nothing that is deployed could work              |
+ * | the same, and a host is new: that of another pool   | REFUSE                                                   |
+ * | the rest of a pool is no majority                   | REFUSE: nothing that is deployed could work              |
  * | otherwise one does not answer                       | it is away: the deploy leaves out what is on it          |
  * | two hosts are one engine, or have changed places    | REFUSE                                                   |
  * | architectures or major versions of Docker differ    | REFUSE                                                   |
@@ -44,6 +45,8 @@ export interface SeenHost {
   readonly seen: SeenEngine | { readonly problem: string };
   /** The engine that it was deployed to. @default - it was not deployed yet */
   readonly note?: EngineNote | undefined;
+  /** Its pool of MinIO. @default 1 */
+  readonly pool?: number;
 }
 
 export interface JudgedHosts {
@@ -69,9 +72,16 @@ interface Info {
 
 const FIRST_DEPLOY = 'a first deploy needs every host: MinIO formats all drives together';
 
-/** Why a deploy needs every host; undefined once the first one has come to its end. */
-export const whyEveryHost = ({ canaries }: Pick<StateLayout, 'canaries'>): string | undefined =>
-  existsSync(canaries) ? undefined : FIRST_DEPLOY;
+const NEW_POOL = 'a new pool needs every host: MinIO formats its drives together, and all nodes start with it';
+
+/** Why a deploy needs every host; undefined where each was deployed to before. */
+export function whyEveryHost(
+  { canaries }: Pick<StateLayout, 'canaries'>,
+  hosts: readonly Pick<SeenHost, 'note'>[],
+): string | undefined {
+  if (!existsSync(canaries)) return FIRST_DEPLOY;
+  return hosts.some(({ note }) => note === undefined) ? NEW_POOL : undefined;
+}
 
 /** Asks an engine who and how it is. */
 export async function meetHost(
@@ -113,10 +123,10 @@ export async function meetHosts(
   noteOf: (host: string) => EngineNote | undefined = () => undefined,
 ): Promise<SeenHost[]> {
   return Promise.all(
-    nodesOf(environment).map(async ({ host, docker }) => {
+    nodesOf(environment).map(async ({ host, docker, pool }) => {
       const name = host?.name ?? '';
       const address = resolveEngine(docker, process.env);
-      return meetHost({ name, address, note: noteOf(name) }, dockerEngine(docker));
+      return { ...(await meetHost({ name, address, note: noteOf(name) }, dockerEngine(docker))), pool };
     }),
   );
 }
@@ -146,11 +156,11 @@ export async function hostsAway(
  */
 export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefined): JudgedHosts {
   const there = hosts.flatMap((host) => ('problem' in host.seen ? [] : [{ ...host, seen: host.seen }]));
-  const away = hosts.flatMap(({ name, engine, seen }) =>
-    'problem' in seen ? [{ name, engine, problem: seen.problem }] : [],
+  const away = hosts.flatMap(({ name, engine, seen, pool = 1 }) =>
+    'problem' in seen ? [{ name, engine, problem: seen.problem, pool }] : [],
   );
   const problems = [
-    ...awayProblems(away, hosts.length, needsAll),
+    ...awayProblems(away, hosts, needsAll),
     ...sameEngines(there),
     ...swappedEngines(there, hosts),
     ...differing(there, 'architecture', ({ architecture }) => architecture, 'each image is built for one'),
@@ -181,15 +191,24 @@ interface Away {
   readonly name: string;
   readonly engine: string;
   readonly problem: string;
+  readonly pool: number;
 }
 type There = SeenHost & { readonly seen: SeenEngine };
 
-function awayProblems(away: readonly Away[], count: number, needsAll: string | undefined): string[] {
-  if (away.length === 0) return [];
-  const list = away.map(({ name, engine, problem }) => `host ${name} does not answer (${engine}: ${problem})`);
-  if (needsAll !== undefined) return list.map((one) => `${one}, and ${needsAll}`);
-  const most = Math.floor((count - 1) / 2);
-  return away.length > most ? list.map((one) => `${one}; of ${count} hosts no more than ${most} may be away`) : [];
+function awayProblems(
+  away: readonly Away[],
+  hosts: readonly Pick<SeenHost, 'pool'>[],
+  needsAll: string | undefined,
+): string[] {
+  return away.flatMap(({ name, engine, problem, pool }) => {
+    const said = `host ${name} does not answer (${engine}: ${problem})`;
+    if (needsAll !== undefined) return [`${said}, and ${needsAll}`];
+    const inPool = (host: { readonly pool?: number }): boolean => (host.pool ?? 1) === pool;
+    const count = hosts.filter(inPool).length;
+    const most = Math.floor((count - 1) / 2);
+    if (away.filter(inPool).length <= most) return [];
+    return [`${said}; of ${count} hosts ${count === hosts.length ? '' : `of a pool `}no more than ${most} may be away`];
+  });
 }
 
 function sameEngines(hosts: readonly There[]): string[] {

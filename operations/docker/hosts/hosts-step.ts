@@ -1,5 +1,5 @@
 import { hostEngine } from '../../../config/state/layout';
-import { nodesOf } from '../../../config/node';
+import { nodesOf, notedPool } from '../../../config/node';
 import { rememberEngine } from '../engine/engine-identity';
 import type { HostsHere } from './hosts-here';
 import { judgeHosts, meetHosts, type SeenHost, whyEveryHost } from './hosts-preflight';
@@ -23,7 +23,7 @@ export function hostsStep(loaded: LoadedEnvironment, hosts: HostsHere): Step {
     title: 'Hosts',
     run: async ({ announce }) => {
       const met = await meetHosts(environment, (host) => readHostNote(state, host));
-      const { away, warnings } = judgeHosts(met, whyEveryHost(state));
+      const { away, warnings } = judgeHosts(met, whyEveryHost(state, met));
       requireBuildable(loaded, met);
       // one that takes the place of another; a first deploy notes it by itself
       noteHosts(
@@ -60,9 +60,10 @@ export async function requireEveryHost(
 /** Writes down which engine each host has. Whoever calls has judged them. */
 export function noteHosts({ environment, state }: LoadedEnvironment, met: readonly SeenHost[]): void {
   for (const { name, seen, engine } of met) {
-    const number = nodesOf(environment).find(({ host }) => host?.name === name)?.number;
-    if ('problem' in seen || number === undefined) continue;
-    rememberEngine(hostEngine(state, name), { id: seen.id, name: seen.machine, host: engine, number });
+    const node = nodesOf(environment).find(({ host }) => host?.name === name);
+    if ('problem' in seen || node === undefined) continue;
+    const place = { number: node.number, ...notedPool(environment, node) };
+    rememberEngine(hostEngine(state, name), { id: seen.id, name: seen.machine, host: engine, ...place });
   }
 }
 

@@ -2,11 +2,11 @@
 import { statfsSync, statSync } from 'node:fs';
 import type Docker from 'dockerode';
 import { resolveEngine } from '../../../config/docker/docker-engine';
-import { drivesText, type Node } from '../../../config/node';
+import { drivesText, type Node, nodesOf, poolsOf } from '../../../config/node';
 import { onEachNode } from '../../docker/hosts/each-node';
 import { HostsHere } from '../../docker/hosts/hosts-here';
 import { isMissingFolder, MINIO_FORMAT_FILE, readMountedFile, withMountedFiles } from '../../docker/mounted-files';
-import { deployedDrives, notedDeployment } from '../../state/notes/drives-note';
+import { deployedDrives, notedDeployment, notedPools } from '../../state/notes/drives-note';
 import type { LoadedEnvironment } from '../../state/load';
 import {
   declaredFolders,
@@ -29,43 +29,60 @@ export async function requireUsableFolders(
   restored?: string,
   hosts = new HostsHere(),
 ): Promise<string> {
-  const folders = await onEachNode(hosts.here(environment), async (node, docker) =>
-    requireUsableFoldersOf({ environment, state, node, docker, announce, restored }),
-  );
-  return [...new Set(folders)].join(', ');
-}
-
-interface FoldersOfNode extends Pick<LoadedEnvironment, 'environment' | 'state'> {
-  readonly node: Node;
-  readonly docker: Docker;
-  readonly announce: (line: string) => void;
-  readonly restored: string | undefined;
-}
-
-async function requireUsableFoldersOf(of: FoldersOfNode): Promise<string> {
-  const { environment, state, node, docker, announce, restored } = of;
-  // one behind a port of this machine may be anywhere
-  const isHere = resolveEngine(node.docker, process.env).transport === 'unix';
-  const drives = await Promise.all(
-    declaredFolders(environment.minio.drives).map(async (declared): Promise<DriveFacts> => ({
-      ...declared,
-      seen: await look(docker, declared.folder),
-      ...(isHere ? { disk: diskOf(declared.folder) } : {}),
-    })),
-  );
+  const { minio } = environment;
+  const declared = declaredFolders(minio.drives);
   const deployed = restored === undefined ? (deployedDrives(environment, state) ?? []) : [];
-  const noted = restored ?? notedDeployment(state);
   // on their way from volumes to folders
   const volumes = deployed.filter(({ kind }) => kind === 'volume').map(({ source }) => source);
-  const ids = noted === undefined ? await idsIn(docker, volumes) : [noted];
-  const warnings = judgeDrives(drives, {
+  const noted = restored ?? notedDeployment(state);
+  const found = await onEachNode(hosts.here(environment), async (node, docker) => ({
+    node,
+    drives: await Promise.all(declared.map(async (drive, index) => factsOf(drive, index, node, docker))),
+    ids: noted === undefined ? await idsIn(docker, volumes) : [noted],
+  }));
+  const ids = found.flatMap((one) => one.ids);
+  const known = {
     ids: new Set(ids),
     folders: new Set(deployed.map(({ source }) => source)),
     ...(ids.length === 0 || restored !== undefined ? {} : { objectsOn: drivesText(deployed) }),
-    ...(isHere ? { systemDevice: statSync('/').dev } : {}),
-  });
-  for (const warning of warnings) announce(`${node.host === undefined ? '' : `host ${node.host.name}: `}${warning}`);
-  return drives.map(({ folder }) => folder).join(', ');
+    ...(found.some(({ node }) => isHere(node)) ? { systemDevice: statSync('/').dev } : {}),
+  };
+  for (const pool of poolsOf(environment).keys()) {
+    const nodes = nodesOf(environment).filter((node) => node.pool === pool + 1);
+    // in MinIO's order: the first drive of each host, then the second of each (minio/pkg, ellipses)
+    const drives = declared.flatMap((drive, index) =>
+      nodes.map(
+        (node): DriveFacts =>
+          found.find((one) => one.node.number === node.number)?.drives[index] ?? {
+            ...drive,
+            ...placeOf(node, index),
+            away: true,
+          },
+      ),
+    );
+    for (const warning of judgeDrives(drives, { ...known, isNewPool: pool >= notedPools(state) })) announce(warning);
+  }
+  return declared.map(({ folder }) => folder).join(', ');
+}
+
+/** One behind a port of this machine may be anywhere. */
+const isHere = ({ docker }: Node): boolean => resolveEngine(docker, process.env).transport === 'unix';
+
+const placeOf = ({ host }: Node, index: number): Pick<DriveFacts, 'on'> =>
+  host === undefined ? {} : { on: { host: host.name, index } };
+
+async function factsOf(
+  declared: Pick<DriveFacts, 'folder' | 'adopt'>,
+  index: number,
+  node: Node,
+  docker: Docker,
+): Promise<DriveFacts> {
+  return {
+    ...declared,
+    ...placeOf(node, index),
+    seen: await look(docker, declared.folder),
+    ...(isHere(node) ? { disk: diskOf(declared.folder) } : {}),
+  };
 }
 
 async function look(docker: Docker, folder: string): Promise<SeenFolder | undefined> {

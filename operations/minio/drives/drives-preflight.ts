@@ -1,5 +1,6 @@
 /**
- * Looks at the folders that are drives of MinIO, on the Docker host, before anything is touched.
+ * Looks at the folders that are drives of MinIO, on the Docker host, before anything is touched. Those of several hosts are
+ * one set of drives in each pool.
  *
  * Of each folder:
  *
@@ -21,6 +22,7 @@
  * | in another order                           | REFUSE, with the right one                                        |
  * | some empty, at least half of this set      | MinIO formats and heals the empty ones                            |
  * | fewer than half, or none, of what was      | REFUSE: disks are not mounted, or objects are still on volumes    |
+ * | none of a pool that was not deployed yet   | MinIO formats it                                                  |
  * | several on one disk, or on the system's    | a warning                                                         |
  * | of different sizes                         | a warning; for a new set REFUSE from double the size on           |
  */
@@ -56,6 +58,10 @@ export interface Disk {
 export interface DriveFacts {
   readonly folder: string;
   readonly adopt: boolean;
+  /** With several hosts: the one that it is on, and its place in `minio.drives`. */
+  readonly on?: { readonly host: string; readonly index: number };
+  /** Whether that host does not answer, so that nothing is known of it. */
+  readonly away?: boolean;
   /** Absent: it does not exist. */
   readonly seen?: SeenFolder | undefined;
   readonly disk?: Disk | undefined;
@@ -69,6 +75,8 @@ export interface KnownDeployment {
   readonly folders: ReadonlySet<string>;
   /** What has its objects, in words; absent before the first deploy. */
   readonly objectsOn?: string | undefined;
+  /** Whether the drives are those of a pool that was not deployed yet. */
+  readonly isNewPool?: boolean;
   /** Device of the root folder of the Docker host, where this machine can say it. */
   readonly systemDevice?: number | undefined;
 }
@@ -89,8 +97,8 @@ export const isExpected = (name: string): boolean => name === '.minio.sys' || na
  * @throws UsageError that names everything that is wrong
  */
 export function judgeDrives(drives: readonly DriveFacts[], known: KnownDeployment): string[] {
-  refuse(drives.flatMap((drive, index) => folderProblems(drive, index)));
-  const formats = drives.map(({ seen }, index) => formatOf(seen, index, drives));
+  refuse(drives.flatMap(folderProblems));
+  const formats = drives.map(formatOf);
   refuse([...ownershipProblems(drives, formats, known), ...setProblems(drives, formats, known)]);
   return [
     ...healingNotes(drives, formats),
@@ -114,10 +122,13 @@ function refuse(problems: readonly Problem[]): void {
   throw new UsageError(problems.map(({ said }) => said).join('\n'), `${fixes.join('\n')}\nNothing was changed.`);
 }
 
-const setting = (index: number, folder: string): string => `minio.drives[${index}]: ${folder}`;
+const setting = ({ folder, on }: DriveFacts, index: number): string =>
+  `minio.drives[${on?.index ?? index}]: ${folder}${on === undefined ? '' : ` on host ${on.host}`}`;
 
-function folderProblems({ folder, seen }: DriveFacts, index: number): Problem[] {
-  const at = setting(index, folder);
+function folderProblems(drive: DriveFacts, index: number): Problem[] {
+  const { folder, seen } = drive;
+  if (drive.away === true) return [];
+  const at = setting(drive, index);
   const owner = `${SERVICE_UID}:${SERVICE_UID}`;
   if (seen === undefined) {
     const fix = `install -d -o ${SERVICE_UID} -g ${SERVICE_UID} -m 700 ${folder}`;
@@ -142,13 +153,12 @@ function folderProblems({ folder, seen }: DriveFacts, index: number): Problem[] 
   return [];
 }
 
-function formatOf(seen: SeenFolder | undefined, index: number, drives: readonly DriveFacts[]): Format | undefined {
-  if (seen?.format === undefined) return undefined;
+function formatOf(drive: DriveFacts, index: number): Format | undefined {
+  if (drive.seen?.format === undefined) return undefined;
   try {
-    return minioFormat.parse(JSON.parse(seen.format));
+    return minioFormat.parse(JSON.parse(drive.seen.format));
   } catch {
-    const at = setting(index, drives[index]?.folder ?? '');
-    const said = `${at}/.minio.sys/format.json is not as MinIO writes it`;
+    const said = `${setting(drive, index)}/.minio.sys/format.json is not as MinIO writes it`;
     refuse([{ said, fix: 'empty the folder, and MinIO heals the drive from the others' }]);
     return undefined;
   }
@@ -160,10 +170,11 @@ function ownershipProblems(
   formats: readonly (Format | undefined)[],
   { ids, folders, objectsOn }: KnownDeployment,
 ): Problem[] {
-  return drives.flatMap(({ folder, adopt }, index) => {
+  return drives.flatMap((drive, index) => {
+    const { folder, adopt } = drive;
     const id = formats[index]?.id;
     if (id === undefined || ids.has(id) || (ids.size === 0 && folders.has(folder))) return [];
-    const said = `${setting(index, folder)} holds data of MinIO ${id}, which is not that of this environment`;
+    const said = `${setting(drive, index)} holds data of MinIO ${id}, which is not that of this environment`;
     if (objectsOn !== undefined) {
       return [{ said, fix: `mount the disks with its own objects, which are on the ${objectsOn}` }];
     }
@@ -178,14 +189,16 @@ function ownershipProblems(
 function setProblems(
   drives: readonly DriveFacts[],
   formats: readonly (Format | undefined)[],
-  { objectsOn }: KnownDeployment,
+  { objectsOn, isNewPool = false }: KnownDeployment,
 ): Problem[] {
   const present = formats.flatMap((format, index) => (format === undefined ? [] : [{ format, index }]));
   const [first] = present;
   const total = drives.length;
   if (first === undefined) {
-    if (objectsOn === undefined) return [];
-    const said = `the folders of minio.drives are empty, and this environment has its objects on the ${objectsOn}`;
+    if (objectsOn === undefined || isNewPool) return [];
+    const hosts = [...new Set(drives.flatMap(({ on }) => on?.host ?? []))];
+    const where = hosts.length === 0 ? '' : ` on ${hosts.join(', ')}`;
+    const said = `the folders of minio.drives${where} are empty, and this environment has its objects on the ${objectsOn}`;
     return [
       {
         said,
@@ -193,7 +206,7 @@ function setProblems(
       },
     ];
   }
-  const at = (index: number): string => setting(index, drives[index]?.folder ?? '');
+  const at = (index: number): string => (drives[index] === undefined ? '' : setting(drives[index], index));
   const other = present.find(({ format }) => format.id !== first.format.id);
   if (other !== undefined) {
     const said = `${at(other.index)} is of MinIO ${other.format.id}, and ${at(first.index)} of ${first.format.id}`;
@@ -202,7 +215,9 @@ function setProblems(
   const { sets } = first.format.xl;
   const members = sets.flat();
   const single = first.format.format === 'xl-single';
-  if (members.length !== total || sets.length !== 1 || single !== (total === 1)) {
+  const ofHosts = drives.some(({ on }) => on !== undefined);
+  // only the drives of several hosts may be several sets
+  if (members.length !== total || (sets.length !== 1 && !ofHosts) || single !== (total === 1)) {
     const was = single
       ? 'a single drive'
       : `one of ${members.length} drives${sets.length > 1 ? ` in ${sets.length} sets` : ''}`;
@@ -216,7 +231,12 @@ function setProblems(
     const said = `${at(twin.index)} is a copy of another drive of the list`;
     return [{ said, fix: 'mount each disk once, or empty the copy, and MinIO heals it' }];
   }
-  if (present.some(({ format, index }) => members[index] !== format.xl.this)) {
+  const moved = present.find(({ format, index }) => members[index] !== format.xl.this);
+  if (moved !== undefined && ofHosts) {
+    const said = `${at(moved.index)} is another drive of MinIO, which cannot change their order`;
+    return [{ said, fix: 'mount each disk where it was' }];
+  }
+  if (moved !== undefined) {
     const right = members.map((id) => {
       const found = present.find(({ format }) => format.xl.this === id);
       return found === undefined ? '(empty)' : (drives[found.index]?.folder ?? '');
@@ -224,8 +244,9 @@ function setProblems(
     const said = `minio.drives has the drives in another order than MinIO, which cannot change it`;
     return [{ said, fix: `write them in this order: ${right.join(', ')}` }];
   }
-  if (present.length < total / 2) {
-    const said = `only ${present.length} of ${total} folders of minio.drives hold data, and MinIO needs half of them to start`;
+  const seen = drives.filter(({ away = false }) => !away).length;
+  if (present.length < seen / 2) {
+    const said = `only ${present.length} of ${seen} folders of minio.drives hold data, and MinIO needs half of them to start`;
     return [{ said, fix: 'mount the other disks' }];
   }
   return [];
@@ -233,8 +254,10 @@ function setProblems(
 
 function healingNotes(drives: readonly DriveFacts[], formats: readonly (Format | undefined)[]): string[] {
   if (formats.every((format) => format === undefined)) return [];
-  return drives.flatMap(({ folder }, index) =>
-    formats[index] === undefined ? [`${setting(index, folder)} is empty: MinIO heals it from the other drives`] : [],
+  return drives.flatMap((drive, index) =>
+    formats[index] === undefined && drive.away !== true
+      ? [`${setting(drive, index)} is empty: MinIO heals it from the other drives`]
+      : [],
   );
 }
 

@@ -1,3 +1,4 @@
+import { poolsOf } from '../../../config/node';
 import { declaredFolders } from './drives-preflight';
 import { HostsHere } from '../../docker/hosts/hosts-here';
 import { noteDeployment } from '../../state/notes/drives-note';
@@ -25,7 +26,7 @@ export function deploymentNoteStep(loaded: LoadedEnvironment): Step {
     run: async () => {
       const { minioDeploymentOf } = await import('../../backup/contents.js');
       const deployment = await minioDeploymentOf(loaded);
-      if (deployment !== undefined) noteDeployment(loaded.state, deployment);
+      if (deployment !== undefined) noteDeployment(loaded.state, deployment, poolsOf(loaded.environment).length);
       return deployment;
     },
   };

@@ -44,6 +44,10 @@ export interface ObjectVersions {
   readonly sealings: readonly Sealing[];
   /** Whether a version, or a delete marker, has an id: there may be several then, and their order matters. */
   readonly withId: boolean;
+  /** Tells an earlier state of the file from a later one, by its newest version. */
+  readonly modified: number;
+  /** On so many drives a state must be, or MinIO reads an earlier one. */
+  readonly dataShards: number;
 }
 
 /** How the newest version of a file is spread over drives, and which part of it this drive has. */
@@ -90,10 +94,8 @@ export function shardInfo(content: Buffer): ShardInfo | undefined {
  */
 export function versionsOf(content: Buffer): ObjectVersions {
   const versions = allVersions(content);
-  return {
-    sealings: versions.flatMap(sealingOf),
-    withId: versions.some(hasId),
-  };
+  const { MTime: modified = 0, EcM: dataShards = 1 } = versions[0]?.V2Obj ?? {};
+  return { sealings: versions.flatMap(sealingOf), withId: versions.some(hasId), modified, dataShards };
 }
 
 /** The newest first. */

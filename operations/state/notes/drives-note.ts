@@ -27,6 +27,8 @@ const note = z.strictObject({
   drives: z.array(drive).min(1),
   /** MinIO's id of the data on them. Absent: no deploy has come to its end yet. */
   deployment: z.string().optional(),
+  /** How many pools were deployed. Absent: one. */
+  pools: z.number().optional(),
 });
 type Note = z.infer<typeof note>;
 export type NotedDrive = z.infer<typeof drive>;
@@ -36,14 +38,19 @@ const WAYS = 'docs/drives.md shows how objects move to other drives';
 
 export function writeDrivesNote(file: string, drives: readonly NotedDrive[]): void {
   const noted = drives.map(({ kind, source }) => ({ kind, source }));
-  const deployment = readNote({ drives: file })?.deployment;
-  write(file, { version: 1, drives: noted, ...(deployment === undefined ? {} : { deployment }) });
+  write(file, { ...readNote({ drives: file }), version: 1, drives: noted });
 }
 
-/** Notes by which id MinIO knows its data, where other drives than one volume are noted. */
-export function noteDeployment(state: Pick<StateLayout, 'drives'>, deployment: string): void {
+/** Notes by which id MinIO knows its data, and how many pools it has, where other drives than one volume are noted. */
+export function noteDeployment(state: Pick<StateLayout, 'drives'>, deployment: string, pools: number): void {
   const noted = readNote(state);
-  if (noted !== undefined && noted.deployment !== deployment) write(state.drives, { ...noted, deployment });
+  if (noted === undefined || (noted.deployment === deployment && (noted.pools ?? 1) === pools)) return;
+  write(state.drives, { ...noted, deployment, ...(pools === 1 ? {} : { pools }) });
+}
+
+/** How many pools hold data, once any does. */
+export function notedPools(state: Pick<StateLayout, 'drives'>): number {
+  return readNote(state)?.pools ?? 1;
 }
 
 /** MinIO's id of the data on the noted drives; undefined where none is known. */

@@ -12,6 +12,7 @@ import { objectLockStep } from '../../minio/objects/object-lock-step';
 import { requireDeployable } from '../../state/deployable';
 import { requireIntactState } from '../../state/intact-state';
 import type { LoadedEnvironment } from '../../state/load';
+import { readHostNote } from '../../state/notes/hosts-note';
 import { prepareToolchain, toolchainRequest } from '../../toolchain/prepare';
 import type { Synthesize } from '../deploy-step';
 import { requireUnlocked } from '../remote-state';
@@ -130,7 +131,9 @@ function engineStep(loaded: LoadedEnvironment): Step {
     title: 'Docker Engine',
     run: async ({ announce }) => {
       if (loaded.environment.hosts !== undefined) {
-        const { warnings } = judgeHosts(await meetHosts(loaded.environment), whyEveryHost(loaded.state));
+        const { environment, state } = loaded;
+        const met = await meetHosts(environment, (host) => readHostNote(state, host));
+        const { warnings } = judgeHosts(met, whyEveryHost(state, met));
         for (const warning of warnings) announce(warning);
         return undefined;
       }

@@ -30,6 +30,7 @@ test.each([
     'images of a registry, and a balancer with more memory',
     `${HOSTS}images: { source: registry, vault: ${IMAGE}, kes: ${IMAGE}, minio: ${IMAGE}, haproxy: ${IMAGE} }\nbalancer: { memoryMb: 512 }`,
   ],
+  ['two pools', `${many(7)}\nminio: { pools: [3, 4] }`],
   ['S3 on every address of each host', `${HOSTS}docker: { publishAddress: 0.0.0.0 }`],
   ['this machine among them', hosts('{ name: a, docker: "unix:///run/docker.sock", address: 192.0.2.11 }', B, C)],
 ])('%s can be declared', (_, text) => {
@@ -168,6 +169,36 @@ test.each([
     'minio.parity: must be at least 5, the drives that one host has in each erasure set of 15, or its loss stops MinIO, got nothing. Write 5 or more.',
   ],
 ])('%s is refused', (_, text, problem) => {
+  expect(problemsOf(text)).toEqual([problem]);
+});
+
+test.each([
+  [
+    'pools of one host',
+    'minio: { pools: [1] }',
+    'minio.pools: must not be given without hosts: one host is one pool, got: [1]. Remove it.',
+  ],
+  [
+    'a pool that cannot bear the loss of a host',
+    `${many(5)}\nminio: { pools: [3, 2] }`,
+    'minio.pools: must be 3 hosts or more each: an object is in one pool, which must bear the loss of a host, got: [3,2]. Give the pool more hosts.',
+  ],
+  [
+    'hosts that are in no pool',
+    `${many(7)}\nminio: { pools: [3, 3] }`,
+    'minio.pools: must be as many hosts together as there are in hosts (7), got: [3,3]. Correct the number of hosts of a pool.',
+  ],
+  [
+    'a pool that is too small for the parity of the first one',
+    `${many(11)}\nminio: { drives: 1, pools: [8, 3] }`,
+    'minio.parity: must be at most half of an erasure set (1 of 3 drives) in each pool, and is 4 by the first one, got nothing. Write 1 or less.',
+  ],
+  [
+    'less parity than a host has drives in one of the pools',
+    `${many(8)}\nminio: { drives: 5, pools: [5, 3] }`,
+    'minio.parity: must be at least 5, the drives that one host has in each erasure set of 15, or its loss stops MinIO, got nothing. Write 5 or more.',
+  ],
+])('%s: refused', (_, text, problem) => {
   expect(problemsOf(text)).toEqual([problem]);
 });
 

@@ -104,6 +104,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
   'many-clients': ['a deploy, a second one'],
   // every day: nothing of several hosts
   hosts: ['three hosts'],
+  pools: ['a second pool'],
   // every day: nothing. It mounts disks of its own, and looks for minutes
   monitoring: [
     'of a new deployment only one thing is wrong',

@@ -1,4 +1,5 @@
-import { dataUnder, type Inventory, keysIn, prefixesOf, usesOf } from '../../../operations/keys/inventory';
+import { dataUnder, type Inventory, keysIn, prefixesOf, SeenFiles, usesOf } from '../../../operations/keys/inventory';
+import type { ObjectVersions } from '../../../operations/minio/drives/xl-meta';
 
 test.each<[string, { old: string[]; third: string[] }, { prefixes: string[]; mixed: string[] }]>([
   ['nothing under the old key', { old: [], third: ['a'] }, { prefixes: [], mixed: [] }],
@@ -35,4 +36,37 @@ test('what is under a key counts objects, uploads and what MinIO keeps for itsel
   expect(usesOf(inventory, 'unknown')).toBeUndefined();
   expect(dataUnder(inventory, 'old')).toBe('3 versions of objects, 1 unfinished uploads');
   expect(dataUnder(inventory, 'first')).toBeUndefined();
+});
+
+/** What a drive says of an object whose newest state is of this time. */
+const state = (modified: number, masterKey: string, withId = false): ObjectVersions => ({
+  sealings: [{ by: 'sse-s3', masterKey }],
+  withId,
+  modified,
+  dataShards: 2,
+});
+
+test.each<[string, readonly ObjectVersions[], readonly string[]]>([
+  ['copies on several drives', [state(1, 'old'), state(1, 'old'), state(1, 'old')], ['old']],
+  [
+    'an object that was written over in another pool',
+    [state(1, 'old'), state(1, 'old'), state(2, 'new'), state(2, 'new')],
+    ['new'],
+  ],
+  [
+    'the same, where drives of the newer one are read first',
+    [state(2, 'new'), state(2, 'new'), state(1, 'old')],
+    ['new'],
+  ],
+  ['a newer state on too few drives to be read', [state(1, 'old'), state(1, 'old'), state(2, 'new')], ['old', 'new']],
+  [
+    'versions, of which each pool has some',
+    [state(1, 'old', true), state(1, 'old', true), state(2, 'new', true), state(2, 'new', true)],
+    ['old', 'new'],
+  ],
+])('%s', (_, copies, keys) => {
+  const seen = new SeenFiles();
+  expect(copies.map((copy) => seen.add('object', copy))).toEqual([true, ...copies.slice(1).map(() => false)]);
+  const counted = [...seen.current()].flatMap(({ sealings }) => sealings);
+  expect(counted.map((sealing) => ('masterKey' in sealing ? sealing.masterKey : sealing.by))).toEqual(keys);
 });

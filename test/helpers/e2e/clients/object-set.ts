@@ -46,17 +46,18 @@ export class ObjectSet {
     return this.objects.length;
   }
 
-  /** Writes this many objects of mixed modes and sizes, and one in two parts in each mode. */
+  /** Writes this many objects more, of mixed modes and sizes, and one in two parts in each mode. */
   async write(modes: readonly Mode[], count: number): Promise<void> {
+    const first = this.size;
     await this.using(async (s3) => {
       const single = Array.from({ length: count }, (_, index) => async () => {
         const mode = modes[index % modes.length];
         if (mode === undefined) throw new Error('there are no modes');
         const body = randomBytes(SIZES[Math.floor(index / modes.length) % SIZES.length] ?? 1);
-        this.add(mode, await putObject(s3, mode, `set/${index}`, body));
+        this.add(mode, await putObject(s3, mode, `set/${first + index}`, body));
       });
       const multipart = modes.map((mode) => async () => {
-        const upload = await Multipart.begin(s3, mode, `set/multipart ${mode.name}`);
+        const upload = await Multipart.begin(s3, mode, `set/multipart ${first} ${mode.name}`);
         await upload.part(s3, randomBytes(PART_BYTES));
         await upload.part(s3, randomBytes(KIB));
         this.add(mode, await upload.complete(s3));

@@ -100,6 +100,25 @@ test('a drive that was away lacks versions, and each one that it holds must be s
   ]);
 });
 
+test('the versions of an object are in several pools, each with a quorum of its own', () => {
+  const object = marker.object('versions', 5000, [sseS3, sseKms, sseKms]);
+  const copy = (drive: string, pool: number, versions: readonly (readonly string[])[]): DriveFile => ({
+    path: `${drive}:/data/bucket/versions/xl.meta`,
+    pool,
+    content: Buffer.from(`XL2 ${versions.map((names) => [...names, object.control].join(' ')).join(' ')}`),
+  });
+  const first = [copy('a', 1, [SSE_S3, SSE_KMS]), copy('b', 1, [SSE_S3])];
+  const inTwoPools = [...first, copy('d', 2, [SSE_KMS]), copy('e', 2, [SSE_KMS])];
+  expect(inspect(object, inTwoPools).problems).toEqual([]);
+  expect(inspect(object, [...first, copy('d', 2, [[]]), copy('e', 2, [[]])]).problems).toEqual([
+    `versions: xl.meta has ${PREFIX}Kms-Sealed-Key for 1 of 2 versions`,
+  ]);
+  // one drive of it alone has a version that is not sealed
+  expect(inspect(object, [...inTwoPools, copy('f', 2, [[]])]).problems).toEqual([
+    `versions: xl.meta has ${PREFIX}Kms-Sealed-Key for 1 of 2 versions`,
+  ]);
+});
+
 test('nothing is said about files that are not the object’s', () => {
   const object = marker.object('object', 5000, [sseS3]);
   const other = marker.object('object', 5000, [sseS3]);

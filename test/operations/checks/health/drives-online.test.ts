@@ -96,6 +96,30 @@ test('more drives away than MinIO stands: it is down, so that what needs it foll
   );
 });
 
+describe('of two pools', () => {
+  const hosts = [1, 2, 3, 4, 5, 6].map((n) => `{ name: h${n}, docker: "ssh://h${n}", address: 192.0.2.${n} }`);
+  const POOLS = `name: test\nhosts: [${hosts.join(', ')}]\nminio: { drives: 1, pools: [3, 3] }`;
+  const ofHosts = (...away: readonly number[]): DriveState[] =>
+    [1, 2, 3, 4, 5, 6].map((host) => ({
+      path: `https://minio-${host}:9010/data`,
+      state: away.includes(host) ? 'offline' : 'ok',
+      totalBytes: 1e9,
+      freeBytes: 5e8,
+    }));
+
+  test('each bears the loss of a drive', async () => {
+    const failure = await verdict(POOLS, ofHosts(2, 6));
+    expect(failure).not.toBeInstanceOf(ServiceDown);
+    expect(failure.message).toMatch(/^drive \/data on host h2 \(.*\) is offline; drive \/data on host h6 \(.*\) is offline$/);
+  });
+
+  test('one that has lost two is down, though the other one could spare them', async () => {
+    const failure = await verdict(POOLS, ofHosts(5, 6));
+    expect(failure).toBeInstanceOf(ServiceDown);
+    expect(failure.message).toMatch(/^pool 2 of MinIO writes no more: 1 of 3 drives are there, and it needs 2; drive /);
+  });
+});
+
 test('a declared drive that MinIO was not told of is named', async () => {
   const failure = await verdict(VOLUMES, drives({}, 3));
   expect(failure.message).toMatch(/^drive \/drives\/4 \(.*\) is unknown to MinIO; /);

@@ -42,6 +42,19 @@ describe('hosts cannot be one deployment when', () => {
       ),
     ],
     [
+      'one pool of two has no majority, and the other one has',
+      [
+        host('a'),
+        ...others,
+        ...['d', 'e', 'f'].map((name) => ({ ...host(name, name === 'd' ? {} : SILENT), pool: 2 })),
+      ],
+      undefined,
+      ['e', 'f'].map(
+        (name) =>
+          `host ${name} does not answer (hosts[0].docker, ssh://${name}: no answer within 10 s); of 3 hosts of a pool no more than 1 may be away`,
+      ),
+    ],
+    [
       'two of them are one engine',
       [host('a', { id: 'ID-b', machine: 'nas-b' }), ...others],
       undefined,

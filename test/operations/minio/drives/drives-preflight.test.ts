@@ -200,6 +200,89 @@ test('a drive that was replaced by an empty one is healed', () => {
   ]);
 });
 
+describe('of several hosts', () => {
+  const HOSTS = ['a', 'b', 'c'];
+  const ALL = ['a1', 'b1', 'c1', 'a2', 'b2', 'c2'];
+  const OF_HOSTS = { ...OURS, objectsOn: 'folders /d1 and /d2' };
+  // two sets, as MinIO makes them of many drives: the order is that of both together
+  const member = (one: string): SeenFolder => ({
+    ...EMPTY,
+    format: JSON.stringify({
+      format: 'xl',
+      id: 'ours',
+      xl: { this: one, sets: [ALL.slice(0, 3), ALL.slice(3)] },
+    }),
+  });
+  /** Two drives of each host, in MinIO's order. @param seen other than what was deployed */
+  const pool = (seen: Readonly<Record<string, SeenFolder | 'away'>> = {}): DriveFacts[] =>
+    ALL.map((name, position) => {
+      const index = Math.floor(position / HOSTS.length);
+      const found = seen[name] ?? member(name);
+      const on = { host: HOSTS[position % HOSTS.length] ?? '', index };
+      const drive = { folder: `/d${index + 1}`, adopt: false, on };
+      return found === 'away' ? { ...drive, away: true } : { ...drive, seen: found };
+    });
+  const empty = Object.fromEntries(ALL.map((name) => [name, EMPTY]));
+
+  test.each<[string, DriveFacts[], KnownDeployment, string[]]>([
+    ['as they were', pool(), OF_HOSTS, []],
+    ['of a host that is away', pool({ b1: 'away', b2: 'away' }), OF_HOSTS, []],
+    ['of a first deploy', pool(empty), NEW, []],
+    ['of a new pool', pool(empty), { ...OF_HOSTS, isNewPool: true }, []],
+    [
+      'of a host that was replaced',
+      pool({ b1: EMPTY, b2: EMPTY }),
+      OF_HOSTS,
+      [
+        'minio.drives[0]: /d1 on host b is empty: MinIO heals it from the other drives',
+        'minio.drives[1]: /d2 on host b is empty: MinIO heals it from the other drives',
+      ],
+    ],
+  ])('%s: as MinIO needs them', (_, facts, known, notes) => {
+    expect(judgeDrives(facts, known)).toEqual(notes);
+  });
+
+  test.each<[string, DriveFacts[], KnownDeployment, string, string]>([
+    [
+      'of a pool that was deployed, and none holds data',
+      pool(empty),
+      OF_HOSTS,
+      'the folders of minio.drives on a, b, c are empty, and this environment has its objects on the folders /d1 and /d2',
+      'mount the disks, or copy the objects: docs/drives.md',
+    ],
+    [
+      'of which most are not mounted, where one host is away',
+      pool({ a1: 'away', a2: 'away', b1: EMPTY, b2: EMPTY, c1: EMPTY }),
+      OF_HOSTS,
+      'only 1 of 4 folders of minio.drives hold data, and MinIO needs half of them to start',
+      'mount the other disks',
+    ],
+    [
+      'that have changed places',
+      pool({ b1: member('b2'), b2: member('b1') }),
+      OF_HOSTS,
+      'minio.drives[0]: /d1 on host b is another drive of MinIO, which cannot change their order',
+      'mount each disk where it was',
+    ],
+    [
+      'more than there were',
+      pool().slice(0, 5),
+      OF_HOSTS,
+      'minio.drives[0]: /d1 on host a is one of 6 drives in 2 sets, and minio.drives names 5: MinIO cannot change the number',
+      NUMBER,
+    ],
+    [
+      'of which one is not prepared',
+      pool({ c2: { ...EMPTY, uid: 0 } }),
+      NEW,
+      'minio.drives[1]: /d2 on host c belongs to user 0, and MinIO runs as user 65532',
+      'chown 65532:65532 /d2',
+    ],
+  ])('%s: refused', (_, facts, known, problem, fix) => {
+    expect(problemOf(facts, known)).toEqual([problem, fix]);
+  });
+});
+
 describe('disks', () => {
   const GB = 1e9;
   const on = (facts: DriveFacts[], ...disks: [number, number][]): DriveFacts[] =>

@@ -1,7 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { parseEnvironment } from '../../../../config/load';
 import { nodesOf } from '../../../../config/node';
-import { noteDrives, requireSameDrives, writeDrivesNote } from '../../../../operations/state/notes/drives-note';
+import {
+  noteDeployment,
+  notedDeployment,
+  noteDrives,
+  notedPools,
+  requireSameDrives,
+  writeDrivesNote,
+} from '../../../../operations/state/notes/drives-note';
 import { stateLayout } from '../../../../config/state/layout';
 import { UsageError } from '../../../../operations/lib/errors';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
@@ -71,4 +78,13 @@ test('what a restore makes anew is noted, and one volume takes the note away', (
   expect(() => {
     requireSameDrives(environment('1'), state);
   }).not.toThrow();
+});
+
+test('a pool is noted when a deploy has come to its end, and the next deploy keeps that', () => {
+  const state = deployed(FOLDERS);
+  expect([notedDeployment(state), notedPools(state)]).toEqual([undefined, 1]);
+  noteDeployment(state, 'id', 1);
+  noteDeployment(state, 'id', 2);
+  writeDrivesNote(state.drives, nodesOf(environment(FOLDERS))[0].minio.drives);
+  expect([notedDeployment(state), notedPools(state)]).toEqual(['id', 2]);
 });
