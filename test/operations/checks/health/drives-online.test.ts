@@ -110,7 +110,9 @@ describe('of two pools', () => {
   test('each bears the loss of a drive', async () => {
     const failure = await verdict(POOLS, ofHosts(2, 6));
     expect(failure).not.toBeInstanceOf(ServiceDown);
-    expect(failure.message).toMatch(/^drive \/data on host h2 \(.*\) is offline; drive \/data on host h6 \(.*\) is offline$/);
+    expect(failure.message).toMatch(
+      /^drive \/data on host h2 \(.*\) is offline; drive \/data on host h6 \(.*\) is offline$/,
+    );
   });
 
   test('one that has lost two is down, though the other one could spare them', async () => {
