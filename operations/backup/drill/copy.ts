@@ -33,7 +33,6 @@ export async function copyOf(original: Environment, directory: string, host?: st
   const [vault, kes, minio] = await freePorts(3);
   const { images, providers, buckets, keyStore } = original;
   const { docker, at } = placeOf(original, host);
-  const { nodePort: _, ...minioSettings } = original.minio;
   const name = `${original.name.slice(0, LONGEST_NAME - SUFFIX.length).replace(/-+$/, '')}${SUFFIX}`;
   const text = stringify({
     name,
@@ -46,7 +45,7 @@ export async function copyOf(original: Environment, directory: string, host?: st
     kes: { ...original.kes, port: kes, publishAddress: at.kes },
     // clients of the original are to find no copy by its names
     // and no copy is on the disks of the original
-    minio: { ...minioSettings, port: minio, hostnames: [], domain: undefined, ...drivesOf(original) },
+    minio: { ...original.minio, port: minio, hostnames: [], domain: undefined, ...drivesOf(original) },
     buckets: buckets.map((bucket) => ({ ...bucket, objectLock: false })),
     state: { backend: 'local', directory },
   });
@@ -56,7 +55,7 @@ export async function copyOf(original: Environment, directory: string, host?: st
 
 /** As many drives, but of several hosts one: how objects are spread over hosts is not what is rehearsed. */
 function drivesOf({ hosts, minio: { drives } }: Environment): Partial<EnvironmentInput['minio']> {
-  if (hosts !== undefined) return { drives: 1, parity: undefined };
+  if (hosts !== undefined) return { drives: 1, parity: undefined, pools: undefined, nodePort: undefined };
   return { drives: typeof drives === 'number' ? drives : drives.length };
 }
 

@@ -62,10 +62,10 @@ test.each([
 describe('a copy of an environment with several hosts', () => {
   const HOSTS = parseEnvironment(
     'name: demo\nhosts:\n' +
-      [1, 2, 3]
+      [1, 2, 3, 4, 5, 6]
         .map((n) => `  - { name: h${n}, docker: tcp://192.0.2.${n}:2376, certificates: /c, address: 192.0.2.${n} }\n`)
         .join('') +
-      'minio: { drives: [/d1, /d2], parity: 2, nodePort: 9011 }\nbalancer: { memoryMb: 128 }\n',
+      'minio: { drives: [/d1, /d2], parity: 2, nodePort: 9011, pools: [3, 3] }\nbalancer: { memoryMb: 128 }\n',
     'demo.yaml',
   );
 
@@ -80,7 +80,7 @@ describe('a copy of an environment with several hosts', () => {
   });
 
   test.each([
-    [HOSTS, 'h4', '--host: must be one of h1, h2, h3, got: h4'],
+    [HOSTS, 'h7', '--host: must be one of h1, h2, h3, h4, h5, h6, got: h7'],
     [ORIGINAL, 'h1', '--host: is for environments with several hosts, and demo has one, got: h1'],
   ])('is refused on a host that there is not', async (original, host, message) => {
     await expect(copyOf(original, folder(), host)).rejects.toThrow(new UsageError(message));

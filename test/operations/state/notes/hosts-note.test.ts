@@ -16,7 +16,11 @@ beforeEach(() => {
 });
 
 function declared(names: string, pools?: readonly number[]) {
-  const hosts = [...names].map((name, index) => ({ name, docker: `ssh://${name}`, address: `192.0.2.${index + 1}` }));
+  const hosts = Array.from(names, (name, index) => ({
+    name,
+    docker: `ssh://${name}`,
+    address: `192.0.2.${index + 1}`,
+  }));
   const settings = {
     name: 'x',
     ...(names === '' ? {} : { hosts }),
@@ -37,7 +41,9 @@ function deploy(names: string, pools?: readonly number[]): void {
 }
 
 /** What the first deploy leaves when it has come to every host. */
-const endFirstDeploy = (): void => writeFileSync(state.canaries, '{}');
+function endFirstDeploy(): void {
+  writeFileSync(state.canaries, '{}');
+}
 
 test.each([
   ['the same hosts', 'abc', undefined, 'abc', undefined],
@@ -48,7 +54,9 @@ test.each([
 ])('%s can be deployed', (_, before, poolsBefore, names, pools) => {
   deploy(before, poolsBefore);
   endFirstDeploy();
-  expect(() => requireSameHosts(declared(names, pools), state)).not.toThrow();
+  expect(() => {
+    requireSameHosts(declared(names, pools), state);
+  }).not.toThrow();
 });
 
 test('the deploy of another pool that was killed can be run again', () => {
@@ -59,12 +67,16 @@ test('the deploy of another pool that was killed can be run again', () => {
   if (fourth === undefined) throw new Error('there are six');
   const note = { id: 'ID-d', name: 'd', host: 'ssh://d', number: 4, ...notedPool(environment, fourth) };
   rememberEngine(hostEngine(state, 'd'), note);
-  expect(() => requireSameHosts(environment, state)).not.toThrow();
+  expect(() => {
+    requireSameHosts(environment, state);
+  }).not.toThrow();
 });
 
 test('before the first deploy has come to every host, hosts may change', () => {
   deploy('abc');
-  expect(() => requireSameHosts(declared('cabd'), state)).not.toThrow();
+  expect(() => {
+    requireSameHosts(declared('cabd'), state);
+  }).not.toThrow();
 });
 
 test.each([
@@ -80,7 +92,11 @@ test.each([
 ])('%s is refused', (_, before, poolsBefore, names, pools, was, is) => {
   deploy(before, poolsBefore);
   endFirstDeploy();
-  expect(thrownBy(() => requireSameHosts(declared(names, pools), state))).toMatchObject({
+  expect(
+    thrownBy(() => {
+      requireSameHosts(declared(names, pools), state);
+    }),
+  ).toMatchObject({
     message: `hosts: environment x was deployed on ${was}, and neither the order of hosts nor their pools can change, got: ${is}`,
     hint: 'put the old setting back; a host is replaced by another machine under its name, and more hosts are another pool of minio.pools: docs/hosts.md. Nothing was changed',
   });
