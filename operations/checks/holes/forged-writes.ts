@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import type { RawCredentials, RawRequest } from '../../minio/objects/raw-s3';
 import type { OutsideCheck } from '../check';
-import { CONTENT, rawS3 } from './requests';
+import { abortUpload, CONTENT, rawS3 } from './requests';
 import { tryHoles } from './try-holes';
 
 export const forgedWritesRefused: OutsideCheck = {
@@ -62,7 +62,7 @@ export const forgedWritesRefused: OutsideCheck = {
         // one that ignores the header has written an empty object, as the URL allows
         hasEffect: async () => (await raw.send({ method: 'GET', path: at('stolen') })).text === CONTENT,
       },
-    ]);
+    ]).finally(async () => abortUpload(raw, { path: at('parts'), query: { uploadId } }));
   },
 };
 

@@ -4,7 +4,7 @@ import type { RawRequest, RawS3 } from '../../minio/objects/raw-s3';
 import type { OutsideCheck } from '../check';
 import { customerKey } from '../objects/modes';
 import { headersOfKey } from '../objects/presigned';
-import { CONTENT, newWriter, rawS3 } from './requests';
+import { abortUpload, CONTENT, newWriter, rawS3 } from './requests';
 import { type Hole, inShort, isSuccess, tryHoles } from './try-holes';
 
 /** Of a second sealed key: the object has another one already (CVE-2026-34204). */
@@ -64,7 +64,7 @@ export const internalHeadersRefused: OutsideCheck = {
         control: async () => raw.send(parts.once),
         attempt: async () => raw.send(parts.twice),
       },
-    ]);
+    ]).finally(async () => abortUpload(raw, parts.twice));
   },
 };
 

@@ -1,7 +1,7 @@
 /** Who sends the requests by which holes are looked for: the credentials of the run, or a writer that lasts minutes. */
 import { randomUUID } from 'node:crypto';
 import { sha256 } from '../objects/objects';
-import { type RawCredentials, RawS3 } from '../../minio/objects/raw-s3';
+import { type RawCredentials, type RawRequest, RawS3 } from '../../minio/objects/raw-s3';
 import type { OutsideContext } from '../check';
 import type { HttpResponse } from '../../lib/net/http';
 import { Secret } from '../../lib/secret';
@@ -19,6 +19,14 @@ export async function rawS3(context: OutsideContext): Promise<{ readonly raw: Ra
     ...(sessionToken === undefined ? {} : { sessionToken }),
   };
   return { own, raw: new RawS3({ http, url: s3Endpoint.url, region, credentials: own }) };
+}
+
+/**
+ * Ends an upload that was begun. A MinIO of several lists those alone that it began itself (cmd/erasure-server-pool.go,
+ * ListMultipartUploads), so that one may outlive its bucket by a day.
+ */
+export async function abortUpload(raw: RawS3, { path, query }: Pick<RawRequest, 'path' | 'query'>): Promise<void> {
+  await raw.send({ method: 'DELETE', path, ...(query === undefined ? {} : { query }) });
 }
 
 /** The shortest that AssumeRole makes; the server forgets them then. */
