@@ -13,7 +13,7 @@ import { newIdentity } from '../../operations/backup/age/age-keys';
 import { thisMachine } from '../../operations/lib/machine';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readableDrives } from '../../operations/minio/drives/drives';
-import { readCredentials, s3Client } from '../../operations/minio/s3-client';
+import { s3Client } from '../../operations/minio/s3-client';
 import { readToolchain } from '../../operations/toolchain/findings';
 import { measured } from '../helpers/e2e/clients/measured';
 import { type Mode, ObjectSet, putObject } from '../helpers/e2e/clients/object-set';
@@ -42,7 +42,7 @@ function settings(count: number, pools?: readonly number[]): Settings {
       const { host: docker, certPath: certificates } = hosts.tls(index + 1);
       return { name, address: hosts.address(index + 1), docker, certificates };
     }),
-    minio: { drives: DISKS, memoryMb: 512, rootAccess: undefined, ...(pools === undefined ? {} : { pools }) },
+    minio: { drives: DISKS, memoryMb: 512, ...(pools === undefined ? {} : { pools }) },
     buckets: [
       { name: 'backup', encryption: { type: 'sse-s3' } },
       { name: 'archive', encryption: { type: 'sse-s3' }, versioning: true },
@@ -68,7 +68,7 @@ function s3Of(host: number, attempts?: number): S3Client {
   return s3Client({
     endpoint: { url: `https://${hosts.address(host)}:${settled.minio.port}`, caFile: state.caCertificate },
     region: settled.minio.region,
-    credentials: readCredentials(state.secret.minioObjects),
+    credentials: environment.credentials,
     ...(attempts === undefined ? {} : { attempts }),
   });
 }
@@ -223,6 +223,14 @@ async function untilCheckPasses(): Promise<CommandResult> {
     mustSucceed(await environment.script('heal'));
   });
 
+  test('it cannot be taken away', async () => {
+    environment.write(settings(3));
+    const { code, stderr } = await environment.script('up');
+    expect(code).toBe(64);
+    expect(stderr).toContain('was deployed on a, b, c and d, e, f');
+    environment.write(settings(6, [3, 3]));
+  });
+
   test('it is backed up', async () => {
     const recipient = await newIdentity(path.join(environment.folder, 'identity.txt'));
     const file = path.join(environment.folder, 'backup.age');
@@ -242,12 +250,5 @@ async function untilCheckPasses(): Promise<CommandResult> {
     mustSucceed(await environment.script('down'));
     mustSucceed(await environment.script('up'));
     expect(await objects.lost()).toEqual([]);
-  });
-
-  test('it cannot be taken away', async () => {
-    environment.write(settings(3));
-    const { code, stderr } = await environment.script('up');
-    expect(code).toBe(64);
-    expect(stderr).toContain('was deployed on a, b, c and d, e, f');
   });
 });
