@@ -18,7 +18,6 @@ import { requireDeployable } from '../operations/state/deployable';
 import { requireDeployed } from '../operations/state/deployed';
 import { withDeploymentLock } from '../operations/state/deployment-lock';
 import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
-import { requireOneHost } from '../operations/state/one-host';
 import { Rotation } from '../operations/state/rotation';
 import type { AskedRotation, RotationContext } from '../operations/state/rotation-context';
 import { requireWholeStates } from '../operations/terraform/terraform-state';
@@ -80,9 +79,6 @@ const ROTATIONS: Readonly<Record<string, AskedRotation['phases']>> = {
 
 const KINDS = [...Object.keys(ROTATIONS), 'ca', 'client', 'master-key', 'audit-log', 'inventory'];
 
-/** Made for one host so far. */
-const ONE_HOST: readonly string[] = ['unseal-keys', 'ca'];
-
 /** Those that NAME follows. */
 const NAMED: readonly string[] = ['client', 'master-key'];
 
@@ -100,7 +96,6 @@ async function rotateKind({ values, positionals, signal }: Call<typeof OPTIONS>)
   const name = NAMED.includes(kind) ? rest[0] : undefined;
   const loaded = loadEnvironment(rest[NAMED.includes(kind) ? 1 : 0]);
   const { environment, argument, state } = loaded;
-  if (ONE_HOST.includes(kind)) requireOneHost(environment, `./scripts/rotate ${kind}`);
   requireDeployable(loaded, process.env);
   requireDeployed(loaded);
   requireWholeStates(loaded);

@@ -5,6 +5,7 @@ import { certificateRenewalNote, leafCertificates, vaultClientLeaves } from '../
 import type { AcmeSettings, Environment, FilesSettings } from '../environment';
 import { acmeDomains, s3RequiredNames } from '../minio/s3-endpoint';
 import type { CertificateFiles, OperationInput } from '../operation-inputs';
+import { embeddedVault } from '../vault/vault';
 import type { StateLayout } from './layout';
 
 type Settings = Pick<Environment, 'docker' | 'minio' | 'tls' | 'trustedCAs'>;
@@ -31,6 +32,15 @@ export function vaultClientIssue(environment: Environment, state: StateLayout): 
     leaves: vaultClientLeaves(),
     renewalNote: certificateRenewalNote(state.vaultClients),
   };
+}
+
+/** Everything that the CAs of an environment issue, by CA. */
+export function certificateIssues(environment: Environment, state: StateLayout): OperationInput<'issue-certificates'>[] {
+  const hasVaultClients = environment.hosts !== undefined && embeddedVault(environment) !== undefined;
+  return [
+    certificateIssue(environment, state),
+    ...(hasVaultClients ? [vaultClientIssue(environment, state)] : []),
+  ];
 }
 
 /**

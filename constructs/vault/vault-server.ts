@@ -135,15 +135,13 @@ export class VaultServer extends Construct {
       ...(seal === undefined ? {} : { variables: sealVariables(seal) }),
       memoryMb: vault.memoryMb,
       stopSeconds: 30,
-      // vault, command/server.go: telemetry and the seal are set up only then
-      ...(metrics === undefined && seal === undefined
-        ? {}
-        : {
-            readAtStart: [
-              files.versionOf('vault.json'),
-              ...(seal === undefined ? [] : sealFiles(seal).map((file) => files.versionOf(file.path))),
-            ],
-          }),
+      readAtStart: [
+        // vault, command/server.go: telemetry and the seal are set up only then
+        ...(metrics === undefined && seal === undefined ? [] : ['vault.json']),
+        ...(seal === undefined ? [] : sealFiles(seal).map((file) => file.path)),
+        // vault, internalshared/listenerutil/listener.go: so are those whose clients are let in
+        ...(isCluster ? [CLIENT_FILES.ca] : []),
+      ].map((file) => files.versionOf(file)),
       dependsOn: [files.dependable, data.dependable, audit.dependable],
     });
     this.endpoint = vaultNodeEndpoint(environment, vault, state, host);

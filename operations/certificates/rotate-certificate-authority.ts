@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { certificateIssue } from '../../config/state/certificate-files';
+import { certificateIssues } from '../../config/state/certificate-files';
 import type { LoadedEnvironment } from '../state/load';
 import { pemCertificates } from './certificate-authority';
 import { ExternalError, UsageError } from '../lib/errors';
@@ -19,17 +19,17 @@ export function askCaRotation(loaded: LoadedEnvironment, finish: boolean): Asked
 
 /**
  * Begins to replace the private CA: both are trusted everywhere, the old one goes on issuing. Clients of the S3 API have
- * time to take the new one, until {@link finishCa}.
+ * time to take the new one, until {@link finishCa}. With several hosts the CA of Vault's clients is replaced along with it.
  */
 export function beginCa({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
-  const input = certificateIssue(environment, state);
+  const inputs = certificateIssues(environment, state);
   return [
     {
       id: 'issue',
       title: 'New CA',
       run: async () => {
-        await issueNextCa(input);
+        for (const input of inputs) await issueNextCa(input);
         return state.caCertificate;
       },
     },
@@ -41,15 +41,17 @@ export function beginCa({ loaded, deploy, prove }: RotationContext): Phase[] {
 /** Has the new CA issue every certificate, then drops the old one. Who trusts the old one alone is shut out from then. */
 export function finishCa({ loaded, deploy, prove }: RotationContext): Phase[] {
   const { environment, state } = loaded;
-  const input = certificateIssue(environment, state);
+  const inputs = certificateIssues(environment, state);
   return [
     {
       id: 'issue',
       title: 'Certificates of the new CA',
       run: async () => {
-        useNextCa(input);
-        await issueCertificates(input);
-        return `${input.leaves.length} issued`;
+        for (const input of inputs) {
+          useNextCa(input);
+          await issueCertificates(input);
+        }
+        return `${inputs.flatMap(({ leaves }) => leaves).length} issued`;
       },
     },
     { id: 'deliver', ...deploy('Have every program serve its new one', { to: 'minio' }) },
@@ -58,7 +60,7 @@ export function finishCa({ loaded, deploy, prove }: RotationContext): Phase[] {
       id: 'forget',
       title: 'Drop the old CA',
       run: async () => {
-        await forgetOtherCas(input);
+        for (const input of inputs) await forgetOtherCas(input);
         if (trustedCas(loaded) === 1) return state.caCertificate;
         throw new ExternalError(`${state.caCertificate} holds more than the CA that issues`);
       },

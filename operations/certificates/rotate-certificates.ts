@@ -1,17 +1,11 @@
-import { certificateIssue, vaultClientIssue } from '../../config/state/certificate-files';
-import { embeddedVault } from '../../config/vault/vault';
+import { certificateIssues } from '../../config/state/certificate-files';
 import { issueCertificates } from './issue-certificates';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 
 /** Other certificates for everybody, and other keys for the servers, by the same CAs. */
 export function rotateCertificates({ loaded, rotation, deploy, prove }: RotationContext): Phase[] {
-  const { environment, state } = loaded;
-  const hasVaultClients = environment.hosts !== undefined && embeddedVault(environment) !== undefined;
-  const inputs = [
-    certificateIssue(environment, state),
-    ...(hasVaultClients ? [vaultClientIssue(environment, state)] : []),
-  ];
+  const inputs = certificateIssues(loaded.environment, loaded.state);
   return [
     {
       id: 'issue',

@@ -1,16 +1,18 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { nodesOf, onHost, vaultNodes } from '../../config/node';
+import { vaultNodeEndpoint } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
-import { embeddedVaultUrl } from '../../config/docker/reachable';
 import { ExternalError, UsageError } from '../lib/errors';
 import { renameDurably, writeFileAtomically } from '../lib/files';
 import { shareFiles, type ShareKind, shareKind } from '../state/notes/seal-note';
 import { areInForce } from './initialize-vault';
-import { waitUntilActive, waitUntilAnswering } from './unseal-vault';
+import { serving, waitUntilAnswering } from './unseal-vault';
 import { VaultClient, VaultError, WrongSharesError } from './vault-client';
 import type { Phase } from '../state/rotation';
 import type { RotationContext } from '../state/rotation-context';
 import { readSecret, Secret } from '../lib/secret';
+import { waitFor } from '../lib/wait';
 
 /**
  * Other unseal shares for an embedded Vault, as many as the environment declares; recovery shares where a seal opens it.
@@ -27,6 +29,9 @@ import { readSecret, Secret } from '../lib/secret';
  * | while the files are replaced    | new             | noted: on with replacing                                     |
  *
  * New files go only when Vault has taken the old shares: until then they may be the only ones in force.
+ *
+ * Several Vaults have one set of shares, and each keeps what they open in its own storage. One that is sealed meanwhile
+ * does not get the change: only the old shares would open it. So every Vault must serve before and after.
  *
  * @throws UsageError if there is no embedded Vault, or if its shares are not at hand
  */
@@ -46,13 +51,19 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
   const files = shareFiles(state, settings.shares);
   const newFile = (file: string): string => `${file}.new`;
   const folder = path.dirname(state.secret.unsealShare(1));
-  const endpoint = { url: embeddedVaultUrl(settings), caFile: state.caCertificate };
-  const withVault = async <T>(act: (vault: VaultClient) => Promise<T>): Promise<T> => {
-    const vault = new VaultClient(endpoint);
+  const nodes = vaultNodes(nodesOf(environment)).map((node) => ({
+    where: `Vault${onHost(node)}`,
+    endpoint: vaultNodeEndpoint(environment, settings, state, node),
+  }));
+  /** @param act gets one Vault that serves, and all: a standby sends on what it is asked */
+  const withVault = async <T>(act: (vault: VaultClient, all: readonly OneVault[]) => Promise<T>): Promise<T> => {
+    const all = nodes.map((node) => ({ ...node, client: new VaultClient(node.endpoint) }));
+    const [first] = all;
+    if (first === undefined) throw new Error('every deployment with an embedded Vault has a node of it');
     try {
-      return await act(vault);
+      return await act(first.client, all);
     } finally {
-      vault.close();
+      for (const { client } of all) client.close();
     }
   };
 
@@ -61,16 +72,16 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
       id: 'rekey',
       title: `New ${kind} shares`,
       run: () =>
-        withVault(async (vault) => {
-          await waitUntilAnswering(vault, endpoint);
+        withVault(async (vault, all) => {
+          for (const { client, endpoint } of all) await waitUntilAnswering(client, endpoint);
           const pending = pendingShares(folder, kind);
-          if (pending !== undefined) {
-            if (kind === 'unseal') await unsealIfSealed(vault, pending);
-            await waitUntilActive(vault);
-            if (await areInForce(vault, pending, kind)) {
-              await requireDeclared(vault, settings);
-              return 'in force since before the interruption';
-            }
+          if (pending !== undefined && kind === 'unseal') {
+            for (const each of all) await unsealIfSealed(each, pending);
+          }
+          await waitUntilAllServe(all);
+          if (pending !== undefined && (await areInForce(vault, pending, kind))) {
+            await requireDeclared(vault, settings);
+            return 'in force since before the interruption';
           }
           const present = sharesIn(folder, PRESENT[kind]).map(({ share }) => share);
           const { shares, nonce } = await vault
@@ -87,6 +98,7 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
           if (!(await vault.confirmRekey(fromFiles.slice(0, settings.threshold), nonce, kind))) {
             throw new ExternalError(`Vault did not take the new ${kind} shares back; the old ones stay in force`);
           }
+          await waitUntilAllServe(all);
           return `${settings.shares}, ${settings.threshold} of them ${kind === 'unseal' ? 'unseal' : 'make a root token'}`;
         }),
     },
@@ -121,6 +133,23 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
       `Vault refuses the ${kind} shares in ${folder} (${error.message})`,
       'put the right ones there; nothing was changed',
     );
+  }
+}
+
+interface OneVault {
+  /** The subject of an error. */
+  readonly where: string;
+  readonly client: VaultClient;
+}
+
+async function waitUntilAllServe(all: readonly OneVault[]): Promise<void> {
+  for (const { where, client } of all) {
+    const hint =
+      all.length === 1
+        ? 'unseal it (./scripts/unseal), then run this again'
+        : 'unseal it (./scripts/unseal) with the shares in force, then run this again: while it is sealed it does not get the new ones';
+    const what = `${where} to be unsealed and serve`;
+    await waitFor({ what, timeoutMs: 60_000, hint }, async () => serving(client, all.length > 1));
   }
 }
 
@@ -165,18 +194,18 @@ function sharesIn(folder: string, name: RegExp): { file: string; number: number;
  *
  * The unsealer goes on to give its old shares, and what it gives between two of these spoils the try.
  */
-async function unsealIfSealed(vault: VaultClient, shares: readonly Secret[]): Promise<void> {
+async function unsealIfSealed({ where, client }: OneVault, shares: readonly Secret[]): Promise<void> {
   for (let tries = 1; tries <= 3; tries++) {
-    if (!(await vault.sealStatus()).sealed) return;
+    if (!(await client.sealStatus()).sealed) return;
     try {
-      await vault.forgetUnsealProgress();
-      for (const share of shares) if (!(await vault.unseal(share)).sealed) return;
+      await client.forgetUnsealProgress();
+      for (const share of shares) if (!(await client.unseal(share)).sealed) return;
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
     }
   }
   throw new ExternalError(
-    'Vault is sealed, and the unseal shares of the interrupted rotation do not open it: the old ones are in force',
+    `${where} is sealed, and the unseal shares of the interrupted rotation do not open it: the old ones are in force`,
     'unseal it by the old ones (./scripts/unseal), then run this again; nothing was changed',
   );
 }
