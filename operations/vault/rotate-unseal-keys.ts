@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import type { TlsEndpoint } from '../../config/operation-inputs';
 import { nodesOf, onHost, vaultNodes } from '../../config/node';
 import { vaultNodeEndpoint } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
@@ -139,6 +140,7 @@ export function rotateUnsealKeys({ loaded, deploy }: RotationContext): Phase[] {
 interface OneVault {
   /** The subject of an error. */
   readonly where: string;
+  readonly endpoint: TlsEndpoint;
   readonly client: VaultClient;
 }
 
