@@ -70,9 +70,8 @@ export function declareFoundation(scope: Construct, deployment: DeploymentBase):
 export function declareHost(scope: Construct, deployment: DeploymentBase): Operation<'remember-engine'> {
   const { environment, node, state, runner } = deployment;
   declareNetwork(scope, 'Network', { ...storageNetwork(environment), deployment });
-  if (node.host !== undefined && embeddedVault(environment) !== undefined) {
-    declareNetwork(scope, 'VaultNetwork', { ...vaultNetwork(environment), deployment });
-  }
+  // a Vault that the master keys have left is still in it
+  if (node.host !== undefined) declareNetwork(scope, 'VaultNetwork', { ...vaultNetwork(environment), deployment });
   if (embeddedVault(environment) !== undefined && node.vault !== undefined) {
     new Image(scope, 'VaultImage', { deployment, program: node.vault.program });
   }

@@ -21,16 +21,19 @@ export function storageNetwork(environment: Environment): NetworkSettings {
   return settingsOf(environment, nodesOf(environment)[0].networks.storage, 0);
 }
 
-/** The network of KES and an embedded Vault, for environments that have one. */
+/** The network of KES and an embedded Vault. */
 export function vaultNetwork(environment: Environment): NetworkSettings {
   return settingsOf(environment, nodesOf(environment)[0].networks.vault, 1);
 }
 
-/** Every network of an environment. */
+/**
+ * Every network of an environment. Several hosts have that of Vault even without one: Vaults that the master keys have left
+ * are in it, and nothing deletes them.
+ */
 export function networksOf(environment: Environment): NetworkSettings[] {
   return [
     storageNetwork(environment),
-    ...(embeddedVault(environment) === undefined ? [] : [vaultNetwork(environment)]),
+    ...(environment.hosts === undefined && embeddedVault(environment) === undefined ? [] : [vaultNetwork(environment)]),
   ];
 }
 

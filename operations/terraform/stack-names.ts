@@ -3,9 +3,10 @@ import { embeddedVault } from '../../config/vault/vault';
 
 /**
  * The stages of a deploy, in their order. With one host each is a stack. With several, what is on a host has a stack for each
- * host, and a stage is those and what follows from all of them: `minio-a`, `minio-b`, `minio-c`, `minio`.
+ * host, and a stage is those and what follows from all of them: `minio-a`, `minio-b`, `minio-c`, `minio`. One host has no
+ * stage `host`: what that stack declares is in its `foundation`.
  */
-export const STACKS = ['foundation', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
+export const STACKS = ['foundation', 'host', 'vault', 'keystore', 'kes', 'minio', 'checks'] as const;
 
 export type StackName = (typeof STACKS)[number];
 
@@ -45,13 +46,14 @@ const onHosts = (stage: string, nodes: readonly Node[]): string[] =>
 function stacksOf(environment: NodeSettings, stage: StackName): string[] {
   const nodes = nodesOf(environment);
   switch (stage) {
-    case 'foundation':
-      return [stage, ...onHosts('host', nodes)];
+    case 'host':
+      return onHosts(stage, nodes);
     case 'vault':
       return embeddedVault(environment) === undefined ? [] : vaultStacks(environment);
     case 'kes':
     case 'minio':
       return [...onHosts(stage, nodes), stage];
+    case 'foundation':
     case 'keystore':
     case 'checks':
       return [stage];

@@ -17,14 +17,14 @@ import { keyStoreSteps } from '../key-store-steps';
 import { proveDeployedKeys } from '../verify-master-keys';
 import { requireNoOtherKeys, requireReadableKeys } from './copy-keys';
 import { forgetSource } from './forget-source';
-import { type Migration, moveKeys } from './move-keys';
+import { leavesBalancedVaults, type Migration, moveKeys } from './move-keys';
 
 /** Where the keys are in the new place already: the end of a migration may have been interrupted. */
 export async function migratedSteps(target: LoadedEnvironment, deploy: Deploy): Promise<Step[]> {
   const { prerequisites, engine, builds } = toolchainOf(target);
   return [
     prerequisites,
-    engine,
+    ...engine,
     orphansStep(target),
     provenStep('Master keys', target),
     ...builds,
@@ -40,7 +40,7 @@ export async function migrationSteps(migration: Migration, deploy: Deploy, synth
   const { prerequisites, engine, builds } = toolchainOf(target);
   return [
     prerequisites,
-    engine,
+    ...engine,
     orphansStep(interrupted?.sourceForgotten === true ? target : source),
     portsStep(target),
     ...keyStoreSteps(target, []),
@@ -69,15 +69,22 @@ export async function migrationSteps(migration: Migration, deploy: Deploy, synth
           );
         });
       },
-      keyStore: await adoptingDeploy(target, deploy, { to: 'keystore' }),
+      keyStore: leavesBalancedVaults(migration)
+        ? [
+            deploy({ to: 'foundation' }),
+            ...(await adoptingDeploy(target, deploy, { from: 'keystore', to: 'keystore' })),
+          ]
+        : await adoptingDeploy(target, deploy, { to: 'keystore' }),
       deploy,
       prove: () => proveDeployedKeys(environment, state),
     }),
   ];
 }
 
-function toolchainOf({ environment }: LoadedEnvironment): ReturnType<typeof prepareToolchain> {
-  return prepareToolchain(toolchainRequest(environment));
+function toolchainOf({ environment }: LoadedEnvironment) {
+  const { engine, ...others } = prepareToolchain(toolchainRequest(environment));
+  // each of several hosts names its engine
+  return { ...others, engine: environment.hosts === undefined ? [engine] : [] };
 }
 
 function provenStep(title: string, { environment, state }: LoadedEnvironment): Step {

@@ -36,13 +36,20 @@ export interface MigrationMeans {
   readonly open?: Parameters<typeof copyKeys>[2];
 }
 
+/** Whether the way of KES to its old place is by the balancers of several hosts, and that to the new one is not. */
+export const leavesBalancedVaults = ({ from, to, target }: Pick<Migration, 'from' | 'to' | 'target'>): boolean =>
+  target.environment.hosts !== undefined && isInEmbeddedVault(from) && !isInEmbeddedVault(to);
+
 /**
  * In this order, so that KES goes over to the new place only when every key is proven there. Each step bears to be begun
  * twice, so a migration that was killed begins anew and finds what is done.
  */
-export function moveKeys({ source, target, from, to }: Migration, means: MigrationMeans): Step[] {
+export function moveKeys(migration: Migration, means: MigrationMeans): Step[] {
+  const { source, target, from, to } = migration;
   const { state } = target;
   const sameVault = inSameVault(from, to);
+  // what leads KES to the old place, or lets it in there, ends after it has gone over; so do the checks come after that
+  const kesGoesFirst = sameVault || leavesBalancedVaults(migration);
   return [
     {
       title: 'Old place',
@@ -62,8 +69,7 @@ export function moveKeys({ source, target, from, to }: Migration, means: Migrati
     },
     ...means.keyStore,
     { title: 'Copy', run: () => copyKeys(source, target, means.open) },
-    // in one Vault the checks come after what KES was allowed for the way is taken back
-    means.deploy(sameVault ? { from: 'kes', to: 'kes' } : { from: 'kes' }),
+    means.deploy(kesGoesFirst ? { from: 'kes', to: 'kes' } : { from: 'kes' }),
     { title: 'Master keys after the deploy', run: means.prove },
     {
       title: 'New place',
@@ -75,6 +81,6 @@ export function moveKeys({ source, target, from, to }: Migration, means: Migrati
         return Promise.resolve(describePlace(to));
       },
     },
-    ...(sameVault ? [means.deploy({ from: 'keystore' })] : []),
+    ...(kesGoesFirst ? [means.deploy({ from: sameVault ? 'keystore' : 'host' })] : []),
   ];
 }
