@@ -1,7 +1,7 @@
 /** The hosts of a deployment, and the one source of the names of what is on them. */
 import type { DockerSettings } from './docker/docker-engine';
 import type { DrivesSetting, Environment, HostSettings, VaultDistribution } from './environment';
-import { distributionOf } from './vault/vault';
+import { distributionOf, embeddedVault } from './vault/vault';
 
 /** A program of a node. */
 export interface NodeService {
@@ -89,10 +89,10 @@ export interface Node {
   readonly balancer?: BalancerNode;
 }
 
-/** A node that has a Vault, as the first one always does. */
+/** A node that has a Vault. */
 export type VaultHost = Node & { readonly vault: VaultNode };
 
-export type Nodes = readonly [VaultHost, ...Node[]];
+export type Nodes = readonly [Node, ...Node[]];
 
 /** Where nodes reach each other's MinIO, by default. */
 export const DEFAULT_NODE_PORT = 9010;
@@ -101,10 +101,16 @@ export const DEFAULT_NODE_PORT = 9010;
 export const VAULT_CLUSTER_PORT = 8201;
 
 /**
- * How many hosts of the first pool have a Vault: a majority of three bears the loss of one, of five that of two, and more
- * only cost time. Another pool changes nothing of Vault.
+ * How many hosts may have a Vault: a majority of three bears the loss of one, of five that of two. An even number bears no
+ * more than the odd one below it, and more than five only cost time.
  */
-const vaultHosts = ([hosts]: Pools): number => (hosts < 5 ? 3 : 5);
+export const VAULT_COUNTS: readonly number[] = [3, 5];
+
+/** The names of the hosts that have a Vault: by default of the first pool, so that another one changes nothing of Vault. */
+function vaultHosts(settings: NodeSettings, hosts: readonly HostSettings[]): readonly string[] {
+  const [ofFirstPool] = poolsOf(settings);
+  return embeddedVault(settings)?.hosts ?? hosts.slice(0, ofFirstPool < 5 ? 3 : 5).map(({ name }) => name);
+}
 
 /** How many hosts each pool of MinIO has, in the order of the hosts. */
 export type Pools = readonly [number, ...number[]];
@@ -157,14 +163,13 @@ export function nodesOf(environment: NodeSettings): Nodes {
   const [first, ...others] = hosts ?? [];
   if (first === undefined) return [only];
   const pools = poolsOf(environment);
-  return [
-    ofHost(only, first, environment),
-    ...others.map((host, index) => {
-      const number = index + 2;
-      const { vault, ...rest } = ofHost({ ...only, number, pool: poolOf(pools, number) }, host, environment);
-      return { ...rest, ...(number > vaultHosts(pools) ? {} : { vault }) };
-    }),
-  ];
+  const withVault = vaultHosts(environment, [first, ...others]);
+  const nodeOf = (host: HostSettings, index: number): Node => {
+    const number = index + 1;
+    const { vault, ...rest } = ofHost({ ...only, number, pool: poolOf(pools, number) }, host, environment);
+    return withVault.includes(host.name) ? { ...rest, vault } : rest;
+  };
+  return [nodeOf(first, 0), ...others.map((host, index) => nodeOf(host, index + 1))];
 }
 
 const certificatesFromElsewhere = ({ tls }: NodeSettings): number =>
@@ -216,11 +221,17 @@ export function engineOf({ docker: { host = '', certPath } }: Node): { host: str
 /** A host in a message: ` on host b`; empty where there is one. */
 export const onHost = ({ host }: Pick<Node, 'host'>): string => (host === undefined ? '' : ` on host ${host.name}`);
 
-/** The nodes that have a Vault. */
-export const vaultNodes = (nodes: Nodes): readonly [VaultHost, ...VaultHost[]] => {
-  const [first, ...others] = nodes;
-  return [first, ...others.flatMap((node) => (node.vault === undefined ? [] : [{ ...node, vault: node.vault }]))];
-};
+/** The nodes that have a Vault. The first one of them begins the Raft. */
+export function vaultNodes(nodes: Nodes): readonly [VaultHost, ...VaultHost[]] {
+  const [first, ...others] = nodes.flatMap((node) =>
+    node.vault === undefined ? [] : [{ ...node, vault: node.vault }],
+  );
+  if (first === undefined) throw new Error('no host has a Vault');
+  return [first, ...others];
+}
+
+/** The first host that has a Vault. What is there has the same names on each. */
+export const firstVault = (environment: NodeSettings): VaultHost => vaultNodes(nodesOf(environment))[0];
 
 /** The id of the node of an environment that has one. */
 export const nodeId = (environment: string): string => `ebs-${environment}`;

@@ -5,6 +5,7 @@ import { declaredPlace, describePlace, type KeyStorePlace, samePlace } from '../
 import { vaultVariables } from '../config/vault/external-vault';
 import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
 import { requireEveryHost } from '../operations/docker/hosts/hosts-step';
+import { requireSameVaults } from '../operations/docker/hosts/same-vaults';
 import { migratedSteps, migrationSteps } from '../operations/keys/migrate/migration-steps';
 import { requirePossible, requireSameEnvironment } from '../operations/keys/migrate/require-possible';
 import { UsageError } from '../operations/lib/errors';
@@ -65,6 +66,7 @@ void command('migrate', HELP, OPTIONS, async ({ values, positionals, signal }) =
     }
     requirePossible(source, note, from, to);
     requireSameSeal(target.environment, state);
+    await requireSameVaults(target);
     process.env[MIGRATION_VARIABLE] = '1';
     const steps = await migrationSteps({ source, target, from, to }, deploy, synthesize);
     await showSteps(steps, signal, { plain });

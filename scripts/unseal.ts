@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { embeddedVault } from '../config/vault/vault';
-import { nodesOf, vaultNodes } from '../config/node';
+import { nodesOf, vaultNodes, firstVault } from '../config/node';
 import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
@@ -38,7 +38,7 @@ void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
   if (shareKind(state) === 'recovery') {
     throw new UsageError(
       `vault.unseal: a seal opens the Vault of ${environment.name}, and no share does`,
-      `\`docker logs ${nodesOf(environment)[0].vault.container}\` says why it did not; docs/seals.md`,
+      `\`docker logs ${firstVault(environment).vault.container}\` says why it did not; docs/seals.md`,
     );
   }
   const files = values['share-file'] ?? [];

@@ -15,7 +15,7 @@ import {
   KEY_FOLDER,
   type VaultKeyStore,
 } from '../kes/kes-configuration';
-import { nodesOf } from '../node';
+import { nodesOf, firstVault } from '../node';
 import {
   kesPolicyRules,
   type KeyLocation,
@@ -152,7 +152,7 @@ function vaultOfKes(
   variables: VaultVariables,
 ): Pick<VaultKeyStore, 'endpoint' | 'namespace' | 'caFile' | 'client'> {
   if (vault.mode === 'embedded') {
-    const [{ host, vault: node }] = nodesOf(environment);
+    const { host, vault: node } = firstVault(environment);
     return {
       endpoint: node.sharedUrl,
       caFile: KES_FILES.vaultCa,

@@ -4,7 +4,7 @@ import { isLoopback, meansEveryAddress } from '../docker/reachable';
 import type { Environment, HostSettings } from '../environment';
 import type { Problem } from './environment-rules';
 import { drivesOfHost, MOST_DRIVES, parityOf, setSize } from '../minio/parity';
-import { DEFAULT_NODE_PORT, poolsOf, VAULT_CLUSTER_PORT } from '../node';
+import { DEFAULT_NODE_PORT, poolsOf, VAULT_CLUSTER_PORT, VAULT_COUNTS } from '../node';
 import { declaredSeal } from '../vault/seal';
 import { embeddedVault } from '../vault/vault';
 
@@ -22,7 +22,7 @@ export function hostRules(environment: Environment): Problem[] {
   return [
     ...hosts.flatMap((host, index) => hostProblems(host, index, hosts)),
     ...settingsOfOneHost(environment),
-    ...vaultRules(environment),
+    ...vaultRules(environment, hosts),
     ...portRules(environment),
     ...imageRules(environment),
     ...poolRules(environment, hosts.length),
@@ -30,7 +30,9 @@ export function hostRules(environment: Environment): Problem[] {
 }
 
 /** What is of no use to one host. */
-function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
+function settingsOfSeveralHosts(environment: Environment): Problem[] {
+  const { minio, balancer } = environment;
+  const vaultHosts = embeddedVault(environment)?.hosts;
   const refuse = (path: Problem['path'], why: string): Problem => {
     return { path, message: `must not be given without hosts: ${why}`, fix: 'remove it', other: ['hosts'] };
   };
@@ -38,10 +40,11 @@ function settingsOfSeveralHosts({ minio, balancer }: Environment): Problem[] {
     ...(minio.nodePort === undefined ? [] : [refuse(['minio', 'nodePort'], 'one MinIO has no others to reach')]),
     ...(minio.pools === undefined ? [] : [refuse(['minio', 'pools'], 'one host is one pool')]),
     ...(balancer === undefined ? [] : [refuse(['balancer'], 'one host has no balancer')]),
+    ...(vaultHosts === undefined ? [] : [refuse(['vault', 'hosts'], 'the only one has the Vault')]),
   ];
 }
 
-function vaultRules(environment: Environment): Problem[] {
+function vaultRules(environment: Environment, hosts: readonly HostSettings[]): Problem[] {
   const vault = embeddedVault(environment);
   if (vault === undefined) return [];
   const neverTried = (setting: string, must: string, what: string, fix: string): Problem => {
@@ -54,7 +57,25 @@ function vaultRules(environment: Environment): Problem[] {
     ...(vault.distribution === 'vault'
       ? []
       : [neverTried('distribution', 'must be vault', 'a Raft of several OpenBaos', 'remove it')]),
+    ...(vault.hosts === undefined ? [] : placeRules(vault.hosts, hosts)),
   ];
+}
+
+/** On which hosts the Vaults are. */
+function placeRules(named: readonly string[], hosts: readonly HostSettings[]): Problem[] {
+  const names = hosts.map(({ name }) => name);
+  const problems = named.flatMap((name, index): Problem[] => {
+    const at = { path: ['vault', 'hosts', index], other: ['hosts'] };
+    if (!names.includes(name)) {
+      const message = `must be the name of a host (${names.join(', ')})`;
+      return [{ ...at, message, fix: 'name one of hosts' }];
+    }
+    if (named.indexOf(name) === index) return [];
+    return [{ ...at, message: 'must be named once', fix: 'name another host' }];
+  });
+  if (VAULT_COUNTS.includes(named.length)) return problems;
+  const message = 'must be three hosts or five: Raft needs a majority, and one host more bears no further loss';
+  return [...problems, { path: ['vault', 'hosts'], message, fix: 'name three or five of hosts', other: ['hosts'] }];
 }
 
 function imageRules({ images }: Environment): Problem[] {

@@ -1,6 +1,6 @@
 /** Settings of Vault, embedded or external. */
 import { z } from 'zod';
-import { kesName, vaultPath } from '../names';
+import { environmentName, kesName, vaultPath } from '../names';
 import { absolutePath, address, awsRegion, kmsKey, named, port } from './values';
 
 const leaveSeal = z
@@ -84,6 +84,13 @@ export const vault = z.discriminatedUnion('mode', [
       .describe(
         'Address of the Docker host on which it is published. Only the deploying machine needs it: whoever else reaches ' +
           'Vault can cancel a rekeying without a token (CVE-2026-5807).',
+      ),
+    hosts: z
+      .array(named(environmentName))
+      .optional()
+      .describe(
+        'Which of several hosts have a Vault, by their names: three or five. It cannot change in a deployment. Default: the ' +
+          'first three; of five hosts and more, the first five.',
       ),
     memoryMb: z.int().min(128).default(512),
     auditLog: z

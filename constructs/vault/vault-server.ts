@@ -172,7 +172,8 @@ export class VaultServer extends Construct {
       ...vaultInitialization(environment, vault, state, this.endpoint),
       ...(isCluster ? { others: peers.map(({ endpoint }) => endpoint) } : {}),
     };
-    const open = host.number === 1 ? this.initialize(deployment, initialization, reload) : reload;
+    const isFirst = host.number === vaultNodes(deployment.nodes)[0].number;
+    const open = isFirst ? this.initialize(deployment, initialization, reload) : reload;
     if (vault.unseal === 'auto') this.addUnsealer(deployment, host, openers, open);
     if (!isCluster) {
       this.dependable = open.dependable;
@@ -189,7 +190,7 @@ export class VaultServer extends Construct {
         threshold: vault.threshold,
         unsealShareFiles: shares,
         tokenFile: state.secret.provisionerToken,
-        ...(host.number === 1 ? {} : { initialization }),
+        ...(isFirst ? {} : { initialization }),
         isLast: peers.every(({ node: peer }) => peer.number < host.number),
       },
       triggers: { container: this.container.containerId },

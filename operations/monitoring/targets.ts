@@ -89,7 +89,7 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
             metrics_path: '/v1/sys/metrics',
             params: { format: ['prometheus'] },
             authorization: bearer(files.vaultToken),
-            tls_config: tls(node.vault),
+            tls_config: tls(vaultNodes(nodes)[0].vault),
             static_configs: vaultNodes(nodes).map((one) => target(urlOf(vaultPublication(vault, one), one), one)),
           },
         ]),

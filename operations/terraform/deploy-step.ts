@@ -119,9 +119,10 @@ function answeringVault({ environment, state }: LoadedEnvironment, hosts: HostsH
 
 /** While a host is away, each of the others is needed: for the majority of Vault, and to write an object. */
 function quorumOf({ environment, argument }: LoadedEnvironment, away: readonly string[]): Keep {
-  const [{ minio, vault }] = nodesOf(environment);
+  const nodes = nodesOf(environment);
+  const [{ minio }] = nodes;
   return {
-    containers: [minio.container, vault.container],
+    containers: [minio.container, vaultNodes(nodes)[0].vault.container],
     because: `host ${away.join(', ')} is away, and without one more neither MinIO nor Vault might go on`,
     hint: `bring the host back, then ./scripts/up ${argument}; or undo the change of the environment file`,
   };

@@ -1,5 +1,5 @@
 import { parseEnvironment } from '../../config/load';
-import { holdsFiles, loaderOf, nodesOf, onHost, ownerOf, standbyOf, vaultNodes } from '../../config/node';
+import { holdsFiles, loaderOf, nodesOf, onHost, ownerOf, standbyOf, vaultNodes, firstVault } from '../../config/node';
 import { HOSTS } from '../helpers/deployment';
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
@@ -63,7 +63,7 @@ test('other certificates of MinIO are in another volume, where none of before is
 });
 
 test('what a deploy delivers again is told from data by the name of its volume', () => {
-  const [{ vault, kes, minio }] = nodesOf(environment());
+  const { vault, kes, minio } = firstVault(environment());
   expect([vault.files, vault.unsealer.files, kes.files, minio.files].map(holdsFiles)).toEqual([true, true, true, true]);
   const data = [vault.dataVolume, vault.auditVolume, kes.keyVolume, ...minio.drives.map(({ source }) => source)];
   expect(data.map(holdsFiles)).toEqual([false, false, false, false]);
@@ -98,7 +98,7 @@ describe('several hosts', () => {
   const [first, second, third] = nodes;
 
   test('the names of what is on a host are those of one host, since each has an engine of its own', () => {
-    const [only] = nodesOf(environment());
+    const only = firstVault(environment());
     for (const { id, networks, vault, kes, minio } of nodes) {
       expect({ id, networks }).toEqual({ id: only.id, networks: only.networks });
       expect([vault?.container, kes.container, minio.container, minio.drives]).toEqual([
@@ -160,6 +160,17 @@ describe('several hosts', () => {
     const all = nodesOf(parseEnvironment(JSON.stringify(settings), 'test.yaml'));
     expect(all.map(({ pool }) => pool)).toEqual([1, 1, 1, 2, 2, 2]);
     expect(vaultNodes(all).map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
+  test('the hosts that are named have a Vault, and the first of them begins the Raft', () => {
+    const fourth = '  - { name: d, docker: "ssh://d", address: 192.0.2.14 }\n';
+    const all = nodesOf(environment(`${HOSTS}${fourth}vault: { mode: embedded, hosts: [d, b, c] }\n`));
+    expect(vaultNodes(all).map(({ host, vault }) => [host?.name, vault.raftId])).toEqual([
+      ['b', 'vault-2'],
+      ['c', 'vault-3'],
+      ['d', 'vault-4'],
+    ]);
+    expect(all[0].vault).toBeUndefined();
   });
 
   test('a message says which host, where there are several', () => {

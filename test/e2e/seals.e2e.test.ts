@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { sealPolicy } from '../../config/keys/aws';
-import { nodesOf } from '../../config/node';
+import { firstVault } from '../../config/node';
 import { sealRules } from '../../config/vault/vault-policies';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { type DrillObject, openObjects, writeObjects } from '../../operations/backup/drill/objects';
@@ -123,7 +123,7 @@ describe('a transit seal', () => {
   });
 
   test('opens Vault after a restart', async () => {
-    await environment.docker.getContainer(nodesOf(environment.loaded.environment)[0].vault.container).restart();
+    await environment.docker.getContainer(firstVault(environment.loaded.environment).vault.container).restart();
     await untilOpen();
     await openObjects(environment.loaded, objects);
   });

@@ -2,6 +2,7 @@ import { hostEngine } from '../../../config/state/layout';
 import { nodesOf, notedPool } from '../../../config/node';
 import { rememberEngine } from '../engine/engine-identity';
 import type { HostsHere } from './hosts-here';
+import { requireSameVaults } from './same-vaults';
 import { judgeHosts, meetHosts, type SeenHost, whyEveryHost } from './hosts-preflight';
 import { ExternalError, UsageError } from '../../lib/errors';
 import { goPlatform } from '../../lib/machine';
@@ -22,6 +23,7 @@ export function hostsStep(loaded: LoadedEnvironment, hosts: HostsHere): Step {
   return {
     title: 'Hosts',
     run: async ({ announce }) => {
+      await requireSameVaults(loaded);
       const met = await meetHosts(environment, (host) => readHostNote(state, host));
       const { away, warnings } = judgeHosts(met, whyEveryHost(state, met));
       requireBuildable(loaded, met);
@@ -43,10 +45,9 @@ export function hostsStep(loaded: LoadedEnvironment, hosts: HostsHere): Step {
  * @param what the subject of the error: `./scripts/rotate`
  * @throws ExternalError
  */
-export async function requireEveryHost(
-  { environment, state, argument }: LoadedEnvironment,
-  what: string,
-): Promise<void> {
+export async function requireEveryHost(loaded: LoadedEnvironment, what: string): Promise<void> {
+  const { environment, state, argument } = loaded;
+  await requireSameVaults(loaded);
   const met = await meetHosts(environment, (host) => readHostNote(state, host));
   judgeHosts(met, `${what} needs every host`);
   const replaced = met.flatMap(({ name, seen, note }) => ('id' in seen && note?.id !== seen.id ? [name] : []));

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { DEFAULT_SOCKET, pinEngine, pinEngines, resolveEngine } from '../../../config/docker/docker-engine';
 import { askEngine, engineUnreachable } from '../../docker/engine/docker-engine';
 import { requireOwnEngine } from '../../docker/engine/engine-identity';
+import { requireSameVaults } from '../../docker/hosts/same-vaults';
 import { judgeHosts, meetHosts, whyEveryHost } from '../../docker/hosts/hosts-preflight';
 import type { Step } from '../../lib/step';
 import { drivesStep } from '../../minio/drives/drives-step';
@@ -131,6 +132,7 @@ function engineStep(loaded: LoadedEnvironment): Step {
     title: 'Docker Engine',
     run: async ({ announce }) => {
       if (loaded.environment.hosts !== undefined) {
+        await requireSameVaults(loaded);
         const { environment, state } = loaded;
         const met = await meetHosts(environment, (host) => readHostNote(state, host));
         const { warnings } = judgeHosts(met, whyEveryHost(state, met));

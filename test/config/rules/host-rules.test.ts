@@ -32,6 +32,7 @@ test.each([
   ],
   ['two pools', `${many(7)}\nminio: { pools: [3, 4] }`],
   ['S3 on every address of each host', `${HOSTS}docker: { publishAddress: 0.0.0.0 }`],
+  ['which of four hosts have a Vault', `${many(4)}\nvault: { mode: embedded, hosts: [h3, h1, h2] }`],
   ['this machine among them', hosts('{ name: a, docker: "unix:///run/docker.sock", address: 192.0.2.11 }', B, C)],
 ])('%s can be declared', (_, text) => {
   expect(() => parseEnvironment(`name: x\n${text}`, 'test.yaml')).not.toThrow();
@@ -48,6 +49,26 @@ test.each([
     'balancer: { memoryMb: 128 }',
     'balancer: must not be given without hosts: one host has no balancer, got: {"memoryMb":128}. Remove it.',
   ],
+  [
+    'the place of the Vault of one host',
+    'vault: { mode: embedded, hosts: [a] }',
+    'vault.hosts: must not be given without hosts: the only one has the Vault, got: ["a"]. Remove it.',
+  ],
+  [
+    'a Vault on a host that is none',
+    `${HOSTS}vault: { mode: embedded, hosts: [a, b, d] }`,
+    'vault.hosts[2]: must be the name of a host (a, b, c), got: "d". Name one of hosts.',
+  ],
+  [
+    'two Vaults on one host',
+    `${HOSTS}vault: { mode: embedded, hosts: [a, b, b] }`,
+    'vault.hosts[2]: must be named once, got: "b". Name another host.',
+  ],
+  ...['[h0]', '[h0, h1]', '[h0, h1, h2, h3]', '[]'].map((named): [string, string, string] => [
+    `Vaults on ${named}`,
+    `${many(4)}\nvault: { mode: embedded, hosts: ${named} }`,
+    `vault.hosts: must be three hosts or five: Raft needs a majority, and one host more bears no further loss, got: ${JSON.stringify(named.match(/h\d/g) ?? [])}. Name three or five of hosts.`,
+  ]),
   [
     'images of a registry without HAProxy',
     `${HOSTS}images: { source: registry, vault: ${IMAGE}, kes: ${IMAGE}, minio: ${IMAGE} }`,
