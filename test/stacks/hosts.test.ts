@@ -91,6 +91,13 @@ describe('three hosts', () => {
     });
   });
 
+  test('another CA of its clients replaces a Vault, which reads it when it starts', () => {
+    const { labels } = containerOf(stacks, 'vault-a', 'Vault_Server') as { labels: { label: string; value: string }[] };
+    expect(labels.filter(({ label }) => label.includes('read-at-start')).map(({ value }) => value)).toEqual([
+      expect.stringContaining('/vault-clients/ca.crt'),
+    ]);
+  });
+
   test('the first Vault begins the Raft, and each of them is a gate', () => {
     const operations = (name: string) =>
       stackOf(stacks, name)
@@ -218,6 +225,30 @@ describe('three hosts', () => {
       },
     });
   });
+});
+
+test('the hosts that vault.hosts names have the Vaults, and every host the rest', () => {
+  const stacks = synthDeployment({
+    environment: `name: local\nhosts: ${hosts(4)}\nvault: { mode: embedded, hosts: [h4, h3, h2] }\n`,
+  });
+  const on = (service: string) => Object.keys(stacks).filter((name) => name.startsWith(`${service}-`));
+  expect(on('vault')).toEqual(['vault-h2', 'vault-h3', 'vault-h4']);
+  for (const service of ['host', 'kes', 'minio']) expect(on(service)).toHaveLength(4);
+  expect(stackOf(stacks, 'vault-h2').operation('initialize-vault')).toBeDefined();
+  expect(stackOf(stacks, 'vault-h3').operation('await-vault-node').input).toMatchObject({
+    raftNode: 'vault-3',
+    peers: [{ raftNode: 'vault-2' }, { raftNode: 'vault-4' }],
+  });
+});
+
+test('the network of Vault stays on every host where the master keys are elsewhere: what they left is in it', () => {
+  const stacks = synthDeployment({ environment: `${THREE}keyStore: { type: aws, region: eu-central-1 }` });
+  for (const host of ['a', 'b', 'c']) {
+    const networks = Object.values(stackOf(stacks, `host-${host}`).resources('docker_network'));
+    expect(networks.map(({ name }) => name)).toEqual(['ebs-local', 'ebs-local-vault']);
+    const kes = containerOf(stacks, `kes-${host}`, 'Kes_Server').networks_advanced as { name: string }[];
+    expect(kes.map(({ name }) => name)).toEqual(['ebs-local']);
+  }
 });
 
 test('an external Vault has no stacks and no clients of ours', () => {

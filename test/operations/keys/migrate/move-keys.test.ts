@@ -5,9 +5,11 @@ import path from 'node:path';
 import { declaredPlace, samePlace } from '../../../../config/keys/key-store-place';
 import { readKeyStoreNote, writeKeyStoreNote } from '../../../../operations/state/notes/key-store-note';
 import type { KeyMaterial } from '../../../../operations/keys/material/key-material';
+import type { StackRange } from '../../../../operations/terraform/stack-names';
 import { moveKeys } from '../../../../operations/keys/migrate/move-keys';
 import { writeCanaries } from '../../../../operations/state/notes/canaries';
 import { everyKill, killedIn, type Kill, runSteps } from '../../../helpers/kill';
+import { HOSTS } from '../../../helpers/deployment';
 import { canaryOf, storedKey } from '../../../helpers/master-key';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
 import { rejectionOf } from '../../../helpers/thrown';
@@ -30,7 +32,7 @@ function material(held: Map<string, Buffer>): KeyMaterial {
 
 /** A deployment whose keys are in one mount of Vault, and shall be in another, or in files. */
 class World {
-  readonly source = loaded(folder(), 'name: test\nkeyStore: { type: vault, mount: old }');
+  readonly source;
   readonly target;
   readonly places = { old: new Map(Object.entries(MATERIAL)), new: new Map<string, Buffer>() };
   readonly from;
@@ -39,9 +41,13 @@ class World {
   terraformKnows = true;
   /** From where KES reads. */
   kes: 'old' | 'new' = 'old';
+  /** What was deployed after the copy. */
+  readonly deployed: StackRange[] = [];
 
-  constructor(keyStore: string) {
-    this.target = loaded(folder(), `name: test\nkeyStore: ${keyStore}`);
+  /** @param more what source and target declare, too */
+  constructor(keyStore: string, more = '') {
+    this.source = loaded(folder(), `name: test\nkeyStore: { type: vault, mount: old }\n${more}`);
+    this.target = loaded(folder(), `name: test\nkeyStore: ${keyStore}\n${more}`);
     this.from = declaredPlace(this.source.environment, {});
     this.to = declaredPlace(this.target.environment, {});
     const { state } = this.source;
@@ -76,9 +82,10 @@ class World {
             },
           },
         ],
-        deploy: () => ({
+        deploy: (range) => ({
           title: 'Deploy',
           run: () => {
+            this.deployed.push(range);
             // MinIO stops where KES has not all keys
             expect([...this.places.new.keys()]).toEqual(Object.keys(KEYS));
             this.kes = 'new';
@@ -96,6 +103,8 @@ const TARGETS = [
   ['files', '{ type: filesystem }', 6],
   ['another mount of the same Vault', '{ type: vault, mount: new }', 7],
 ] as const;
+
+const AWS = '{ type: aws, region: eu-central-1 }';
 
 async function untilTheEnd(world: World): Promise<void> {
   // a note without a migration has the command only deploy once more, which is not asked here
@@ -129,6 +138,18 @@ test.each(
 
 test.each(TARGETS)('these are all steps to %s', (_, keyStore, steps) => {
   expect(new World(keyStore).steps()).toHaveLength(steps);
+});
+
+test.each([
+  ['from one Vault', TARGETS[0][1], '', [{ from: 'kes' }]],
+  ['within one Vault', TARGETS[1][1], '', [{ from: 'kes', to: 'kes' }, { from: 'keystore' }]],
+  // balancers lead KES to Vault until it is elsewhere
+  ['from the Vaults of several hosts', AWS, HOSTS, [{ from: 'kes', to: 'kes' }, { from: 'host' }]],
+  ['within them', TARGETS[1][1], HOSTS, [{ from: 'kes', to: 'kes' }, { from: 'keystore' }]],
+])('%s KES goes over before its way to the old place ends', async (_, keyStore, more, deployed) => {
+  const world = new World(keyStore, more);
+  await runSteps(world.steps());
+  expect(world.deployed).toEqual(deployed);
 });
 
 test.each([
