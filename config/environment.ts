@@ -44,8 +44,8 @@ const shape = z.strictObject({
     .array(host)
     .optional()
     .describe(
-      'Three hosts or more, each with MinIO, KES and a balancer, and the first three with an embedded Vault (of five or ' +
-        'more the first five). Their order can never change. Default: one host, that of docker.host.',
+      'Three hosts or more, each with MinIO, KES and a balancer, and three or five of them with an embedded Vault ' +
+        '(vault.hosts). Their order can never change. Default: one host, that of docker.host.',
     ),
   docker: z
     .strictObject({
