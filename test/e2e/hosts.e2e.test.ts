@@ -21,6 +21,7 @@ import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readCredentials, s3Client, type S3Credentials } from '../../operations/minio/s3-client';
 import { readCanaries } from '../../operations/state/notes/canaries';
 import { readToolchain } from '../../operations/toolchain/findings';
+import { ThrowawayCa } from '../helpers/certificates';
 import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
 import { DockerHosts } from '../helpers/e2e/servers/docker-hosts';
 import { failoverClient } from '../helpers/e2e/clients/failover-client';
@@ -53,6 +54,7 @@ const MODES: readonly Mode[] = [
 
 let hosts: DockerHosts;
 let environment: TestEnvironment;
+let ca: ThrowawayCa;
 let objects: ObjectSet;
 let env: Readonly<Record<string, string>>;
 /** Through whose balancer objects are read. */
@@ -76,6 +78,8 @@ function settings(): Settings {
         return { ...host(index), docker, certificates: certPath };
       }),
     ],
+    // of what stands for AWS; a migration changes nothing but the key store
+    trustedCAs: [ca.file],
     // the default: root is refused
     minio: { drives: 1, memoryMb: 1024, rootAccess: undefined },
     buckets: [
@@ -246,6 +250,7 @@ const withHosts = thisMachine().root ? describe : describe.skip;
 withHosts('three hosts', () => {
   beforeAll(async () => {
     environment = await TestEnvironment.create();
+    ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
     const { images } = readToolchain();
     const template = images === undefined ? undefined : await DockerHosts.template(environment.folder, images);
     hosts = await DockerHosts.start(HOSTS.length, environment.folder, template);

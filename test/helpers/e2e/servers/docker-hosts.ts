@@ -163,6 +163,11 @@ export class DockerHosts {
     return `${this.net}.${10 + host}`;
   }
 
+  /** Where the hosts and their containers reach this machine. */
+  get machine(): string {
+    return `${this.net}.1`;
+  }
+
   /** A client that speaks TLS to one of them. */
   tls(host: number): { readonly host: string; readonly certPath: string } {
     return { host: `tcp://${this.address(host)}:2376`, certPath: this.certPath };
