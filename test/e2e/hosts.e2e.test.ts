@@ -11,7 +11,8 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VAULT_CLIENTS } from '../../config/deployment-names';
-import { vaultClientFiles } from '../../config/state/endpoints';
+import { awsPolicy } from '../../config/keys/aws';
+import { s3Endpoint, vaultClientFiles } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
 import { newIdentity } from '../../operations/backup/age/age-keys';
 import { dockerEngine } from '../../operations/docker/docker';
@@ -19,10 +20,14 @@ import { thisMachine } from '../../operations/lib/machine';
 import { projectRoot } from '../../operations/lib/project-root';
 import { NotYet, waitFor } from '../../operations/lib/wait';
 import { readCredentials, s3Client, type S3Credentials } from '../../operations/minio/s3-client';
+import { type LoadedEnvironment, loadEnvironment } from '../../operations/state/load';
+import { readKeyStoreNote } from '../../operations/state/notes/key-store-note';
 import { readCanaries } from '../../operations/state/notes/canaries';
 import { readToolchain } from '../../operations/toolchain/findings';
 import { ThrowawayCa } from '../helpers/certificates';
-import { type CommandResult, mustSucceed } from '../helpers/e2e/command';
+import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
+import { forMoto, Moto, REGION } from '../helpers/e2e/servers/moto';
+import { testPorts } from '../helpers/e2e/test-ports';
 import { DockerHosts } from '../helpers/e2e/servers/docker-hosts';
 import { failoverClient } from '../helpers/e2e/clients/failover-client';
 import { type HostRow, hostPage, writePage } from '../helpers/e2e/fault-page';
@@ -133,7 +138,14 @@ async function activeVault(): Promise<Host> {
   });
 }
 
-async function healthOfVault(host: Host): Promise<number | undefined> {
+interface VaultTrust {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** @param trust by which the client knows Vault, and Vault the client. Default: what the deploying machine has */
+async function healthOfVault(host: Host, trust?: VaultTrust): Promise<number | undefined> {
   const { environment: settled, state } = environment.loaded;
   const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.operator);
   return new Promise((resolve) => {
@@ -141,9 +153,9 @@ async function healthOfVault(host: Host): Promise<number | undefined> {
       host: hosts.address(host),
       port: embeddedVault(settled)?.port,
       path: '/v1/sys/health',
-      ca: readFileSync(state.caCertificate),
-      cert: readFileSync(certificate),
-      key: readFileSync(privateKey),
+      ca: trust?.ca ?? readFileSync(state.caCertificate),
+      cert: trust?.cert ?? readFileSync(certificate),
+      key: trust?.key ?? readFileSync(privateKey),
       agent: false,
       timeout: 2000,
     });
@@ -157,6 +169,16 @@ async function healthOfVault(host: Host): Promise<number | undefined> {
     });
     sent.end();
   });
+}
+
+/** @returns seconds until the Vault of a host is unsealed */
+async function untilVaultServes(host: Host): Promise<number> {
+  const began = performance.now();
+  await waitFor({ what: `the Vault of host ${host} to be open`, timeoutMs: 90_000 }, async () => {
+    const status = await healthOfVault(host);
+    return status === 200 || status === 429 ? true : new NotYet(`sys/health answers ${status}`);
+  });
+  return (performance.now() - began) / 1000;
 }
 
 /**
@@ -446,12 +468,112 @@ withHosts('three hosts', () => {
       expect(await lost(3)).toEqual([]);
     });
 
-    test.each(['unseal-keys', 'ca'])('%s is refused, and nothing is changed', async (what) => {
-      const { code, stderr } = await environment.rotate([what], { env });
-      expect(code).toBeGreaterThan(0);
-      expect(stderr).toContain(`./scripts/rotate ${what} is for environments with one host`);
-      expect(existsSync(environment.state.rotation)).toBe(false);
+    test('unseal-keys: every Vault that starts again is opened by the new ones', async () => {
+      const shares = () => readFileSync(environment.state.secret.unsealShare(1), 'utf8');
+      const old = shares();
+      await endure(
+        './scripts/rotate unseal-keys',
+        1,
+        async () => {
+          mustSucceed(await environment.rotate(['unseal-keys'], { env }));
+        },
+        { rolls: true },
+      );
+      expect(shares()).not.toBe(old);
+      for (const host of HOSTS) {
+        await engine(host).getContainer(environment.containerName('vault')).restart();
+        const seconds = await untilVaultServes(host);
+        measured(`Vault of host ${host} is opened by the new shares`, seconds);
+      }
+      await untilCheckPasses();
     });
+
+    test('unseal-keys is refused while a Vault is sealed: that one would not get the new shares', async () => {
+      const unsealer = engine(3).getContainer(environment.containerName('vault-unsealer'));
+      await unsealer.stop();
+      await engine(3).getContainer(environment.containerName('vault')).restart();
+      const { code, stderr } = await environment.rotate(['unseal-keys'], { env });
+      expect(code).toBe(1);
+      expect(stderr).toContain('for Vault on host c to be unsealed and serve');
+      await unsealer.start();
+      await untilVaultServes(3);
+    });
+
+    test('ca, then ca --finish: nobody is refused but who has the old ones', async () => {
+      const { state } = environment;
+      const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.operator);
+      const old = {
+        ca: readFileSync(state.caCertificate),
+        cert: readFileSync(certificate),
+        key: readFileSync(privateKey),
+      };
+      const renew = async (what: readonly string[]) =>
+        endure(
+          `./scripts/rotate ${what.join(' ')}`,
+          1,
+          async () => {
+            mustSucceed(await environment.rotate(what, { env }));
+          },
+          { rolls: true },
+        );
+
+      await renew(['ca']);
+      const both = { ...old, ca: readFileSync(state.caCertificate) };
+      for (const host of HOSTS) expect(await healthOfVault(host, both)).toBeDefined();
+
+      await renew(['ca', '--finish']);
+      const present = { ca: readFileSync(state.caCertificate), cert: readFileSync(certificate), key: old.key };
+      for (const host of HOSTS) {
+        expect(await healthOfVault(host, present)).toBeDefined();
+        // neither is Vault known by its old CA, nor the client by that of its certificate
+        expect(await healthOfVault(host, { ...present, ca: old.ca })).toBeUndefined();
+        expect(await healthOfVault(host, { ...present, cert: old.cert })).toBeUndefined();
+      }
+      expect(await lost(2)).toEqual([]);
+    });
+  });
+
+  test('migrate: the master keys go to AWS and back, and no client that tries again is refused', async () => {
+    const address = hosts.machine;
+    const [port = 0] = await testPorts(1);
+    const files = { caFile: ca.file, ...(await ca.issue('moto', address)) };
+    const moto = await Moto.start({ address, port, ...files, logFile: path.join(environment.folder, 'moto.log') });
+    try {
+      const aws: Settings = { ...changed, keyStore: { type: 'aws', region: REGION, endpoint: moto.url } };
+      const target = loadEnvironment(environment.writeOther('aws.yaml', aws));
+      const kes = await moto.user('kes', forMoto(awsPolicy(target.environment)));
+      const variables = {
+        ...env,
+        AWS_ACCESS_KEY_ID: kes.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: kes.secretAccessKey.reveal(),
+        AWS_EC2_METADATA_DISABLED: 'true',
+      };
+      const migrate = async (what: string, to: Settings): Promise<void> => {
+        const file = environment.writeOther('to.yaml', to);
+        const program = path.join(projectRoot, 'scripts', 'migrate');
+        const { transcript } = environment;
+        const act = async (): Promise<void> => {
+          const options = { transcript, env: variables, timeoutMs: 900_000 };
+          mustSucceed(await runCommand(program, [environment.file, '--to', file], options));
+        };
+        await endure(what, 1, act, { rolls: true });
+        changed = to;
+        environment.write(to);
+        expect(await lost(2)).toEqual([]);
+      };
+
+      await migrate('./scripts/migrate to AWS', aws);
+      expect(readKeyStoreNote(environment.state)?.place.type).toBe('aws');
+      const { stdout } = mustSucceed(await environment.script('check', ['--json'], { env: variables }));
+      expect(stdout).toContain('"outcome": "passed"');
+
+      // what was left in the Vaults stays there
+      const again = { mount: 'kes-again', approle: { mount: 'approle-again' } };
+      await migrate('./scripts/migrate back to Vault', { ...changed, keyStore: { type: 'vault', ...again } });
+      expect(readKeyStoreNote(environment.state)?.place.type).toBe('vault');
+    } finally {
+      await moto.stop();
+    }
   });
 
   describe('what is left of all hosts', () => {
@@ -462,31 +584,85 @@ withHosts('three hosts', () => {
       expect(await lost(2)).toEqual([]);
     });
 
-    test('nothing but a backup: it is restored onto three empty hosts, with its master keys', async () => {
-      // GIVEN
-      const identity = path.join(environment.folder, 'identity.txt');
-      const file = path.join(environment.folder, 'backup.age');
-      const to = ['--to', file, '--recipient', await newIdentity(identity)];
-      keepSigner(identity, mustSucceed(await environment.script('backup', to, { env })));
-      const { canaries } = environment.state;
-      const keys = readCanaries(canaries);
-      for (const host of HOSTS) await hosts.powerOff(host);
-      for (const host of HOSTS) await hosts.replace(host);
-      rmSync(environment.state.root, { recursive: true });
+    describe('nothing but a backup', () => {
+      const identityOf = (name: string) => path.join(environment.folder, `${name}-identity.txt`);
+      const fileOf = (name: string) => path.join(environment.folder, `${name}.age`);
+      let keys: ReturnType<typeof readCanaries>;
+      /** The same environment on the engine of this machine. */
+      let single: LoadedEnvironment;
 
-      // WHEN
-      const from = ['--from', file, '--identity', identity, environment.file];
-      const result = mustSucceed(await environment.scriptWith('restore', from, { env }));
-      measured('./scripts/restore onto three empty hosts', result.seconds);
-
-      // THEN the keys are those of before, and every balancer takes objects
-      expect(readCanaries(canaries)).toEqual(keys);
-      for (const host of HOSTS) {
-        const s3 = s3Of(host);
-        await putObject(s3, PLAIN, `after the restore, ${host}`, Buffer.from('x'));
-        s3.destroy();
+      async function backUp(name: string, environmentFile: string): Promise<void> {
+        const to = ['--to', fileOf(name), '--recipient', await newIdentity(identityOf(name))];
+        const made = await environment.scriptWith('backup', [environmentFile, ...to], { env });
+        keepSigner(identityOf(name), mustSucceed(made));
       }
-      await environment.expectNothingToDeploy({ env });
+      async function restore(name: string, environmentFile: string): Promise<void> {
+        const from = ['--from', fileOf(name), '--identity', identityOf(name), environmentFile];
+        const { seconds } = mustSucceed(await environment.scriptWith('restore', from, { env }));
+        measured(`./scripts/restore of a backup of ${name}`, seconds);
+      }
+
+      afterAll(async () => {
+        await environment.scriptWith('down', [single.file, '--delete-data', '--confirm', environment.name]);
+      });
+
+      test('of three hosts is restored onto one, with the master keys, and takes the objects', async () => {
+        // GIVEN
+        await backUp('three', environment.file);
+        keys = readCanaries(environment.state.canaries);
+        const directory = path.join(environment.folder, 'single');
+        const { hosts: _, ...settings } = changed;
+        const file = environment.writeOther('single.yaml', { ...settings, state: { backend: 'local', directory } });
+
+        // WHEN
+        await restore('three', file);
+
+        // THEN
+        single = loadEnvironment(file);
+        expect(readCanaries(single.state.canaries)).toEqual(keys);
+        const s3 = () =>
+          s3Client({
+            endpoint: s3Endpoint(single.environment, single.state),
+            region: single.environment.minio.region,
+            credentials: readCredentials(single.state.secret.minioObjects),
+          });
+        const there = new ObjectSet(s3);
+        const [from, to] = [s3Of(1), s3()];
+        for (const { bucket, key, sha256 } of [...written.values()].slice(-200)) {
+          const { Body } = await from.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+          await to.send(
+            new PutObjectCommand({
+              Bucket: bucket,
+              Key: key,
+              Body: Buffer.from((await Body?.transformToByteArray()) ?? []),
+            }),
+          );
+          there.add({ ...PLAIN, bucket }, { key, sha256 });
+        }
+        for (const client of [from, to]) client.destroy();
+        expect(there.size).toBe(200);
+        expect(await there.lost()).toEqual([]);
+      });
+
+      test('of that host is restored onto three empty ones, with the same master keys', async () => {
+        // GIVEN
+        await backUp('one', single.file);
+        for (const host of HOSTS) await hosts.powerOff(host);
+        for (const host of HOSTS) await hosts.replace(host);
+        rmSync(environment.state.root, { recursive: true });
+
+        // WHEN
+        await restore('one', environment.file);
+
+        // THEN every balancer takes objects
+        expect(readCanaries(environment.state.canaries)).toEqual(keys);
+        for (const host of HOSTS) {
+          const s3 = s3Of(host);
+          await putObject(s3, PLAIN, `after the restore, ${host}`, Buffer.from('x'));
+          s3.destroy();
+        }
+        await environment.expectNothingToDeploy({ env });
+      });
     });
   });
 });

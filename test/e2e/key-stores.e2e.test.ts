@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { awsPolicy, type IamPolicy } from '../../config/keys/aws';
+import { awsPolicy } from '../../config/keys/aws';
 import { provisionerRules } from '../../config/keys/key-store';
 import { readKeyStoreNote } from '../../operations/state/notes/key-store-note';
 import { loadEnvironment } from '../../operations/state/load';
@@ -24,7 +24,7 @@ import { bridgeAddress } from '../helpers/e2e/bridge-address';
 import { type CommandResult, mustSucceed, runCommand } from '../helpers/e2e/command';
 import { ExternalVaultServer } from '../helpers/e2e/servers/external-vault';
 import { measured } from '../helpers/e2e/clients/measured';
-import { Moto, REGION } from '../helpers/e2e/servers/moto';
+import { forMoto, Moto, REGION } from '../helpers/e2e/servers/moto';
 import { keepSigner } from '../helpers/e2e/clients/signer';
 import { TestEnvironment } from '../helpers/e2e/test-environment';
 import { testPorts } from '../helpers/e2e/test-ports';
@@ -392,12 +392,4 @@ describe('Vault to AWS, which is behind a proxy', () => {
 /** A master key as KES reads it (kes v0.24.0, internal/crypto/key.go). */
 function masterKey(): string {
   return JSON.stringify({ bytes: randomBytes(32).toString('base64'), algorithm: 'AES256' });
-}
-
-/** moto knows neither resources nor conditions: with it a policy is a list of actions. */
-function forMoto({ Statement, ...policy }: IamPolicy) {
-  return {
-    ...policy,
-    Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
-  };
 }

@@ -14,6 +14,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import { projectRoot } from '../../../../operations/lib/project-root';
+import type { IamPolicy } from '../../../../config/keys/aws';
 import type { AwsCredentials } from '../../../../operations/keys/aws-credentials';
 import { UsageError } from '../../../../operations/lib/errors';
 import { HttpClient } from '../../../../operations/lib/net/http';
@@ -56,6 +57,14 @@ export const REGION = 'eu-central-1';
 
 const EVERYTHING = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };
 const createdKey = z.object({ AccessKey: z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string() }) });
+
+/** moto knows neither resources nor conditions: with it a policy is a list of actions. */
+export function forMoto({ Statement, ...policy }: IamPolicy) {
+  return {
+    ...policy,
+    Statement: Statement.map(({ Condition: _, ...statement }) => ({ ...statement, Resource: '*' })),
+  };
+}
 
 export interface MotoOptions {
   readonly address: string;
