@@ -90,7 +90,7 @@ export const vault = z.discriminatedUnion('mode', [
       .optional()
       .describe(
         'Which of several hosts have a Vault, by their names: three or five. It cannot change in a deployment. Default: the ' +
-          'first three; of five hosts and more, the first five.',
+          'first three of the first pool; where it has five or more, the first five.',
       ),
     memoryMb: z.int().min(128).default(512),
     auditLog: z
