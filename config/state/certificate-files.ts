@@ -35,12 +35,12 @@ export function vaultClientIssue(environment: Environment, state: StateLayout): 
 }
 
 /** Everything that the CAs of an environment issue, by CA. */
-export function certificateIssues(environment: Environment, state: StateLayout): OperationInput<'issue-certificates'>[] {
+export function certificateIssues(
+  environment: Environment,
+  state: StateLayout,
+): OperationInput<'issue-certificates'>[] {
   const hasVaultClients = environment.hosts !== undefined && embeddedVault(environment) !== undefined;
-  return [
-    certificateIssue(environment, state),
-    ...(hasVaultClients ? [vaultClientIssue(environment, state)] : []),
-  ];
+  return [certificateIssue(environment, state), ...(hasVaultClients ? [vaultClientIssue(environment, state)] : [])];
 }
 
 /**
