@@ -272,7 +272,7 @@ const withHosts = thisMachine().root ? describe : describe.skip;
 withHosts('three hosts', () => {
   beforeAll(async () => {
     environment = await TestEnvironment.create();
-    ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
+    ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto', 24);
     const { images } = readToolchain();
     const template = images === undefined ? undefined : await DockerHosts.template(environment.folder, images);
     hosts = await DockerHosts.start(HOSTS.length, environment.folder, template);

@@ -24,10 +24,11 @@ export class ThrowawayCa {
     this.file = path.join(folder, `${name}.crt`);
   }
 
-  static async create(folder: string, name: string): Promise<ThrowawayCa> {
+  /** @param hours for which it is valid */
+  static async create(folder: string, name: string, hours = 1): Promise<ThrowawayCa> {
     const ca = new ThrowawayCa(folder, name, await newKeys());
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      ...validity(),
+      ...validity(hours),
       name: `CN=${name}`,
       keys: ca.keys,
       extensions: [
@@ -76,11 +77,11 @@ async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
-function validity() {
+function validity(hours = 1) {
   return {
     serialNumber: `01${randomBytes(8).toString('hex')}`,
     notBefore: new Date(Date.now() - HOUR_MS),
-    notAfter: new Date(Date.now() + HOUR_MS),
+    notAfter: new Date(Date.now() + hours * HOUR_MS),
     signingAlgorithm: ALGORITHM,
   };
 }
