@@ -1,6 +1,7 @@
 /**
  * The gate behind each Vault of several: the deploy goes on to the next one when this one is a healthy voter of the raft
- * again, beside every other that answers. Vault counts a node as a voter only about ten seconds after it joined.
+ * again, beside every other that answers. Vault counts a node as a voter ten to twenty seconds after it joined: in a raft
+ * that has just begun, the last Vault alone is waited for.
  *
  * Where none of them runs yet, as after `./scripts/down`, the first ones find no leader and are not waited for.
  */
@@ -141,10 +142,14 @@ async function waitUntilVoter(
           vault.read('sys/storage/raft/autopilot/state').then((answer) => autopilotState.parse(answer), unlessRefused),
           Promise.all(peers.map(async (peer) => ((await answers(peer.vault)) ? [peer.raftNode] : []))),
         ]);
-        return judgeRaft(data, input.raftNode, answering.flat());
+        return judgeRaft(data, input, answering.flat());
       },
     );
-    process.stderr.write(`Vault on host ${input.host} is a voter; the raft stands the loss of ${tolerance}\n`);
+    process.stderr.write(
+      tolerance === 'joined'
+        ? `Vault on host ${input.host} has joined the raft, which has just begun\n`
+        : `Vault on host ${input.host} is a voter; the raft stands the loss of ${tolerance}\n`,
+    );
   } finally {
     vault.close();
   }
@@ -165,10 +170,17 @@ async function answers(vault: VaultClient): Promise<boolean> {
 
 /**
  * @param answering raft nodes of the other Vaults that answer; one that is away must not hold up the deploy
- * @returns how many voters may be lost, once all that answer are healthy voters
+ * @returns how many voters may be lost, once all that answer are healthy voters; `joined` for one that is not, and need not be
  */
-export function judgeRaft(state: AutopilotState, own: string, answering: readonly string[]): number | NotYet {
+export function judgeRaft(
+  state: AutopilotState,
+  { raftNode: own, isLast }: Pick<Input, 'raftNode' | 'isLast'>,
+  answering: readonly string[],
+): number | 'joined' | NotYet {
   if (state.leader === undefined || state.leader === '') return new NotYet('the raft has no leader');
+  // voters that were lost stay in the list, so one alone has had no others yet
+  const voters = Object.values(state.servers).filter(({ status }) => VOTERS.includes(status));
+  if (voters.length === 1 && !isLast && state.servers[own]?.healthy === true) return 'joined';
   for (const name of [own, ...answering]) {
     const server = state.servers[name];
     if (server === undefined) {

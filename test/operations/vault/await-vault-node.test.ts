@@ -11,6 +11,8 @@ const folder = useTemporaryFolder();
 
 const VOTER = { healthy: true, status: 'voter' };
 const LEADER = { healthy: true, status: 'leader' };
+const NON_VOTER = { healthy: true, status: 'non-voter' };
+const SECOND = { raftNode: 'vault-2', isLast: false };
 
 function raft(servers: AutopilotState['servers'], leader = 'vault-1'): AutopilotState {
   return { leader, failure_tolerance: 1, servers };
@@ -22,9 +24,15 @@ describe('a Vault is waited for while', () => {
     ['it has not joined', raft({ 'vault-1': LEADER }), ['vault-1'], 'vault-2 is not in the raft'],
     [
       'it does not vote yet',
-      raft({ 'vault-1': LEADER, 'vault-2': { healthy: true, status: 'non-voter' } }),
-      ['vault-1'],
+      raft({ 'vault-1': LEADER, 'vault-2': NON_VOTER, 'vault-3': VOTER }),
+      ['vault-1', 'vault-3'],
       'vault-2 is a non-voter',
+    ],
+    [
+      'it lags behind in a raft that has just begun',
+      raft({ 'vault-1': LEADER, 'vault-2': { healthy: false, status: 'non-voter' } }),
+      ['vault-1'],
+      'vault-2 is not healthy',
     ],
     [
       'it lags behind',
@@ -39,7 +47,13 @@ describe('a Vault is waited for while', () => {
       'vault-3 is not healthy',
     ],
   ])('%s', (_, state, answering, seen) => {
-    expect(judgeRaft(state, 'vault-2', answering)).toEqual(new NotYet(seen));
+    expect(judgeRaft(state, SECOND, answering)).toEqual(new NotYet(seen));
+  });
+
+  test('it is the last one, and does not vote yet', () => {
+    const state = raft({ 'vault-1': LEADER, 'vault-2': NON_VOTER });
+    expect(judgeRaft(state, { ...SECOND, isLast: true }, ['vault-1'])).toEqual(new NotYet('vault-2 is a non-voter'));
+    expect(judgeRaft(state, SECOND, ['vault-1'])).toBe('joined');
   });
 });
 
@@ -57,7 +71,7 @@ describe('a Vault is no longer waited for when', () => {
     ],
     ['one that answers was not deployed to the raft yet', raft({ 'vault-1': LEADER, 'vault-2': VOTER }), ['vault-3']],
   ])('%s', (_, state, answering) => {
-    expect(judgeRaft(state, 'vault-2', answering)).toBe(1);
+    expect(judgeRaft(state, SECOND, answering)).toBe(1);
   });
 });
 
