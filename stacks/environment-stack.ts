@@ -36,6 +36,8 @@ export abstract class EnvironmentStack extends TerraformStack {
     }
     // for toolchain/terraform/bin/terraform; to Terraform it is a comment
     this.addOverride('//.lock', state.lock);
+    const { host } = deployment.node;
+    if (host !== undefined && name.endsWith(`-${host.name}`)) this.addOverride('//.host', host.name);
     // terraform_data and plantimestamp(); lock files in S3 are younger
     this.addOverride('terraform.required_version', environment.state.backend === 's3' ? '>= 1.10' : '>= 1.5');
   }

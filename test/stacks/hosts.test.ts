@@ -38,6 +38,14 @@ describe('three hosts', () => {
     });
   });
 
+  test('a stack of a host says so, by which plain cdktf names the host when it fails', () => {
+    const named = Object.entries(stacks).map(([name, { json }]) => [name, (json['//'] as Block).host]);
+    const expected = ['host', 'vault', 'kes', 'minio'].flatMap((service) =>
+      ['a', 'b', 'c'].map((host) => [`${service}-${host}`, host]),
+    );
+    expect(named.filter(([, host]) => host !== undefined).sort()).toEqual(expected.sort());
+  });
+
   test('each has the engine of its host alone, and what it starts speaks to no other', () => {
     for (const service of ['host', 'vault', 'kes', 'minio']) {
       const stack = stackOf(stacks, `${service}-b`);

@@ -102,8 +102,16 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     'a drill passes with clients',
   ],
   'many-clients': ['a deploy, a second one'],
-  // every day: nothing of several hosts
-  hosts: ['three hosts'],
+  // every day: a first deploy, a host that loses its power under load, and is back
+  hosts: [
+    'three hosts a first deploy is refused',
+    'three hosts up again changes nothing',
+    'three hosts a client that does not read',
+    'three hosts plain cdktf deploy',
+    'three hosts further faults',
+    'three hosts rotations',
+    'three hosts what is left of all hosts',
+  ],
   pools: ['a second pool'],
   // every day: nothing. It mounts disks of its own, and looks for minutes
   monitoring: [

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { s3CaFile } from '../../../../config/state/endpoints';
 import { UsageError } from '../../../../operations/lib/errors';
+import type { S3Credentials } from '../../../../operations/minio/s3-client';
 import { builtMc } from '../../../../operations/toolchain/findings';
 import { findClient, NO_AWS_SETTINGS } from './client-programs';
 import { output } from '../command';
@@ -55,17 +56,22 @@ export async function mc(environment: TestEnvironment, args: readonly string[]):
   });
 }
 
-/** restic with a repository in one bucket. */
+/**
+ * restic with a repository in one bucket.
+ *
+ * @param at the address and credentials that it uses. Default: those of {@link TestEnvironment}
+ */
 export async function restic(
   environment: TestEnvironment,
   bucket: string,
   args: readonly string[],
   cwd?: string,
+  at: { readonly s3Url: string; readonly credentials: S3Credentials } = environment,
 ): Promise<string> {
-  const { accessKey, secretKey } = environment.credentials;
+  const { accessKey, secretKey } = at.credentials;
   return output(
     program('restic'),
-    ['--cacert', caFileOf(environment), '--repo', `s3:${environment.s3Url}/${bucket}/restic`, ...args],
+    ['--cacert', caFileOf(environment), '--repo', `s3:${at.s3Url}/${bucket}/restic`, ...args],
     {
       ...(cwd === undefined ? {} : { cwd }),
       env: {
