@@ -4,7 +4,7 @@
  */
 import { GetObjectCommand, ListBucketsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { cpus } from 'node:os';
@@ -12,6 +12,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VAULT_CLIENTS } from '../../config/deployment-names';
 import { awsPolicy } from '../../config/keys/aws';
+import { nodesOf } from '../../config/node';
 import { s3Endpoint, vaultClientFiles } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
 import { newIdentity } from '../../operations/backup/age/age-keys';
@@ -402,6 +403,15 @@ withHosts('three hosts', () => {
   test('it is back: the checks find everything well, and heal what it missed', async () => {
     if (off === undefined) throw new Error('no host is off');
     const host = off;
+    // 300 MB that its drive has not
+    const s3 = s3Of(other(host), 1);
+    for (let number = 0; number < 20; number++) {
+      const key = `while a host was away/${number}`;
+      const body = randomBytes(15 * 1024 * 1024);
+      await putObject(s3, PLAIN, key, body);
+      written.set(`backup/${key}`, { bucket: 'backup', key, sha256: createHash('sha256').update(body).digest('hex') });
+    }
+    s3.destroy();
     const began = performance.now();
     await hosts.powerOn(host);
     await untilCheckPasses();
@@ -445,6 +455,35 @@ withHosts('three hosts', () => {
         { undo: async () => container.start() as Promise<void> },
       );
       expect(await lost(other(host))).toEqual([]);
+      await untilCheckPasses();
+    });
+
+    test.each(['minio', 'kes', 'vault'])('%s of a host is paused', async (program) => {
+      const host = program === 'vault' ? await activeVault() : 2;
+      const container = engine(host).getContainer(environment.containerName(program));
+      await endure(
+        `${PROGRAMS[program] ?? program} of a host is paused`,
+        host,
+        async () => {
+          await container.pause();
+        },
+        { undo: async () => container.unpause() as Promise<void> },
+      );
+      await untilCheckPasses();
+      expect(await lost(other(host))).toEqual([]);
+    });
+
+    test('the drive of a host is wiped: the next check heals it', async () => {
+      const volume = engine(2).getVolume(nodesOf(environment.loaded.environment)[1]?.minio.drives[0].source ?? '');
+      const { Mountpoint } = await volume.inspect();
+      await endure('The drive of a host is wiped', 2, async () =>
+        hosts.run(2, ['find', Mountpoint, '-mindepth', '1', '-delete']),
+      );
+      await untilCheckPasses();
+      mustSucceed(await environment.script('heal', [], { env }));
+      await hosts.powerOff(3);
+      expect(await lost(1)).toEqual([]);
+      await hosts.powerOn(3);
       await untilCheckPasses();
     });
 
@@ -504,6 +543,72 @@ withHosts('three hosts', () => {
       await untilCheckPasses();
       expect(await lost(3)).toEqual([]);
     });
+  });
+
+  describe('the firewall of docs/hosts.md', () => {
+    test.each([
+      {
+        what: 'nftables',
+        start: 'table inet ebs',
+        run: ['nft', '-f'],
+        undo: ['nft', 'delete', 'table', 'inet', 'ebs'],
+      },
+      {
+        what: 'ufw',
+        start: ':DOCKER-USER',
+        run: ['iptables-restore', '--noflush'],
+        undo: ['iptables', '--flush', 'DOCKER-USER'],
+      },
+    ])('$what: one that is not trusted reaches S3 alone', async ({ what, start, run, undo }) => {
+      // GIVEN the rules as they are written, with the addresses and ports of these hosts
+      const [node] = nodesOf(environment.loaded.environment);
+      const portOf = ({ url }: { readonly url: string }): number => Number(new URL(url).port);
+      const ports = { minio: portOf(node.minio), kes: portOf(node.kes), vault: portOf(node.vault) };
+      const inner = [...Object.values(ports), 8201];
+      const outer = environment.loaded.environment.minio.port;
+      const file = path.join(environment.folder, what);
+      writeFileSync(file, firewallRules(start, ports));
+      for (const port of [...inner, outer]) expect([port, await reaches(3, 1, port)]).toEqual([port, true]);
+
+      // WHEN
+      await hosts.run(1, [...run, file]);
+
+      // THEN
+      try {
+        for (const port of inner) expect([port, await reaches(3, 1, port)]).toEqual([port, false]);
+        for (const port of inner) expect([port, await reaches(2, 1, port)]).toEqual([port, true]);
+        expect(await reaches(3, 1, outer)).toBe(true);
+      } finally {
+        await hosts.run(1, undo);
+      }
+      await untilCheckPasses();
+    });
+
+    /** A block of the page; host 2 is what it trusts. */
+    function firewallRules(start: string, ports: Readonly<Record<'minio' | 'kes' | 'vault', number>>): string {
+      const page = readFileSync(path.join(projectRoot, 'docs', 'hosts.md'), 'utf8');
+      const block = page.split('```').find((part) => part.trimStart().startsWith(start)) ?? '';
+      const rules = block
+        .replace(/elements = \{[^}]+\}/, `elements = { ${hosts.address(2)} }`)
+        .replaceAll('192.0.2.0/28', `${hosts.address(2)}/32`)
+        .replaceAll('7373', `${ports.kes}`)
+        // ports of a test are not neighbours
+        .replace(/^(.*)8200:8201(.*)$/m, `$1${ports.vault}$2\n$18201$2`)
+        .replaceAll('8200', `${ports.vault}`)
+        .replaceAll('9010', `${ports.minio}`);
+      return start.startsWith(':') ? `*filter\n${rules.trim()}\nCOMMIT\n` : rules;
+    }
+
+    async function reaches(from: Host, to: Host, port: number): Promise<boolean> {
+      const open = path.join(environment.folder, 'open.sh');
+      writeFileSync(open, 'exec 3<>"/dev/tcp/$1/$2"\n');
+      try {
+        await hosts.run(from, ['timeout', '2', 'bash', open, hosts.address(to), `${port}`]);
+        return true;
+      } catch {
+        return false;
+      }
+    }
   });
 
   describe('rotations', () => {
