@@ -43,6 +43,10 @@ func ebsGuardMiddleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// for administration and STS, too: policies decide by the address there as well
 		ebsguard.DropForwarded(r.Header)
+		if ebsNeedsSettings(r) && !ebsIsSettled() {
+			ebsRefuse(w, r, "EBSGuard.Settings", errorCodes.ToAPIErr(ErrServerNotInitialized))
+			return
+		}
 		request, ok := ebsS3Request(r)
 		if !ok {
 			next.ServeHTTP(w, r)

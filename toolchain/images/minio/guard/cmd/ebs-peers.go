@@ -113,7 +113,10 @@ func (p *ebsPeer) watch() {
 	for range ticker.C {
 		if p.answers() {
 			missed = 0
-			p.away.Store(false)
+			if p.away.Swap(false) {
+				// it may have told of changes meanwhile, which upstream looks for each 15 minutes
+				go func() { _ = ebsReadBuckets(GlobalContext) }()
+			}
 			continue
 		}
 		if missed++; missed == ebsProbes {

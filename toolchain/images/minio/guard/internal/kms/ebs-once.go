@@ -9,20 +9,30 @@ import (
 	"github.com/minio/minio/internal/ebsonce"
 )
 
-// EBSOnce returns the same KMS, asked once in a request for each data key.
-func (k *KMS) EBSOnce() *KMS {
+// EBSWith returns the same KMS, asked once in a request for each data key.
+//
+// maySeal is asked before a data key is made; what it answers is the error. notOpened turns the error of one that the KMS did
+// not open into what MinIO gets.
+func (k *KMS) EBSWith(maySeal func(Context) error, notOpened func(Context, error) error) *KMS {
 	return &KMS{
 		Type:           k.Type,
 		DefaultKey:     k.DefaultKey,
-		conn:           ebsOnceConn{k.conn},
+		conn:           ebsOnceConn{k.conn, maySeal, notOpened},
 		latencyBuckets: k.latencyBuckets,
 		latency:        make([]atomic.Uint64, len(k.latencyBuckets)),
 	}
 }
 
-type ebsOnceConn struct{ conn }
+type ebsOnceConn struct {
+	conn
+	maySeal   func(Context) error
+	notOpened func(Context, error) error
+}
 
 func (c ebsOnceConn) GenerateKey(ctx context.Context, req *GenerateKeyRequest) (DEK, error) {
+	if err := c.maySeal(req.AssociatedData); err != nil {
+		return DEK{}, err
+	}
 	dek, err := c.conn.GenerateKey(ctx, req)
 	if err == nil {
 		// whoever opens it asks for version 0
@@ -41,10 +51,13 @@ func (c ebsOnceConn) Decrypt(ctx context.Context, req *DecryptRequest) ([]byte, 
 		}
 	}
 	plaintext, err := c.conn.Decrypt(ctx, req)
-	if err == nil && ok {
+	if err != nil {
+		return nil, c.notOpened(req.AssociatedData, err)
+	}
+	if ok {
 		ebsonce.Remember(name, plaintext)
 	}
-	return plaintext, err
+	return plaintext, nil
 }
 
 // ebsDataKey names a sealed data key by everything that the KMS is asked with.
