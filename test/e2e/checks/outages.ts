@@ -1,6 +1,9 @@
 /** What `./scripts/check` says while something is merely stopped: one cause, the command that mends it, in seconds. */
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedEnvironment } from '../../../operations/state/load';
+import { HttpClient } from '../../../operations/lib/net/http';
+import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { projectRoot } from '../../../operations/lib/project-root';
 import { nonDisruptive } from '../../../operations/checks/catalogue';
 import { withServices } from '../../../operations/checks/context';
@@ -82,6 +85,49 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
       expect(following).toHaveLength(report.results.length - passed.length - 2);
     });
 
+    test('MinIO starts while KES opens nothing: it serves nobody, and is as before once KES does', async () => {
+      // GIVEN a KES that makes keys for MinIO, which MinIO asks for first, and opens none
+      const started = Math.floor(Date.now() / 1000);
+      await bench.configureKes<KesPolicies>((configuration) => ({
+        ...configuration,
+        policy: {
+          ...configuration.policy,
+          minio: {
+            ...configuration.policy.minio,
+            allow: configuration.policy.minio.allow.filter((path) => !path.includes('/decrypt/')),
+          },
+        },
+      }));
+      const minio = new HttpClient(bench.realS3);
+      const statusOf = async (page: string) => (await minio.send({ method: 'GET', path: page })).status;
+      const READY = '/minio/health/ready';
+      try {
+        // WHEN
+        await bench.container('minio').restart();
+        await waitFor({ what: 'KES to deny MinIO its stored settings', timeoutMs: 60_000 }, async () => {
+          const log = (await bench.container('kes').logs({ stdout: true, stderr: true, since: started })).toString();
+          return /"path":"\/v1\/key\/decrypt\/[^\n]*"code":403/.test(log) ? true : new NotYet(log.slice(-500));
+        });
+
+        // THEN without its settings it would let root in, and encrypt nothing by default
+        for (let look = 0; look < 10; look++) {
+          expect([await statusOf('/minio/health/live'), await statusOf(READY), await statusOf('/backup/')]).toEqual([
+            200, 503, 503,
+          ]);
+          await delay(200);
+        }
+        await bench.mend();
+        await waitFor({ what: 'MinIO to be ready', timeoutMs: 60_000 }, async () => {
+          const status = await statusOf(READY);
+          return status === 200 ? true : new NotYet(`HTTP ${status}`);
+        });
+      } finally {
+        minio.close();
+      }
+      const { report } = await runCheck(deployment());
+      expect(report.results.filter(({ status }) => status === 'failed')).toEqual([]);
+    });
+
     // until KES has looked at it again, up to 10 s, it says that it does not reach it
     test('the checks of a deploy wait for KES to see that Vault is back', async () => {
       const { file } = deployment();
@@ -97,8 +143,21 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
   });
 }
 
-async function check({ file }: LoadedEnvironment): Promise<{ readonly report: Report; readonly seconds: number }> {
+interface KesPolicies {
+  readonly policy: Readonly<Record<'minio', { readonly allow: readonly string[] }>>;
+}
+
+async function check(deployed: LoadedEnvironment): Promise<{ readonly report: Report; readonly seconds: number }> {
+  const { code, ...seen } = await runCheck(deployed);
+  expect(code).toBe(1);
+  return seen;
+}
+
+async function runCheck({ file }: LoadedEnvironment) {
   const result = await runCommand(path.join(projectRoot, 'scripts', 'check'), [file, '--json']);
-  expect(result.code).toBe(1);
-  return { report: reportSchema.parse(JSON.parse(result.stdout)), seconds: result.seconds };
+  return {
+    code: result.code,
+    report: reportSchema.parse(JSON.parse(result.stdout)),
+    seconds: result.seconds,
+  };
 }
