@@ -12,7 +12,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VAULT_CLIENTS } from '../../config/deployment-names';
 import { awsPolicy } from '../../config/keys/aws';
-import { nodesOf } from '../../config/node';
+import { firstVault, nodesOf } from '../../config/node';
 import { s3Endpoint, vaultClientFiles } from '../../config/state/endpoints';
 import { embeddedVault } from '../../config/vault/vault';
 import { newIdentity } from '../../operations/backup/age/age-keys';
@@ -561,7 +561,7 @@ withHosts('three hosts', () => {
       },
     ])('$what: one that is not trusted reaches S3 alone', async ({ what, start, run, undo }) => {
       // GIVEN the rules as they are written, with the addresses and ports of these hosts
-      const [node] = nodesOf(environment.loaded.environment);
+      const node = firstVault(environment.loaded.environment);
       const portOf = ({ url }: { readonly url: string }): number => Number(new URL(url).port);
       const ports = { minio: portOf(node.minio), kes: portOf(node.kes), vault: portOf(node.vault) };
       const inner = [...Object.values(ports), 8201];

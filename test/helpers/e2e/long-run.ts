@@ -111,6 +111,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     'three hosts further faults',
     'three hosts the firewall of docs',
     'three hosts rotations',
+    'three hosts migrate',
     'three hosts what is left of all hosts',
   ],
   pools: ['a second pool'],
