@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -135,15 +134,16 @@ func ebsReadBuckets(ctx context.Context) error {
 	}
 	for _, bucket := range buckets {
 		_, err := readBucketMetadata(ctx, objects, bucket.Name)
-		if errors.Is(err, errConfigNotFound) && ebsEveryDriveIsThere() {
-			continue
+		if err != nil && !ebsEveryDriveIsThere() {
+			return fmt.Errorf("settings of bucket %s: %w", bucket.Name, err)
 		}
 		if err != nil {
-			return fmt.Errorf("settings of bucket %s: %w", bucket.Name, err)
+			// there are none, or they are damaged, which MinIO tells whoever asks for the bucket
+			continue
 		}
 		stored, err := loadBucketMetadata(ctx, objects, bucket.Name)
 		if err != nil {
-			return fmt.Errorf("settings of bucket %s: %w", bucket.Name, err)
+			continue
 		}
 		sys.Lock()
 		known := sys.metadataMap[bucket.Name]
