@@ -103,7 +103,7 @@ export async function restoreSettings(
   let targets = /^notify_/m.test(settings);
   if (settings !== '' && settings !== (await admin.exportSettings())) {
     try {
-      await admin.importSettings(settings);
+      await admin.importSettings(importable(settings));
       // most count from the next start on; a rule for events is refused while its target is not known
       await restart();
     } catch (error) {
@@ -125,6 +125,17 @@ export async function restoreSettings(
   // imported rules for events are followed from the next start on (cmd/bucket-metadata-sys.go)
   if (targets) await restart();
   return [...problems, ...refused];
+}
+
+/**
+ * Without the lines that name a part and no setting of it. MinIO exports one where variables of its container give every
+ * value, such as `storage_class`, and refuses the whole import because of it.
+ */
+function importable(settings: string): string {
+  return settings
+    .split('\n')
+    .filter((line) => line.trim() === '' || line.startsWith('#') || line.includes('='))
+    .join('\n');
 }
 
 const TARGETS_WITHIN_MS = 10_000;

@@ -106,6 +106,14 @@ test.each([
   expect(asked).toEqual(expected);
 });
 
+test('a part of which variables give every value is left out: MinIO would refuse all others because of it', async () => {
+  const { admin, restart } = minio('');
+  const importSettings = jest.fn().mockResolvedValue(undefined);
+  const settings = '# MINIO_STORAGE_CLASS_STANDARD=EC:1\nstorage_class \napi root_access=off\n';
+  expect(await restoreSettings({ ...admin, importSettings }, { settings, ...archives }, restart)).toEqual([]);
+  expect(importSettings).toHaveBeenCalledWith('# MINIO_STORAGE_CLASS_STANDARD=EC:1\napi root_access=off\n');
+});
+
 const IAM = zipOf({
   'iam-assets/users.json': '{"u":{"status":"disabled"}}',
   'iam-assets/groups.json': '{"staff":{"version":1,"status":"enabled"},"left":{"version":1,"status":"disabled"}}',
