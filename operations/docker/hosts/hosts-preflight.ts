@@ -47,6 +47,8 @@ export interface SeenHost {
   readonly note?: EngineNote | undefined;
   /** Its pool of MinIO. @default 1 */
   readonly pool?: number;
+  /** Whether a Vault of the deployment is there. @default false */
+  readonly hasVault?: boolean;
 }
 
 export interface JudgedHosts {
@@ -123,10 +125,14 @@ export async function meetHosts(
   noteOf: (host: string) => EngineNote | undefined = () => undefined,
 ): Promise<SeenHost[]> {
   return Promise.all(
-    nodesOf(environment).map(async ({ host, docker, pool }) => {
+    nodesOf(environment).map(async ({ host, docker, pool, vault }) => {
       const name = host?.name ?? '';
       const address = resolveEngine(docker, process.env);
-      return { ...(await meetHost({ name, address, note: noteOf(name) }, dockerEngine(docker))), pool };
+      return {
+        ...(await meetHost({ name, address, note: noteOf(name) }, dockerEngine(docker))),
+        pool,
+        hasVault: vault !== undefined,
+      };
     }),
   );
 }
@@ -156,9 +162,7 @@ export async function hostsAway(
  */
 export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefined): JudgedHosts {
   const there = hosts.flatMap((host) => ('problem' in host.seen ? [] : [{ ...host, seen: host.seen }]));
-  const away = hosts.flatMap(({ name, engine, seen, pool = 1 }) =>
-    'problem' in seen ? [{ name, engine, problem: seen.problem, pool }] : [],
-  );
+  const away = hosts.flatMap((host) => ('problem' in host.seen ? [{ ...host, problem: host.seen.problem }] : []));
   const problems = [
     ...awayProblems(away, hosts, needsAll),
     ...sameEngines(there),
@@ -187,27 +191,28 @@ export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefi
   };
 }
 
-interface Away {
-  readonly name: string;
-  readonly engine: string;
-  readonly problem: string;
-  readonly pool: number;
-}
+/** What a host is one of several for. */
+type Role = Pick<SeenHost, 'pool' | 'hasVault'>;
+type Away = Role & { readonly name: string; readonly engine: string; readonly problem: string };
 type There = SeenHost & { readonly seen: SeenEngine };
 
-function awayProblems(
-  away: readonly Away[],
-  hosts: readonly Pick<SeenHost, 'pool'>[],
-  needsAll: string | undefined,
-): string[] {
-  return away.flatMap(({ name, engine, problem, pool }) => {
-    const said = `host ${name} does not answer (${engine}: ${problem})`;
+const poolOf = ({ pool = 1 }: Role): number => pool;
+
+function awayProblems(away: readonly Away[], hosts: readonly Role[], needsAll: string | undefined): string[] {
+  return away.flatMap((one) => {
+    const said = `host ${one.name} does not answer (${one.engine}: ${one.problem})`;
     if (needsAll !== undefined) return [`${said}, and ${needsAll}`];
-    const inPool = (host: { readonly pool?: number }): boolean => (host.pool ?? 1) === pool;
-    const count = hosts.filter(inPool).length;
-    const most = Math.floor((count - 1) / 2);
-    if (away.filter(inPool).length <= most) return [];
-    return [`${said}; of ${count} hosts ${count === hosts.length ? '' : `of a pool `}no more than ${most} may be away`];
+    const groups: readonly (readonly [string, (other: Role) => boolean])[] = [
+      [' of a pool', (other) => poolOf(other) === poolOf(one)],
+      ...(one.hasVault === true ? [[' with a Vault', (other: Role) => other.hasVault === true] as const] : []),
+    ];
+    const [reason] = groups.flatMap(([which, isIn]) => {
+      const count = hosts.filter(isIn).length;
+      const most = Math.floor((count - 1) / 2);
+      if (away.filter(isIn).length <= most) return [];
+      return [`of ${count} hosts${count === hosts.length ? '' : which} no more than ${most} may be away`];
+    });
+    return reason === undefined ? [] : [`${said}; ${reason}`];
   });
 }
 

@@ -55,6 +55,18 @@ describe('hosts cannot be one deployment when', () => {
       ),
     ],
     [
+      'the Vaults have no majority, and MinIO has',
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({
+        ...host(name, name === 'a' || name === 'b' ? SILENT : {}),
+        hasVault: ['a', 'b', 'c'].includes(name),
+      })),
+      undefined,
+      ['a', 'b'].map(
+        (name) =>
+          `host ${name} does not answer (hosts[0].docker, ssh://${name}: no answer within 10 s); of 3 hosts with a Vault no more than 1 may be away`,
+      ),
+    ],
+    [
       'two of them are one engine',
       [host('a', { id: 'ID-b', machine: 'nas-b' }), ...others],
       undefined,
