@@ -31,10 +31,14 @@ const ebsKMSWait = time.Millisecond
 
 func init() {
 	go func() {
-		// one that has its drives has no KMS, or has read its settings with it
-		for newObjectLayerFn() == nil {
+		for {
+			isStarted := newObjectLayerFn() != nil
 			if k := (*kms.KMS)(atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&GlobalKMS)))); k != nil {
 				atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&GlobalKMS)), unsafe.Pointer(k.EBSWith(ebsMaySeal, ebsNotOpened)))
+				return
+			}
+			if isStarted {
+				// it has no KMS
 				return
 			}
 			time.Sleep(ebsKMSWait)
