@@ -703,7 +703,7 @@ withHosts('three hosts', () => {
       await untilVaultServes(3);
     });
 
-    test('ca, then ca --finish: nobody is refused but who has the old ones', async () => {
+    test('ca, then ca --finish: clients with the old certificates alone are refused', async () => {
       const { state } = environment;
       const { certificate, privateKey } = vaultClientFiles(state, VAULT_CLIENTS.operator);
       const old = {

@@ -85,7 +85,7 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
       expect(following).toHaveLength(report.results.length - passed.length - 2);
     });
 
-    test('MinIO starts while KES opens nothing: it serves nobody, and is as before once KES does', async () => {
+    test('MinIO starts while KES opens nothing: it refuses requests, and is as before once KES does', async () => {
       // GIVEN a KES that makes keys for MinIO, which MinIO asks for first, and opens none
       await bench.configureKes<KesPolicies>((configuration) => ({
         ...configuration,
