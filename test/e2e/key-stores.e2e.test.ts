@@ -64,7 +64,7 @@ beforeAll(async () => {
   environment = await TestEnvironment.create();
   ca = await ThrowawayCa.create(environment.folder, 'ca-of-moto');
   environment.write(whole(FILES));
-  vault = await ExternalVaultServer.start(environment, vaultFolder);
+  vault = await ExternalVaultServer.start(environment, { folder: vaultFolder });
 });
 
 afterAll(async () => {

@@ -71,7 +71,7 @@ describe('OpenBao of someone else', () => {
 
   beforeAll(async () => {
     environment = await TestEnvironment.create();
-    bao = await ExternalVaultServer.start(environment, folder, 'OpenBao');
+    bao = await ExternalVaultServer.start(environment, { folder, distribution: 'OpenBao' });
   });
 
   afterAll(async () => {

@@ -85,7 +85,7 @@ describe('a transit seal', () => {
 
   beforeAll(async () => {
     environment = await TestEnvironment.create();
-    owner = await ExternalVaultServer.start(environment, folder);
+    owner = await ExternalVaultServer.start(environment, { folder });
     await owner.root.write('sys/mounts/transit', { type: 'transit' });
     await owner.root.write(`transit/keys/${KEY}`);
     environment.write(bySeal());

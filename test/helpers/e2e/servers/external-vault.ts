@@ -1,8 +1,6 @@
 /**
  * A Vault, or an OpenBao, that is not of the deployment: a program that was built here, started by the test, with TLS by a
  * CA of its own, storage in memory, and an audit log that says who did what.
- *
- * It listens on the address of Docker's bridge, which both this machine and the containers of every network reach.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
@@ -34,6 +32,15 @@ const DISTRIBUTIONS = {
   OpenBao: { program: openbao, settings: { unsafe_allow_api_audit_creation: true } },
 } as const;
 
+interface Place {
+  /** @default 'Vault' */
+  readonly distribution?: keyof typeof DISTRIBUTIONS;
+  /** @default - beside the files of the clients, so that the search for secrets leaves it out */
+  readonly folder?: string;
+  /** @default - that of Docker's bridge, which both this machine and the containers of every network reach */
+  readonly address?: string;
+}
+
 export class ExternalVaultServer {
   readonly url: string;
   readonly caFile: string;
@@ -56,15 +63,11 @@ export class ExternalVaultServer {
     this.auditLog = auditLog;
   }
 
-  /** @param folder for its files. Default: beside those of the clients, so that the search for secrets leaves it out */
-  static async start(
-    environment: TestEnvironment,
-    folder = environment.folderFor('external-vault'),
-    distribution: keyof typeof DISTRIBUTIONS = 'Vault',
-  ): Promise<ExternalVaultServer> {
+  static async start(environment: TestEnvironment, place: Place = {}): Promise<ExternalVaultServer> {
+    const { distribution = 'Vault', folder = environment.folderFor('external-vault') } = place;
     const { program, settings } = DISTRIBUTIONS[distribution];
     const file = await buildProgram(cacheLayout(), program);
-    const address = await bridgeAddress(environment.docker);
+    const address = place.address ?? (await bridgeAddress(environment.docker));
     const [port = 0, cluster = 0] = await testPorts(2, address);
     const ca = await ThrowawayCa.create(folder, 'external-vault-ca');
     const { certificateFile, privateKeyFile } = await ca.issue('external-vault', address);
