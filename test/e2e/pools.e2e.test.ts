@@ -6,7 +6,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { SERVICE_UID } from '../../config/docker/service-user';
 import { newIdentity } from '../../operations/backup/age/age-keys';
@@ -50,9 +50,12 @@ function settings(count: number, pools?: readonly number[]): Settings {
   };
 }
 
+/** Where what is on the disks of a host lies on this machine. */
+const disksOf = (host: number): string => path.join(path.dirname(hosts.certPath), `h${host}`, 'disks');
+
 /** Each host has disks of its own at the same paths, which are there again after it lost its power. */
 async function giveDisks(host: number): Promise<void> {
-  const disks = path.join(path.dirname(hosts.certPath), `h${host}`, 'disks');
+  const disks = disksOf(host);
   for (const disk of DISKS) {
     const folder = path.join(disks, path.basename(disk));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -61,6 +64,13 @@ async function giveDisks(host: number): Promise<void> {
   hosts.atBoot(host, [`mount --bind ${disks} /mnt`]);
   await hosts.powerOff(host);
   await hosts.powerOn(host);
+}
+
+function emptyDisks(host: number): void {
+  for (const disk of DISKS) {
+    const folder = path.join(disksOf(host), path.basename(disk));
+    for (const entry of readdirSync(folder)) rmSync(path.join(folder, entry), { recursive: true });
+  }
 }
 
 function s3Of(host: number, attempts?: number): S3Client {
@@ -250,5 +260,16 @@ async function untilCheckPasses(): Promise<CommandResult> {
     mustSucceed(await environment.script('down'));
     mustSucceed(await environment.script('up'));
     expect(await objects.lost()).toEqual([]);
+  });
+
+  test('a first deploy makes both', async () => {
+    mustSucceed(await environment.script('down', ['--delete-data', '--confirm', environment.name]));
+    for (const index of NAMES.keys()) emptyDisks(index + 1);
+    const { seconds } = mustSucceed(await environment.script('up'));
+    measured('a first ./scripts/up on two pools', seconds);
+    const anew = new ObjectSet(() => s3Of(6));
+    await anew.write(MODES, 100);
+    for (const host of ['a', 'f'] as const) expect(await objectsOn(host, 'backup', 'set/')).toBeGreaterThan(5);
+    expect(await anew.lost()).toEqual([]);
   });
 });

@@ -128,6 +128,7 @@ export function describeFaults(lab: () => ThreeHosts): void {
       await expect(putObject(s3, PLAIN, 'alone', Buffer.from('x'))).rejects.toThrow();
       s3.destroy();
       await Promise.all([lab().hosts.powerOn(2), lab().hosts.powerOn(3)]);
+      mustSucceed(await lab().script('start'));
       await lab().untilCheckPasses();
       expect(await lab().lost(1)).toEqual([]);
     });

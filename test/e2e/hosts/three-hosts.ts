@@ -86,7 +86,7 @@ export class ThreeHosts {
     this.environment.write(changed);
   }
 
-  async script(name: 'up' | 'down' | 'check' | 'heal', args: readonly string[] = []): Promise<CommandResult> {
+  async script(name: 'up' | 'down' | 'check' | 'heal' | 'start', args: readonly string[] = []): Promise<CommandResult> {
     return this.environment.script(name, args, { env: this.env });
   }
 
