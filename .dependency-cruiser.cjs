@@ -6,10 +6,10 @@ module.exports = {
   forbidden: [
     {
       name: 'no-circles',
-      comment: 'Files that need each other at run time are one file, or a third one is missing.',
+      comment: 'Files that need each other, be it for a type alone, are one file, or a third one is missing.',
       severity: 'error',
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
     {
       name: 'nothing-imports-commands',

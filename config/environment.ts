@@ -1,12 +1,11 @@
 /**
- * The schema of an environment file: one YAML file per deployment, strict, every problem reported at once.
+ * The shape of an environment file: one YAML file per deployment, strict, every problem reported at once.
  *
- * Choices are discriminated unions, so that an impossible combination cannot be written; what the shape cannot say is
- * in `environment-rules.ts`. The settings of each thing are in `schema/`. Every default is there or here.
+ * Choices are discriminated unions, so that an impossible combination cannot be written; what the shape cannot say,
+ * `environment-schema.ts` adds. The settings of each thing are in `schema/`. Every default is there or here.
  */
 import { z } from 'zod';
 import { subnetProblem } from './docker/subnets';
-import { crossFieldRules } from './rules/environment-rules';
 import { bucketName, environmentName } from './names';
 import { bucket } from './schema/buckets';
 import { tls } from './schema/certificates';
@@ -38,7 +37,7 @@ const state = z.discriminatedUnion('backend', [
   }),
 ]);
 
-const shape = z.strictObject({
+export const environmentShape = z.strictObject({
   name: named(environmentName).describe('Name of the deployment; containers, volumes and folders are named after it.'),
   hosts: z
     .array(host)
@@ -156,18 +155,19 @@ const shape = z.strictObject({
     .describe('The environment’s own name, to let `cdktf destroy` delete master keys and data.'),
 });
 
-type Written = z.infer<typeof shape>;
+/** What the shape makes of a file. */
+export type WrittenEnvironment = z.infer<typeof environmentShape>;
 
-type WrittenVaultKeyStore = Extract<Written['keyStore'], { type: 'vault' }>;
+type WrittenVaultKeyStore = Extract<WrittenEnvironment['keyStore'], { type: 'vault' }>;
 
 /** One environment, every default filled in. */
-export type Environment = Omit<Written, 'vault' | 'keyStore'> & { readonly keyStore: KeyStoreSettings };
+export type Environment = Omit<WrittenEnvironment, 'vault' | 'keyStore'> & { readonly keyStore: KeyStoreSettings };
 
 /** An environment with its master keys in Vault. */
 export type VaultEnvironment = Environment & { readonly keyStore: VaultKeyStoreSettings };
 
 /** An environment as its file writes it. */
-export type EnvironmentInput = z.input<typeof shape>;
+export type EnvironmentInput = z.input<typeof environmentShape>;
 
 export type VaultSettings = z.infer<typeof vault>;
 
@@ -184,7 +184,7 @@ export type VaultKeyStoreSettings = Omit<WrittenVaultKeyStore, 'prefix'> & {
   readonly vault: VaultSettings;
 };
 
-export type KeyStoreSettings = VaultKeyStoreSettings | Exclude<Written['keyStore'], { type: 'vault' }>;
+export type KeyStoreSettings = VaultKeyStoreSettings | Exclude<WrittenEnvironment['keyStore'], { type: 'vault' }>;
 
 export type AwsKeyStoreSettings = Extract<KeyStoreSettings, { type: 'aws' }>;
 
@@ -204,28 +204,9 @@ export type ClientSettings = Environment['clients'][number];
 /** The drives of a MinIO, as the environment file has them. */
 export type DrivesSetting = Environment['minio']['drives'];
 
-const EMBEDDED_VAULT: VaultSettings = vault.parse({ mode: 'embedded' });
-
-/** The schema of an environment file. Unknown keys are errors. */
-export const environmentSchema = shape
-  .superRefine((written, context) => {
-    const said = { ...written, vault: written.vault ?? EMBEDDED_VAULT };
-    for (const { path, message, fix, other } of crossFieldRules(resolved(written), written)) {
-      const value = path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)[part], said);
-      context.addIssue({ code: 'custom', path: [...path], message, params: { fix, other: other.join('.'), value } });
-    }
-  })
-  // after the rules: zod asks none about the result of a transformation where anything is wrong
-  .transform(resolved);
-
 /** An environment as a file would write it, with every default: the other way round. */
 export function writtenSettings({ keyStore, ...rest }: Environment): Record<string, unknown> {
   if (keyStore.type !== 'vault') return { ...rest, keyStore };
   const { vault, ...written } = keyStore;
   return { ...rest, vault, keyStore: written };
-}
-
-function resolved({ vault, keyStore, ...rest }: Written): Environment {
-  if (keyStore.type !== 'vault') return { ...rest, keyStore };
-  return { ...rest, keyStore: { ...keyStore, prefix: keyStore.prefix ?? rest.name, vault: vault ?? EMBEDDED_VAULT } };
 }

@@ -1,7 +1,8 @@
 /** Looks at the settings of a deployment, and reports everything that is wrong with them at once. */
 import type { z } from 'zod';
 import { UsageError } from '../operations/lib/errors';
-import { type Environment, environmentSchema } from './environment';
+import type { Environment } from './environment';
+import { environmentSchema } from './environment-schema';
 import { nearest } from './spelling';
 import { unknownSetting } from './unknown-setting';
 

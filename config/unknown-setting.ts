@@ -1,6 +1,6 @@
 /** Says of what is not a setting what it may have been meant for. */
 import { z } from 'zod';
-import { environmentSchema } from './environment';
+import { environmentSchema } from './environment-schema';
 import { nearest } from './spelling';
 
 const jsonSchema = z.object({

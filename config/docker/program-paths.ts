@@ -1,5 +1,3 @@
-import type { Environment } from '../environment';
-
 /** Where a program is in its image: where HashiCorp, OpenBao, MinIO and HAProxy have it in theirs, and so in ours. */
 export const PROGRAM_PATHS = {
   vault: '/bin/vault',
@@ -10,9 +8,13 @@ export const PROGRAM_PATHS = {
   haproxy: '/usr/local/sbin/haproxy',
 } as const;
 
+type ProgramPaths = Readonly<Record<keyof typeof PROGRAM_PATHS, string>>;
+
+interface OfImages {
+  readonly images: { readonly source: 'build' } | { readonly source: 'registry'; readonly programs: ProgramPaths };
+}
+
 /** The same for the images of an environment. */
-export function programPaths({
-  images,
-}: Pick<Environment, 'images'>): Readonly<Record<keyof typeof PROGRAM_PATHS, string>> {
+export function programPaths({ images }: OfImages): ProgramPaths {
   return images.source === 'registry' ? images.programs : PROGRAM_PATHS;
 }

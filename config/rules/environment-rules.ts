@@ -12,6 +12,7 @@ import { MOST_DRIVES } from '../minio/parity';
 import { coversName, overlap } from '../names';
 import { hostRules } from './host-rules';
 import { networkRules } from './network-rules';
+import type { Problem } from './problem';
 import { s3Names } from '../minio/s3-endpoint';
 
 /** Shortest period of the token of KES: below, it dies between two renewals (kes v0.24.0, vault/client.go). */
@@ -21,15 +22,6 @@ export const MINIMUM_TOKEN_PERIOD = '10m';
 const MAXIMUM_SECRET_ID_TTL = '768h';
 /** Shortest: below, it would have to be renewed more often than anybody deploys. */
 const MINIMUM_SECRET_ID_TTL = '24h';
-
-/** A rule that is broken. */
-export interface Problem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly fix: string;
-  /** The other setting of the rule. */
-  readonly other: readonly (string | number)[];
-}
 
 /**
  * The rules that relate two settings to each other.

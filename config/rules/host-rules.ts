@@ -2,7 +2,7 @@
 import { needsTls, PLAIN_TCP_PROBLEM, takesCertificates } from '../docker/docker-engine';
 import { isLoopback, meansEveryAddress } from '../docker/reachable';
 import type { Environment, HostSettings } from '../environment';
-import type { Problem } from './environment-rules';
+import type { Problem } from './problem';
 import { drivesOfHost, MOST_DRIVES, parityOf, setSize } from '../minio/parity';
 import { DEFAULT_NODE_PORT, poolsOf, VAULT_CLUSTER_PORT, VAULT_COUNTS } from '../node';
 import { declaredSeal } from '../vault/seal';

@@ -1,7 +1,7 @@
 /** What relates the addresses of an environment to each other. */
 import type { Environment, VaultKeyStoreSettings } from '../environment';
 import { embeddedVault } from '../vault/vault';
-import type { Problem } from './environment-rules';
+import type { Problem } from './problem';
 import { vaultNetwork } from '../docker/networks';
 import { meansEveryAddress } from '../docker/reachable';
 import { rangeCovers, rangesOverlap, subnetProblem } from '../docker/subnets';

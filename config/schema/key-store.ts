@@ -1,6 +1,5 @@
 /** Where the master keys are. */
 import { z } from 'zod';
-import { proxyProblem } from '../kes/proxy';
 import { vaultPath } from '../names';
 import { absolutePath, awsRegion, cidrs, duration, kmsKey, named } from './values';
 
@@ -97,3 +96,13 @@ export const keyStore = z.discriminatedUnion('type', [
       ),
   }),
 ]);
+
+/** What is wrong with the address of a proxy for AWS; undefined where nothing is. */
+function proxyProblem(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && url.username + url.password !== '') {
+    return 'must be without user and password, because whoever may use Docker reads it in `docker inspect`';
+  }
+  const bare = url?.protocol === 'http:' && url.hostname !== '' && url.pathname + url.search + url.hash === '/';
+  return bare ? undefined : 'must be http://host:port; what goes through the proxy is TLS all the same';
+}

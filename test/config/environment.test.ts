@@ -1,4 +1,4 @@
-import { environmentSchema } from '../../config/environment';
+import { environmentSchema } from '../../config/environment-schema';
 import { kesUrl } from '../../config/docker/reachable';
 import { s3Url } from '../../config/minio/s3-endpoint';
 import { MINIMUM_TOKEN_PERIOD } from '../../config/rules/environment-rules';

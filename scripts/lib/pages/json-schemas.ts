@@ -1,7 +1,7 @@
 /** The JSON Schemas of what people write and of what programs read. */
 import path from 'node:path';
 import { z } from 'zod';
-import { environmentSchema } from '../../../config/environment';
+import { environmentSchema } from '../../../config/environment-schema';
 import { projectRoot } from '../../../operations/lib/project-root';
 import { reportSchema } from '../../../operations/checks/report/model';
 import { planReport } from '../../../operations/terraform/plan/report';

@@ -1,4 +1,4 @@
-import { environmentSchema } from '../../../config/environment';
+import { environmentSchema } from '../../../config/environment-schema';
 import { masterKeys } from '../../../config/keys/master-keys';
 
 describe('masterKeys', () => {

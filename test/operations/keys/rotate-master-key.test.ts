@@ -1,4 +1,4 @@
-import { environmentSchema } from '../../../config/environment';
+import { environmentSchema } from '../../../config/environment-schema';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { stateLayout } from '../../../config/state/layout';
 import { type Canary, writeCanaries } from '../../../operations/state/notes/canaries';

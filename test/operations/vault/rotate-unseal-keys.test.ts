@@ -1,7 +1,7 @@
 /** Which files of unseal shares are kept, thrown away or put in place. Vault is a fake that knows which are in force. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { environmentSchema } from '../../../config/environment';
+import { environmentSchema } from '../../../config/environment-schema';
 import type { LoadedEnvironment } from '../../../operations/state/load';
 import { stateLayout } from '../../../config/state/layout';
 import { Rotation } from '../../../operations/state/rotation';

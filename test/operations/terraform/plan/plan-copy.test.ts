@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { environmentSchema } from '../../../../config/environment';
+import { environmentSchema } from '../../../../config/environment-schema';
 import type { LoadedEnvironment } from '../../../../operations/state/load';
 import { stateLayout } from '../../../../config/state/layout';
 import { UsageError } from '../../../../operations/lib/errors';
