@@ -6,6 +6,7 @@ import { onHost } from '../config/node';
 import { dockerEngine } from '../operations/docker/docker';
 import { ensureEngine } from '../operations/docker/engine/docker-engine';
 import { requireOwnEngine } from '../operations/docker/engine/engine-identity';
+import { requireOneHost } from '../operations/docker/engine/own-engine-step';
 import { onEachNode } from '../operations/docker/hosts/each-node';
 import { HostsHere } from '../operations/docker/hosts/hosts-here';
 import { hostsAway } from '../operations/docker/hosts/hosts-preflight';
@@ -48,6 +49,7 @@ void command('down', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   }
   const loaded = loadEnvironment(positionals[0]);
   const { environment, state } = loaded;
+  requireOneHost(environment, values.engine);
   const deleteData = values['delete-data'] ?? false;
   if (deleteData && values.confirm !== undefined) requireName(values.confirm, loaded);
   pinEngines(environment);

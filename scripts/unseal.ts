@@ -8,7 +8,7 @@ import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
 import { shareKind } from '../operations/state/notes/seal-note';
-import { unsealVault } from '../operations/vault/unseal-vault';
+import { type NextShare, unsealVaults } from '../operations/vault/unseal-vault';
 import { command, EXIT_CODES_HELP, LIST } from './lib/command-line';
 import { readSecret, Secret } from '../operations/lib/secret';
 
@@ -48,11 +48,9 @@ void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
       : Array.from({ length: vault.shares }, (_, index) => readSecret(state.secret.unsealShare(index + 1)));
   const known = shares.filter((share) => share !== undefined);
   const typed = typedShares();
-  let result = 'already';
-  for (const node of vaultNodes(nodesOf(environment))) {
-    // several Vaults have the same shares
+  const sharesOf = (): NextShare => {
     const given = [...known];
-    const unsealed = await unsealVault(vaultNodeEndpoint(environment, vault, state, node), async ({ progress, t }) => {
+    return async ({ progress, t }) => {
       const share = given.shift();
       if (share !== undefined || files.length > 0) return share;
       if (process.stdin.isTTY) process.stderr.write(`unseal share ${progress + 1} of ${t} (not shown): `);
@@ -62,9 +60,13 @@ void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
       const taken = new Secret(line.value.trim());
       known.push(taken);
       return taken;
-    });
-    if (unsealed === 'unsealed') result = unsealed;
-  }
+    };
+  };
+  const vaults = vaultNodes(nodesOf(environment)).map((node) => ({
+    host: node.host?.name ?? '',
+    endpoint: vaultNodeEndpoint(environment, vault, state, node),
+  }));
+  const result = await unsealVaults(vaults, sharesOf);
   await typed.return?.();
   process.stdout.write(result === 'already' ? 'Vault is not sealed.\n' : 'Vault is unsealed.\n');
 });

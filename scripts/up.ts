@@ -22,7 +22,7 @@ import { imagesStep } from '../operations/docker/images-step';
 import { keyStoreSteps } from '../operations/keys/key-store-steps';
 import { objectLockStep } from '../operations/minio/objects/object-lock-step';
 import { networksStep } from '../operations/docker/networks-step';
-import { ENGINE_OPTION_HELP, ownEngineStep } from '../operations/docker/engine/own-engine-step';
+import { ENGINE_OPTION_HELP, ownEngineStep, requireOneHost } from '../operations/docker/engine/own-engine-step';
 import { portsStep } from '../operations/docker/ports-step';
 import { showSteps } from './lib/progress';
 import { orphansStep } from '../operations/docker/orphans-step';
@@ -55,6 +55,7 @@ void command('up', HELP, OPTIONS, async ({ values, positionals, signal }) => {
   const loaded = loadEnvironment(positionals[0]);
   requireDeployable(loaded, process.env);
   const { environment, state } = loaded;
+  requireOneHost(environment, values.engine);
   pinEngines(environment);
 
   mkdirSync(state.root, { recursive: true, mode: 0o700 });

@@ -24,9 +24,9 @@ import {
   PINNED_GO,
   requireGoProxy,
 } from './go/go-toolchain';
-import { fetchHaproxy } from './debian/haproxy';
+import { fetchHaproxy, requireApt } from './debian/haproxy';
 import { caBundle, haproxyRecipe, imageContext, imageRecipes } from './images/image-contexts';
-import { findProgram, goPlatform, thisMachine } from '../lib/machine';
+import { findProgram, goPlatform, type Machine, thisMachine } from '../lib/machine';
 import {
   findBusybox,
   findTerraform,
@@ -92,9 +92,8 @@ const BINARY_BYTES = 0.15e9;
 const SETTINGS_FOLDER = path.dirname(toolchainFile);
 
 /** The steps for one request. They share what they find, so they are to be run in this order, once. */
-export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
+export function prepareToolchain(request: ToolchainRequest, machine: Machine = thisMachine()): ToolchainSteps {
   const cache = cacheLayout();
-  const machine = thisMachine();
   const binaries = new Map<string, string>();
   let terraform: TerraformProgram | undefined;
   let providers: ProviderChoice | undefined;
@@ -103,6 +102,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
 
   const { vault = 'vault' } = request;
   const ownRecipes = imageRecipes.filter(({ name }) => name === vault || !(name in DISTRIBUTION_NAMES));
+  const buildsBalancer = request.images === 'build' && request.balancer === true;
   const imagePrograms = request.images === 'build' ? ownRecipes.flatMap((recipe) => recipe.programs) : [];
   const mirroredProviders = (): BuiltProvider[] =>
     providers?.source === 'mirror' ? [dockerProvider, vaultProvider] : [];
@@ -142,6 +142,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
     title: 'Prerequisites',
     run: async (context) => {
       requireOwnCache(cache);
+      if (buildsBalancer) requireApt(cache, machine);
       terraform = findTerraform();
       providers = await choose(context.signal);
       for (const program of needed()) binaries.set(program.name, (await locateProgram(cache, program)).file);
@@ -246,7 +247,7 @@ export function prepareToolchain(request: ToolchainRequest): ToolchainSteps {
       const work = { signal, onProgress: report };
       const recipes = [
         ...ownRecipes,
-        ...(request.balancer === true ? [haproxyRecipe(await fetchHaproxy(cache, work, machine))] : []),
+        ...(buildsBalancer ? [haproxyRecipe(await fetchHaproxy(cache, work, machine))] : []),
       ];
       for (const recipe of recipes) made[recipe.name] = await imageContext(cache, recipe, binaries, shared, work);
       images = made as NonNullable<Toolchain['images']>;

@@ -5,19 +5,69 @@ import { NotYet, waitFor } from '../lib/wait';
 import { unlessLeaderless } from './raft-leader';
 import type { Secret } from '../lib/secret';
 
+/** Asked for one share after the other until Vault is unsealed; undefined when there are no more. */
+export type NextShare = (status: SealStatus) => Promise<Secret | undefined>;
+
+/** One of several Vaults. */
+export interface HostVault {
+  /** How a message names its host. */
+  readonly host: string;
+  readonly endpoint: TlsEndpoint;
+}
+
+const ANSWER_LIMIT_MS = 60_000;
+
+/**
+ * Unseals one Vault after the other. What keeps one of them sealed does not keep the others.
+ *
+ * @param sharesOf begins anew for each Vault: they have the same shares
+ * @returns `already` if none was sealed
+ * @throws ExternalError at the end, with what failed on which host
+ */
+export async function unsealVaults(
+  vaults: readonly HostVault[],
+  sharesOf: () => NextShare,
+  answerLimitMs = ANSWER_LIMIT_MS,
+): Promise<'already' | 'unsealed'> {
+  const open: string[] = [];
+  const failed: { readonly host: string; readonly error: ExternalError }[] = [];
+  let result: 'already' | 'unsealed' = 'already';
+  for (const { host, endpoint } of vaults) {
+    try {
+      if ((await unsealVault(endpoint, sharesOf(), answerLimitMs)) === 'unsealed') result = 'unsealed';
+      open.push(host);
+    } catch (error) {
+      if (!(error instanceof ExternalError)) throw error;
+      failed.push({ host, error });
+    }
+  }
+  const [first] = failed;
+  if (first === undefined) return result;
+  if (vaults.length === 1) throw first.error;
+  throw new ExternalError(
+    [
+      open.length === 0
+        ? 'no Vault is unsealed:'
+        : `Vault is unsealed on host ${open.join(', ')}, and not on every host:`,
+      ...failed.map(({ host, error }) => `  - host ${host}: ${error.message}`),
+    ].join('\n'),
+    [...new Set(failed.flatMap(({ error }) => error.hint ?? []))].join('; '),
+  );
+}
+
 /**
  * Unseals a Vault with shares as they come.
  *
- * @param nextShare asked for one share after the other until Vault is unsealed; undefined when there are no more
  * @returns `already` if it was not sealed
  */
 export async function unsealVault(
   endpoint: TlsEndpoint,
-  nextShare: (status: SealStatus) => Promise<Secret | undefined>,
+  nextShare: NextShare,
+  answerLimitMs = ANSWER_LIMIT_MS,
 ): Promise<'already' | 'unsealed'> {
   const vault = new VaultClient(endpoint);
   try {
-    let status = await waitUntilAnswering(vault, endpoint);
+    let status = await waitUntilAnswering(vault, endpoint, answerLimitMs);
     if (!status.initialized) {
       throw new ExternalError(`Vault at ${endpoint.url} is not initialised`, './scripts/up initialises it');
     }
@@ -44,11 +94,15 @@ const STANDBY = 429;
 /**
  * Waits for a Vault whose container has just started.
  *
- * @throws ExternalError if it does not answer within a minute
+ * @throws ExternalError if it does not answer in time
  */
-export async function waitUntilAnswering(vault: VaultClient, { url }: TlsEndpoint): Promise<SealStatus> {
+export async function waitUntilAnswering(
+  vault: VaultClient,
+  { url }: TlsEndpoint,
+  timeoutMs = ANSWER_LIMIT_MS,
+): Promise<SealStatus> {
   return waitFor(
-    { what: `Vault at ${url} to answer`, timeoutMs: 60_000, hint: 'see whether it runs: docker ps -a' },
+    { what: `Vault at ${url} to answer`, timeoutMs, hint: 'see whether it runs: `docker ps -a` on its host' },
     () => vault.sealStatus(),
   );
 }

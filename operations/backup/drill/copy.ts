@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { remoteMachine, resolveEngine } from '../../../config/docker/docker-engine';
+import { describeEngine, remoteMachine, resolveEngine } from '../../../config/docker/docker-engine';
 import type { Environment, EnvironmentInput } from '../../../config/environment';
 import { CHECKED_ROWS } from '../../../config/guard-rules';
 import { parseEnvironment } from '../../../config/load';
@@ -118,11 +118,22 @@ function placeOfSeveral(
   if (on !== undefined && host === undefined) {
     throw new UsageError(`--host: must be one of ${hosts.map(({ name }) => name).join(', ')}, got: ${on}`);
   }
+  if (host === undefined) requireLocalEngine();
   const address = host?.address ?? LOOPBACK;
   return {
     docker: { host: host?.docker, certPath: host?.certificates, mtu, processLimit },
     at: { minio: address, kes: address, vault: address },
   };
+}
+
+/** What is published on loopback, this machine reaches only where the engine is on it. */
+function requireLocalEngine(): void {
+  const engine = resolveEngine({}, process.env);
+  if (remoteMachine(engine) === undefined) return;
+  throw new UsageError(
+    `--host: must be given where the Docker engine is on another machine (${describeEngine(engine)})`,
+    'See ./scripts/drill --help.',
+  );
 }
 
 const LOOPBACK = '127.0.0.1';

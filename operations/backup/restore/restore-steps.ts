@@ -6,6 +6,7 @@ import { nodesOf, onHost } from '../../../config/node';
 import { certificatesStep } from '../../certificates/certificates-step';
 import { dockerEngine } from '../../docker/docker';
 import { meetEngine, rememberEngine, requireOwnEngine } from '../../docker/engine/engine-identity';
+import { requireOneHost } from '../../docker/engine/own-engine-step';
 import { hostImagesStep } from '../../docker/hosts/host-images-step';
 import { HostsHere } from '../../docker/hosts/hosts-here';
 import { judgeHosts, meetHosts, type SeenHost } from '../../docker/hosts/hosts-preflight';
@@ -17,7 +18,6 @@ import { portsStep } from '../../docker/ports-step';
 import { hostSteps } from '../../docker/tear-down';
 import { keyStoreSteps } from '../../keys/key-store-steps';
 import { proveDeployedKeys } from '../../keys/verify-master-keys';
-import { UsageError } from '../../lib/errors';
 import type { Step } from '../../lib/step';
 import { deploymentNoteStep, drivesStep } from '../../minio/drives/drives-step';
 import { isLoadedInVault, type LoadedEnvironment } from '../../state/load';
@@ -50,10 +50,7 @@ export async function meetEngines(
     await requireOwnEngine(target, { accepted });
     return [];
   }
-  // hosts name their engines, so that another one there is a machine that took the place of the old one
-  if (accepted !== undefined) {
-    throw new UsageError(`--engine: must not be given with hosts, which name their engines, got: ${accepted}`);
-  }
+  requireOneHost(target.environment, accepted);
   const met = await meetHosts(target.environment);
   for (const warning of judgeHosts(met, 'a restore needs every host').warnings) warn(warning);
   requireBuildable(target, met);

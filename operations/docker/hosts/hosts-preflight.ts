@@ -9,7 +9,9 @@
  * | the rest of a pool is no majority                   | REFUSE: nothing that is deployed could work              |
  * | otherwise one does not answer                       | it is away: the deploy leaves out what is on it          |
  * | two hosts are one engine, or have changed places    | REFUSE                                                   |
- * | architectures or major versions of Docker differ    | REFUSE                                                   |
+ * | architectures differ                                | REFUSE                                                   |
+ * | major versions of Docker differ, and all are needed | REFUSE                                                   |
+ * | versions of Docker differ otherwise                 | a warning: hosts are upgraded one after the other        |
  * | clocks are further apart than MinIO stands          | REFUSE; far below, a warning                             |
  * | a host has another engine than it was deployed to   | a warning: what belongs there is made anew               |
  */
@@ -146,15 +148,24 @@ export async function hostsAway(
   environment: Environment,
   deleteData: boolean,
 ): Promise<{ readonly name: string; readonly line: string }[]> {
-  const away = (await meetHosts(environment)).flatMap(({ name, engine, seen }) =>
+  const met = await meetHosts(environment);
+  if (deleteData) requireAnswers(met, 'what is on it would stay, without its keys; nothing was changed');
+  return silent(met);
+}
+
+/**
+ * @param hint what comes of a host that is away
+ * @throws ExternalError that names every host that does not answer
+ */
+export function requireAnswers(met: readonly SeenHost[], hint: string): void {
+  const away = silent(met);
+  if (away.length > 0) throw new ExternalError(away.map(({ line }) => line).join('\n'), hint);
+}
+
+const silent = (met: readonly SeenHost[]): { readonly name: string; readonly line: string }[] =>
+  met.flatMap(({ name, engine, seen }) =>
     'problem' in seen ? [{ name, line: `host ${name} does not answer (${engine}: ${seen.problem})` }] : [],
   );
-  if (!deleteData || away.length === 0) return away;
-  throw new ExternalError(
-    away.map(({ line }) => line).join('\n'),
-    'what is on it would stay, without its keys; nothing was changed',
-  );
-}
 
 /**
  * @param needsAll why no host may be away, see {@link whyEveryHost}; undefined: a minority may
@@ -168,7 +179,9 @@ export function judgeHosts(hosts: readonly SeenHost[], needsAll: string | undefi
     ...sameEngines(there),
     ...swappedEngines(there, hosts),
     ...differing(there, 'architecture', ({ architecture }) => architecture, 'each image is built for one'),
-    ...differing(there, 'major version of Docker', majorOf, 'what works on one may not on another'),
+    ...(needsAll === undefined
+      ? []
+      : differing(there, 'major version of Docker', majorOf, 'what works on one may not on another')),
     ...clockProblems(there),
   ];
   if (problems.length > 0) {

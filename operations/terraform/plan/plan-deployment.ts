@@ -6,7 +6,7 @@ import { DEFAULT_SOCKET, pinEngine, pinEngines, resolveEngine } from '../../../c
 import { askEngine, engineUnreachable } from '../../docker/engine/docker-engine';
 import { requireOwnEngine } from '../../docker/engine/engine-identity';
 import { requireSameVaults } from '../../docker/hosts/same-vaults';
-import { judgeHosts, meetHosts, whyEveryHost } from '../../docker/hosts/hosts-preflight';
+import { judgeHosts, meetHosts, requireAnswers, whyEveryHost } from '../../docker/hosts/hosts-preflight';
 import type { Step } from '../../lib/step';
 import { drivesStep } from '../../minio/drives/drives-step';
 import { objectLockStep } from '../../minio/objects/object-lock-step';
@@ -136,6 +136,7 @@ function engineStep(loaded: LoadedEnvironment): Step {
         const { environment, state } = loaded;
         const met = await meetHosts(environment, (host) => readHostNote(state, host));
         const { warnings } = judgeHosts(met, whyEveryHost(state, met));
+        requireAnswers(met, 'a plan needs every host; ./scripts/up goes on without one that is away');
         for (const warning of warnings) announce(warning);
         return undefined;
       }

@@ -26,6 +26,15 @@ export function haproxyFolder(cache: CacheLayout): string {
   return path.join(cache.programs, PACKAGE, key.digest('hex').slice(0, 16));
 }
 
+/** @throws UsageError where HAProxy is not in the cache, and cannot be fetched */
+export function requireApt(cache: CacheLayout, machine: Machine): void {
+  if (machine.apt || existsSync(haproxyFolder(cache))) return;
+  throw new UsageError(
+    'the image of HAProxy is made from packages of Debian or Ubuntu, and this machine is neither',
+    'Write `images: {source: registry, …}` with images.haproxy in the environment file, or run this on such a machine.',
+  );
+}
+
 /**
  * Fetches HAProxy unless it is in the cache.
  *
@@ -40,12 +49,7 @@ export async function fetchHaproxy(
 ): Promise<string> {
   const folder = haproxyFolder(cache);
   if (existsSync(folder)) return folder;
-  if (!machine.apt) {
-    throw new UsageError(
-      'the image of HAProxy is made from packages of Debian or Ubuntu, and this machine is neither',
-      'Write `images: {source: registry, …}` with images.haproxy in the environment file, or run this on such a machine.',
-    );
-  }
+  requireApt(cache, machine);
   await mkdir(path.dirname(folder), { recursive: true });
   const settings: RunOptions = {
     logFile: path.join(cache.logs, `fetch-${PACKAGE}.log`),

@@ -87,6 +87,25 @@ describe('a copy of an environment with several hosts', () => {
   });
 });
 
+test('a copy of several hosts is not made on an engine that nobody named for it', async () => {
+  const hosts = parseEnvironment(
+    'name: demo\nhosts:\n' +
+      ['a', 'b', 'c']
+        .map((name, n) => `  - { name: ${name}, docker: ssh://${name}, address: 192.0.2.${n} }\n`)
+        .join(''),
+    'demo.yaml',
+  );
+  process.env.DOCKER_HOST = 'ssh://nas';
+  try {
+    await expect(copyOf(hosts, folder())).rejects.toThrow(
+      new UsageError('--host: must be given where the Docker engine is on another machine (DOCKER_HOST, ssh://nas)'),
+    );
+    expect(parseEnvironment(await copyOf(hosts, folder(), 'b'), 'the copy').docker.host).toBe('ssh://b');
+  } finally {
+    delete process.env.DOCKER_HOST;
+  }
+});
+
 const copy = async () => parseEnvironment(await copyOf(ORIGINAL, folder()), 'the copy');
 
 test('a drill that was killed is told from one that runs, and from one of which something runs on', async () => {

@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import {
   judgeHosts,
   meetHost,
+  requireAnswers,
   type SeenEngine,
   type SeenHost,
 } from '../../../../operations/docker/hosts/hosts-preflight';
@@ -88,9 +89,9 @@ describe('hosts cannot be one deployment when', () => {
       ['the architecture differs, and each image is built for one: a aarch64, b x86_64, c x86_64'],
     ],
     [
-      'their major versions of Docker differ',
+      'their major versions of Docker differ, and all are needed',
       [host('a', { version: '20.10.24' }), ...others],
-      undefined,
+      'a restore needs every host',
       ['the major version of Docker differs, and what works on one may not on another: a 20, b 27, c 27'],
     ],
     [
@@ -133,6 +134,12 @@ describe('a deploy goes on, and says so, when', () => {
       'the version of Docker differs, and a change may work on some hosts only: a 27.5.2, b 27.5.1, c 27.5.1',
     ],
     [
+      'Docker is upgraded host by host',
+      host('a', { version: '28.0.1' }),
+      [],
+      'the version of Docker differs, and a change may work on some hosts only: a 28.0.1, b 27.5.1, c 27.5.1',
+    ],
+    [
       'a clock is off by more than NTP lets it be',
       host('a', { aheadMs: -11_000 }),
       [],
@@ -141,6 +148,17 @@ describe('a deploy goes on, and says so, when', () => {
   ])('%s', (_, first, away, warning) => {
     expect(judgeHosts([first, ...others], undefined)).toEqual({ away, warnings: [warning] });
   });
+});
+
+test('what needs every host names each one that does not answer', () => {
+  const hint = 'a plan needs every host';
+  expect(thrownBy(() => requireAnswers([host('a', SILENT), host('b'), host('c', SILENT)], hint))).toMatchObject({
+    message: ['a', 'c']
+      .map((name) => `host ${name} does not answer (hosts[0].docker, ssh://${name}: no answer within 10 s)`)
+      .join('\n'),
+    hint,
+  });
+  expect(() => requireAnswers(others, hint)).not.toThrow();
 });
 
 describe('an engine is met', () => {
