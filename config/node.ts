@@ -221,6 +221,10 @@ export function engineOf({ docker: { host = '', certPath } }: Node): { host: str
 /** A host in a message: ` on host b`; empty where there is one. */
 export const onHost = ({ host }: Pick<Node, 'host'>): string => (host === undefined ? '' : ` on host ${host.name}`);
 
+/** Where the containers of a deployment are looked at: ` on each host`; empty where there is one. */
+export const onEachHost = ({ hosts }: Pick<NodeSettings, 'hosts'>): string =>
+  hosts === undefined ? '' : ' on each host';
+
 /** The nodes that have a Vault. The first one of them begins the Raft. */
 export function vaultNodes(nodes: Nodes): readonly [VaultHost, ...VaultHost[]] {
   const [first, ...others] = nodes.flatMap((node) =>

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { embeddedVault } from '../config/vault/vault';
-import { nodesOf, vaultNodes, firstVault } from '../config/node';
+import { nodesOf, onEachHost, vaultNodes, firstVault } from '../config/node';
 import { vaultNodeEndpoint } from '../config/state/endpoints';
 import { loadEnvironment } from '../operations/state/load';
 import { UsageError } from '../operations/lib/errors';
@@ -38,7 +38,7 @@ void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
   if (shareKind(state) === 'recovery') {
     throw new UsageError(
       `vault.unseal: a seal opens the Vault of ${environment.name}, and no share does`,
-      `\`docker logs ${firstVault(environment).vault.container}\` says why it did not; docs/seals.md`,
+      `\`docker logs ${firstVault(environment).vault.container}\`${onEachHost(environment)} says why it did not; docs/seals.md`,
     );
   }
   const files = values['share-file'] ?? [];
@@ -66,8 +66,7 @@ void command('unseal', HELP, OPTIONS, async ({ values, positionals }) => {
     host: node.host?.name ?? '',
     endpoint: vaultNodeEndpoint(environment, vault, state, node),
   }));
-  const result = await unsealVaults(vaults, sharesOf);
-  await typed.return?.();
+  const result = await unsealVaults(vaults, sharesOf).finally(() => typed.return?.());
   process.stdout.write(result === 'already' ? 'Vault is not sealed.\n' : 'Vault is unsealed.\n');
 });
 

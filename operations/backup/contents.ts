@@ -11,7 +11,7 @@ import { masterKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import { retiredKeys } from '../state/notes/retired-keys';
 import type { StateLayout } from '../../config/state/layout';
-import { drivesText, type Node, nodesOf } from '../../config/node';
+import { drivesText, type Node, nodesOf, onEachHost } from '../../config/node';
 import { dockerEngine } from '../docker/docker';
 import { ExternalError, messageOf } from '../lib/errors';
 import { openKeyMaterial } from '../keys/material/open';
@@ -58,7 +58,7 @@ export async function contentsOf(loaded: LoadedEnvironment): Promise<Contents> {
   if (minioDeployment === undefined) {
     throw new ExternalError(
       `there is no data of MinIO on the ${drivesText(nodesOf(environment)[0].minio.drives)}`,
-      `see whether it runs: docker ps --filter name=${nodesOf(environment)[0].id}-`,
+      `see whether it runs: \`docker ps --filter name=${nodesOf(environment)[0].id}-\`${onEachHost(environment)}`,
     );
   }
   const header: BundleHeader = {

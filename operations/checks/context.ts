@@ -8,7 +8,7 @@ import { minioKeys } from '../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../state/load';
 import type { TlsEndpoint } from '../../config/operation-inputs';
 import { kesEndpoint, s3Endpoint } from '../../config/state/endpoints';
-import { nodesOf } from '../../config/node';
+import { nodesOf, onEachHost } from '../../config/node';
 import { ExternalError } from '../lib/errors';
 import { HttpClient } from '../lib/net/http';
 import { KesClient } from '../kes/kes-client';
@@ -89,7 +89,7 @@ function targetOf(loaded: LoadedEnvironment, endpoint: TlsEndpoint): S3Target {
     declaredBuckets: buckets.map((bucket) => bucket.name),
     needsTrust: false,
     hints: {
-      noAnswer: `see \`docker ps --filter name=${nodesOf(environment)[0].id}-\`; deploy with ./scripts/up ${loaded.argument}`,
+      noAnswer: `see \`docker ps --filter name=${nodesOf(environment)[0].id}-\`${onEachHost(environment)}; deploy with ./scripts/up ${loaded.argument}`,
       credentials: 'another deployment answers on this port, or the file is not the one that was deployed',
     },
   };

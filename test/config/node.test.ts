@@ -1,5 +1,5 @@
 import { parseEnvironment } from '../../config/load';
-import { holdsFiles, loaderOf, nodesOf, onHost, ownerOf, standbyOf, vaultNodes, firstVault } from '../../config/node';
+import { holdsFiles, loaderOf, nodesOf, onEachHost, onHost, ownerOf, standbyOf, vaultNodes, firstVault } from '../../config/node';
 import { HOSTS } from '../helpers/deployment';
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
@@ -176,5 +176,6 @@ describe('several hosts', () => {
   test('a message says which host, where there are several', () => {
     expect(onHost(first)).toBe(' on host a');
     expect(onHost(nodesOf(environment())[0])).toBe('');
+    expect([environment(HOSTS), environment()].map((one) => onEachHost(one))).toEqual([' on each host', '']);
   });
 });

@@ -7,7 +7,7 @@ import { declaredSeal } from '../../../config/vault/seal';
 import { embeddedVault } from '../../../config/vault/vault';
 import { masterKeys } from '../../../config/keys/master-keys';
 import { AUDIT_DEVICES, AUDIT_LOG, kesPolicy, metricsPolicy, provisionerPolicy } from '../../../config/keys/key-store';
-import { nodesOf, onHost, vaultNodes, firstVault } from '../../../config/node';
+import { nodesOf, onEachHost, onHost, vaultNodes, firstVault } from '../../../config/node';
 import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
 import { containerOf, type ServiceContainer } from '../at-rest/containers';
@@ -54,7 +54,9 @@ const vaultUnsealed: VaultCheck = {
         throw new ServiceDown(
           'vault',
           `Vault is unsealed and does not serve: sys/health answers ${health}`,
-          declared !== undefined ? `see \`docker logs ${firstVault(environment).vault.container}\`` : 'ask who runs it',
+          declared !== undefined
+            ? `see \`docker logs ${firstVault(environment).vault.container}\`${onEachHost(environment)}`
+            : 'ask who runs it',
           { ...evidence, health },
         );
       }
@@ -192,7 +194,7 @@ const vaultPolicies: VaultCheck = {
             ? `there is no policy ${name} in Vault`
             : `the policy ${name} in Vault is not the declared one: ${lineDifference(text, actual.policy)}`,
           name !== names.kesPolicy
-            ? `\`docker rm -f ${firstVault(environment).vault.container}\`, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
+            ? `\`docker rm -f ${firstVault(environment).vault.container}\`${onHost(firstVault(environment))}, then ./scripts/up ${context.loaded.argument}: its data stays, and ` +
                 'the policy is written again'
             : `./scripts/up ${context.loaded.argument} writes it again; find out in Vault's audit log who changed it`,
           { policy: name, declaredBytes: text.length, bytes: bytes[name] },
@@ -342,7 +344,7 @@ function unsealing({ loaded }: VaultContext): string {
     return 'vault-seal says whether its seal answers; Vault tries it again every few seconds';
   return vault.unseal === 'manual'
     ? `./scripts/unseal ${loaded.argument}`
-    : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ${firstVault(environment).vault.unsealer.container}\` says why the unsealer did not`;
+    : `./scripts/unseal ${loaded.argument} unseals it; \`docker logs ${firstVault(environment).vault.unsealer.container}\`${onEachHost(environment)} says why the unsealer did not`;
 }
 
 function problemOf(

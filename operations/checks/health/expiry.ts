@@ -11,7 +11,7 @@ import type { TlsEndpoint } from '../../../config/operation-inputs';
 import { kesNodeEndpoint, minioNodeEndpoint, vaultNodeEndpoint } from '../../../config/state/endpoints';
 import { s3CertificateFiles } from '../../../config/state/certificate-files';
 import type { StateLayout } from '../../../config/state/layout';
-import { nodesOf, firstVault } from '../../../config/node';
+import { nodesOf, firstVault, onHost } from '../../../config/node';
 import { leafCertificates } from '../../../config/certificates/leaf-certificates';
 import { handshake } from '../../lib/net/handshake';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
@@ -127,7 +127,7 @@ const provisionerToken: VaultCheck = {
     withProvisioner(context, async (vault) => {
       const { environment } = context.loaded;
       const fix =
-        `\`docker rm -f ${firstVault(environment).vault.container}\`, then ./scripts/up ${context.loaded.argument}: its data stays, and the ` +
+        `\`docker rm -f ${firstVault(environment).vault.container}\`${onHost(firstVault(environment))}, then ./scripts/up ${context.loaded.argument}: its data stays, and the ` +
         'initialisation makes another token by the unseal shares';
       let token: z.infer<typeof tokenShape>;
       try {

@@ -1,7 +1,7 @@
 /** The keys, and the way to them. */
 import { openCanary } from '../../keys/canaries';
 import { readCanaries } from '../../state/notes/canaries';
-import { nodesOf } from '../../../config/node';
+import { nodesOf, onEachHost } from '../../../config/node';
 import { masterKeys } from '../../../config/keys/master-keys';
 import type { LoadedEnvironment } from '../../state/load';
 import { restoreCall } from '../../state/restore-call';
@@ -35,7 +35,7 @@ const kmsReady: ServiceCheck = {
       if (status !== 200 || headers['x-minio-server-status'] === 'offline') {
         throw new CheckFailure(
           `MinIO says it is not ready: ${page} answered ${status}`,
-          `see \`docker logs ${node.minio.container}\` and \`docker logs ${node.kes.container}\``,
+          `see \`docker logs ${node.minio.container}\` and \`docker logs ${node.kes.container}\`${onEachHost(environment)}`,
           { kes, pages },
         );
       }
@@ -115,7 +115,8 @@ export const keyChecks: readonly ServiceCheck[] = [kmsReady, keyContinuity];
 
 async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string> {
   const [{ kes }] = nodesOf(loaded.environment);
-  const logs = `\`docker logs ${kes.container}\``;
+  const where = onEachHost(loaded.environment);
+  const logs = `\`docker logs ${kes.container}\`${where}`;
   let ready: boolean;
   try {
     ready = await client.ready();
@@ -126,6 +127,6 @@ async function kesReady({ kes: client, loaded }: ServiceContext): Promise<string
   throw new ServiceDown(
     'kes',
     'KES does not reach its key store',
-    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes.container}\` makes KES log in again`,
+    `see whether it answers where KES looks for it. ${logs} says why; \`docker restart ${kes.container}\`${where} makes KES log in again`,
   );
 }

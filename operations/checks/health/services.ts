@@ -233,13 +233,13 @@ function unanswered(
       evidence,
     );
   }
-  const { name, state } = container;
+  const { name, where, state } = container;
   return new ServiceDown(
     service,
-    `${TITLES[service]} does not answer at ${url}: ${said}; its container ${name} is ${state}`,
+    `${TITLES[service]} does not answer at ${url}: ${said}; its container ${name}${where} is ${state}`,
     state.startsWith('unknown')
       ? 'start Docker, or correct docker.host and DOCKER_HOST: without it the state of the containers is unknown'
-      : `\`docker logs ${name}\` says why; \`docker restart ${name}\` restarts it`,
+      : `\`docker logs ${name}\`${where} says why; \`docker restart ${name}\`${where} restarts it`,
     evidence,
   );
 }

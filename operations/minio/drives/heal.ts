@@ -1,6 +1,6 @@
 /** Brings every object back to all drives: what an empty drive lacks, and what was written while one was away. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Drive, type Node, nodesOf, onHost } from '../../../config/node';
+import { type Drive, type Node, nodesOf, onEachHost, onHost } from '../../../config/node';
 import { ExternalError, messageOf, UsageError } from '../../lib/errors';
 import type { Step, StepContext } from '../../lib/step';
 import { GiveUp, NotYet, waitFor } from '../../lib/wait';
@@ -148,7 +148,7 @@ async function settledDrives(
     if (performance.now() - moved.at > STANDSTILL_LIMIT_MS) {
       throw new ExternalError(
         `MinIO has not healed anything for ${STANDSTILL_LIMIT_MS / 60_000} min; last seen: ${seen}`,
-        `\`docker logs ${containerOf(loaded)}\` says what it waits for`,
+        `${logsOf(loaded)} says what it waits for`,
       );
     }
     await pause(pollMs, signal);
@@ -220,7 +220,7 @@ async function healOnce(healing: Healing, report: (looked: number) => void, sign
       if (performance.now() - movedAt > STANDSTILL_LIMIT_MS) {
         throw new ExternalError(
           `MinIO has not looked at anything for ${STANDSTILL_LIMIT_MS / 60_000} min; last seen: ${tally.last}`,
-          `\`docker logs ${containerOf(healing.loaded)}\` says what it waits for; then run it again`,
+          `${logsOf(healing.loaded)} says what it waits for; then run it again`,
         );
       }
       await pause(pollMs, signal);
@@ -300,9 +300,8 @@ async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise
   });
 }
 
-function containerOf({ environment }: Pick<LoadedEnvironment, 'environment'>): string {
-  return nodesOf(environment)[0].minio.container;
-}
+const logsOf = ({ environment }: Pick<LoadedEnvironment, 'environment'>): string =>
+  `\`docker logs ${nodesOf(environment)[0].minio.container}\`${onEachHost(environment)}`;
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal });

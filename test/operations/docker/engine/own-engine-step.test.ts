@@ -10,9 +10,15 @@ const HOSTS = parseEnvironment(
 );
 
 test('--engine is refused with hosts, and only there', () => {
-  expect(thrownBy(() => requireOneHost(HOSTS, 'ID-a'))).toEqual(
-    new UsageError('--engine: must not be given with hosts, which name their engines, got: ID-a'),
-  );
-  expect(() => requireOneHost(HOSTS)).not.toThrow();
-  expect(() => requireOneHost(parseEnvironment('name: demo', 'demo.yaml'), 'ID-a')).not.toThrow();
+  expect(
+    thrownBy(() => {
+      requireOneHost(HOSTS, 'ID-a');
+    }),
+  ).toEqual(new UsageError('--engine: must not be given with hosts, which name their engines, got: ID-a'));
+  expect(() => {
+    requireOneHost(HOSTS);
+  }).not.toThrow();
+  expect(() => {
+    requireOneHost(parseEnvironment('name: demo', 'demo.yaml'), 'ID-a');
+  }).not.toThrow();
 });

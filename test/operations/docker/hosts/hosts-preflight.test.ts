@@ -152,13 +152,19 @@ describe('a deploy goes on, and says so, when', () => {
 
 test('what needs every host names each one that does not answer', () => {
   const hint = 'a plan needs every host';
-  expect(thrownBy(() => requireAnswers([host('a', SILENT), host('b'), host('c', SILENT)], hint))).toMatchObject({
+  expect(
+    thrownBy(() => {
+      requireAnswers([host('a', SILENT), host('b'), host('c', SILENT)], hint);
+    }),
+  ).toMatchObject({
     message: ['a', 'c']
       .map((name) => `host ${name} does not answer (hosts[0].docker, ssh://${name}: no answer within 10 s)`)
       .join('\n'),
     hint,
   });
-  expect(() => requireAnswers(others, hint)).not.toThrow();
+  expect(() => {
+    requireAnswers(others, hint);
+  }).not.toThrow();
 });
 
 describe('an engine is met', () => {

@@ -47,10 +47,18 @@ const WITHOUT_APT = { apt: false, root: true };
 
 test('a machine without apt is told where else the image can come from', () => {
   const cache = cacheLayout({ XDG_CACHE_HOME: folder() });
-  expect(thrownBy(() => requireApt(cache, WITHOUT_APT))).toMatchObject(REFUSED);
-  expect(() => requireApt(cache, { apt: true, root: false })).not.toThrow();
+  expect(
+    thrownBy(() => {
+      requireApt(cache, WITHOUT_APT);
+    }),
+  ).toMatchObject(REFUSED);
+  expect(() => {
+    requireApt(cache, { apt: true, root: false });
+  }).not.toThrow();
   mkdirSync(haproxyFolder(cache), { recursive: true });
-  expect(() => requireApt(cache, WITHOUT_APT)).not.toThrow();
+  expect(() => {
+    requireApt(cache, WITHOUT_APT);
+  }).not.toThrow();
 });
 
 describe('such a machine', () => {
