@@ -1,5 +1,15 @@
 import { parseEnvironment } from '../../config/load';
-import { holdsFiles, loaderOf, nodesOf, onEachHost, onHost, ownerOf, standbyOf, vaultNodes, firstVault } from '../../config/node';
+import {
+  holdsFiles,
+  loaderOf,
+  nodesOf,
+  onEachHost,
+  onHost,
+  ownerOf,
+  standbyOf,
+  vaultNodes,
+  firstVault,
+} from '../../config/node';
 import { HOSTS } from '../helpers/deployment';
 
 const environment = (more = '') => parseEnvironment(`name: prod\n${more}`, 'test.yaml');
