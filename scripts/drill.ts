@@ -1,5 +1,5 @@
 /** `./scripts/drill`: the disaster, rehearsed on a copy. */
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pinEngine } from '../config/docker/docker-engine';
 import { nodesOf } from '../config/node';
@@ -16,7 +16,7 @@ import { ExternalError, UsageError } from '../operations/lib/errors';
 import { writeFileAtomically } from '../operations/lib/files';
 import { withLock } from '../operations/lib/lock';
 import { leaveMetrics } from '../operations/monitoring/textfile';
-import { loadEnvironment } from '../operations/state/load';
+import { type LoadedEnvironment, loadEnvironment } from '../operations/state/load';
 import { readDeployedVersions } from '../operations/state/notes/versions-note';
 import { command, EXIT_CODES_HELP, FLAG, TEXT } from './lib/command-line';
 import { showSteps } from './lib/progress';
@@ -63,12 +63,20 @@ void command('drill', HELP, OPTIONS, async ({ values, positionals, signal }) => 
   mkdirSync(defaultStateHome(), { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(path.join(defaultStateHome(), 'drill-'));
   const lock = path.join(folder, DRILL_LOCK);
-  const rehearsed = await withLock(lock, `rehearsing the disaster of ${environment.name}`, async () => {
-    const file = path.join(folder, DRILL_ENVIRONMENT);
+  const copyIn = async (file: string): Promise<LoadedEnvironment> => {
     writeFileSync(file, await copyOf(environment, path.join(folder, 'state'), values.host));
     const copy = loadEnvironment(file);
     pinEngine(copy.environment.docker);
     await requireNoOther(copy, folder);
+    return copy;
+  };
+  const rehearsed = await withLock(lock, `rehearsing the disaster of ${environment.name}`, async () => {
+    const file = path.join(folder, DRILL_ENVIRONMENT);
+    const copy = await copyIn(file).catch((error: unknown) => {
+      // a refusal leaves nothing
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    });
     const facts: Facts = {};
     const steps = values.upgrade
       ? upgradeSteps(copy, await runningImages(nodesOf(environment)), readDeployedVersions(state), folder, facts)

@@ -17,12 +17,12 @@ import { showSteps } from './lib/progress';
 
 const HELP = `Usage: ./scripts/images push REGISTRY/PATH [environment] [--docker-config FILE] [--json]
 
-Pushes the images that are built here, as REGISTRY/PATH/vault, kes, minio and, with several hosts, haproxy, and prints the \`images:\` block with their
-digests. In an environment file this block deploys them on any machine whose Docker Engine reaches the registry. What is
-not built yet is built first.
+Pushes the images that are built here, as REGISTRY/PATH/vault, kes, minio and, with several hosts, haproxy, and prints
+the \`images:\` block with their digests. In an environment file this block deploys them on any machine whose Docker Engine
+reaches the registry. What is not built yet is built first.
 
-  environment           whose Docker engine pushes: a name in environments/ or the path of a YAML file
-                        (default: EBS_ENVIRONMENT, else local)
+  environment           whose images are pushed, by its Docker engine, or with several hosts by that of this machine: a name
+                        in environments/ or the path of a YAML file (default: EBS_ENVIRONMENT, else local)
   --docker-config FILE  where \`docker login\` wrote the login (default: DOCKER_CONFIG, else ~/.docker/config.json)
   --json                print the block as JSON
   -h, --help            this text

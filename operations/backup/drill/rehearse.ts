@@ -111,7 +111,6 @@ export async function requireNoOther({ environment }: LoadedEnvironment, folder:
     process.stderr.write(`removed ${drill.folder}: a drill that was killed had left it\n`);
   }
   if (free) return;
-  rmSync(folder, { recursive: true, force: true });
   const holder = others.find((drill) => drill.holder !== undefined)?.holder;
   const killed = others[0]?.folder ?? path.join(defaultStateHome(), 'drill-…');
   throw new ExternalError(
