@@ -268,7 +268,7 @@ async function reseal(
 function stillUnder(data: string, { from, to }: KeySuccession): ExternalError {
   return new ExternalError(
     `${data} are under ${from} still`,
-    `an upload in parts must be completed or aborted (mc ls --incomplete); clients that name ${from} must name ${to}; a version that could not be re-sealed is in the log of the minio container. Then run it again`,
+    `an unfinished upload ends by its client, or by MinIO 24 to 30 hours after it was begun (docs/messages.md, Rotation); clients that name ${from} must name ${to}; a version that could not be re-sealed is in the log of the minio container. Then run it again`,
   );
 }
 
