@@ -5,6 +5,8 @@ import { EARLIER_OBJECTS_BUCKET } from '../../../config/deployment-names';
 import { type EarlierObject, readEarlierObjects } from '../../minio/objects/earlier-objects';
 import { messageOf } from '../../lib/errors';
 import { bytesOf } from '../../minio/s3-client';
+import type { LoadedEnvironment } from '../../state/load';
+import { Rotation } from '../../state/rotation';
 import { CheckFailure, type Evidence, type FullCheck } from '../check';
 import { keyName } from './modes';
 import { sha256 } from './objects';
@@ -23,8 +25,7 @@ const earlierObjectsOpen: FullCheck = {
       ? undefined
       : `no deploy has left objects yet (there is no ${state.earlierObjects}); the next one does`,
   run: async ({ loaded, s3 }) => {
-    const { earlierObjects } = loaded.state;
-    const objects = readEarlierObjects(earlierObjects);
+    const objects = readEarlierObjects(loaded.state.earlierObjects);
     const problems: string[] = [];
     for (const object of objects) {
       const problem = await problemOf(s3, object);
@@ -37,16 +38,27 @@ const earlierObjectsOpen: FullCheck = {
       oldest: objects.map(({ writtenAt }) => writtenAt).sort()[0] ?? null,
     };
     if (problems.length > 0) {
-      throw new CheckFailure(
-        problems.join('; '),
-        'restore data and master keys from the same backup; if these objects were given up on purpose, remove ' +
-          `${earlierObjects}, and the next deploy leaves new ones`,
-        evidence,
-      );
+      throw new CheckFailure(problems.join('; '), fixOf(loaded), evidence);
     }
     return evidence;
   },
 };
+
+type Fixable = Pick<LoadedEnvironment, 'argument'> & {
+  readonly state: Pick<LoadedEnvironment['state'], 'earlierObjects' | 'rotation' | 'rotationsLog'>;
+};
+
+/** A rotation that was interrupted has MinIO seal data keys by the new master key before it notes that. */
+export function fixOf({ argument, state }: Fixable): string {
+  const unfinished = Rotation.unfinished(state);
+  if (unfinished?.startsWith('master-key ') === true) {
+    return `end the rotation that was interrupted: ./scripts/rotate ${unfinished} ${argument}`;
+  }
+  return (
+    'restore data and master keys from the same backup; if these objects were given up on purpose, remove ' +
+    `${state.earlierObjects}, and the next deploy leaves new ones`
+  );
+}
 
 /** In the order in which they are reported. */
 export const earlierChecks: readonly FullCheck[] = [earlierObjectsOpen];

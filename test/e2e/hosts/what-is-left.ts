@@ -40,7 +40,8 @@ export function describeWhatIsLeft(lab: () => ThreeHosts): void {
       }
 
       afterAll(async () => {
-        await lab().environment.scriptWith('down', [single.file, '--delete-data', '--confirm', lab().environment.name]);
+        const { environment } = lab();
+        await environment.scriptWith('down', [single.file, '--delete-data', '--confirm', environment.name]);
       });
 
       test('of three hosts is restored onto one, with the master keys, and takes the objects', async () => {
@@ -48,7 +49,7 @@ export function describeWhatIsLeft(lab: () => ThreeHosts): void {
         await backUp('three', lab().environment.file);
         keys = readCanaries(lab().environment.state.canaries);
         const directory = path.join(lab().environment.folder, 'single');
-        const { hosts: _, ...settings } = lab().settings;
+        const { hosts: _, balancer: __, ...settings } = lab().settings;
         const file = lab().environment.writeOther('single.yaml', {
           ...settings,
           state: { backend: 'local', directory },
