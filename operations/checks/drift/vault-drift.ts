@@ -12,6 +12,7 @@ import { VaultError } from '../../vault/vault-client';
 import { CheckFailure, type Evidence, ServiceDown, type VaultCheck, type VaultContext } from '../check';
 import { containerOf, type ServiceContainer } from '../at-rest/containers';
 import { differences } from './differences';
+import { seenVaults, vaultProblem } from '../health/each-vault';
 import { newRole, readData, withoutOwnVault, withoutToken, withProvisioner, withVault } from '../health/vault';
 
 const vaultUnsealed: VaultCheck = {
@@ -19,7 +20,9 @@ const vaultUnsealed: VaultCheck = {
   first: true,
   id: 'vault-unsealed',
   title: 'Vault is unsealed and answers',
-  proves: 'Vault is initialised, unsealed and serves requests, and has as many unseal shares as were declared.',
+  proves:
+    'Vault is initialised, unsealed and serves requests, and so is each Vault of several hosts that answers. It has as ' +
+    'many unseal shares as were declared.',
   doesNotProve: 'That the unseal shares still exist and are kept well.',
   severity: 'high',
   run: async (context) =>
@@ -60,7 +63,14 @@ const vaultUnsealed: VaultCheck = {
           { ...evidence, health },
         );
       }
-      return { ...evidence, health };
+      // of several, the one that was asked may stand for all
+      const vaults = await seenVaults(context.loaded);
+      const problem = vaultProblem(vaults, context.loaded.argument);
+      if (problem === undefined) return { ...evidence, health };
+      const states = { ...evidence, vaults: vaults.map(({ host, state }) => `${host}: ${state}`) };
+      throw vaults.some(({ state }) => state === 'serves')
+        ? new CheckFailure(problem.message, problem.fix, states)
+        : new ServiceDown('vault', problem.message, problem.fix, states);
     }),
 };
 

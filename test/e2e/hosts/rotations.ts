@@ -98,6 +98,9 @@ export function describeRotations(lab: () => ThreeHosts): void {
       const { code, stderr } = await lab().rotate(['unseal-keys']);
       expect(code).toBe(1);
       expect(stderr).toContain('for Vault on host c to be unsealed and serve');
+      const checked = await lab().script('check', ['--only', 'vault-unsealed']);
+      expect(checked.stdout).toContain('Vault on host c is sealed');
+      expect(checked.code).toBe(1);
       await unsealer.start();
       await untilVaultServes(lab(), 3);
     });
