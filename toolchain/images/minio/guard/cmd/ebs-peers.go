@@ -114,8 +114,8 @@ func (p *ebsPeer) watch() {
 		if p.answers() {
 			missed = 0
 			if p.away.Swap(false) {
-				// it may have told of changes meanwhile, which upstream looks for each 15 minutes
-				go func() { _ = ebsReadBuckets(GlobalContext) }()
+				// it may have told of changes meanwhile
+				go ebsReadAgain()
 			}
 			continue
 		}

@@ -11,13 +11,13 @@ import (
 
 // EBSWith returns the same KMS, asked once in a request for each data key.
 //
-// maySeal is asked before a data key is made; what it answers is the error. notOpened turns the error of one that the KMS did
-// not open into what MinIO gets.
-func (k *KMS) EBSWith(maySeal func(Context) error, notOpened func(Context, error) error) *KMS {
+// maySeal is asked before a data key is made; what it answers is the error. failed turns an error of the KMS into what MinIO
+// gets. again says whether the KMS is asked once more for a data key that it did not open, and waits before.
+func (k *KMS) EBSWith(maySeal func(Context) error, failed func(Context, error) error, again func(Context, error) bool) *KMS {
 	return &KMS{
 		Type:           k.Type,
 		DefaultKey:     k.DefaultKey,
-		conn:           ebsOnceConn{k.conn, maySeal, notOpened},
+		conn:           ebsOnceConn{k.conn, maySeal, failed, again},
 		latencyBuckets: k.latencyBuckets,
 		latency:        make([]atomic.Uint64, len(k.latencyBuckets)),
 	}
@@ -25,8 +25,9 @@ func (k *KMS) EBSWith(maySeal func(Context) error, notOpened func(Context, error
 
 type ebsOnceConn struct {
 	conn
-	maySeal   func(Context) error
-	notOpened func(Context, error) error
+	maySeal func(Context) error
+	failed  func(Context, error) error
+	again   func(Context, error) bool
 }
 
 func (c ebsOnceConn) GenerateKey(ctx context.Context, req *GenerateKeyRequest) (DEK, error) {
@@ -34,13 +35,14 @@ func (c ebsOnceConn) GenerateKey(ctx context.Context, req *GenerateKeyRequest) (
 		return DEK{}, err
 	}
 	dek, err := c.conn.GenerateKey(ctx, req)
-	if err == nil {
-		// whoever opens it asks for version 0
-		if name, ok := ebsDataKey(dek.KeyID, 0, dek.Ciphertext, req.AssociatedData); ok {
-			ebsonce.Remember(name, dek.Plaintext)
-		}
+	if err != nil {
+		return DEK{}, c.failed(req.AssociatedData, err)
 	}
-	return dek, err
+	// whoever opens it asks for version 0
+	if name, ok := ebsDataKey(dek.KeyID, 0, dek.Ciphertext, req.AssociatedData); ok {
+		ebsonce.Remember(name, dek.Plaintext)
+	}
+	return dek, nil
 }
 
 func (c ebsOnceConn) Decrypt(ctx context.Context, req *DecryptRequest) ([]byte, error) {
@@ -51,8 +53,11 @@ func (c ebsOnceConn) Decrypt(ctx context.Context, req *DecryptRequest) ([]byte, 
 		}
 	}
 	plaintext, err := c.conn.Decrypt(ctx, req)
+	for err != nil && c.again(req.AssociatedData, err) {
+		plaintext, err = c.conn.Decrypt(ctx, req)
+	}
 	if err != nil {
-		return nil, c.notOpened(req.AssociatedData, err)
+		return nil, c.failed(req.AssociatedData, err)
 	}
 	if ok {
 		ebsonce.Remember(name, plaintext)
