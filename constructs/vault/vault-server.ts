@@ -188,7 +188,8 @@ export class VaultServer extends Construct {
         raftNode: node.raftId,
         peers: peers.map(({ node: peer, endpoint }) => ({ ...endpoint, raftNode: peer.vault.raftId })),
         threshold: vault.threshold,
-        unsealShareFiles: shares,
+        // the unsealer gives them, and twice would be once too often
+        unsealShareFiles: vault.unseal === 'auto' ? [] : shares,
         tokenFile: state.secret.provisionerToken,
         ...(isFirst ? {} : { initialization }),
         isLast: peers.every(({ node: peer }) => peer.number < host.number),

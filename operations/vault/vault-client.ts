@@ -4,7 +4,11 @@ import type { TlsEndpoint } from '../../config/operation-inputs';
 import { ExternalError } from '../lib/errors';
 import { HttpClient, type HttpRequest, type HttpResponse } from '../lib/net/http';
 import { Secret } from '../lib/secret';
+import { NotYet, waitFor } from '../lib/wait';
 import type { ShareKind } from '../state/notes/seal-note';
+
+/** A node has joined the others within some seconds. */
+const OPENING_LIMIT_MS = 60_000;
 
 const sealStatus = z.object({
   /** `shamir`: unseal shares open it. */
@@ -142,10 +146,30 @@ export class VaultClient {
     return { shares: made.map((key) => new Secret(key)), rootToken: new Secret(result.root_token) };
   }
 
-  /** @param migrate to the seal that is declared, or from it; Vault refuses the share without, where it waits for that */
+  /**
+   * Gives one share. Where it was the last one that was needed, Vault is unsealed afterwards.
+   *
+   * A node that joins others opens itself a moment later. Shares that it is given again meanwhile open it twice, and it then
+   * misses that it has lost the lead: no node is active any more (vault 1.21.1, vault/core.go, unsealWithRaft).
+   *
+   * @param migrate to the seal that is declared, or from it; Vault refuses the share without, where it waits for that
+   * @throws ExternalError if Vault has all shares and is sealed a minute later
+   */
   async unseal(share: Secret, migrate = false): Promise<SealStatus> {
     const json = { key: share.reveal(), ...(migrate ? { migrate } : {}) };
-    return sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json }));
+    const status = sealStatus.parse(await this.call({ method: 'POST', path: '/v1/sys/unseal', json }));
+    if (!status.sealed || status.progress > 0) return status;
+    return waitFor(
+      {
+        what: 'Vault, which has all unseal shares that it needs, to open itself',
+        timeoutMs: OPENING_LIMIT_MS,
+        hint: 'see its log: `docker logs`',
+      },
+      async () => {
+        const now = await this.sealStatus();
+        return now.sealed ? new NotYet('it is sealed') : now;
+      },
+    );
   }
 
   /** Has Vault forget the shares that it was given while they were too few. */

@@ -7,8 +7,11 @@ import { useTemporaryFolder } from '../../helpers/temporary-folder';
 
 const folder = useTemporaryFolder();
 
-/** Runs the loop once, with a fake `vault` that answers `status` and records how it is called. */
-async function runOnce(vault: { status: number; refuses?: string }): Promise<{ calls: string[]; output: string }> {
+/** Runs the loop until the program was called so often, by default once, with a fake `vault` that answers `status` and records how it is called. */
+async function runOnce(
+  vault: { status: number; refuses?: string },
+  least = vault.status === 2 ? 3 : 1,
+): Promise<{ calls: string[]; output: string }> {
   const calls = path.join(folder(), 'calls');
   const files = path.join(folder(), 'files');
   const script = path.join(folder(), 'unseal.sh');
@@ -29,19 +32,20 @@ esac
 `,
     { mode: 0o755 },
   );
-  writeFileSync(script, UNSEAL_SCRIPT.replaceAll('/files/', `${files}/`).replaceAll('/tmp/error', `${folder()}/error`));
+  const looped = UNSEAL_SCRIPT.replace('sleep 2', 'sleep 0.1');
+  expect(looped).not.toBe(UNSEAL_SCRIPT);
+  writeFileSync(script, looped.replaceAll('/files/', `${files}/`).replaceAll('/tmp/error', `${folder()}/error`));
 
   const child = spawn('sh', [script, program]);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
-  const expected = vault.status === 2 ? 3 : 1;
   const seen = (): string[] => readFileSync(calls, 'utf8').trim().split('\n').filter(Boolean);
   const last = vault.status === 2 ? 'unseal-share-2' : vault.status > 2 ? 'neither' : '';
   const said = (): boolean => output.includes(last);
   await waitFor({ what: 'the loop to be done once', timeoutMs: 20_000, intervalMs: 20 }, () =>
-    Promise.resolve((seen().length >= expected && said()) || new NotYet(`${seen().join('; ')}\n${output}`)),
+    Promise.resolve((seen().length >= least && said()) || new NotYet(`${seen().join('; ')}\n${output}`)),
   );
   child.kill('SIGTERM');
   // it ends at once, not after its pause: docker stop waits for it
@@ -61,6 +65,18 @@ test('a sealed Vault gets every share, from a file and not from an argument', as
     'write -format=json sys/unseal key=@/files/unseal-share-2',
   ]);
   expect(output).toBe('gave /files/unseal-share-1 to Vault\ngave /files/unseal-share-2 to Vault\n');
+});
+
+test('shares that Vault has taken are not given again while it opens itself', async () => {
+  const { calls } = await runOnce({ status: 2 }, 6);
+
+  expect(calls.filter((call) => call !== 'status')).toHaveLength(2);
+});
+
+test('shares are given again where Vault refused one', async () => {
+  const { calls } = await runOnce({ status: 2, refuses: 'share-1' }, 6);
+
+  expect(calls.filter((call) => call.endsWith('share-2'))).toHaveLength(2);
 });
 
 test.each([
