@@ -2,6 +2,7 @@
 import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { s3Endpoint } from '../../config/state/endpoints';
@@ -18,7 +19,7 @@ import { measured } from '../helpers/e2e/clients/measured';
 import { collectSecrets, dockerHaystacks, fileHaystacks, searchFor } from '../helpers/e2e/secrets';
 import { keepSigner } from '../helpers/e2e/clients/signer';
 import { type Settings, TestEnvironment } from '../helpers/e2e/test-environment';
-import { Workbench } from '../helpers/e2e/workbench';
+import { openingNothing, Workbench } from '../helpers/e2e/workbench';
 
 const CLIENT = 'laptop';
 const SETTINGS: Settings = {
@@ -109,6 +110,27 @@ describe('an environment that refuses root', () => {
       ...{ 'clients-confined': 'passed', 'metrics-readers-confined': 'passed', 'unreadable-without-kes': 'passed' },
     });
     expect(await answers()).toEqual({ root: refused, operations: letIn });
+  });
+
+  test('a setting is changed while KES opens nothing: root stays refused, and the change waits for KES', async () => {
+    const bench = new Workbench(environment.loaded);
+    const operations = openAdmin(environment.loaded);
+    const root = async () => (await answers()).root;
+    try {
+      await bench.configureKes(openingNothing);
+      const changed = setRootAccess(operations, false).then(() => 'changed');
+      // with the settings by default MinIO would let it in
+      for (let look = 0; look < 20; look++) {
+        expect(await root()).toEqual(refused);
+        await delay(300);
+      }
+      await bench.mend();
+      expect(await changed).toBe('changed');
+      expect(await root()).toEqual(refused);
+    } finally {
+      await bench.mend();
+      operations.close();
+    }
   });
 
   test('objects from before are found by the check, and encrypted', async () => {

@@ -12,7 +12,7 @@ import { runChecks, waitForServices } from '../../../operations/checks/run-check
 import { waitUntilActive } from '../../../operations/vault/unseal-vault';
 import { output, runCommand } from '../../helpers/e2e/command';
 import { measured } from '../../helpers/e2e/clients/measured';
-import { Workbench } from '../../helpers/e2e/workbench';
+import { openingNothing, Workbench } from '../../helpers/e2e/workbench';
 
 /** What was promised, from the command to its exit. */
 const LIMIT_SECONDS = 20;
@@ -87,16 +87,7 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
 
     test('MinIO starts while KES opens nothing: it refuses requests, and is as before once KES does', async () => {
       // GIVEN a KES that makes keys for MinIO, which MinIO asks for first, and opens none
-      await bench.configureKes<KesPolicies>((configuration) => ({
-        ...configuration,
-        policy: {
-          ...configuration.policy,
-          minio: {
-            ...configuration.policy.minio,
-            allow: configuration.policy.minio.allow.filter((path) => !path.includes('/decrypt/')),
-          },
-        },
-      }));
+      await bench.configureKes(openingNothing);
       const minio = new HttpClient(bench.realS3);
       const statusOf = async (page: string) => (await minio.send({ method: 'GET', path: page })).status;
       const READY = '/minio/health/ready';
@@ -140,10 +131,6 @@ export function describeOutages(deployment: () => LoadedEnvironment): void {
       jest.restoreAllMocks();
     });
   });
-}
-
-interface KesPolicies {
-  readonly policy: Readonly<Record<'minio', { readonly allow: readonly string[] }>>;
 }
 
 async function check(deployed: LoadedEnvironment): Promise<{ readonly report: Report; readonly seconds: number }> {

@@ -321,3 +321,14 @@ export class Workbench {
     return this.docker.getContainer(`${this.containerName(program)}-files-loader`);
   }
 }
+
+interface KesPolicies {
+  readonly policy: Readonly<Record<'minio', { readonly allow: readonly string[] }>>;
+}
+
+/** The configuration of a KES that makes keys for MinIO, and opens none. */
+export function openingNothing(configuration: KesPolicies): KesPolicies {
+  const { minio } = configuration.policy;
+  const allow = minio.allow.filter((path) => !path.includes('/decrypt/'));
+  return { ...configuration, policy: { ...configuration.policy, minio: { ...minio, allow } } };
+}
