@@ -45,7 +45,7 @@ export function monitoringNames({ name }: Pick<Environment, 'name'>): Monitoring
 /** Bucket of the objects that a deploy leaves, to see later whether they still open. */
 export const EARLIER_OBJECTS_BUCKET = 'ebs-earlier-objects';
 
-/** The client of KES that reads metrics, if `monitoring` is set; see {@link CLIENTS}. */
+/** Who reads metrics of KES and of several Vaults, if `monitoring` is set; see {@link CLIENTS}, {@link VAULT_CLIENTS}. */
 export const METRICS_CLIENT = 'monitoring';
 
 /** The user of MinIO that reads metrics, and its policy. */

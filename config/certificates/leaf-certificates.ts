@@ -37,7 +37,11 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
         tls.mode === 'self-signed'
           ? server(node.minio, s3, s3Names(minio), [...addressesOf(environment), ...tls.ipAddresses])
           : // beside its default certificate MinIO takes only those without addresses
-            { ...server(node.minio, s3), dnsNames: [node.minio.alias], ipAddresses: [] },
+            {
+              ...server(node.minio, s3),
+              dnsNames: [...new Set([node.minio.alias, new URL(node.minio.sharedUrl).hostname])],
+              ipAddresses: [],
+            },
       ];
     }),
     client(CLIENTS.minio),
@@ -50,7 +54,8 @@ export function leafCertificates(environment: Environment): LeafCertificate[] {
 }
 
 /** The certificates of those who may connect to the Vaults of several hosts. They have a CA of their own. */
-export const vaultClientLeaves = (): LeafCertificate[] => Object.values(VAULT_CLIENTS).map(client);
+export const vaultClientLeaves = ({ monitoring }: Pick<Environment, 'monitoring'>): LeafCertificate[] =>
+  [...Object.values(VAULT_CLIENTS), ...(monitoring === undefined ? [] : [METRICS_CLIENT])].map(client);
 
 const client = (name: string): LeafCertificate => ({ name, usage: 'client', dnsNames: [], ipAddresses: [] });
 

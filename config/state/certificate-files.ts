@@ -22,6 +22,11 @@ export function certificateIssue(environment: Environment, state: StateLayout): 
   };
 }
 
+/** Whether Vault demands certificates of its clients: the Vaults of several hosts do. */
+export function hasVaultClients(environment: Pick<Environment, 'hosts' | 'keyStore'>): boolean {
+  return environment.hosts !== undefined && embeddedVault(environment) !== undefined;
+}
+
 /** The same about those who may connect to several Vaults: their CA is another, of which MinIO has no certificate. */
 export function vaultClientIssue(environment: Environment, state: StateLayout): OperationInput<'issue-certificates'> {
   return {
@@ -29,7 +34,7 @@ export function vaultClientIssue(environment: Environment, state: StateLayout): 
     certificateFolder: state.vaultClients,
     privateKeyFolder: state.secret.vaultClients,
     validityDays: environment.tls.validityDays,
-    leaves: vaultClientLeaves(),
+    leaves: vaultClientLeaves(environment),
     renewalNote: certificateRenewalNote(state.vaultClients),
   };
 }
@@ -39,8 +44,10 @@ export function certificateIssues(
   environment: Environment,
   state: StateLayout,
 ): OperationInput<'issue-certificates'>[] {
-  const hasVaultClients = environment.hosts !== undefined && embeddedVault(environment) !== undefined;
-  return [certificateIssue(environment, state), ...(hasVaultClients ? [vaultClientIssue(environment, state)] : [])];
+  return [
+    certificateIssue(environment, state),
+    ...(hasVaultClients(environment) ? [vaultClientIssue(environment, state)] : []),
+  ];
 }
 
 /**

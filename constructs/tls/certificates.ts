@@ -1,10 +1,9 @@
 import type { ITerraformDependable } from 'cdktf';
 import { Construct } from 'constructs';
-import { certificateIssue, vaultClientIssue } from '../../config/state/certificate-files';
+import { certificateIssue, hasVaultClients, vaultClientIssue } from '../../config/state/certificate-files';
 import { vaultClientFiles } from '../../config/state/endpoints';
 import type { CertificateFiles } from '../../config/operation-inputs';
 import { type Node, SERVERS } from '../../config/node';
-import { embeddedVault } from '../../config/vault/vault';
 import { DeclarationError } from '../declaration-error';
 import type { DeploymentBase } from '../deployment';
 import { Operation } from '../operation';
@@ -54,7 +53,7 @@ export class Certificates extends Construct {
       ...(dependsOn === undefined ? {} : { dependsOn }),
     });
     for (const file of [this.ca, ...makes]) deployment.made(this, file, this.operation.runId);
-    if (environment.hosts !== undefined && embeddedVault(environment) !== undefined) this.issueVaultClients();
+    if (hasVaultClients(environment)) this.issueVaultClients();
   }
 
   /** The certificate of a server. */

@@ -55,7 +55,7 @@ const CLIENT_FILES = { ca: 'clients-ca.crt', certificate: 'client.crt', privateK
 /**
  * One Vault server with integrated storage, initialised, unsealed and left with a token that can do no more than
  * declare the key store. The root token is revoked. With several hosts it is a member of their Raft, which the first one
- * begins, and refuses a connection without a certificate of `VAULT_CLIENTS`.
+ * begins, and refuses a connection without a certificate of `vaultClientLeaves`.
  */
 export class VaultServer extends Construct {
   /** How the machine that deploys reaches it. */

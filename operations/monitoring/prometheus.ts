@@ -4,6 +4,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { monitoringNames } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { hasVaultClients } from '../../config/state/certificate-files';
 import { embeddedVault } from '../../config/vault/vault';
 import { UsageError } from '../lib/errors';
 import { writeFileAtomically } from '../lib/files';
@@ -60,10 +61,14 @@ export function writeMonitoring(
     kesCertificate: at('kes.crt'),
     kesKey: at('kes.key'),
     vaultToken: at('vault-token'),
+    vaultCertificate: at('vault.crt'),
+    vaultKey: at('vault.key'),
   };
-  const copied = (Object.keys(to) as (keyof MetricsFiles)[]).filter(
-    (file) => file !== 'vaultToken' || embeddedVault(environment) !== undefined,
-  );
+  const copied: readonly (keyof MetricsFiles)[] = [
+    ...(['ca', 'minioToken', 'kesCertificate', 'kesKey'] as const),
+    ...(embeddedVault(environment) === undefined ? [] : (['vaultToken'] as const)),
+    ...(hasVaultClients(environment) ? (['vaultCertificate', 'vaultKey'] as const) : []),
+  ];
   const missing = copied.map((file) => from[file]).filter((file) => !existsSync(file));
   if (missing.length > 0) {
     throw new UsageError(

@@ -1,6 +1,7 @@
 /** What Prometheus warns of. Each rule has a heading of its name in docs/operations.md, which says what to do. */
 import { monitoringNames } from '../../config/deployment-names';
 import type { Environment } from '../../config/environment';
+import { nodesOf, vaultNodes } from '../../config/node';
 import { embeddedVault } from '../../config/vault/vault';
 
 export interface AlertRule {
@@ -27,7 +28,10 @@ const CA_NOTICE = '90 * 86400';
 /** Two nights, and the random delays. */
 const MISSED_NIGHTLY = '50 * 3600';
 
-/** The rules of an environment. Those about the textfile are there only if it is written. */
+/**
+ * The rules of an environment. Those about the textfile are there only if it is written. Of a host that is away one alert
+ * fires: the others leave out what is away along with it.
+ */
 export function alertRules(environment: Environment, { hold, window }: Timing = AS_DECLARED): AlertRule[] {
   const { name, monitoring, schedule } = environment;
   const of = `environment="${name}"`;
@@ -44,23 +48,49 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
     labels: { severity, environment: name },
     annotations: { summary: `${name}: ${summary}`, runbook: `docs/operations.md#${alert.toLowerCase()}` },
   });
-  const away = (service: 'minio' | 'kes' | 'vault'): string =>
-    `max by (node) (up{job="${monitoringNames(environment).jobs[service]}"}) == 0`;
-  /** A counter appears with its first count, which is no increase to Prometheus: then it is compared with nothing. */
-  const grown = (metric: string, duration: string, more: number, only = ''): string => {
+  const { jobs } = monitoringNames(environment);
+  const nodes = nodesOf(environment);
+  const [{ minio: perHost }] = nodes;
+  const hasHosts = environment.hosts !== undefined;
+  /** Nodes of which no target of these jobs answers. */
+  const silent = (job: string, only = ''): string => `(max by (environment, node) (up{job=~"${job}"${only}}) == 0)`;
+  const hostsAway = (only?: string): string => silent(`${jobs.minio}|${jobs.kes}`, only);
+  const away = (service: 'minio' | 'kes'): string =>
+    hasHosts ? `${silent(jobs[service])} unless ${hostsAway()}` : silent(jobs[service]);
+  /** More than what is away anyway. */
+  const besides = (count: string, job: string, each: number, absent: string): string =>
+    `${count} - ${each} * (count by (environment) ${absent} or 0 * max by (environment) (up{job="${job}"})) > 0`;
+  /**
+   * A counter appears with its first count, which is no increase to Prometheus: then it is compared with nothing, if its
+   * target answered then. One that comes back with an old count has not grown.
+   */
+  const grown = (service: keyof typeof jobs, metric: string, duration: string, more: number, only = ''): string => {
     const [series, back] = [`${metric}{${of}${only}}`, window(duration)];
-    const before = `(sum(${series} offset ${back}) or 0 * sum(up{${of}} offset ${back}))`;
-    return `sum(increase(${series}[${back}])) > ${more} or sum(${series}) - ${before} > ${more}`;
+    const answered = `(max by (node) (up{job="${jobs[service]}"} offset ${back}) == 1)`;
+    const before = `(sum by (node) (${series} offset ${back}) or 0 * ${answered})`;
+    return `sum(increase(${series}[${back}])) > ${more} or sum(sum by (node) (${series}) - ${before}) > ${more}`;
   };
+  const drivesOffline = `max by (environment) (minio_cluster_health_drives_offline_count{${of}})`;
   const used = `1 - minio_system_drive_free_bytes{${of}} / minio_system_drive_total_bytes{${of}}`;
   const services = [
+    ...(hasHosts
+      ? [
+          rule(
+            'EbsHostUnavailable',
+            'critical',
+            '2m',
+            hostsAway(),
+            'host {{ $labels.node }} is away: neither MinIO nor KES gives metrics',
+          ),
+        ]
+      : []),
     rule('EbsMinioUnavailable', 'critical', '2m', away('minio'), 'MinIO on {{ $labels.node }} gives no metrics'),
     rule('EbsKesUnavailable', 'critical', '2m', away('kes'), 'KES on {{ $labels.node }} gives no metrics'),
     rule(
       'EbsKeyStoreFailing',
       'critical',
       '1m',
-      grown('kes_http_request_failure', '5m', 0),
+      grown('kes', 'kes_http_request_failure', '5m', 0),
       'KES answers with 5xx: it does not reach its key store',
     ),
     rule(
@@ -68,14 +98,14 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
       'warning',
       '15m',
       `rate(kes_http_request_error{${of}}[${window('10m')}]) > 0.05`,
-      'KES keeps refusing requests',
+      'KES on {{ $labels.node }} keeps refusing requests',
     ),
     rule(
       'EbsDriveOffline',
       'critical',
       '2m',
-      `max by (environment) (minio_cluster_health_drives_offline_count{${of}}) > 0`,
-      '{{ $value }} drives of MinIO are offline',
+      hasHosts ? besides(drivesOffline, jobs.minio, perHost.drives.length, silent(jobs.minio)) : `${drivesOffline} > 0`,
+      '{{ $value }} drives of a MinIO that answers are offline',
     ),
     rule(
       'EbsDriveHealingLong',
@@ -89,21 +119,21 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
       'warning',
       '5m',
       `(${used}) > 0.8 <= 0.9`,
-      'drive {{ $labels.drive }} is {{ $value | humanizePercentage }} full',
+      'drive {{ $labels.drive }} of {{ $labels.node }} is {{ $value | humanizePercentage }} full',
     ),
     rule(
       'EbsDriveNearlyFull',
       'critical',
       '5m',
       `(${used}) > 0.9`,
-      'drive {{ $labels.drive }} is {{ $value | humanizePercentage }} full; MinIO writes nothing at 99 %',
+      'drive {{ $labels.drive }} of {{ $labels.node }} is {{ $value | humanizePercentage }} full; MinIO writes nothing at 99 %',
     ),
     rule(
       'EbsFailedLogins',
       'warning',
       '1m',
       // MinIO counts no wrong signatures; of these calls nearly every 4xx is a refusal, as of others it may be a 404
-      grown('minio_api_requests_4xx_errors_total', '5m', 200, ',name=~"ListBuckets|PutObject"'),
+      grown('minio', 'minio_api_requests_4xx_errors_total', '5m', 200, ',name=~"ListBuckets|PutObject"'),
       'MinIO refused {{ $value }} requests to list buckets or to write',
     ),
   ];
@@ -116,10 +146,24 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
             'warning',
             '10m',
             // MinIO tries again every 3 s; its length of the queue is that of the one in memory, not on the disk
-            grown('minio_audit_failed_messages', '5m', 0),
+            grown('minio', 'minio_audit_failed_messages', '5m', 0),
             'the audit webhook does not take the records of requests to MinIO, which wait',
           ),
         ];
+  const withVault = vaultNodes(nodes).map(({ id, host }) => host?.name ?? id);
+  const standbys = rule(
+    'EbsVaultNodeUnavailable',
+    'critical',
+    '2m',
+    // what the active Vault says of all; a sealed one takes no part in Raft
+    besides(
+      `count by (environment) (vault_autopilot_node_healthy{${of}} == 0)`,
+      jobs.vault,
+      1,
+      hostsAway(`,node=~"${withVault.join('|')}"`),
+    ),
+    '{{ $value }} Vaults are sealed or away, on hosts that answer',
+  );
   const vault =
     embeddedVault(environment) === undefined
       ? []
@@ -128,14 +172,18 @@ export function alertRules(environment: Environment, { hold, window }: Timing = 
             'EbsVaultUnavailable',
             'critical',
             '2m',
-            away('vault'),
-            'Vault on {{ $labels.node }} is sealed, without a leader, or away',
+            // of several only the active one gives metrics
+            `max by (environment) (up{job="${jobs.vault}"}) == 0`,
+            hasHosts
+              ? 'no Vault is active: each is sealed, without a leader, or away'
+              : 'Vault is sealed, without a leader, or away',
           ),
+          ...(hasHosts ? [standbys] : []),
           rule(
             'EbsAuditFailing',
             'critical',
             '1m',
-            grown('vault_audit_sink_failure', '5m', 0),
+            grown('vault', 'vault_audit_sink_failure', '5m', 0),
             'Vault cannot write to an audit device; with none left it answers nothing',
           ),
         ];

@@ -3,6 +3,8 @@ import { METRICS_CLIENT, monitoringNames } from '../../config/deployment-names';
 import { kesUrl, minioPublication, urlOf, vaultPublication } from '../../config/docker/reachable';
 import type { Environment } from '../../config/environment';
 import { type Node, type NodeServer, nodesOf, vaultNodes } from '../../config/node';
+import { hasVaultClients } from '../../config/state/certificate-files';
+import { vaultClientFiles } from '../../config/state/endpoints';
 import type { StateLayout } from '../../config/state/layout';
 import { embeddedVault } from '../../config/vault/vault';
 
@@ -14,16 +16,23 @@ export interface MetricsFiles {
   readonly kesCertificate: string;
   readonly kesKey: string;
   readonly vaultToken: string;
+  /** Shown to the Vaults of several hosts; one alone asks for none. */
+  readonly vaultCertificate: string;
+  readonly vaultKey: string;
 }
 
 /** Where they are in the state folder. */
-export function metricsFiles({ caCertificate, tls, secret }: StateLayout): MetricsFiles {
+export function metricsFiles(state: StateLayout): MetricsFiles {
+  const { caCertificate, tls, secret } = state;
+  const vaultClient = vaultClientFiles(state, METRICS_CLIENT);
   return {
     ca: caCertificate,
     minioToken: secret.minioMetricsToken,
     kesCertificate: `${tls}/${METRICS_CLIENT}.crt`,
     kesKey: `${secret.tls}/${METRICS_CLIENT}.key`,
     vaultToken: secret.vaultMetricsToken,
+    vaultCertificate: vaultClient.certificate,
+    vaultKey: vaultClient.privateKey,
   };
 }
 
@@ -36,6 +45,8 @@ export interface ScrapeJob {
   readonly scheme: 'https';
   readonly metrics_path?: string;
   readonly params?: Readonly<Record<string, readonly string[]>>;
+  /** @default true */
+  readonly follow_redirects?: false;
   readonly authorization?: { readonly type: 'Bearer'; readonly credentials_file: string };
   readonly tls_config: Readonly<Record<'ca_file' | 'server_name', string>> &
     Partial<Record<'cert_file' | 'key_file', string>>;
@@ -45,7 +56,11 @@ export interface ScrapeJob {
   }[];
 }
 
-/** The scrape jobs: one for each service. An external Vault is scraped by who runs it. */
+/**
+ * The scrape jobs: one for each service, with a target for each host. An external Vault is scraped by who runs it. Of several
+ * Vaults only the active one gives metrics: a standby redirects to it (hashicorp/vault, http/handler.go, respondStandby), by a
+ * name that only the networks of the hosts know.
+ */
 export function scrapeJobs(environment: Environment, files: MetricsFiles): ScrapeJob[] {
   const nodes = nodesOf(environment);
   const [node] = nodes;
@@ -89,7 +104,11 @@ export function scrapeJobs(environment: Environment, files: MetricsFiles): Scrap
             metrics_path: '/v1/sys/metrics',
             params: { format: ['prometheus'] },
             authorization: bearer(files.vaultToken),
-            tls_config: tls(vaultNodes(nodes)[0].vault),
+            follow_redirects: false as const,
+            tls_config: {
+              ...tls(vaultNodes(nodes)[0].vault),
+              ...(hasVaultClients(environment) ? { cert_file: files.vaultCertificate, key_file: files.vaultKey } : {}),
+            },
             static_configs: vaultNodes(nodes).map((one) => target(urlOf(vaultPublication(vault, one), one), one)),
           },
         ]),

@@ -11,6 +11,7 @@ import { describeFaults } from './hosts/faults';
 import { describeFirewall } from './hosts/firewall';
 import { describeFirstDeploy } from './hosts/first-deploy';
 import { describeMigration } from './hosts/migrate';
+import { describeMonitoring } from './hosts/monitoring';
 import { describePower } from './hosts/power';
 import { describeRotations } from './hosts/rotations';
 import { ThreeHosts } from './hosts/three-hosts';
@@ -39,6 +40,7 @@ withHosts('three hosts', () => {
   describeFirstDeploy(lab);
   describePower(lab);
   describeFaults(lab);
+  describeMonitoring(lab);
   describeFirewall(lab);
   describeRotations(lab);
   describeMigration(lab);

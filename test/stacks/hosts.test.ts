@@ -140,6 +140,22 @@ describe('three hosts', () => {
     }
   });
 
+  test('who reads metrics has a certificate of a client of Vault, which nothing on the hosts is given', () => {
+    const clientsOf = (all: Stacks): string[] => {
+      const inputs = stackOf(all, 'foundation')
+        .operations()
+        .filter(({ command }) => command.endsWith('issue-certificates'))
+        .map(({ input }) => input as { certificateFolder: string; leaves: { name: string }[] });
+      const ofVault = inputs.find(({ certificateFolder }) => certificateFolder === `${STATE_ROOT}/vault-clients`);
+      return (ofVault?.leaves ?? []).map(({ name }) => name);
+    };
+    const watched = synthDeployment({ environment: `${THREE}monitoring: {}\n` });
+    expect(clientsOf(stacks)).toEqual(['operator', 'vault', 'kes', 'balancer']);
+    expect(clientsOf(watched)).toEqual([...clientsOf(stacks), 'monitoring']);
+    const given = Object.entries(watched).filter(([, { text }]) => text.includes('vault-clients/monitoring'));
+    expect(given.map(([name]) => name)).toEqual(['foundation']);
+  });
+
   test('every MinIO of two pools knows both, each by an ellipsis of its own', () => {
     const pools = synthDeployment({
       environment: `name: local\nhosts: ${hosts(7)}\nminio: { drives: 2, pools: [3, 4] }\n`,

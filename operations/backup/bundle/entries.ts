@@ -141,7 +141,7 @@ function isOfHost(name: string): boolean {
 }
 
 function isVaultClient(name: string | undefined): boolean {
-  return ['ca', ...Object.values(VAULT_CLIENTS)].includes(name ?? '');
+  return ['ca', ...Object.values(VAULT_CLIENTS), METRICS_CLIENT].includes(name ?? '');
 }
 
 function isClient(name: string | undefined): boolean {

@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { METRICS_USER } from '../../../config/deployment-names';
 import { metricsPolicy } from '../../../config/keys/key-store';
 import { masterKeys } from '../../../config/keys/master-keys';
-import { HttpClient } from '../../lib/net/http';
+import { HttpClient, NoAnswer } from '../../lib/net/http';
 import { readSecret } from '../../lib/secret';
 import { MinioAdmin, RefusedByMinio } from '../../minio/minio-admin';
 import { readCredentials, s3Client } from '../../minio/s3-client';
-import { metricsFiles, scrapeJobs } from '../../monitoring/targets';
+import { metricsFiles, type ScrapeJob, scrapeJobs } from '../../monitoring/targets';
 import { type CheckContext, CheckFailure, type Evidence, type FullCheck, hasVault } from '../check';
 import { someOf } from '../drift/differences';
 import { withVault } from '../health/vault';
@@ -21,28 +21,24 @@ const metricsReadersConfined: FullCheck = {
   id: 'metrics-readers-confined',
   title: 'Whoever reads metrics can read them, and nothing else',
   proves:
-    'Every scrape job gets an answer with its own identity. MinIO and Vault give no metrics without one. The user of MinIO ' +
+    'Every scrape job gets an answer with its own identity. MinIO and Vault give no metrics without one; the Vaults of ' +
+    'several hosts want a token and a certificate. The user of MinIO ' +
     'is refused objects, users and policies, the token of Vault keys, policies and other tokens.',
   doesNotProve: 'That Prometheus is up. kes-clients-confined tries what KES must refuse to its client.',
   severity: 'high',
   skipReason: ({ monitoring }) => (monitoring === undefined ? 'monitoring is not declared' : undefined),
   run: async (context) => {
-    const read = await scrapeAll(context);
-    const anonymous = await scrapeAll(context, { anonymous: true });
+    const { environment, state } = context.loaded;
+    const scrapes = await tryScrapes(scrapeJobs(environment, metricsFiles(state)));
     const minio = await triedAtMinio(context);
     const vault = await triedAtVault(context);
     const problems = [
-      ...Object.entries(read)
-        .filter(([, status]) => status !== 200)
-        .map(([what, status]) => `${what} is answered with HTTP ${status}`),
-      ...Object.entries(anonymous)
-        .filter(([, status]) => status !== 400 && status !== 403)
-        .map(([what, status]) => `${what} without an identity is answered with HTTP ${status}, not refused`),
+      ...scrapes.problems,
       ...Object.entries({ ...minio, ...vault })
         .filter(([, status]) => status !== 403)
         .map(([what, status]) => `${what} is answered with HTTP ${status}, not refused`),
     ];
-    const evidence: Evidence = { read, anonymous, minio, vault };
+    const evidence: Evidence = { ...scrapes.evidence, minio, vault };
     if (problems.length === 0) return evidence;
     throw new CheckFailure(
       someOf(problems),
@@ -55,40 +51,83 @@ const metricsReadersConfined: FullCheck = {
 /** In the order in which they are reported. */
 export const metricsReaderChecks: readonly FullCheck[] = [metricsReadersConfined];
 
-/** Asks as Prometheus does. KES refuses a connection without a certificate: kes-strangers-refused sees that. */
-async function scrapeAll(
-  { loaded: { environment, state } }: CheckContext,
-  { anonymous = false }: { readonly anonymous?: boolean } = {},
-): Promise<Answers> {
-  const answers: Answers = {};
-  for (const job of scrapeJobs(environment, metricsFiles(state))) {
-    const {
-      ca_file: caFile,
-      server_name: serverName,
-      cert_file: certificateFile,
-      key_file: privateKeyFile,
-    } = job.tls_config;
-    if (anonymous && certificateFile !== undefined) continue;
+/** A standby of several Vaults leads to the active one, whoever asks (hashicorp/vault, http/handler.go, respondStandby). */
+const TO_THE_ACTIVE = 307;
+
+/** Asks each target as Prometheus does, then without the token, then without the certificate. @throws if one is away */
+export async function tryScrapes(
+  jobs: readonly ScrapeJob[],
+): Promise<{ readonly problems: readonly string[]; readonly evidence: Readonly<Record<string, Evidence>> }> {
+  const problems: string[] = [];
+  const read: Answers = {};
+  const anonymous: Answers = {};
+  const strangers: Record<string, number | string> = {};
+  for (const job of jobs) {
+    const hasStandbys = job.follow_redirects === false && job.static_configs.length > 1;
+    const leads = (status: number): boolean => hasStandbys && status === TO_THE_ACTIVE;
+    const statuses: number[] = [];
     for (const { targets, labels } of job.static_configs) {
-      const http = new HttpClient({
-        url: `https://${targets[0] ?? ''}`,
-        caFile,
-        serverName,
-        ...(certificateFile === undefined || privateKeyFile === undefined ? {} : { certificateFile, privateKeyFile }),
-      });
-      const query = job.params === undefined ? '' : `?format=${job.params.format?.[0] ?? ''}`;
-      const path = `${labels.__metrics_path__ ?? job.metrics_path ?? '/metrics'}${query}`;
-      const file = job.authorization?.credentials_file;
-      const headers =
-        anonymous || file === undefined ? {} : { authorization: `Bearer ${readFileSync(file, 'utf8').trim()}` };
-      try {
-        answers[`GET ${path}`] = (await http.send({ method: 'GET', path, headers })).status;
-      } finally {
-        http.close();
+      const path = `${labels.__metrics_path__ ?? job.metrics_path ?? '/metrics'}${queryOf(job)}`;
+      const what = `GET ${path} of ${labels.node ?? ''}`;
+      const url = `https://${targets[0] ?? ''}`;
+      const status = await scrape(job, url, path);
+      read[what] = status;
+      statuses.push(status);
+      if (status !== 200 && !leads(status)) problems.push(`${what} is answered with HTTP ${status}`);
+      // KES knows its client by the certificate alone: kes-strangers-refused sees what it says without
+      if (job.authorization === undefined) continue;
+      const withoutToken = await scrape(job, url, path, { token: false });
+      anonymous[what] = withoutToken;
+      if (withoutToken !== 400 && withoutToken !== 403 && !leads(withoutToken)) {
+        problems.push(`${what} without a token is answered with HTTP ${withoutToken}, not refused`);
+      }
+      if (job.tls_config.cert_file === undefined) continue;
+      const stranger = await scrape(job, url, path, { certificate: false }).catch(codeOfRefusal);
+      strangers[what] = stranger;
+      if (typeof stranger === 'number') {
+        problems.push(`${what} without a certificate is answered with HTTP ${stranger}, not refused`);
       }
     }
+    if (statuses.every(leads)) problems.push(`no target of ${job.job_name} gives metrics: each leads to another`);
   }
-  return answers;
+  return { problems, evidence: { read, anonymous, strangers } };
+}
+
+function queryOf({ params }: ScrapeJob): string {
+  return params === undefined ? '' : `?format=${params.format?.[0] ?? ''}`;
+}
+
+/** By default with all that Prometheus has. */
+async function scrape(
+  { authorization, tls_config: tls }: ScrapeJob,
+  url: string,
+  path: string,
+  { token = true, certificate = true }: { readonly token?: boolean; readonly certificate?: boolean } = {},
+): Promise<number> {
+  const http = new HttpClient({
+    url,
+    caFile: tls.ca_file,
+    serverName: tls.server_name,
+    ...(certificate && tls.cert_file !== undefined && tls.key_file !== undefined
+      ? { certificateFile: tls.cert_file, privateKeyFile: tls.key_file }
+      : {}),
+  });
+  const headers =
+    token && authorization !== undefined
+      ? { authorization: `Bearer ${readFileSync(authorization.credentials_file, 'utf8').trim()}` }
+      : {};
+  try {
+    return (await http.send({ method: 'GET', path, headers })).status;
+  } finally {
+    http.close();
+  }
+}
+
+/** An alert of TLS, or a connection that the server closed. @throws the error, if it is another */
+function codeOfRefusal(error: unknown): string {
+  const code = error instanceof NoAnswer ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+  if (code !== undefined && (code.includes('_ALERT_') || code === 'ECONNRESET' || code === 'EPIPE')) return code;
+  throw error;
 }
 
 async function triedAtMinio({ loaded: { environment, state }, s3Endpoint, bucket }: CheckContext): Promise<Answers> {

@@ -109,6 +109,7 @@ export const LONG_RUN: Readonly<Record<string, readonly string[]>> = {
     'three hosts a client that does not read',
     'three hosts plain cdktf deploy',
     'three hosts further faults',
+    'three hosts monitoring:',
     'three hosts the firewall of docs',
     'three hosts rotations',
     'three hosts migrate',

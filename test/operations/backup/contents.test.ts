@@ -44,7 +44,7 @@ test('of several hosts, so do the certificates of each and of those who may conn
     ...[state.deployment, state.canaries, state.secret.minioRoot],
     ...['vault', 'kes', 'minio'].map((program) => path.join(state.tls, `${program}-server-a.crt`)),
     path.join(state.secret.tls, 'minio-server-nas-2.key'),
-    ...['ca', 'operator', 'vault', 'kes', 'balancer'].flatMap((name) => [
+    ...['ca', 'operator', 'vault', 'kes', 'balancer', 'monitoring'].flatMap((name) => [
       path.join(state.vaultClients, `${name}.crt`),
       path.join(state.secret.vaultClients, `${name}.key`),
     ]),

@@ -14,7 +14,9 @@ import { testPorts } from '../test-ports';
 const answer = z.object({ status: z.literal('success'), data: z.unknown() });
 const alerts = z.object({ alerts: z.array(z.object({ state: z.string(), labels: z.record(z.string(), z.string()) })) });
 const targets = z.object({
-  activeTargets: z.array(z.object({ scrapeUrl: z.string(), health: z.string(), lastError: z.string() })),
+  activeTargets: z.array(
+    z.object({ scrapePool: z.string(), scrapeUrl: z.string(), health: z.string(), lastError: z.string() }),
+  ),
 });
 const result = z.object({ result: z.array(z.unknown()) });
 
@@ -60,13 +62,27 @@ export class Prometheus {
       `--web.listen-address=127.0.0.1:${port}`,
       ...[`--config.file=${file}`, `--storage.tsdb.path=${data}`],
     ]);
-    await waitFor({ what: 'Prometheus to reach everything', timeoutMs: 60_000 }, async () => {
-      const { activeTargets } = targets.parse(await prometheus.ask('targets'));
-      const away = activeTargets.filter(({ health }) => health !== 'up');
+    try {
+      await prometheus.untilEverythingAnswers();
+    } catch (error) {
+      await prometheus.stop();
+      throw error;
+    }
+    return prometheus;
+  }
+
+  /** Waits until each target is up, or is a standby that leads to one that is. */
+  async untilEverythingAnswers(timeoutMs = 60_000): Promise<void> {
+    await waitFor({ what: 'Prometheus to reach everything', timeoutMs }, async () => {
+      const { activeTargets } = targets.parse(await this.ask('targets'));
+      const up = activeTargets.filter(({ health }) => health === 'up').map(({ scrapePool }) => scrapePool);
+      const away = activeTargets.filter(
+        ({ health, scrapePool, lastError }) =>
+          health !== 'up' && !(lastError.includes('HTTP status 307') && up.includes(scrapePool)),
+      );
       if (activeTargets.length > 0 && away.length === 0) return true;
       return new NotYet(away.map(({ scrapeUrl, lastError }) => `${scrapeUrl}: ${lastError}`).join('; '));
     });
-    return prometheus;
   }
 
   /** Names of the alerts that fire. */
@@ -89,10 +105,10 @@ export class Prometheus {
     return [...others];
   }
 
-  /** Which other alerts fire within some evaluations. */
-  async othersThan(expected: readonly string[]): Promise<string[]> {
+  /** Which other alerts fire meanwhile: by default within some evaluations, of what is wrong already. */
+  async othersThan(expected: readonly string[], durationMs = 3000): Promise<string[]> {
     const others = new Set<string>();
-    const end = Date.now() + 3000;
+    const end = Date.now() + durationMs;
     while (Date.now() < end) {
       for (const name of await this.firing()) if (!expected.includes(name)) others.add(name);
       await delay(250);
