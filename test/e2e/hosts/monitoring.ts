@@ -16,24 +16,27 @@ export function describeMonitoring(lab: () => ThreeHosts): void {
     // GIVEN
     const before = lab().settings;
     lab().write({ ...before, monitoring: {} });
-    const up = mustSucceed(await lab().script('up'));
-    measured('./scripts/up with monitoring on three hosts', up.seconds);
-    const { stdout } = mustSucceed(await lab().script('check', ['--only', CHECK]));
-    expect(stdout).toContain(`✔ ${CHECK}`);
-    await lab().untilCheckPasses();
-    const { environment } = lab();
-    const { jobs } = monitoringNames(environment.loaded.environment);
-    const prometheus = await Prometheus.start(environment.loaded, environment.folder);
+    let prometheus: Prometheus | undefined;
     try {
+      const up = mustSucceed(await lab().script('up'));
+      measured('./scripts/up with monitoring on three hosts', up.seconds);
+      const { stdout } = mustSucceed(await lab().script('check', ['--only', CHECK]));
+      expect(stdout).toContain(`✔ ${CHECK}`);
+      await lab().untilCheckPasses();
+      const { environment } = lab();
+      const { jobs } = monitoringNames(environment.loaded.environment);
+      const watching = await Prometheus.start(environment.loaded, environment.folder);
+      prometheus = watching;
+
       // each host has its targets, of which none is that of another
       for (const name of NAMES) {
-        expect(await prometheus.series(`up{job="${jobs.kes}",node="${name}"} == 1`)).toBe(1);
-        expect(await prometheus.series(`up{job="${jobs.minio}",node="${name}"} == 1`)).toBe(3);
+        expect(await watching.series(`up{job="${jobs.kes}",node="${name}"} == 1`)).toBe(1);
+        expect(await watching.series(`up{job="${jobs.minio}",node="${name}"} == 1`)).toBe(3);
       }
-      expect(await prometheus.series(`up{job="${jobs.vault}"}`)).toBe(HOSTS.length);
-      expect(await prometheus.series(`up{job="${jobs.vault}"} == 1`)).toBe(1);
-      expect(await prometheus.series('vault_autopilot_node_healthy == 1')).toBe(HOSTS.length);
-      expect(await prometheus.othersThan([], LOOK_MS)).toEqual([]);
+      expect(await watching.series(`up{job="${jobs.vault}"}`)).toBe(HOSTS.length);
+      expect(await watching.series(`up{job="${jobs.vault}"} == 1`)).toBe(1);
+      expect(await watching.series('vault_autopilot_node_healthy == 1')).toBe(HOSTS.length);
+      expect(await watching.othersThan([], LOOK_MS)).toEqual([]);
 
       // WHEN a host goes that is not that of the active Vault, which would elect another one first
       const active = await activeVault(lab());
@@ -41,19 +44,19 @@ export function describeMonitoring(lab: () => ThreeHosts): void {
       await lab().hosts.powerOff(host);
 
       // THEN
-      const others = await prometheus.until([AWAY]);
-      expect([...others, ...(await prometheus.othersThan([AWAY]))]).toEqual([]);
+      const others = await watching.until([AWAY]);
+      expect([...others, ...(await watching.othersThan([AWAY], LOOK_MS))]).toEqual([]);
 
       // WHEN it is back, MinIO and Vault count it some seconds after it answers
       await lab().hosts.powerOn(host);
       await lab().untilCheckPasses();
-      await prometheus.untilEverythingAnswers();
+      await watching.untilEverythingAnswers();
       await waitFor({ what: 'no alert to fire any more', timeoutMs: 180_000 }, async () => {
-        const firing = await prometheus.othersThan([], LOOK_MS);
+        const firing = await watching.othersThan([], LOOK_MS);
         return firing.length === 0 ? true : new NotYet(firing.join(', '));
       });
     } finally {
-      await prometheus.stop();
+      await prometheus?.stop();
       lab().write(before);
       mustSucceed(await lab().script('up'));
     }
