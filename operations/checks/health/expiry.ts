@@ -8,13 +8,20 @@ import { vaultNames } from '../../../config/deployment-names';
 import type { Environment } from '../../../config/environment';
 import { embeddedVault } from '../../../config/vault/vault';
 import type { TlsEndpoint } from '../../../config/operation-inputs';
-import { kesNodeEndpoint, minioNodeEndpoint, vaultNodeEndpoint } from '../../../config/state/endpoints';
-import { s3CertificateFiles } from '../../../config/state/certificate-files';
+import {
+  kesNodeEndpoint,
+  minioNodeEndpoint,
+  vaultClientCa,
+  vaultClientFiles,
+  vaultNodeEndpoint,
+} from '../../../config/state/endpoints';
+import { hasVaultClients, s3CertificateFiles } from '../../../config/state/certificate-files';
 import type { StateLayout } from '../../../config/state/layout';
 import { nodesOf, firstVault, onHost } from '../../../config/node';
-import { leafCertificates } from '../../../config/certificates/leaf-certificates';
+import { leafCertificates, vaultClientLeaves } from '../../../config/certificates/leaf-certificates';
 import { handshake } from '../../lib/net/handshake';
 import { namesOf as certificateNames } from '../../certificates/server-certificate';
+import type { LoadedEnvironment } from '../../state/load';
 import { VaultError } from '../../vault/vault-client';
 import {
   type CheckContext,
@@ -65,13 +72,11 @@ const certificatesValid: FullCheck = {
     const read = (name: string): X509Certificate =>
       new X509Certificate(readFileSync(path.join(state.tls, `${name}.crt`)));
 
-    const ca = read('ca');
-    const caDays = daysUntil(new Date(ca.validTo), now);
+    const caDays = daysUntil(new Date(read('ca').validTo), now);
     certificates.ca = { daysLeft: caDays };
-    if (caDays < CA_NOTICE_DAYS) {
-      problems.push(`the CA ${ended(caDays, '; no deploy renews it')}`);
-      fixes.add(byDeploy);
-    }
+    const late = [...lateCa('the CA', caDays), ...lateVaultClients(context.loaded, certificates, now)];
+    problems.push(...late);
+    if (late.length > 0) fixes.add(byDeploy);
     const sources = fileSourcesOf(environment, state);
     const lateFiles = new Set<string>();
     const ofClients = s3CertificateFiles(environment, state).map(({ certificate: file }) =>
@@ -109,6 +114,34 @@ const certificatesValid: FullCheck = {
     throw new CheckFailure(someOf(problems), [...fixes].join('; '), { certificates });
   },
 };
+
+/**
+ * Those that let KES and the operations in at the Vaults of several hosts.
+ *
+ * @param found gets what is left of each
+ * @returns what is wrong
+ */
+export function lateVaultClients(
+  { environment, state }: Pick<LoadedEnvironment, 'environment' | 'state'>,
+  found: Record<string, Evidence>,
+  now: number,
+): string[] {
+  if (!hasVaultClients(environment)) return [];
+  const read = (file: string) => new X509Certificate(readFileSync(file));
+  const caDays = daysUntil(new Date(read(vaultClientCa(state)).validTo), now);
+  found['vault-clients/ca'] = { daysLeft: caDays };
+  const leaves = vaultClientLeaves(environment).flatMap(({ name }) => {
+    const { validFrom, validTo } = read(vaultClientFiles(state, name).certificate);
+    const { daysLeft, late } = remaining(new Date(validFrom), new Date(validTo), now);
+    found[`vault-clients/${name}`] = { daysLeft };
+    return late ? [`${name}, a client of Vault, ${ended(daysLeft)}`] : [];
+  });
+  return [...lateCa('the CA of the clients of Vault', caDays), ...leaves];
+}
+
+function lateCa(what: string, daysLeft: number): string[] {
+  return daysLeft < CA_NOTICE_DAYS ? [`${what} ${ended(daysLeft, '; no deploy renews it')}`] : [];
+}
 
 const tokenShape = z.object({ ttl: z.number(), period: z.number().optional(), renewable: z.boolean() });
 const secretIdShape = z.object({

@@ -2,11 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import path from 'node:path';
-import { leafCertificates } from '../../../../config/certificates/leaf-certificates';
+import { leafCertificates, vaultClientLeaves } from '../../../../config/certificates/leaf-certificates';
 import { parseEnvironment } from '../../../../config/load';
+import { vaultClientCa, vaultClientFiles } from '../../../../config/state/endpoints';
 import { stateLayout } from '../../../../config/state/layout';
 import type { CheckContext } from '../../../../operations/checks/check';
-import { expiryChecks } from '../../../../operations/checks/health/expiry';
+import { expiryChecks, lateVaultClients } from '../../../../operations/checks/health/expiry';
 import type { CheckResult } from '../../../../operations/checks/runner';
 import { Authority, type Issued } from '../../../helpers/pki';
 import { useTemporaryFolder } from '../../../helpers/temporary-folder';
@@ -150,6 +151,51 @@ describe('certificates-valid', () => {
     const result = await look(lives);
     const said = result.message?.replace(/https:\S+/, 'ADDRESS').replace(folder(), 'FOLDER');
     expect([result.status, said, result.fix]).toEqual(['failed', message, fix]);
+  });
+});
+
+describe('clients of the Vaults of several hosts', () => {
+  const HOSTS = ['a', 'b', 'c'].map(
+    (name, index) => `  - { name: ${name}, docker: ssh://${name}, address: 192.0.2.1${index} }`,
+  );
+
+  async function late(ca: Life, leaves: Life, hosts = HOSTS): Promise<{ problems: string[]; found: string[] }> {
+    const text = ['name: test', ...(hosts.length === 0 ? [] : ['hosts:', ...hosts])].join('\n');
+    const { environment, state } = loaded(folder(), text);
+    const authority = await Authority.root('ca', datesOf(ca));
+    const leaf = await authority.issue({ names: ['client'], ...datesOf(leaves) });
+    mkdirSync(state.vaultClients, { recursive: true });
+    writeFileSync(vaultClientCa(state), authority.certificate);
+    for (const { name } of vaultClientLeaves(environment)) {
+      writeFileSync(vaultClientFiles(state, name).certificate, leaf.certificate);
+    }
+    const found = {};
+    return { problems: lateVaultClients({ environment, state }, found, Date.now()), found: Object.keys(found) };
+  }
+  const LONG: Life = { of: 3650 * DAY, left: 91 * DAY };
+  const YOUNG: Life = { of: 60 * DAY, left: 10 * DAY + MOMENT };
+
+  test('with enough left', async () => {
+    const { problems, found } = await late(LONG, YOUNG);
+    expect(problems).toEqual([]);
+    expect(found).toEqual(expect.arrayContaining(['vault-clients/ca', 'vault-clients/operator']));
+  });
+
+  test('that a deploy should have renewed', async () => {
+    const { problems } = await late(
+      { of: 3650 * DAY, left: 89 * DAY + MOMENT },
+      { of: 60 * DAY, left: 9 * DAY + MOMENT },
+    );
+    expect(problems).toEqual(
+      expect.arrayContaining([
+        'the CA of the clients of Vault ends in 89 days; no deploy renews it',
+        'operator, a client of Vault, ends in 9 days, and no deploy renewed it',
+      ]),
+    );
+  });
+
+  test('one host has none', async () => {
+    expect(await late(LONG, YOUNG, [])).toEqual({ problems: [], found: [] });
   });
 });
 
