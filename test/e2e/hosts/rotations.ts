@@ -63,6 +63,7 @@ export function describeRotations(lab: () => ThreeHosts): void {
       mustSucceed(await lab().script('heal'));
       await abortUploads('backup', 'restic/data/');
       mustSucceed(await lab().rotate(['master-key', 'backup-default', '--to', 'backup-second']));
+      lab().read();
       expect(lab().environment.loaded.environment.minio.defaultKey).toBe('backup-second');
       const { stdout } = mustSucceed(await lab().rotate(['inventory']));
       // versions stay under the old one

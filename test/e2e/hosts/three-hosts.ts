@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type Docker from 'dockerode';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { parse } from 'yaml';
 import { dockerEngine } from '../../../operations/docker/docker';
 import { NotYet, waitFor } from '../../../operations/lib/wait';
 import { readCredentials, s3Client, type S3Credentials } from '../../../operations/minio/s3-client';
@@ -84,6 +85,11 @@ export class ThreeHosts {
   write(changed: Settings): void {
     this.current = changed;
     this.environment.write(changed);
+  }
+
+  /** Takes up what a command has changed in the environment file. */
+  read(): void {
+    this.current = parse(readFileSync(this.environment.file, 'utf8')) as Settings;
   }
 
   async script(name: 'up' | 'down' | 'check' | 'heal' | 'start', args: readonly string[] = []): Promise<CommandResult> {
