@@ -65,7 +65,7 @@ const vaultUnsealed: VaultCheck = {
       }
       // of several, the one that was asked may stand for all
       const vaults = await seenVaults(context.loaded);
-      const problem = vaultProblem(vaults, context.loaded.argument);
+      const problem = vaultProblem(vaults, context.loaded.argument, unsealing(context));
       if (problem === undefined) return { ...evidence, health };
       const states = { ...evidence, vaults: vaults.map(({ host, state }) => `${host}: ${state}`) };
       throw vaults.some(({ state }) => state === 'serves')

@@ -41,7 +41,8 @@ async function stateOf(vault: VaultClient): Promise<SeenVault['state']> {
   const { initialized, sealed } = await vault.sealStatus(ANSWER_LIMIT_MS);
   if (!initialized) return 'not joined';
   if (sealed) return 'sealed';
-  return (await vault.reachesLeader()) ? 'serves' : 'without active';
+  // one that hangs while it asks the active one reaches none
+  return (await vault.reachesLeader().catch(() => false)) ? 'serves' : 'without active';
 }
 
 const SAYS: Readonly<Record<Exclude<SeenVault['state'], 'serves'>, string>> = {
@@ -50,10 +51,15 @@ const SAYS: Readonly<Record<Exclude<SeenVault['state'], 'serves'>, string>> = {
   'without active': 'is a standby that reaches no active one',
 };
 
-/** What is wrong with those that do not serve, and what mends it; undefined if all do. */
+/**
+ * What is wrong with those that do not serve, and what mends it; undefined if all do.
+ *
+ * @param unsealing what unseals one: by shares or by a seal
+ */
 export function vaultProblem(
   seen: readonly SeenVault[],
   argument: string,
+  unsealing: string,
 ): { readonly message: string; readonly fix: string } | undefined {
   const poor = seen.flatMap(({ state, ...vault }) => (state === 'serves' ? [] : [{ ...vault, state }]));
   if (poor.length === 0) return undefined;
@@ -63,7 +69,7 @@ export function vaultProblem(
   return {
     message: poor.map(({ host, state }) => `Vault on host ${host} ${SAYS[state]}`).join('; '),
     fix: [
-      ...(poor.some(({ state }) => state === 'sealed') ? [`./scripts/unseal ${argument}`] : []),
+      ...(poor.some(({ state }) => state === 'sealed') ? [unsealing] : []),
       ...(restarts.length > 0 ? [`${restarts.join(', then ')}, one after the other has been unsealed`] : []),
       ...(poor.some(({ state }) => state === 'not joined')
         ? [`./scripts/up ${argument} waits until it has joined, and says what keeps it`]

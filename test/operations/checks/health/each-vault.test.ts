@@ -7,7 +7,7 @@ test.each<[string, SeenVault[], ReturnType<typeof vaultProblem>]>([
   [
     'one is sealed',
     [vault('a', 'serves'), vault('b', 'sealed')],
-    { message: 'Vault on host b is sealed', fix: './scripts/unseal demo' },
+    { message: 'Vault on host b is sealed', fix: 'vault-seal says whether its seal answers' },
   ],
   [
     'one has lost its volume',
@@ -25,10 +25,10 @@ test.each<[string, SeenVault[], ReturnType<typeof vaultProblem>]>([
         'Vault on host a is a standby that reaches no active one; Vault on host b is a standby that reaches no ' +
         'active one; Vault on host c is sealed',
       fix:
-        './scripts/unseal demo; `docker restart ebs-demo-vault` on host a, then `docker restart ebs-demo-vault` on ' +
+        'vault-seal says whether its seal answers; `docker restart ebs-demo-vault` on host a, then `docker restart ebs-demo-vault` on ' +
         'host b, one after the other has been unsealed',
     },
   ],
 ])('%s', (_, seen, expected) => {
-  expect(vaultProblem(seen, 'demo')).toEqual(expected);
+  expect(vaultProblem(seen, 'demo', 'vault-seal says whether its seal answers')).toEqual(expected);
 });
